@@ -1,0 +1,1 @@
+"""Self-supervised 3D hand reconstruction from one photo."""

@@ -1,0 +1,1 @@
+"""Rotations, cameras, Laplacians and alignments: mathematics without hands or networks."""

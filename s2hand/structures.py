@@ -1,0 +1,136 @@
+"""The values that travel between the parts: frozen dataclasses of tensors.
+
+B is the batch size, S the side of the square image in pixels. Camera frame: x right, y down, z forward,
+metres. Pixel ``i`` covers ``[i, i + 1)``, so its centre is ``i + 0.5``; K and all keypoints are in pixels
+of the image they travel with. Joints are in FreiHAND order (:mod:`s2hand.skeleton`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from torch import Tensor
+
+
+class TensorStruct:
+    """Adds ``to`` to a frozen dataclass whose fields are tensors, None, other structs, or plain values."""
+
+    def to(self, device, non_blocking: bool = False):
+        """Returns a copy with every tensor on ``device``."""
+        moved = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Tensor):
+                moved[field.name] = value.to(device, non_blocking=non_blocking)
+            elif isinstance(value, TensorStruct):
+                moved[field.name] = value.to(device, non_blocking)
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class ManoOutput(TensorStruct):
+    """What the hand layer returns, before scale and translation.
+
+    Attributes:
+        vertices: (B, 778, 3) metres.
+        joints: (B, 21, 3) metres, FreiHAND order.
+        pose_axis_angle: (B, 16, 3) radians: the root's constant rotation and the 15 finger joints, MANO order.
+    """
+
+    vertices: Tensor
+    joints: Tensor
+    pose_axis_angle: Tensor
+
+
+@dataclass(frozen=True)
+class RenderOutput(TensorStruct):
+    """A rendered picture.
+
+    Attributes:
+        rgb: (B, 3, S, S) in the colours' own range.
+        silhouette: (B, S, S) coverage in [0, 1].
+        depth: (B, S, S) camera z in metres, ``far`` where nothing is.
+        face_index: (B, R, R) int32 at raster resolution R (2S when anti-aliased), -1 where empty.
+    """
+
+    rgb: Tensor
+    silhouette: Tensor
+    depth: Tensor
+    face_index: Tensor
+
+
+@dataclass(frozen=True)
+class HandBatch(TensorStruct):
+    """Samples as the data loader hands them out.
+
+    Attributes:
+        image: (B, 3, S, S) RGB in [0, 1].
+        K: (B, 3, 3) camera matrix in pixels of ``image``.
+        index: (B,) int64, the sample's number in its dataset.
+        keypoints_2d: (B, 21, 2) px, detected; (0, 0) where missed. None without detections.
+        confidence: (B, 21) of the detections, 0 where missed.
+        photometric_weight: (B,) weight of the sample in photometric losses.
+        gt_joints: (B, 21, 3) metres, camera frame; None if not read (training without labels never reads it).
+        gt_vertices: (B, 778, 3) metres, camera frame, or None.
+        gt_keypoints_2d: (B, 21, 2) px, projected ground truth, or None.
+        gt_scale: (B,) metres, length of bone 9-10, or None.
+        mask: (B, S, S) in [0, 1], hand segmentation, or None.
+    """
+
+    image: Tensor
+    K: Tensor
+    index: Tensor
+    keypoints_2d: Tensor | None = None
+    confidence: Tensor | None = None
+    photometric_weight: Tensor | None = None
+    gt_joints: Tensor | None = None
+    gt_vertices: Tensor | None = None
+    gt_keypoints_2d: Tensor | None = None
+    gt_scale: Tensor | None = None
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class HandParameters(TensorStruct):
+    """What the hand head regresses.
+
+    Attributes:
+        hand_pose: (B, num_pca) coefficients of the pose basis.
+        betas: (B, 10) shape coefficients.
+        rotation: (B, 3) axis-angle, radians.
+        translation: (B, 3) metres.
+        scale: (B,) its absolute value multiplies the hand.
+    """
+
+    hand_pose: Tensor
+    betas: Tensor
+    rotation: Tensor
+    translation: Tensor
+    scale: Tensor
+
+
+@dataclass(frozen=True)
+class HandPrediction(TensorStruct):
+    """Everything the network says about a batch; parts that were not asked for are None.
+
+    Attributes:
+        vertices: (B, 778, 3) metres, camera frame.
+        joints: (B, 21, 3) metres, camera frame.
+        keypoints_2d: (B, 21, 2) px, ``joints`` projected with K.
+        parameters: the regressed hand parameters.
+        pose_axis_angle: (B, 16, 3) radians, MANO order.
+        face_textures: (B, F, 3) RGB per face, before light.
+        light: (B, 11), see :mod:`s2hand.rendering.lighting`.
+        render: the textured and lit hand.
+        heatmap_keypoints: (stages, B, 21, 2) px, from the 2D branch.
+    """
+
+    vertices: Tensor | None = None
+    joints: Tensor | None = None
+    keypoints_2d: Tensor | None = None
+    parameters: HandParameters | None = None
+    pose_axis_angle: Tensor | None = None
+    face_textures: Tensor | None = None
+    light: Tensor | None = None
+    render: RenderOutput | None = None
+    heatmap_keypoints: Tensor | None = None
