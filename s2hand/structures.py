@@ -34,7 +34,7 @@ class ManoOutput(TensorStruct):
     Attributes:
         vertices: (B, 778, 3) metres.
         joints: (B, 21, 3) metres, FreiHAND order.
-        pose_axis_angle: (B, 16, 3) radians: the root's constant rotation and the 15 finger joints, MANO order.
+        pose_axis_angle: (B, 16, 3) radians, MANO order: the root's constant rotation, then 15 finger joints.
     """
 
     vertices: Tensor
