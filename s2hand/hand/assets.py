@@ -1,0 +1,273 @@
+"""Reading hand models: MANO's licensed pickle, ``.npz`` archives and the generic hand shipped here.
+
+Pickles run code when read, and MANO's may hold objects of chumpy, which no longer installs. They are read
+through an unpickler that admits NumPy arrays and puts plain stand-ins in place of the sparse matrix and the
+chumpy objects; every other name is refused.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+
+NUM_VERTICES = 778
+NUM_FACES = 1538
+NUM_HAND_JOINTS = 16
+NUM_BETAS = 10
+NUM_POSE = 45
+
+MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
+"""Parent of each joint in MANO's order: wrist, then three each of index, middle, little, ring, thumb."""
+
+GENERIC_HAND = Path(__file__).with_name("generic_hand.npz")
+
+REMEDY = 'get MANO_RIGHT.pkl by registering at mano.is.tue.mpg.de, or set hand_model: "generic"'
+
+EXPECTED_SHAPES = {
+    "v_template": (NUM_VERTICES, 3),
+    "shapedirs": (NUM_VERTICES, 3, NUM_BETAS),
+    "posedirs": (NUM_VERTICES, 3, 9 * (NUM_HAND_JOINTS - 1)),
+    "lbs_weights": (NUM_VERTICES, NUM_HAND_JOINTS),
+    "J_regressor": (NUM_HAND_JOINTS, NUM_VERTICES),
+    "parents": (NUM_HAND_JOINTS,),
+    "faces": (NUM_FACES, 3),
+    "hands_components": (NUM_POSE, NUM_POSE),
+    "hands_mean": (NUM_POSE,),
+}
+
+INTEGER_ARRAYS = ("parents", "faces")
+
+NAMES_IN_MANO_FILES = {"lbs_weights": "weights", "faces": "f", "parents": "kintree_table"}
+"""Our field -> the file's key, where they differ."""
+
+
+class HandModelError(ValueError):
+    """A hand model file that cannot be used; the message is one line and names the remedy."""
+
+
+@dataclass(frozen=True, eq=False)
+class HandModel:
+    """The arrays of a MANO-shaped hand, metres and radians, right hand, MANO's joint order.
+
+    Attributes:
+        v_template: (778, 3) mean shape in the rest pose.
+        shapedirs: (778, 3, 10) vertex offsets per unit of each shape coefficient.
+        posedirs: (778, 3, 135) corrective offsets, linear in the 15 joint rotations minus the identity.
+        lbs_weights: (778, 16) skinning weights.
+        J_regressor: (16, 778) joints from shaped vertices, dense.
+        parents: (16,) int64, -1 for the wrist.
+        faces: (1538, 3) int64, counter-clockwise seen from outside.
+        hands_components: (45, 45) pose basis, one direction per row.
+        hands_mean: (45,) mean pose, 15 axis-angles.
+        name: where it came from.
+
+    Raises:
+        HandModelError: An array has the wrong shape, is not finite, or has indices out of range.
+    """
+
+    v_template: np.ndarray
+    shapedirs: np.ndarray
+    posedirs: np.ndarray
+    lbs_weights: np.ndarray
+    J_regressor: np.ndarray
+    parents: np.ndarray
+    faces: np.ndarray
+    hands_components: np.ndarray
+    hands_mean: np.ndarray
+    name: str = "unnamed"
+
+    def __post_init__(self):
+        for key, shape in EXPECTED_SHAPES.items():
+            array = self._as_numbers(key)
+            if array.shape != shape:
+                raise HandModelError(
+                    f"hand model {self.name}: {key} has shape {array.shape}, expected {shape}"
+                )
+            if not np.isfinite(array).all():
+                raise HandModelError(f"hand model {self.name}: {key} holds NaN or infinite values")
+            # The dataclass is frozen for its users; its own constructor may still normalise the types.
+            object.__setattr__(self, key, array.astype(np.int64 if key in INTEGER_ARRAYS else np.float64))
+        if self.faces.min() < 0 or self.faces.max() >= NUM_VERTICES:
+            raise HandModelError(
+                f"hand model {self.name}: faces index vertices outside 0..{NUM_VERTICES - 1}"
+            )
+        if tuple(self.parents) != MANO_PARENTS:
+            raise HandModelError(
+                f"hand model {self.name}: parents are {self.parents.tolist()}, expected MANO's {list(MANO_PARENTS)}"
+            )
+
+    def _as_numbers(self, key: str) -> np.ndarray:
+        array = np.asarray(getattr(self, key))
+        if array.dtype.kind not in "fiu":
+            raise HandModelError(f"hand model {self.name}: {key} is of type {array.dtype}, expected numbers")
+        if key in INTEGER_ARRAYS and array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
+            raise HandModelError(f"hand model {self.name}: {key} holds fractions, expected whole numbers")
+        return array
+
+
+def load_hand_model(source: str | Path) -> HandModel:
+    """Reads a hand model.
+
+    Args:
+        source: ``"generic"`` for the hand shipped with the package, or the path of a MANO ``.pkl`` or ``.npz``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        HandModelError: The file is not a hand model, is damaged, or asks for code that is not admitted.
+    """
+    path = GENERIC_HAND if str(source) == "generic" else Path(source).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"no hand model file {path}: {REMEDY}")
+    readers = {".pkl": _read_pickle, ".npz": _read_npz}
+    if path.suffix not in readers:
+        raise HandModelError(f"hand model {path}: expected a .pkl or .npz file; {REMEDY}")
+    arrays = readers[path.suffix](path)
+    return _model_from_arrays(arrays, "generic" if path == GENERIC_HAND else str(path))
+
+
+def save_hand_model(model: HandModel, path: str | Path) -> None:
+    """Writes ``model`` as a compressed ``.npz`` of plain arrays, without pickles.
+
+    Raises:
+        HandModelError: ``path`` does not end in ``.npz``, so it could not be read back.
+    """
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise HandModelError(f"cannot save a hand model as {path}: expected a name that ends in .npz")
+    np.savez_compressed(path, **{field.name: getattr(model, field.name) for field in fields(model)})
+
+
+def _model_from_arrays(content: dict, name: str) -> HandModel:
+    """Picks the model's arrays out of a file's ``content``, under our names or MANO's."""
+    arrays = {}
+    for key in EXPECTED_SHAPES:
+        file_key = key if key in content else NAMES_IN_MANO_FILES.get(key, key)
+        if file_key not in content:
+            raise HandModelError(f"hand model {name}: no entry {file_key!r}; is this a MANO file? {REMEDY}")
+        try:
+            arrays[key] = _plain_array(content[file_key])
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise HandModelError(f"hand model {name}: entry {file_key!r} is damaged ({error})") from error
+    if arrays["parents"].shape == (2, NUM_HAND_JOINTS):
+        # kintree_table: parents above, joints below; the root's parent is -1 written as an unsigned number.
+        arrays["parents"] = np.concatenate([[-1], arrays["parents"][0, 1:].astype(np.int64)])
+    return HandModel(**arrays, name=name)
+
+
+def _read_npz(path: Path) -> dict:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except Exception as error:  # zipfile, zlib and NumPy each have their own
+        raise HandModelError(
+            f"hand model {path}: not a readable .npz of plain arrays ({_line(error)})"
+        ) from error
+
+
+def _read_pickle(path: Path) -> dict:
+    try:
+        with path.open("rb") as file:
+            content = _HandModelUnpickler(file, encoding="latin1").load()
+    except HandModelError as error:
+        raise HandModelError(f"hand model {path}: {error}") from error
+    except Exception as error:  # a damaged pickle can raise anything
+        raise HandModelError(
+            f"hand model {path}: not a readable pickle ({_line(error)}); {REMEDY}"
+        ) from error
+    if not isinstance(content, dict):
+        raise HandModelError(
+            f"hand model {path}: holds a {type(content).__name__}, expected MANO's dict; {REMEDY}"
+        )
+    return content
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+class _StandIn:
+    """Takes the attributes of a pickled object and does nothing with them."""
+
+    def __setstate__(self, state):
+        if not isinstance(state, dict):
+            raise HandModelError(
+                f"{type(self).__name__} has a {type(state).__name__} as its state, expected a dict"
+            )
+        self.state = state
+
+
+class _SparseColumns(_StandIn):
+    """Stands for scipy.sparse.csc_matrix."""
+
+    def array(self) -> np.ndarray:
+        state = self.state
+        parts = (state["data"], state["indices"], state["indptr"])
+        shape = state["_shape"] if "_shape" in state else state["shape"]
+        matrix = scipy.sparse.csc_matrix(parts, shape=shape)
+        matrix.check_format(full_check=True)
+        return matrix.toarray()
+
+
+class _ChumpyArray(_StandIn):
+    """Stands for chumpy.ch.Ch: its value is ``x``."""
+
+    def array(self) -> np.ndarray:
+        return _plain_array(self.state["x"])
+
+
+class _ChumpySelect(_StandIn):
+    """Stands for chumpy.reordering.Select: entries ``idxs`` of the flattened ``a``."""
+
+    def array(self) -> np.ndarray:
+        source = _plain_array(self.state["a"])
+        return source.ravel()[self.state["idxs"]].reshape(self.state["preferred_shape"])
+
+
+def _plain_array(value) -> np.ndarray:
+    return value.array() if isinstance(value, _StandIn) else np.asarray(value)
+
+
+def _reconstruct_object(kind: type, base: type, state: object) -> object:
+    """copyreg._reconstructor, which protocols 0 and 1 use for objects, for the stand-ins only."""
+    if not (isinstance(kind, type) and issubclass(kind, _StandIn)) or base is not object or state is not None:
+        raise HandModelError("asks to build an object that is not admitted")
+    return kind.__new__(kind)
+
+
+def _latin1_bytes(text: str, encoding: str) -> bytes:
+    """_codecs.encode, which Python 3 writes into protocols 0-2 in place of bytes."""
+    if encoding != "latin1":
+        raise HandModelError(f"asks for the codec {encoding!r}, which is not admitted")
+    return text.encode("latin1")
+
+
+class _HandModelUnpickler(pickle.Unpickler):
+    """Admits arrays, and stand-ins for the few classes that MANO's file holds."""
+
+    def find_class(self, module: str, name: str):
+        admitted = _ADMITTED_NAMES.get((module.replace("numpy._core.", "numpy.core."), name))
+        if admitted is None:
+            raise HandModelError(f"asks for {module}.{name}, which is not admitted in a hand model; {REMEDY}")
+        return admitted
+
+
+_ADMITTED_NAMES = {
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+    ("numpy.core.multiarray", "scalar"): np.float64(0).__reduce__()[0],
+    ("numpy.core.numeric", "_frombuffer"): np.empty(1).__reduce_ex__(5)[0],
+    ("scipy.sparse.csc", "csc_matrix"): _SparseColumns,
+    ("scipy.sparse._csc", "csc_matrix"): _SparseColumns,
+    ("chumpy.ch", "Ch"): _ChumpyArray,
+    ("chumpy.reordering", "Select"): _ChumpySelect,
+    ("copy_reg", "_reconstructor"): _reconstruct_object,
+    ("copyreg", "_reconstructor"): _reconstruct_object,
+    ("__builtin__", "object"): object,
+    ("builtins", "object"): object,
+    ("_codecs", "encode"): _latin1_bytes,
+}
