@@ -1,0 +1,76 @@
+"""The 3D encoder: any convolutional network of timm, read at two depths.
+
+The hand's pose comes from the pooled last feature, its texture and light from an early map of stride 4, where
+colours are still local. METHOD: EfficientNet-B3 with TensorFlow-style 'same' padding, fed images in [0, 1].
+"""
+
+import difflib
+
+import timm
+from torch import Tensor, nn
+
+LOW_STRIDE = 4
+"""Stride of the low-level map, in pixels of the image."""
+
+DEFAULT_BACKBONE = "tf_efficientnet_b3"
+
+
+class Backbone(nn.Module):
+    """A timm network that returns its stride-4 map and its pooled feature.
+
+    For an EfficientNet the feature is the pooled output of the head convolution (1536 channels for B3) and
+    the low-level map the output of the second stage (32 channels). For other networks they are whatever timm
+    pools before its classifier and the last stage of stride 4. The classifier itself is left out.
+
+    Attributes:
+        name: timm's name of the network.
+        network: the timm network.
+        feature_channels: C, width of the pooled feature.
+        low_channels: Cl, width of the low-level map.
+    """
+
+    def __init__(self, name: str = DEFAULT_BACKBONE, pretrained: bool = False):
+        """Builds the network.
+
+        Args:
+            name: a convolutional network of timm, with or without pretraining tag (``resnet50``).
+            pretrained: let timm fetch ImageNet weights (needs a network connection or timm's cache). Images
+                are fed in [0, 1] without ImageNet's normalisation, as published, whatever the weights.
+
+        Raises:
+            ValueError: if timm has no such network, or the network has no map of stride 4.
+        """
+        super().__init__()
+        if not timm.is_model(name):
+            raise ValueError(_unknown_name(name))
+        # num_classes=0 drops the classifier: no unused parameter, and none to miss in a checkpoint.
+        self.name = name
+        self.network = timm.create_model(name, pretrained=pretrained, num_classes=0)
+        stages = getattr(self.network, "feature_info", None) or []
+        at_stride = [number for number, stage in enumerate(stages) if stage["reduction"] == LOW_STRIDE]
+        if not at_stride or not hasattr(self.network, "forward_intermediates"):
+            raise ValueError(
+                f"backbone '{name}' has no feature map of stride {LOW_STRIDE}: choose a convolutional network"
+                f" such as '{DEFAULT_BACKBONE}' or 'resnet50'"
+            )
+        self._low_stage = at_stride[-1]
+        self.low_channels: int = stages[self._low_stage]["num_chs"]
+        self.feature_channels: int = getattr(self.network, "head_hidden_size", self.network.num_features)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Encodes a batch of images.
+
+        Args:
+            image: (B, 3, S, S) RGB in [0, 1].
+
+        Returns:
+            low-level features (B, Cl, ceil(S / 4), ceil(S / 4)) and pooled features (B, C).
+        """
+        last, (low_features,) = self.network.forward_intermediates(image, indices=[self._low_stage])
+        return low_features, self.network.forward_head(last, pre_logits=True)
+
+
+def _unknown_name(name: str) -> str:
+    close = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)
+    hint = f"did you mean {', '.join(close)}?" if close else "timm.list_models() lists the names"
+    return f"backbone '{name}' is not a network of timm {timm.__version__}: {hint}"

@@ -1,0 +1,134 @@
+"""The whole network: from an image and its camera to a textured hand and 2D keypoints.
+
+Its parts are injected and each may be missing; a caller asks for what it needs and nothing else is computed.
+"""
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor, nn
+
+from s2hand.geometry.cameras import project_points
+from s2hand.structures import HandParameters, HandPrediction
+
+PARTS = frozenset({"hand", "texture", "render", "heatmaps"})
+"""What can be asked for."""
+
+
+class HandNet(nn.Module):
+    """Encoder, heads, hand layer, renderer and 2D branch.
+
+    Attributes:
+        backbone: image (B, 3, S, S) to low-level map and feature (B, C).
+        hand_head: feature to :class:`HandParameters`.
+        mano_layer: (pose, betas, rotation) to ``ManoOutput``.
+        texture_light_head: low-level map to face textures and light.
+        renderer: (vertices, K, face_textures, light) to ``RenderOutput``.
+        keypoint_net: image to ``KeypointOutput``.
+        attention: the 2D branch's encoding to factors (B, C) of the feature.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module | None = None,
+        hand_head: nn.Module | None = None,
+        mano_layer: nn.Module | None = None,
+        texture_light_head: nn.Module | None = None,
+        renderer: nn.Module | None = None,
+        keypoint_net: nn.Module | None = None,
+        attention: nn.Module | None = None,
+    ):
+        super().__init__()
+        self.backbone = backbone
+        self.hand_head = hand_head
+        self.mano_layer = mano_layer
+        self.texture_light_head = texture_light_head
+        self.renderer = renderer
+        self.keypoint_net = keypoint_net
+        self.attention = attention
+
+    def forward(
+        self, image: Tensor, K: Tensor | None = None, parts: Collection[str] = ("hand",)
+    ) -> HandPrediction:
+        """Predicts the parts asked for.
+
+        Args:
+            image: (B, 3, S, S) RGB in [0, 1].
+            K: (B, 3, 3) camera matrix in pixels of ``image``; only the 2D branch does without.
+            parts: any of ``hand`` (parameters, vertices, joints, keypoints), ``texture`` (face textures and
+                light), ``render`` (the picture; brings hand and texture with it) and ``heatmaps`` (the 2D
+                branch, which alone does not run the encoder).
+
+        Returns:
+            the prediction; what was not asked for is None. Hand and render are float32 under autocast.
+
+        Raises:
+            ValueError: if a part is unknown, the network lacks a module for it, or K is missing.
+        """
+        wanted = frozenset(parts)
+        if "render" in wanted:
+            wanted |= {"hand", "texture"}
+        self._check(wanted, K)
+        fields = {}
+        keypoints = None
+        if "heatmaps" in wanted or ("hand" in wanted and self.attention is not None):
+            keypoints = self.keypoint_net(image)
+        if "heatmaps" in wanted:
+            fields["heatmap_keypoints"] = keypoints.keypoints
+        if wanted & {"hand", "texture"}:
+            low_features, feature = self.backbone(image)
+        if "hand" in wanted:
+            if self.attention is not None:
+                feature = feature * self.attention(keypoints.encoding)
+            fields |= self.place_hand(self.hand_head(feature), K)
+        if "texture" in wanted:
+            fields["face_textures"], fields["light"] = self.texture_light_head(low_features)
+        if "render" in wanted:
+            with torch.autocast(image.device.type, enabled=False):
+                fields["render"] = self.renderer(
+                    fields["vertices"], K.float(), fields["face_textures"].float(), fields["light"].float()
+                )
+        return HandPrediction(**fields)
+
+    def place_hand(self, parameters: HandParameters, K: Tensor) -> dict:
+        """Poses the hand and puts it before the camera: p = translation + |scale| x.
+
+        Args:
+            parameters: of B hands.
+            K: (B, 3, 3) pixels.
+
+        Returns:
+            the hand's fields of :class:`HandPrediction`, float32.
+        """
+        with torch.autocast(K.device.type, enabled=False):
+            hand = self.mano_layer(
+                parameters.hand_pose.float(), parameters.betas.float(), parameters.rotation.float()
+            )
+            scale = parameters.scale.float().abs()[:, None, None]
+            translation = parameters.translation.float()[:, None]
+            joints = translation + scale * hand.joints
+            return {
+                "parameters": parameters,
+                "pose_axis_angle": hand.pose_axis_angle,
+                "vertices": translation + scale * hand.vertices,
+                "joints": joints,
+                "keypoints_2d": project_points(joints, K.float()),
+            }
+
+    def _check(self, wanted: frozenset[str], K: Tensor | None) -> None:
+        if unknown := wanted - PARTS:
+            raise ValueError(f"unknown parts {sorted(unknown)}: choose from {sorted(PARTS)}")
+        needs = {
+            "hand": ("backbone", "hand_head", "mano_layer"),
+            "texture": ("backbone", "texture_light_head"),
+            "render": ("renderer",),
+            "heatmaps": ("keypoint_net",),
+        }
+        for part in sorted(wanted):
+            for name in needs[part]:
+                if getattr(self, name) is None:
+                    raise ValueError(f"part '{part}' needs a {name}, which this network was built without")
+        if "hand" in wanted and K is None:
+            raise ValueError("part 'hand' needs the camera matrix K (B, 3, 3) to project joints")
+        if "hand" in wanted and self.attention is not None and self.keypoint_net is None:
+            raise ValueError("attention needs a keypoint_net, which this network was built without")

@@ -1,0 +1,134 @@
+"""The regressors: hand parameters from the pooled feature, texture and light from the low-level one.
+
+Both compute in float32 whatever the autocast: half precision would round a translation of 0.65 m to
+millimetres.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from s2hand.structures import HandParameters
+
+NUM_BETAS = 10
+INITIAL_SCALE = 0.95
+INITIAL_TRANSLATION = (0.0, 0.0, 0.65)
+"""Metres. The hand starts in front of the camera, filling much of a FreiHAND crop (METHOD, published)."""
+
+SMALL_STD = 1e-3
+"""Standard deviation of initial weights whose output should start at its bias."""
+
+MEAN_SKIN_COLOR = (200 / 256, 150 / 256, 150 / 256)
+LIGHT_SIZE = 11
+TEXTURE_MAP_SIZE = 56
+"""Side of the low-level map that the texture trunk is laid out for: 224 px at stride 4."""
+
+
+class HandHead(nn.Module):
+    """Regresses pose, shape, rotation, translation and scale of the hand.
+
+    Attributes:
+        use_mean_shape: answer the mean shape (betas 0). The shape head stays, so that checkpoints fit.
+    """
+
+    def __init__(
+        self, in_channels: int, num_pca: int = 30, num_betas: int = NUM_BETAS, use_mean_shape: bool = False
+    ):
+        """Builds trunk and heads.
+
+        Args:
+            in_channels: C, width of the encoder's feature.
+            num_pca: components of the pose basis.
+            num_betas: components of the shape basis.
+            use_mean_shape: see the class.
+        """
+        super().__init__()
+        self.use_mean_shape = use_mean_shape
+        self.trunk = nn.Sequential(
+            *(nn.Linear(in_channels, 1024), nn.BatchNorm1d(1024), nn.ReLU()),
+            *(nn.Linear(1024, 512), nn.BatchNorm1d(512), nn.ReLU()),
+        )
+        self.pose = nn.Sequential(nn.Linear(512, 128), nn.ReLU(), nn.Linear(128, num_pca))
+        self.shape = nn.Sequential(nn.Linear(512, 128), nn.ReLU(), nn.Linear(128, num_betas))
+        self.translation = _narrow_head(3)
+        self.rotation = _narrow_head(3)
+        self.scale = _narrow_head(1)
+        _start_at(self.translation, INITIAL_TRANSLATION)
+        _start_at(self.scale, (INITIAL_SCALE,))
+
+    def forward(self, feature: Tensor) -> HandParameters:
+        """Regresses hand parameters.
+
+        Args:
+            feature: (B, C) the encoder's pooled feature.
+
+        Returns:
+            the parameters, float32 under autocast; the scale may be negative, its absolute value counts.
+        """
+        with torch.autocast(feature.device.type, enabled=False):
+            trunk = self.trunk(feature.to(self.scale[0].weight.dtype))
+            betas = self.shape(trunk)
+            return HandParameters(
+                hand_pose=self.pose(trunk),
+                betas=torch.zeros_like(betas) if self.use_mean_shape else betas,
+                rotation=self.rotation(trunk),
+                translation=self.translation(trunk),
+                scale=self.scale(trunk).squeeze(-1),
+            )
+
+
+class TextureLightHead(nn.Module):
+    """Regresses one colour per face and one light from the encoder's low-level map."""
+
+    def __init__(self, in_channels: int, num_faces: int = 1538):
+        """Builds trunk and heads.
+
+        Args:
+            in_channels: Cl, width of the low-level map.
+            num_faces: F, faces of the hand model.
+        """
+        super().__init__()
+        self.trunk = nn.Sequential(
+            *(nn.Conv2d(in_channels, 48, 10, stride=4, padding=1), nn.ReLU(), nn.MaxPool2d(3, stride=2)),
+            *(nn.Conv2d(48, 64, 3), nn.ReLU(), nn.MaxPool2d(2, stride=2)),
+        )
+        self.texture = nn.Sequential(nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, num_faces * 3))
+        self.light = nn.Sequential(nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, LIGHT_SIZE))
+        self.register_buffer("mean_color", torch.tensor(MEAN_SKIN_COLOR), persistent=False)
+        _start_at(self.texture, 0.0)
+        # All intensities, colours and the direction start at 1: the first renderings show the mean skin.
+        _start_at(self.light, 1.0)
+
+    def forward(self, low_features: Tensor) -> tuple[Tensor, Tensor]:
+        """Regresses texture and light.
+
+        Args:
+            low_features: (B, Cl, h, w). Maps of another size than 56 x 56 are resampled to it bilinearly, so
+                the published layer sizes hold at any image size.
+
+        Returns:
+            face textures (B, F, 3), RGB before light, and the light (B, 11); float32 under autocast.
+        """
+        with torch.autocast(low_features.device.type, enabled=False):
+            low_features = low_features.to(self.mean_color.dtype)
+            if low_features.shape[-2:] != (TEXTURE_MAP_SIZE, TEXTURE_MAP_SIZE):
+                low_features = nn.functional.interpolate(
+                    low_features, size=TEXTURE_MAP_SIZE, mode="bilinear", align_corners=False
+                )
+            trunk = self.trunk(low_features).flatten(1)
+            face_textures = self.texture(trunk).unflatten(1, (-1, 3)) + self.mean_color
+            return face_textures, self.light(trunk)
+
+
+def _narrow_head(size: int) -> nn.Sequential:
+    """512-128-ReLU-32-size; as published nothing stands between the last two layers."""
+    return nn.Sequential(nn.Linear(512, 128), nn.ReLU(), nn.Linear(128, 32), nn.Linear(32, size))
+
+
+@torch.no_grad()
+def _start_at(head: nn.Sequential, value: float | tuple[float, ...]) -> None:
+    """Initialises a head so that it answers ``value`` almost regardless of its input."""
+    for layer in head:
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=SMALL_STD)
+            nn.init.zeros_(layer.bias)
+    head[-1].bias.copy_(torch.as_tensor(value))
