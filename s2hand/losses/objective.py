@@ -1,0 +1,170 @@
+"""The training objective: the losses that were asked for, and their weighted sum."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from s2hand.losses.photometric import PHOTOMETRIC_PAIRS
+from s2hand.losses.registry import LOSSES, PUBLISHED_IMAGE_SIZE, LossInputs
+from s2hand.structures import HandBatch, HandPrediction
+
+
+class Objective(nn.Module):
+    """Computes chosen losses in float32 and sums them with weights.
+
+    Args:
+        weights: loss name -> weight; only these losses are computed. Names are keys of ``LOSSES``.
+        faces: (F, 3) vertex numbers of the hand's mesh.
+        image_size: side of the images in px. Keypoints are scaled to a 224 px image before any pixel
+            distance is taken, so thresholds and weights mean the same at every size.
+        photometric_background: "masked" compares pictures inside the silhouette only; "published" keeps the
+            rendering's background, see :mod:`s2hand.losses.photometric`.
+        average_total: averages a scalar over the processes of a distributed run. With it, averaging losses
+            and gradients over equal shares of a batch gives those of the whole batch; without it, a
+            confidence-weighted mean is a mean of the processes' own means.
+
+    Raises:
+        ValueError: no or unknown losses, weights that are not finite, an unknown background.
+    """
+
+    faces: Tensor
+
+    def __init__(
+        self,
+        weights: Mapping[str, float],
+        faces: Tensor,
+        image_size: int = PUBLISHED_IMAGE_SIZE,
+        photometric_background: str = "masked",
+        average_total: Callable[[Tensor], Tensor] | None = None,
+    ):
+        super().__init__()
+        check_loss_names(weights)
+        if not weights:
+            raise ValueError(f"no losses to train with; choose among {', '.join(LOSSES)}")
+        for name, weight in weights.items():
+            if not torch.tensor(float(weight)).isfinite():
+                raise ValueError(f"the weight of loss '{name}' is {weight}; expected a finite number")
+        if photometric_background not in PHOTOMETRIC_PAIRS:
+            known = ", ".join(PHOTOMETRIC_PAIRS)
+            raise ValueError(f"photometric_background is '{photometric_background}'; expected one of {known}")
+        if image_size <= 0:
+            raise ValueError(f"image_size is {image_size}; expected the images' side in pixels")
+        self.weights = {name: float(weight) for name, weight in weights.items()}
+        self.px_scale = PUBLISHED_IMAGE_SIZE / image_size
+        self.photometric_pair = PHOTOMETRIC_PAIRS[photometric_background]
+        self.average_total = average_total
+        self.register_buffer("faces", torch.as_tensor(faces).long(), persistent=False)
+
+    @property
+    def required_parts(self) -> frozenset[str]:
+        """The network parts to compute: some of "hand", "heatmaps", "texture", "render"."""
+        return frozenset().union(*(LOSSES[name].needs for name in self.weights))
+
+    @property
+    def required_fields(self) -> frozenset[str]:
+        """The fields of HandBatch that must not be None."""
+        return frozenset(field for name in self.weights for field in LOSSES[name].fields)
+
+    def forward(self, prediction: HandPrediction, batch: HandBatch) -> dict[str, Tensor]:
+        """Evaluates the losses; nothing waits for the device.
+
+        Args:
+            prediction: at least ``required_parts``; half precision is widened to float32 first.
+            batch: at least ``required_fields``.
+
+        Returns:
+            Unweighted scalar of each loss by name, and "total", the weighted sum.
+
+        Raises:
+            ValueError: a needed field is None; names the loss and the field.
+        """
+        self._check_inputs(prediction, batch)
+        device_type = batch.image.device.type
+        with torch.autocast(device_type, enabled=False):
+            inputs = LossInputs(
+                *(widen(prediction), widen(batch), self.faces),
+                *(self.px_scale, self.photometric_pair, self.average_total),
+            )
+            values = {name: LOSSES[name].function(inputs) for name in self.weights}
+            values["total"] = sum(weight * values[name] for name, weight in self.weights.items())
+        return values
+
+    def _check_inputs(self, prediction: HandPrediction, batch: HandBatch) -> None:
+        for name in self.weights:
+            spec = LOSSES[name]
+            for field in spec.fields:
+                if getattr(batch, field) is None:
+                    raise ValueError(
+                        f"loss '{name}' needs '{field}' in the batch, and the data has none; "
+                        f"give the dataset {_REMEDIES.get(field, field)} or leave the loss out"
+                    )
+            for field in spec.reads:
+                if getattr(prediction, field) is None:
+                    raise ValueError(
+                        f"loss '{name}' needs '{field}' in the prediction; ask the network for "
+                        f"{', '.join(sorted(spec.needs))}"
+                    )
+
+
+_REMEDIES = {
+    "keypoints_2d": "a file of detected keypoints",
+    "confidence": "a file of detected keypoints",
+    "photometric_weight": "a file of detected keypoints (the weight comes from their confidences)",
+    "mask": "hand masks",
+    "gt_joints": "its 3D labels",
+    "gt_keypoints_2d": "its 3D labels and camera matrices",
+    "gt_scale": "its scales",
+}
+
+
+def check_loss_names(names: Iterable[str]) -> None:
+    """Refuses unknown losses.
+
+    Raises:
+        ValueError: names the unknown loss and the nearest known ones.
+    """
+    for name in names:
+        if name not in LOSSES:
+            nearest = difflib.get_close_matches(name, LOSSES, n=3, cutoff=0.4) or list(LOSSES)
+            raise ValueError(f"unknown loss '{name}'; did you mean {' or '.join(nearest)}?")
+
+
+def widen(struct):
+    """A copy of a dataclass of tensors with float16 and bfloat16 tensors as float32, in depth.
+
+    Args:
+        struct: HandPrediction, HandBatch, or a struct inside them.
+
+    Returns:
+        The same type; tensors of other types are shared, not copied.
+    """
+    widened = {}
+    for field in fields(struct):
+        value = getattr(struct, field.name)
+        if isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16):
+            widened[field.name] = value.float()
+        elif is_dataclass(value):
+            widened[field.name] = widen(value)
+    return replace(struct, **widened)
+
+
+def find_non_finite(values: Mapping[str, Tensor]) -> list[str]:
+    """Names of the values that are NaN or infinite. Waits for the device once.
+
+    Args:
+        values: name -> scalar, as from :meth:`Objective.forward`.
+
+    Returns:
+        Names in the order given, without "total" if another one explains it.
+    """
+    if not values:
+        return []
+    finite = torch.stack([value.detach().isfinite().all() for value in values.values()]).tolist()
+    bad = [name for name, ok in zip(values, finite, strict=True) if not ok]
+    causes = [name for name in bad if name != "total"]
+    return causes or bad
