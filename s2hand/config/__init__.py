@@ -1,0 +1,7 @@
+"""The experiment's JSON: its keys, how it is read, and what it must not contradict."""
+
+from s2hand.config.loading import config_from_dict, load_config, parse_override
+from s2hand.config.messages import ConfigError
+from s2hand.config.model import Config
+
+__all__ = ["Config", "ConfigError", "config_from_dict", "load_config", "parse_override"]

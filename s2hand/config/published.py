@@ -1,0 +1,141 @@
+"""The published code's option names: which of ours they mean, and which of them steer nothing here."""
+
+LOSS_NAMES = (
+    *("tsa_poses", "open_2dj", "open_bone_direc", "mscale", "hm_integral", "kp_cons"),
+    *("triangle", "mshape", "texture", "mtex", "mrgb", "ssim_tex"),
+    *("joint_2d", "joint_3d", "joint_3d_norm", "bone_direc", "hm_integral_gt", "sil", "scale", "open_2dj_de"),
+)
+"""Every loss a config can ask for; the weight of ``x`` is the key ``lambda_x``."""
+
+LAMBDA_ALIASES = {
+    "lambda_pose": ("tsa_poses",),
+    "lambda_j2d": ("open_2dj",),
+    "lambda_j2d_de": ("open_2dj_de",),
+    "lambda_j2d_gt": ("joint_2d",),
+    "lambda_j3d": ("joint_3d",),
+    "lambda_j3d_norm": ("joint_3d_norm",),
+    "lambda_bone_direc": ("open_bone_direc", "bone_direc"),
+    "lambda_hm": ("hm_integral", "hm_integral_gt"),
+    "lambda_laplacian": ("triangle",),
+    "lambda_shape": ("mshape",),
+    "lambda_tex_reg": ("mtex",),
+}
+"""Published weight names that differ from the loss they weigh, or that weigh two losses."""
+
+KEY_ALIASES = {"use_2d_as_attention": "attention"}
+"""Published switches under another name."""
+
+_UNUSED_LOSS = "belongs to a loss that no published config asks for; it is not part of this project"
+_ONE_NETWORK = "the network is chosen by backbone, hourglass_* and attention"
+_ONE_RENDERER = "the only renderer is this project's; its gradient is chosen by renderer"
+_BY_LOSSES = "which labels a sample carries follows from losses"
+
+RETIRED_KEYS = {
+    "mode_0": "mode alone chooses between training and evaluation",
+    "train_queries": _BY_LOSSES,
+    "train_queries_frei": _BY_LOSSES,
+    "train_queries_ho3d": _BY_LOSSES,
+    "val_queries": "evaluation reads images, cameras, and labels and detections where there are any",
+    "writer_topic": "TensorBoard's files lie in the folder base_out_path names",
+    "print_freq": "a progress bar shows the loss and the speed of every step",
+    "is_val": "evaluation runs every eval_interval epochs",
+    "val_interval": "evaluation runs every eval_interval epochs",
+    "save_2d": "2D errors are always among the evaluation's numbers",
+    "out": "predictions lie in the folder base_out_path names",
+    "efficientnet_pretrained": "backbone_pretrained starts from ImageNet weights",
+    "encoder_name": _ONE_NETWORK,
+    "neck_name": _ONE_NETWORK,
+    "regress_mode": _ONE_NETWORK,
+    "use_pose_regressor": _ONE_NETWORK,
+    "use_discriminator": _ONE_NETWORK,
+    "renderer_mode": _ONE_RENDERER,
+    "texture_mode": _ONE_RENDERER,
+    "sigma_val": _ONE_RENDERER,
+    "camera_mode": "cameras are always pinhole cameras given by K",
+    "perspective": "cameras are always pinhole cameras given by K",
+    "lambda_silhouette": "the published code never used it either; the weight of sil is lambda_sil",
+    "lambda_mask": _UNUSED_LOSS,
+    "lambda_flatten": _UNUSED_LOSS,
+    "lambda_verts": _UNUSED_LOSS,
+    "lambda_pca_text": _UNUSED_LOSS,
+    "lambda_percep": _UNUSED_LOSS,
+    "lambda_feature_percep": _UNUSED_LOSS,
+    "lambda_hm_cons": _UNUSED_LOSS,
+    "lambda_depth": _UNUSED_LOSS,
+    "lambda_ssim_depth": _UNUSED_LOSS,
+    "lambda_trans": _UNUSED_LOSS,
+    "lambda_chamfer": _UNUSED_LOSS,
+    "lambda_depth_pc_chamfer": _UNUSED_LOSS,
+    "rhd_base_path": "the RHD dataset is out of this project's scope",
+    "train_queries_rhd": "the RHD dataset is out of this project's scope",
+}
+"""Accepted and dropped: the value is what steers instead."""
+
+OUT_OF_SCOPE_KEYS = {
+    "semi_ratio": "mixing labelled with unlabelled samples is out of this project's scope",
+    "losses_rhd": "the RHD dataset is out of this project's scope",
+    "losses_frei": "one list of losses serves every dataset; use losses",
+    "only_train_regressor": "set freeze_hm_estimator, and leave texture losses out of losses",
+    "only_train_texture": "training the texture alone is out of this project's scope",
+    "pretrain_segmnet": "the segmentation network is out of this project's scope",
+}
+"""Harmless when off (null, false, empty or 0); an error when on: the run would not be what was asked for."""
+
+DATASET_NAMES = {"freihand": "FreiHand", "ho3d": "HO3D", "ho-3d": "HO3D", "synthetic": "Synthetic"}
+"""Spellings of dataset names, in lower case, and the config's own."""
+
+
+def translate(values: dict) -> tuple[dict, list[str]]:
+    """Rewrites the published names of a flat config into this project's.
+
+    Args:
+        values: key -> value as read from JSON; nulls (which mean "the default") already removed.
+
+    Returns:
+        The rewritten copy, and one line per key that steers nothing here.
+
+    Raises:
+        ValueError: a key asks for something out of scope, or two keys give one weight different values.
+    """
+    notes = [f"{key} is ignored: {RETIRED_KEYS[key]}" for key in values if key in RETIRED_KEYS]
+    for key in OUT_OF_SCOPE_KEYS.keys() & values.keys():
+        if values[key]:
+            raise ValueError(f"{key}: {OUT_OF_SCOPE_KEYS[key]}; remove the key")
+    dropped = RETIRED_KEYS.keys() | OUT_OF_SCOPE_KEYS.keys() | {"$schema"}
+    kept = {KEY_ALIASES.get(key, key): value for key, value in values.items() if key not in dropped}
+    kept = _translate_lambdas(kept)
+    for key in ("train_datasets", "val_datasets"):
+        if isinstance(kept.get(key), (list, tuple)):
+            kept[key] = [_dataset_name(name) for name in kept[key]]
+    if isinstance(kept.get("mode"), str):
+        kept["mode"] = [kept["mode"]]
+    if "rotation_deg" not in kept and _asks_for_unrotated_images(values):
+        kept["rotation_deg"] = 0.0
+        notes.append("rotation_deg is 0: train_queries asks for untransformed images")
+    return kept, notes
+
+
+def _translate_lambdas(values: dict) -> dict:
+    """Gives every published weight its loss's own name, which wins over a name shared by two losses."""
+    kept = {key: value for key, value in values.items() if key not in LAMBDA_ALIASES}
+    for alias in LAMBDA_ALIASES.keys() & values.keys():
+        for loss in LAMBDA_ALIASES[alias]:
+            own = f"lambda_{loss}"
+            shared = len(LAMBDA_ALIASES[alias]) > 1
+            if own in kept and kept[own] != values[alias] and not shared:
+                raise ValueError(f"{alias} and {own} are the same weight, yet differ; keep one of them")
+            kept.setdefault(own, values[alias])
+    return kept
+
+
+def _dataset_name(name):
+    """The config's spelling of a dataset name; anything else is left for the schema to refuse."""
+    return DATASET_NAMES.get(name.lower(), name) if isinstance(name, str) else name
+
+
+def _asks_for_unrotated_images(values: dict) -> bool:
+    """The published reader rotated FreiHAND only if a query's name began with ``trans_``."""
+    queries = values.get("train_queries_frei") or values.get("train_queries")
+    if not isinstance(queries, (list, tuple)) or not queries:
+        return False
+    return "images" in queries and not any(str(query).startswith("trans_") for query in queries)

@@ -1,0 +1,9 @@
+"""The root of the project's own errors."""
+
+
+class S2HandError(ValueError):
+    """What the user can put right: the message is one line that says what, where and how.
+
+    The command line prints the line alone and exits with code 2; every other exception is a fault of the
+    program and keeps its traceback.
+    """
