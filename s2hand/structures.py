@@ -13,18 +13,24 @@ from torch import Tensor
 
 
 class TensorStruct:
-    """Adds ``to`` to a frozen dataclass whose fields are tensors, None, other structs, or plain values."""
+    """Adds ``to`` and ``pin_memory`` to a frozen dataclass of tensors, structs, None and plain values."""
 
     def to(self, device, non_blocking: bool = False):
         """Returns a copy with every tensor on ``device``."""
-        moved = {}
+        return self._map("to", device, non_blocking=non_blocking)
+
+    def pin_memory(self):
+        """Returns a copy with every tensor in page-locked memory; data loaders look for this method."""
+        return self._map("pin_memory")
+
+    def _map(self, method: str, *args, **kwargs):
+        """Calls a method of every tensor and struct among the fields."""
+        changed = {}
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, Tensor):
-                moved[field.name] = value.to(device, non_blocking=non_blocking)
-            elif isinstance(value, TensorStruct):
-                moved[field.name] = value.to(device, non_blocking)
-        return replace(self, **moved)
+            if isinstance(value, (Tensor, TensorStruct)):
+                changed[field.name] = getattr(value, method)(*args, **kwargs)
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,22 @@
+"""Datasets: pictures, cameras and detected keypoints from disk to batches."""
+
+from s2hand.data.base import HandDataset, SampleRecord
+from s2hand.data.detections import Detections, read_detections, write_detections
+from s2hand.data.errors import DatasetError
+from s2hand.data.freihand import FreiHandDataset
+from s2hand.data.loader import HandLoader, collate_hands, make_loader
+from s2hand.data.transforms import AugmentationConfig
+
+__all__ = [
+    "AugmentationConfig",
+    "DatasetError",
+    "Detections",
+    "FreiHandDataset",
+    "HandDataset",
+    "HandLoader",
+    "SampleRecord",
+    "collate_hands",
+    "make_loader",
+    "read_detections",
+    "write_detections",
+]

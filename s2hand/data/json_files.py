@@ -1,0 +1,80 @@
+"""JSON files of numbers, read with checks and written whole or not at all."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s2hand.data.errors import DatasetError, require_file
+
+
+def read_json(path: str | Path, *, remedy: str) -> Any:
+    """Parses a JSON file.
+
+    Args:
+        path: the file.
+        remedy: what to do if it is missing or broken, for the message.
+
+    Raises:
+        DatasetError: the file is missing, not text or not JSON.
+    """
+    file = require_file(path, remedy=remedy)
+    try:
+        return json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        reason = str(error) or type(error).__name__
+        raise DatasetError(f"{file} is not valid JSON ({reason}): {remedy}") from None
+
+
+def as_array(value: Any, shape: tuple[int | None, ...], *, what: str) -> np.ndarray:
+    """Turns nested lists into a float32 array of a known shape.
+
+    Args:
+        value: nested lists of finite numbers.
+        shape: expected shape; None allows any length.
+        what: names file and entry in messages.
+
+    Returns:
+        float32 array of ``shape``.
+
+    Raises:
+        DatasetError: ragged lists, other types than numbers, another shape, or NaN and infinity.
+    """
+    expected = "(" + ", ".join("N" if length is None else str(length) for length in shape) + ")"
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise DatasetError(
+            f"{what}: expected numbers of shape {expected}, got lists of unequal lengths"
+        ) from None
+    if array.size == 0 and shape[0] in (None, 0):
+        array = np.zeros([length or 0 for length in shape])
+    if array.dtype.kind not in "iuf":
+        raise DatasetError(f"{what}: expected numbers of shape {expected}, got other values among them")
+    fits = array.ndim == len(shape) and all(
+        want in (None, have) for want, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        raise DatasetError(f"{what}: expected shape {expected}, got {array.shape}")
+    # Values beyond float32 turn into infinity here and are refused below.
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise DatasetError(f"{what}: expected finite numbers, got NaN or infinity")
+    return array
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Writes compact JSON through a temporary file beside it, so that readers never see half of it."""
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            # dumps runs in C; dump would go through Python's slow streaming encoder.
+            stream.write(json.dumps(value, separators=(",", ":")))
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
