@@ -194,7 +194,7 @@ class KeypointNet(nn.Module):
         """Finds keypoints.
 
         Args:
-            image: (B, 3, S, S) RGB in [0, 1], S at most N. It is padded with mid-grey on the right and
+            image: (B, 3, S, S) RGB in [0, 1], S at most N. It is padded with black on the right and
                 bottom, so pixels keep their coordinates.
 
         Returns:
@@ -210,7 +210,7 @@ class KeypointNet(nn.Module):
                 " raise the hourglass's input size or lower the image size"
             )
         padding = (0, self.input_size - width, 0, self.input_size - height)
-        heatmaps, encoding = self.hourglass(nn.functional.pad(image - IMAGE_OFFSET, padding))
+        heatmaps, encoding = self.hourglass(nn.functional.pad(image, padding) - IMAGE_OFFSET)
         keypoints = torch.stack([integral_keypoints(stage, self.input_size) for stage in heatmaps])
         return KeypointOutput(heatmaps, encoding, keypoints)
 

@@ -1,0 +1,126 @@
+"""Reading published S2HAND checkpoints (.t7) without running their code.
+
+A .t7 is what ``torch.save`` makes of a dict: ``epoch``, ``args`` (an ``argparse.Namespace``), ``optimizer``
+and one state dict per network. Being a pickle it could run code; torch's restricted unpickler admits tensors,
+plain containers and ``argparse.Namespace``, and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from s2hand.engine.published_names import PUBLISHED_PARTS
+
+IGNORED = ("optimizer",)
+"""Entries of a file that nothing here uses."""
+
+
+class PublishedCheckpointError(ValueError):
+    """A file that cannot be read as, or does not fit, a published checkpoint. The message is one line."""
+
+
+@dataclass(frozen=True)
+class PublishedCheckpoint:
+    """What a published file holds.
+
+    Attributes:
+        path: where it was read.
+        epoch: the epoch it was saved after, or None.
+        args: the settings it was trained with, as plain JSON values.
+        state_dicts: weights by network and published key.
+    """
+
+    path: Path
+    epoch: int | None
+    args: dict
+    state_dicts: dict[str, dict[str, Tensor]]
+
+
+def read_t7(path: Path) -> PublishedCheckpoint:
+    """Reads a published .t7, in torch's legacy or zip format.
+
+    Args:
+        path: the file.
+
+    Returns:
+        its contents, on the CPU.
+
+    Raises:
+        PublishedCheckpointError: if the file is damaged, of another kind, or would run code.
+    """
+    content = _unpickle(path)
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise PublishedCheckpointError(f"{path}: holds a {kind}, expected a dict of state dicts")
+    state_dicts = {
+        name: _without_wrapper(value)
+        for name, value in content.items()
+        if isinstance(name, str) and name not in IGNORED and _is_state_dict(value)
+    }
+    for name in PUBLISHED_PARTS:
+        if content.get(name) is not None and name not in state_dicts:
+            raise PublishedCheckpointError(f"{path}: entry '{name}' is not a dict of tensors")
+    if not state_dicts:
+        known = ", ".join(PUBLISHED_PARTS)
+        raise PublishedCheckpointError(f"{path}: no state dict in it, expected some of {known}")
+    args = content.get("args")
+    args = vars(args) if isinstance(args, argparse.Namespace) else args
+    epoch = content.get("epoch")
+    return PublishedCheckpoint(
+        path=path,
+        epoch=epoch if isinstance(epoch, int) else None,
+        args=_plain(args) if isinstance(args, dict) else {},
+        state_dicts=state_dicts,
+    )
+
+
+def _unpickle(path: Path) -> object:
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # A damaged pickle may raise anything, from KeyError to RecursionError.
+        if refused := re.search(r"GLOBAL (\S+)|unrecognized function (.+)", str(error)):
+            raise PublishedCheckpointError(
+                f"{path}: refused, for it asks for '{refused[1] or refused[2]}' and only tensors and argparse.Namespace are"
+                " admitted: a published checkpoint needs nothing else, so get the file from its authors"
+            ) from None
+        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+        raise PublishedCheckpointError(
+            f"{path}: cannot be read as a torch checkpoint ({reason}): is the download complete?"
+        ) from None
+
+
+def _is_state_dict(value: object) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and len(value) > 0
+        and all(isinstance(key, str) and isinstance(weight, Tensor) for key, weight in value.items())
+    )
+
+
+def _without_wrapper(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Drops the prefix that DataParallel puts before every key."""
+    wrapped = all(key.startswith("module.") for key in weights)
+    return {key.removeprefix("module.") if wrapped else key: weight for key, weight in weights.items()}
+
+
+def _plain(value: object) -> object:
+    """Settings as JSON values: tuples and sets become lists; a device, dtype or the like becomes its name."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(inner) for inner in value), key=str)
+    if isinstance(value, argparse.Namespace):
+        return _plain(vars(value))
+    return str(value)
