@@ -1,0 +1,40 @@
+"""Pictures of what goes in and comes out: keypoints, overlays, sheets, animations, the demo's page.
+
+Every picture is a uint8 RGB array (H, W, 3).
+"""
+
+from s2hand.visualize.animation import filmstrip, turntable, write_gif
+from s2hand.visualize.charts import Curve
+from s2hand.visualize.drawing import FINGER_COLORS, draw_keypoints, overlay_mesh
+from s2hand.visualize.page import Figure, Table, ViewerMesh, write_page
+from s2hand.visualize.panels import evaluation_panel, panel_titles
+from s2hand.visualize.pictures import composite, to_picture, write_png
+from s2hand.visualize.sheets import contact_sheet, evaluation_sheet, tile_row
+from s2hand.visualize.text import draw_badge, draw_text
+from s2hand.visualize.views import render_from, render_view
+
+__all__ = [
+    "FINGER_COLORS",
+    "Curve",
+    "Figure",
+    "Table",
+    "ViewerMesh",
+    "composite",
+    "contact_sheet",
+    "draw_badge",
+    "draw_keypoints",
+    "draw_text",
+    "evaluation_panel",
+    "evaluation_sheet",
+    "filmstrip",
+    "overlay_mesh",
+    "panel_titles",
+    "render_from",
+    "render_view",
+    "tile_row",
+    "to_picture",
+    "turntable",
+    "write_gif",
+    "write_page",
+    "write_png",
+]

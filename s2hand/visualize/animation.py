@@ -1,0 +1,81 @@
+"""A hand that turns: frames, strips and GIFs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from s2hand.visualize.pictures import to_picture
+from s2hand.visualize.sheets import framed, tile_row
+from s2hand.visualize.views import framing_camera, render_view, turn, yaw_rotation
+
+
+def turntable(
+    vertices: Tensor,
+    faces: Tensor,
+    *,
+    frames: int = 36,
+    size: int = 256,
+    face_textures: Tensor | None = None,
+    light: Tensor | None = None,
+    start_deg: float = 0.0,
+    sweep_deg: float = 360.0,
+) -> list[np.ndarray]:
+    """Renders a hand turning about the vertical axis through its centre, before a camera that stays.
+
+    Args:
+        vertices: (V, 3) metres, camera frame.
+        faces: (F, 3) vertex numbers.
+        frames: number of pictures.
+        size: their side in pixels.
+        face_textures: (F, 3) RGB before light; None shows clay.
+        light: (11,) light vector. It stays with the camera, so that no frame is dark.
+        start_deg: angle of the first frame.
+        sweep_deg: angle covered; the last frame stops one step short of it, so a full turn loops smoothly.
+
+    Returns:
+        Pictures (size, size, 3) uint8 on white.
+    """
+    faces = torch.as_tensor(faces)
+    angles = start_deg + sweep_deg * np.arange(frames) / frames
+    turned = [turn(vertices, None, yaw_rotation(float(angle)))[0] for angle in angles]
+    K = framing_camera(torch.cat(turned), size)
+    views = (render_view(posed, faces, K, size, face_textures, light) for posed in turned)
+    return [to_picture(view.clay() if view.rgb is None else view.rgb) for view in views]
+
+
+def filmstrip(frames: Sequence[np.ndarray], count: int = 6) -> np.ndarray:
+    """``count`` evenly spaced frames side by side, as one picture."""
+    chosen = np.linspace(0, len(frames), min(count, len(frames)), endpoint=False).astype(int)
+    return tile_row([framed(frames[index]) for index in chosen])
+
+
+def write_gif(path: str | Path, frames: Sequence[np.ndarray], fps: float = 15.0) -> None:
+    """Saves pictures as an endless GIF with one palette for all frames, so that colours do not flicker.
+
+    Args:
+        path: file to write; its folder is made.
+        frames: (H, W, 3) uint8, all of one size.
+        fps: frames per second.
+
+    Raises:
+        ValueError: if there is no frame.
+    """
+    if not len(frames):
+        raise ValueError(f"{path}: a GIF needs at least one frame")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sampled = np.concatenate([frame[::2, ::2] for frame in frames])
+    palette = Image.fromarray(sampled).quantize(256, method=Image.Quantize.MEDIANCUT)
+    pictures = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+        for frame in frames
+    ]
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0, optimize=True
+    )

@@ -1,0 +1,92 @@
+"""Pictures are uint8 RGB arrays (H, W, 3): conversion, resizing, blending, saving.
+
+Pixel ``i`` covers ``[i, i + 1)``: a point at ``u`` pixels lies at ``u - 0.5`` in the coordinates of OpenCV's
+drawing functions, whose whole numbers are pixel centres.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image
+from torch import Tensor
+
+
+def to_array(values: ArrayLike | Tensor) -> np.ndarray:
+    """A float64 NumPy copy of a tensor (from any device, detached) or array."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().numpy()
+    return np.array(values, dtype=np.float64)
+
+
+def to_picture(image: ArrayLike | Tensor) -> np.ndarray:
+    """Converts an image to a picture.
+
+    Args:
+        image: (H, W, 3) or (H, W) uint8, or (3, H, W) tensor, or (H, W, 3) or (H, W) floats in [0, 1];
+            a picture without channels becomes grey, floats outside [0, 1] are clipped.
+
+    Returns:
+        (H, W, 3) uint8 RGB, a copy.
+
+    Raises:
+        ValueError: if the shape is none of these.
+    """
+    if isinstance(image, Tensor):
+        image = image.detach().cpu().numpy()
+        if image.ndim == 3:
+            image = image.transpose(1, 2, 0)
+    image = np.asarray(image)
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, -1)
+    if image.ndim != 3 or image.shape[-1] != 3:
+        raise ValueError(
+            f"expected an image (H, W, 3), (H, W) or a tensor (3, H, W), got shape {image.shape}; "
+            "pick one sample of a batch first"
+        )
+    if image.dtype == np.uint8:
+        return image.copy()
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resamples a picture: area averages when shrinking, cubic interpolation when enlarging."""
+    if picture.shape[:2] == (height, width):
+        return picture.copy()
+    shrinks = height < picture.shape[0] or width < picture.shape[1]
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+
+
+def enlarge(picture: np.ndarray, scale: float) -> np.ndarray:
+    """Resamples a picture to ``scale`` times its size."""
+    height, width = picture.shape[:2]
+    return resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def composite(image: np.ndarray, rgb: np.ndarray, silhouette: np.ndarray, background=(1, 1, 1)) -> np.ndarray:
+    """Lays an anti-aliased rendering over a picture of the same size.
+
+    At its border an anti-aliased rendering holds ``alpha * hand + (1 - alpha) * background``. That share of
+    the background is taken out before the picture's goes in, so that no bright fringe is left.
+
+    Args:
+        image: (H, W, 3) uint8.
+        rgb: (H, W, 3) floats in [0, 1], rendered over ``background``.
+        silhouette: (H, W) coverage in [0, 1].
+        background: the rendering's background colour.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    empty = 1 - np.clip(silhouette, 0, 1)[..., None]
+    return to_picture(rgb + empty * (to_array(image) / 255 - np.asarray(background, dtype=np.float64)))
+
+
+def write_png(path: str | Path, picture: np.ndarray) -> None:
+    """Saves a picture, making its folder; the format follows the suffix (PNG, JPEG, WebP)."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)

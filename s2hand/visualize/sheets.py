@@ -1,0 +1,148 @@
+"""Pictures in rows and columns, with titles that are never cut off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from s2hand.visualize.pictures import resize, to_picture
+from s2hand.visualize.text import INK, draw_text, fit_text
+
+GAP = 6
+"""Pixels between tiles and around a sheet."""
+
+PAPER = (255, 255, 255)
+HAIRLINE = (222, 224, 229)
+QUIET_INK = (92, 97, 108)
+
+
+def framed(picture: np.ndarray) -> np.ndarray:
+    """A copy with a hairline border, so that pictures on white keep their edge on a white sheet."""
+    picture = picture.copy()
+    picture[[0, -1]] = HAIRLINE
+    picture[:, [0, -1]] = HAIRLINE
+    return picture
+
+
+def tile_row(tiles: Sequence[np.ndarray], gap: int = GAP) -> np.ndarray:
+    """Puts pictures of one height side by side, ``gap`` white pixels between them."""
+    spacer = np.full((tiles[0].shape[0], gap, 3), PAPER, np.uint8)
+    parts = [part for tile in tiles for part in (tile, spacer)]
+    return np.concatenate(parts[:-1], 1)
+
+
+def evaluation_sheet(
+    rows: Sequence[np.ndarray], titles: Sequence[str] = (), heading: str | None = None
+) -> np.ndarray:
+    """Stacks rows of tiles under their column titles.
+
+    Args:
+        rows: pictures of one width, each of ``len(titles)`` equally wide tiles (:func:`tile_row`).
+        titles: column titles; shrunk or shortened where a tile is too narrow for them.
+        heading: a line above all.
+
+    Returns:
+        (H, W, 3) uint8, with a margin of ``GAP`` pixels.
+
+    Raises:
+        ValueError: if there is no row or the rows differ in width.
+    """
+    if not rows:
+        raise ValueError("an evaluation sheet needs at least one row")
+    widths = {row.shape[1] for row in rows}
+    if len(widths) != 1:
+        raise ValueError(f"rows of an evaluation sheet must have one width, got {sorted(widths)}")
+    width = widths.pop()
+    bands = [_heading(heading, width)] if heading else []
+    bands += [_title_band(titles, width)] if titles else []
+    spacer = np.full((GAP, width, 3), PAPER, np.uint8)
+    for row in rows:
+        bands += [row, spacer]
+    sheet = np.concatenate(bands[:-1])
+    return np.pad(sheet, ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=255)
+
+
+def contact_sheet(
+    images: Sequence,
+    columns: int = 6,
+    tile: int | None = None,
+    captions: Sequence[str] | None = None,
+    heading: str | None = None,
+) -> np.ndarray:
+    """Arranges images in a grid, row by row.
+
+    Args:
+        images: anything :func:`~s2hand.visualize.pictures.to_picture` takes.
+        columns: tiles per row.
+        tile: side of a tile in pixels, by default the first image's height.
+        captions: one line below each image.
+        heading: a line above all.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        ValueError: if there is no image or the captions' number differs from theirs.
+    """
+    if not len(images):
+        raise ValueError("a contact sheet needs at least one image")
+    if captions is not None and len(captions) != len(images):
+        raise ValueError(f"{len(images)} images need as many captions, got {len(captions)}")
+    pictures = [to_picture(image) for image in images]
+    tile = tile or pictures[0].shape[0]
+    tiles = [framed(_fit(picture, tile)) for picture in pictures]
+    if captions is not None:
+        tiles = [
+            np.concatenate([picture, _caption(caption, tile)])
+            for picture, caption in zip(tiles, captions, strict=True)
+        ]
+    columns = min(columns, len(tiles))
+    blank = np.full_like(tiles[0], 255)
+    tiles += [blank] * (math.ceil(len(tiles) / columns) * columns - len(tiles))
+    rows = [tile_row(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
+    return evaluation_sheet(rows, heading=heading)
+
+
+def _fit(picture: np.ndarray, tile: int) -> np.ndarray:
+    """Scales a picture into a white square, keeping its proportions."""
+    height, width = picture.shape[:2]
+    scale = tile / max(height, width)
+    small = resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
+    square = np.full((tile, tile, 3), 255, np.uint8)
+    top, left = (tile - small.shape[0]) // 2, (tile - small.shape[1]) // 2
+    square[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return square
+
+
+def _title_band(titles: Sequence[str], width: int) -> np.ndarray:
+    """Centred titles over equally wide columns, all in the size that the longest one needs."""
+    tile = (width - (len(titles) - 1) * GAP) / len(titles)
+    wanted = _font_size(tile)
+    size = min(fit_text(title, tile, wanted, bold=True)[1] for title in titles)
+    band = np.full((round(wanted * 2), width, 3), 255, np.uint8)
+    for column, title in enumerate(titles):
+        text, _ = fit_text(title, tile, size, bold=True)
+        middle = column * (tile + GAP) + tile / 2
+        band = draw_text(band, text, (middle, band.shape[0] / 2), size, anchor="mm", bold=True)
+    return band
+
+
+def _heading(text: str, width: int) -> np.ndarray:
+    """A left-aligned heading as wide as the sheet."""
+    text, size = fit_text(text, width, 20, bold=True)
+    band = np.full((38, width, 3), 255, np.uint8)
+    return draw_text(band, text, (0, 16), size, anchor="lm", bold=True, color=INK)
+
+
+def _caption(text: str, tile: int) -> np.ndarray:
+    """A centred caption as wide as a tile."""
+    text, size = fit_text(text, tile - 4, _font_size(tile) - 1)
+    band = np.full((round(size * 1.9), tile, 3), 255, np.uint8)
+    return draw_text(band, text, (tile / 2, band.shape[0] / 2), size, anchor="mm", color=QUIET_INK)
+
+
+def _font_size(tile: float) -> int:
+    """Font size in pixels that suits a tile's side."""
+    return int(np.clip(round(tile / 13), 9, 16))

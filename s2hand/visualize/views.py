@@ -1,0 +1,156 @@
+"""A hand before a camera: other viewpoints, framing, and the renderings that the panels show.
+
+Frames: camera, x right, y down, z forward, metres.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from s2hand import rendering
+from s2hand.geometry.rotations import axis_angle_to_matrix
+from s2hand.visualize.shading import Surface, clay, seen_surface
+
+VIEW_DISTANCE = 0.6
+"""Metres from the camera to the hand's centre in re-framed views."""
+
+VIEW_RADIUS = 0.09
+"""Metres: re-framed hands are brought to this size, whatever scale the network gave them."""
+
+VIEW_MARGIN = 0.07
+"""Free border of a re-framed view, as a fraction of its side."""
+
+NEUTRAL_LIGHT = (0.5, 0.7, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -0.5, -0.7, -0.6)
+"""White light, ambient and from the camera's upper left (layout: :mod:`s2hand.rendering.lighting`)."""
+
+LIGHT_DIRECTION = slice(8, 11)
+
+
+@dataclass(frozen=True)
+class View:
+    """A rendered hand as pictures.
+
+    Attributes:
+        rgb: (S, S, 3) in [0, 1] over white: texture under light; None without a texture.
+        silhouette: (S, S) coverage in [0, 1].
+        surface: depth and smooth normals at the raster's resolution.
+    """
+
+    rgb: np.ndarray | None
+    silhouette: np.ndarray
+    surface: Surface
+
+    @property
+    def size(self) -> int:
+        """Side of the picture in pixels."""
+        return self.silhouette.shape[0]
+
+    def clay(self) -> np.ndarray:
+        """(S, S, 3) in [0, 1] over white: the shape in neutral clay."""
+        return clay(self.surface, self.size)[0]
+
+
+@torch.no_grad()
+def render_view(
+    vertices: Tensor,
+    faces: Tensor,
+    K: Tensor,
+    size: int,
+    face_textures: Tensor | None = None,
+    light: Tensor | None = None,
+) -> View:
+    """Renders one hand.
+
+    Args:
+        vertices: (V, 3) metres, camera frame.
+        faces: (F, 3) vertex numbers.
+        K: (3, 3) pixels of a ``size`` image.
+        size: side of the picture in pixels.
+        face_textures: (F, 3) RGB before light, or None for shape only.
+        light: (11,) light vector, by default a neutral one.
+    """
+    textured = face_textures is not None
+    if face_textures is None:
+        face_textures = vertices.new_ones(len(faces), 3)
+    if light is None:
+        light = vertices.new_tensor(NEUTRAL_LIGHT)
+    faces = faces.to(vertices.device)
+    renderer = rendering.MeshRenderer(faces, size).to(vertices.device)
+    output = renderer(vertices[None], K[None], face_textures[None], light[None])
+    surface = seen_surface(
+        vertices.cpu().double().numpy(),
+        faces.cpu().numpy(),
+        K.cpu().double().numpy(),
+        output.face_index[0].cpu().numpy(),
+        size,
+    )
+    rgb = output.rgb[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy() if textured else None
+    return View(rgb, output.silhouette[0].cpu().numpy(), surface)
+
+
+def yaw_rotation(angle_deg: float) -> Tensor:
+    """(3, 3) rotation about the camera's vertical axis."""
+    return axis_angle_to_matrix(torch.tensor([0.0, math.radians(angle_deg), 0.0]))
+
+
+def turn(vertices: Tensor, light: Tensor | None, rotation: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Turns a hand about its own centre and its light with it; the hand comes to rest at a standard place.
+
+    Args:
+        vertices: (V, 3) metres.
+        light: (11,) light vector or None.
+        rotation: (3, 3).
+
+    Returns:
+        Vertices (V, 3), their centre at ``VIEW_DISTANCE`` before the camera, their farthest vertex at
+        ``VIEW_RADIUS`` from it, and the turned light.
+    """
+    rotation = rotation.to(vertices)
+    centre = (vertices.amin(0) + vertices.amax(0)) / 2
+    offset = vertices - centre
+    offset = offset * (VIEW_RADIUS / offset.norm(dim=-1).max().clamp(min=1e-9))
+    turned = offset @ rotation.T + vertices.new_tensor([0, 0, VIEW_DISTANCE])
+    if light is not None:
+        light = light.clone()
+        light[LIGHT_DIRECTION] = rotation @ light[LIGHT_DIRECTION]
+    return turned, light
+
+
+def framing_camera(vertices: Tensor, size: int, margin: float = VIEW_MARGIN) -> Tensor:
+    """The camera matrix with which the projected points just fill a picture.
+
+    Args:
+        vertices: (N, 3) metres, camera frame, before the camera.
+        size: side of the picture in pixels.
+        margin: free border as a fraction of the side.
+
+    Returns:
+        (3, 3) pixels.
+    """
+    projected = vertices[:, :2] / vertices[:, 2:]
+    low, high = projected.amin(0), projected.amax(0)
+    focal = (1 - 2 * margin) * size / (high - low).max().clamp(min=1e-9)
+    K = torch.diag(torch.stack([focal, focal, torch.ones_like(focal)]))
+    K[:2, 2] = size / 2 - focal * (low + high) / 2
+    return K
+
+
+def render_from(
+    vertices: Tensor,
+    faces: Tensor,
+    size: int,
+    yaw_deg: float,
+    face_textures: Tensor | None = None,
+    light: Tensor | None = None,
+) -> View:
+    """Renders one hand turned about the vertical axis through its centre, framed to fill the picture.
+
+    Args are those of :func:`render_view`; ``yaw_deg`` is the turn in degrees.
+    """
+    vertices, light = turn(vertices, light, yaw_rotation(yaw_deg))
+    return render_view(vertices, faces, framing_camera(vertices, size), size, face_textures, light)
