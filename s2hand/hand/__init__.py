@@ -2,5 +2,6 @@
 
 from .assets import HandModel, HandModelError, load_hand_model, save_hand_model
 from .mano import ManoLayer
+from .pose_sampling import sample_poses
 
-__all__ = ["HandModel", "HandModelError", "ManoLayer", "load_hand_model", "save_hand_model"]
+__all__ = ["HandModel", "HandModelError", "ManoLayer", "load_hand_model", "sample_poses", "save_hand_model"]

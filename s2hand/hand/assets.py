@@ -97,7 +97,7 @@ class HandModel:
             )
         if tuple(self.parents) != MANO_PARENTS:
             raise HandModelError(
-                f"hand model {self.name}: parents are {self.parents.tolist()}, expected MANO's {list(MANO_PARENTS)}"
+                f"hand model {self.name}: parents are {self.parents.tolist()}, expected {list(MANO_PARENTS)}"
             )
 
     def _as_numbers(self, key: str) -> np.ndarray:
@@ -113,7 +113,7 @@ def load_hand_model(source: str | Path) -> HandModel:
     """Reads a hand model.
 
     Args:
-        source: ``"generic"`` for the hand shipped with the package, or the path of a MANO ``.pkl`` or ``.npz``.
+        source: ``"generic"`` for the hand shipped here, or the path of a MANO ``.pkl`` or ``.npz``.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -23,7 +23,7 @@ NUM_FINGERS = 5
 JOINTS_PER_FINGER = 3
 
 MANO_WITH_TIPS = (0, 1, 2, 3, 17, 4, 5, 6, 18, 7, 8, 9, 20, 10, 11, 12, 19, 13, 14, 15, 16)
-"""MANO's 16 joints followed by the tips of thumb, index, middle, ring, little (16-20) -> a tip after each finger."""
+"""From 16 joints and the tips of thumb, index, middle, ring, little (16-20) to a tip after each finger."""
 
 
 class ManoLayer(nn.Module):
