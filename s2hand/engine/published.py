@@ -28,6 +28,13 @@ COUNTER = "num_batches_tracked"
 
 NAMES_SHOWN = 6
 
+_SWITCHES = {
+    "encoder": "hand",
+    "rgb2hm": "heatmaps",
+    "texture_light_from_low": "texture",
+    "heatmap_attention": "attention",
+}
+
 
 @dataclass(frozen=True)
 class LoadReport:
@@ -150,18 +157,17 @@ def published_architecture(checkpoint: PublishedCheckpoint) -> dict:
         keyword arguments for :func:`~s2hand.models.build.build_hand_net`. The published default of
         ``use_mean_shape`` is True.
     """
-    found = {"use_mean_shape": bool(checkpoint.args.get("use_mean_shape", True)), "fingertips": "s2hand"}
     weights = checkpoint.state_dicts
-    found["texture"] = "texture_light_from_low" in weights
-    found["attention"] = "heatmap_attention" in weights
-    if pose := _find(weights.get("decoder", {}), "pose_reg.2.bias"):
+    found = {name: part in weights for part, name in _SWITCHES.items()}
+    found["use_mean_shape"] = bool(checkpoint.args.get("use_mean_shape", True))
+    found["fingertips"] = "s2hand"
+    if pose := _find(weights.get("decoder", {}), r"pose_reg\.2\.bias"):
         found["num_pca"] = len(pose[0])
     hourglass = weights.get("rgb2hm", {})
     if heads := _find(hourglass, r"tmpOut\.\d+\.weight"):
-        found["num_stacks"], found["hourglass_features"] = len(heads), heads[0].shape[1]
-        found["num_modules"] = len(_find(hourglass, r"Residual\.\d+\.conv1\.weight")) // len(heads)
-        deepest = max(key.count("low2.") for key in hourglass)
-        found["hourglass_depth"] = deepest + 1
+        found["hourglass_stacks"], found["hourglass_features"] = len(heads), heads[0].shape[1]
+        found["hourglass_modules"] = len(_find(hourglass, r"Residual\.\d+\.conv1\.weight")) // len(heads)
+        found["hourglass_depth"] = 1 + max(key.count("low2.") for key in hourglass)
     return found
 
 

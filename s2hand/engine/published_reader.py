@@ -88,8 +88,9 @@ def _unpickle(path: Path) -> object:
     except Exception as error:  # A damaged pickle may raise anything, from KeyError to RecursionError.
         if refused := re.search(r"GLOBAL (\S+)|unrecognized function (.+)", str(error)):
             raise PublishedCheckpointError(
-                f"{path}: refused, for it asks for '{refused[1] or refused[2]}' and only tensors and argparse.Namespace are"
-                " admitted: a published checkpoint needs nothing else, so get the file from its authors"
+                f"{path}: refused, for it asks for '{refused[1] or refused[2]}' and only tensors and"
+                " argparse.Namespace are admitted: a published checkpoint needs nothing else, so get the file"
+                " from its authors"
             ) from None
         reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
         raise PublishedCheckpointError(

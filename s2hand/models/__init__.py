@@ -1,0 +1,23 @@
+"""The networks: 3D encoder and heads, 2D branch, and their composition."""
+
+from s2hand.models.attention import HeatmapAttention
+from s2hand.models.backbone import Backbone
+from s2hand.models.build import build_hand_net
+from s2hand.models.hand_net import PARTS, HandNet
+from s2hand.models.heads import HandHead, TextureLightHead
+from s2hand.models.hourglass import KeypointNet, KeypointOutput, StackedHourglass
+from s2hand.models.integral import integral_keypoints
+
+__all__ = [
+    "PARTS",
+    "Backbone",
+    "HandHead",
+    "HandNet",
+    "HeatmapAttention",
+    "KeypointNet",
+    "KeypointOutput",
+    "StackedHourglass",
+    "TextureLightHead",
+    "build_hand_net",
+    "integral_keypoints",
+]

@@ -1,0 +1,83 @@
+"""Putting a :class:`HandNet` together from plain values."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from s2hand.hand.assets import HandModel
+from s2hand.hand.mano import ManoLayer
+from s2hand.models.attention import HeatmapAttention
+from s2hand.models.backbone import DEFAULT_BACKBONE, Backbone
+from s2hand.models.hand_net import HandNet
+from s2hand.models.heads import HandHead, TextureLightHead
+from s2hand.models.hourglass import KeypointNet, StackedHourglass
+
+
+def build_hand_net(
+    hand_model: HandModel | None = None,
+    renderer: nn.Module | None = None,
+    *,
+    image_size: int = 224,
+    hand: bool = True,
+    texture: bool = True,
+    heatmaps: bool = True,
+    attention: bool = False,
+    backbone: str = DEFAULT_BACKBONE,
+    backbone_pretrained: bool = False,
+    num_pca: int = 30,
+    use_mean_shape: bool = False,
+    fingertips: str = "freihand",
+    hourglass_stacks: int = 2,
+    hourglass_depth: int = 4,
+    hourglass_modules: int = 2,
+    hourglass_features: int = 256,
+    hourglass_input_size: int | None = None,
+) -> HandNet:
+    """Builds the network; the defaults are the published sizes.
+
+    Args:
+        hand_model: the hand's arrays; needed for ``hand``.
+        renderer: (vertices, K, face_textures, light) to ``RenderOutput``, or None if nothing is rendered.
+        image_size: S, side of the images in pixels.
+        hand: with encoder, hand head and hand layer.
+        texture: with texture and light head; needs ``hand``.
+        heatmaps: with the 2D branch.
+        attention: let the 2D branch weigh the encoder's feature; needs ``hand`` and ``heatmaps``.
+        backbone: a timm network, see :class:`Backbone`.
+        backbone_pretrained: with timm's weights, see :class:`Backbone`.
+        num_pca: components of the pose basis.
+        use_mean_shape: answer the mean shape.
+        fingertips: which vertices stand for the tips, see :class:`ManoLayer`.
+        hourglass_stacks: stages of the hourglass.
+        hourglass_depth: halvings of its map.
+        hourglass_modules: residual modules per path.
+        hourglass_features: its channels.
+        hourglass_input_size: N, side in pixels to which images are padded for the hourglass. None: the
+            smallest that holds the image and that the hourglass can halve evenly (256 for 224).
+
+    Returns:
+        the network, in training mode, on the CPU.
+
+    Raises:
+        ValueError: if the values contradict each other or a part refuses its own.
+    """
+    if hand and hand_model is None:
+        raise ValueError("a network with a hand needs hand_model: load one with load_hand_model('generic')")
+    if texture and not hand:
+        raise ValueError("texture needs the hand's encoder: set hand=True or texture=False")
+    if attention and not (hand and heatmaps):
+        raise ValueError("attention joins the 2D branch to the encoder: set hand=True and heatmaps=True")
+    parts = {}
+    if hand:
+        parts["backbone"] = encoder = Backbone(backbone, backbone_pretrained)
+        parts["hand_head"] = HandHead(encoder.feature_channels, num_pca, use_mean_shape=use_mean_shape)
+        parts["mano_layer"] = ManoLayer(hand_model, num_pca, fingertips)
+    if texture:
+        parts["texture_light_head"] = TextureLightHead(encoder.low_channels, len(hand_model.faces))
+    if heatmaps:
+        hourglass = StackedHourglass(hourglass_stacks, hourglass_depth, hourglass_modules, hourglass_features)
+        fitting = -(-image_size // hourglass.size_multiple) * hourglass.size_multiple
+        parts["keypoint_net"] = KeypointNet(hourglass, hourglass_input_size or fitting)
+    if attention:
+        parts["attention"] = HeatmapAttention(encoder.feature_channels, hourglass_features)
+    return HandNet(renderer=renderer, **parts)
