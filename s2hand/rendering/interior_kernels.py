@@ -1,0 +1,120 @@
+"""Backward kernels of what changes smoothly inside a face: its colour and its depth; and the last gather.
+
+Every kernel writes only to places of its own, and sums run in a fixed order: the same bits on every run.
+"""
+
+import warp as wp
+
+from s2hand.rendering.geometry_kernels import (
+    barycentrics,
+    columns_of,
+    edge_values,
+    load_face,
+    pixel_centre,
+    rows_of,
+)
+
+wp.set_module_options({"enable_backward": False})
+
+
+@wp.kernel
+def interior_gradient(
+    first_item: int,
+    vertices: wp.array2d(dtype=wp.vec3),
+    faces: wp.array2d(dtype=wp.int32),
+    near: float,
+    fill_back: bool,
+    samples: int,
+    face_index: wp.array3d(dtype=wp.int32),
+    grad_rgb: wp.array4d(dtype=float),
+    grad_depth: wp.array3d(dtype=float),
+    owned: wp.array2d(dtype=wp.int32),
+    grad_colors: wp.array2d(dtype=wp.vec3),
+    grad_corners: wp.array3d(dtype=wp.vec3),
+):
+    """One thread per face: sums over the raster pixels that show it.
+
+    Depth: dz/dz_k = w_k z^2 / z_k^2. Moving corner k on screen moves 1/z's plane under the pixel by w_k times
+    as much, so dz/dx_k = w_k z^2 d(1/z)/dx, with d(1/z)/dx = sum_m (dw_m/dx) / z_m (METHOD: Kato et al. 2018
+    leave depth out; this is the published renderer's addition).
+
+    Writes:
+        owned: (B, F) raster pixels that show the face.
+        grad_colors: (B, sides, 3) of the side that shows; the caller clears the buffer.
+        grad_corners: (B, F, 3, 3) by the corners' order in ``faces``.
+    """
+    item_in_chunk, index = wp.tid()
+    item = first_item + item_in_chunk
+    face = load_face(vertices, faces, item, index, near, fill_back)
+    count = wp.int32(0)
+    color = wp.vec3(0.0, 0.0, 0.0)
+    weighted = wp.vec3(0.0, 0.0, 0.0)  # sum of upstream * z^2 * w_k over pixels
+    if face.visible:
+        size = face_index.shape[1]
+        rows = rows_of(face.y, size)
+        inverse_z = wp.vec3(1.0 / face.z[0], 1.0 / face.z[1], 1.0 / face.z[2])
+        for row in range(rows.first, rows.last + 1):
+            py = pixel_centre(row, size)
+            columns = columns_of(face, py, size)
+            line = size - 1 - row
+            for column in range(columns.first, columns.last + 1):
+                if face_index[item, line, column] == face.side:
+                    i = line // samples
+                    j = column // samples
+                    count += 1
+                    color += wp.vec3(
+                        grad_rgb[item, 0, i, j], grad_rgb[item, 1, i, j], grad_rgb[item, 2, i, j]
+                    )
+                    upstream = grad_depth[item, i, j]
+                    if upstream != 0.0:
+                        w = barycentrics(edge_values(face, pixel_centre(column, size), py))
+                        z = 1.0 / wp.dot(w, inverse_z)
+                        weighted += upstream * z * z * w
+        if count > 0:
+            weight = 1.0 / float(samples * samples)
+            grad_colors[item, face.side] = color * weight
+            weighted = weighted * weight
+            # Screen derivatives of the barycentrics: of edge values over the area.
+            slope_x = wp.vec3(face.y[1] - face.y[2], face.y[2] - face.y[0], face.y[0] - face.y[1])
+            slope_y = wp.vec3(face.x[2] - face.x[1], face.x[0] - face.x[2], face.x[1] - face.x[0])
+            inverse_z_x = wp.dot(slope_x, inverse_z) / face.area
+            inverse_z_y = wp.dot(slope_y, inverse_z) / face.area
+            for k in range(3):
+                corner = k
+                if face.flipped:
+                    corner = 2 - k
+                grad_corners[item, index, corner] = weighted[k] * wp.vec3(
+                    inverse_z_x, inverse_z_y, inverse_z[k] * inverse_z[k]
+                )
+    owned[item, index] = count
+
+
+@wp.kernel
+def gather_vertices(
+    first_item: int,
+    corner_order: wp.array(dtype=wp.int64),
+    corner_start: wp.array(dtype=wp.int64),
+    grad_corners: wp.array3d(dtype=wp.vec3),
+    grad_edges: wp.array4d(dtype=wp.vec2),
+    grad_vertices: wp.array2d(dtype=wp.vec3),
+):
+    """One thread per vertex: sums what its corners received, in the order of ``faces``.
+
+    Args:
+        corner_order: (3F,) flat corner numbers 3 f + k, sorted by vertex.
+        corner_start: (V + 1,) where each vertex's corners begin in ``corner_order``.
+        grad_corners: (B, F, 3, 3).
+        grad_edges: (B, F, 3, 2, 2): edge e runs between corners e and e + 1; screen axis; its two ends.
+    """
+    item_in_chunk, vertex = wp.tid()
+    item = first_item + item_in_chunk
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for position in range(int(corner_start[vertex]), int(corner_start[vertex + 1])):
+        corner = int(corner_order[position])
+        face = corner // 3
+        k = corner % 3
+        previous = (k + 2) % 3
+        total += grad_corners[item, face, k]
+        total[0] += grad_edges[item, face, k, 0][0] + grad_edges[item, face, previous, 0][1]
+        total[1] += grad_edges[item, face, k, 1][0] + grad_edges[item, face, previous, 1][1]
+    grad_vertices[item, vertex] = total
