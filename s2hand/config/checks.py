@@ -1,10 +1,23 @@
-"""Contradictions between the keys of a config, explained."""
+"""Contradictions between the keys of a config, explained; and the files it names."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
-from s2hand.config.model import Config
+from s2hand.config.messages import ConfigError
+from s2hand.config.model import BASE_PATH_KEYS, HAND_LOSSES, HEATMAP_LOSSES, TEXTURE_LOSSES, Config
+from s2hand.config.published import LAMBDA_ALIASES, LOSS_NAMES
+
+PARTS_FOR_LOSSES = (
+    (frozenset({"hm_integral", "hm_integral_gt"}), {"heatmaps"}),
+    (frozenset({"kp_cons"}), {"heatmaps", "joints"}),
+    (frozenset({"triangle"}), {"verts"}),
+    (frozenset({"texture", "mrgb", "ssim_tex", "sil"}), {"verts", "textures", "lights"}),
+    (frozenset({"mtex"}), {"textures"}),
+    (HAND_LOSSES - HEATMAP_LOSSES - TEXTURE_LOSSES - {"triangle", "sil"}, {"joints"}),
+)
+"""Losses, and what train_requires must hold for them."""
 
 
 def check_consistency(config: Config, given: Collection[str]) -> list[str]:
@@ -12,12 +25,182 @@ def check_consistency(config: Config, given: Collection[str]) -> list[str]:
 
     Args:
         config: valid key by key.
-        given: the keys the file sets.
+        given: the keys that were set, under this project's names.
 
     Returns:
         One line per key that has no effect.
 
     Raises:
-        ValueError: with the keys concerned and the remedy.
+        ConfigError: with the keys concerned and the remedy, but without the file's name.
     """
-    return []
+    _check_repetition(config)
+    _check_dataset_paths(config)
+    _check_network(config)
+    if config.stage == "evaluate":
+        return _published_checkpoint_notes(config)
+    _check_losses(config)
+    _check_heatmaps(config)
+    _check_schedule(config)
+    return _published_checkpoint_notes(config) + _ineffective_keys(config, given)
+
+
+def check_paths(config: Config) -> None:
+    """Checks that the files and folders a run reads are there, before anything is built.
+
+    The Synthetic dataset is exempt: it is generated where missing.
+
+    Raises:
+        ConfigError: the key and the path that does not exist.
+    """
+    paths = {BASE_PATH_KEYS[name]: "folder" for name in _used_datasets(config) if name != "Synthetic"}
+    if config.hand_model != "generic" and "encoder+hand" in config.network_parts:
+        paths["hand_model"] = "file"
+    pretrained = ("pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model")
+    paths |= {key: "file or run folder" for key in pretrained}
+    for key, kind in paths.items():
+        path = getattr(config, key)
+        if path is not None and not Path(path).exists():
+            where = "" if Path(path).is_absolute() else f" (from {Path.cwd()})"
+            raise ConfigError(f"{config.source}: {key}: no such {kind}: {path}{where}")
+
+
+def _used_datasets(config: Config) -> list[str]:
+    training = config.train_datasets if config.stage == "train" else ()
+    return list(dict.fromkeys((*training, *config.val_datasets)))
+
+
+def _check_repetition(config: Config) -> None:
+    for key in ("train_datasets", "val_datasets", "losses", "train_requires", "test_requires"):
+        names = getattr(config, key)
+        repeated = [name for name in names if names.count(name) > 1]
+        if repeated:
+            raise ConfigError(f"{key} names {repeated[0]} twice; once is enough")
+    if not config.val_datasets and config.stage == "evaluate":
+        raise ConfigError("val_datasets is empty: there is nothing to evaluate")
+    if not config.train_datasets and config.stage == "train":
+        raise ConfigError("train_datasets is empty: there is nothing to train on")
+
+
+def _check_dataset_paths(config: Config) -> None:
+    for dataset in _used_datasets(config):
+        key = BASE_PATH_KEYS[dataset]
+        if config.base_path(dataset):
+            continue
+        if dataset == "HO3D" and config.freihand_base_path and "FreiHand" not in _used_datasets(config):
+            raise ConfigError(
+                "ho3d_base_path is not set, but freihand_base_path is, which HO3D does not use: "
+                "rename freihand_base_path to ho3d_base_path (the published HO3D/SSL-e2e.json has this slip)"
+            )
+        raise ConfigError(f"{key} is not set, and {dataset} is used; set it to that dataset's folder")
+
+
+def _check_network(config: Config) -> None:
+    for key in ("train_requires", "test_requires"):
+        if key == "train_requires" and config.stage == "evaluate":
+            continue
+        parts = set(getattr(config, key))
+        if not parts:
+            raise ConfigError(f"{key} is empty: the network would yield nothing")
+        if "textures" in parts and "lights" not in parts:
+            raise ConfigError(f"{key} has textures without lights; a rendering needs both")
+        if "lights" in parts and "textures" not in parts:
+            raise ConfigError(f"{key} has lights without textures; a rendering needs both")
+        if "textures" in parts and "verts" not in parts:
+            raise ConfigError(f"{key} has textures without verts; there is no mesh to paint")
+    if config.attention and "heatmaps" not in config.network_parts:
+        raise ConfigError("attention needs the 2D branch: add heatmaps to train_requires and test_requires")
+    if config.test_refinement and not {"heatmaps", "joints"} <= set(config.test_requires):
+        raise ConfigError("test_refinement needs heatmaps and joints in test_requires")
+    multiple = 2 ** (config.hourglass_depth + 2)
+    if config.hourglass_input_size < config.image_size or config.hourglass_input_size % multiple:
+        raise ConfigError(
+            f"hourglass_input_size {config.hourglass_input_size} must be a multiple of {multiple} "
+            f"(2^(hourglass_depth + 2)) and at least image_size {config.image_size}"
+        )
+    if config.precision == "fp16" and config.device == "cpu":
+        raise ConfigError("precision fp16 needs CUDA, but device is cpu; use bf16 or fp32")
+
+
+def _check_losses(config: Config) -> None:
+    if not config.losses:
+        raise ConfigError(
+            'losses is empty: nothing would be trained; to evaluate, set mode to ["evaluation"]'
+        )
+    for name, weight in config.loss_weights().items():
+        if name in config.losses and weight == 0:
+            raise ConfigError(f"losses asks for {name}, but lambda_{name} is 0; remove one of them")
+    if config.task == "hm_train":
+        foreign = [name for name in config.losses if name not in {"hm_integral", "hm_integral_gt"}]
+        if foreign:
+            raise ConfigError(
+                f"task hm_train trains the 2D branch alone, but losses asks for {foreign[0]}; "
+                "keep hm_integral only, or set task to train"
+            )
+    for losses, parts in PARTS_FOR_LOSSES:
+        for name in config.losses:
+            missing = parts - set(config.train_requires)
+            if name in losses and missing:
+                raise ConfigError(f"the loss {name} needs {' and '.join(sorted(missing))} in train_requires")
+
+
+def _check_heatmaps(config: Config) -> None:
+    """The 2D branch is either trained by a loss, or loaded and frozen, or absent."""
+    own_losses = [name for name in config.losses if name in {"hm_integral", "hm_integral_gt"}]
+    if config.task == "hm_train":
+        extra = set(config.train_requires + config.test_requires) - {"heatmaps"}
+        if extra:
+            raise ConfigError(
+                f"task hm_train yields heat maps only, but {sorted(extra)[0]} is in train_requires or "
+                "test_requires; leave it out, or set task to train"
+            )
+    if "heatmaps" not in config.train_requires:
+        return
+    if config.freeze_hm_estimator and own_losses:
+        raise ConfigError(
+            f"freeze_hm_estimator keeps the 2D branch as loaded, but losses has {own_losses[0]}; remove one"
+        )
+    if config.freeze_hm_estimator and not (config.pretrain_rgb2hm or config.pretrain_model):
+        raise ConfigError(
+            "freeze_hm_estimator keeps the 2D branch untrained: set pretrain_rgb2hm, or thaw it"
+        )
+    if not config.freeze_hm_estimator and not own_losses:
+        raise ConfigError(
+            "train_requires has heatmaps, but no loss trains them: add hm_integral to losses, "
+            "remove heatmaps, or load the 2D branch with pretrain_rgb2hm and set freeze_hm_estimator"
+        )
+
+
+def _check_schedule(config: Config) -> None:
+    if config.init_lr == 0:
+        raise ConfigError('init_lr is 0: nothing would be learned; to evaluate, set mode to ["evaluation"]')
+    if list(config.lr_steps) != sorted(set(config.lr_steps)):
+        raise ConfigError(f"lr_steps {list(config.lr_steps)} must increase from entry to entry")
+    if config.controlled_exp and config.controlled_size < config.train_batch:
+        raise ConfigError(
+            f"controlled_size {config.controlled_size} is less than one train_batch of {config.train_batch}"
+        )
+
+
+def _published_checkpoint_notes(config: Config) -> list[str]:
+    if config.hand_model != "generic" or not str(config.pretrain_model).endswith(".t7"):
+        return []
+    return [
+        'pretrain_model is a published checkpoint, trained with MANO, but hand_model is "generic": '
+        'set hand_model to MANO_RIGHT.pkl and fingertips to "s2hand" to reproduce its results'
+    ]
+
+
+def _ineffective_keys(config: Config, given: Collection[str]) -> list[str]:
+    notes = []
+    shared = {own for names in LAMBDA_ALIASES.values() if len(names) > 1 for own in names}
+    for name in LOSS_NAMES:
+        if f"lambda_{name}" in given and name not in config.losses and name not in shared:
+            notes.append(f"lambda_{name} has no effect: {name} is not in losses")
+    late = [epoch for epoch in config.lr_steps if epoch >= config.total_epochs]
+    if late and config.lr_schedule == "step":
+        notes.append(f"lr_steps {late} have no effect: training ends after epoch {config.total_epochs}")
+    if config.lr_schedule == "cosine" and config.lr_steps:
+        notes.append("lr_steps and lr_gamma have no effect: lr_schedule is cosine")
+    if config.pretrain_texture_model and "texture" not in config.network_parts:
+        notes.append("pretrain_texture_model has no effect: no textures are required")
+    return notes

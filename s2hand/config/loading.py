@@ -21,6 +21,14 @@ PATH_KEYS = (
 )
 """Keys whose ``${VARIABLE}`` and leading ``~`` are expanded."""
 
+PATH_HINTS = {
+    "hand_model": "the path of MANO_RIGHT.pkl (https://mano.is.tue.mpg.de)>, or set hand_model=generic for "
+    "the hand that comes with this project",
+    "freihand_base_path": "the folder of FreiHAND v2>, or set freihand_base_path",
+    "ho3d_base_path": "the folder of HO-3D>, or set ho3d_base_path",
+}
+"""What to put into the variable of a shipped config."""
+
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -124,9 +132,9 @@ def expand_path(key: str, text: str) -> str:
     def value_of(match: re.Match) -> str:
         value = os.environ.get(match[1], "")
         if not value:
+            hint = PATH_HINTS.get(key, f"path>, or set {key} itself")
             raise ValueError(
-                f"{key}: the environment variable {match[1]} is not set; "
-                f"export {match[1]}=<path>, or set {key} itself"
+                f"{key}: the environment variable {match[1]} is not set; export {match[1]}=<{hint}"
             )
         return value
 

@@ -16,7 +16,7 @@ HEATMAP_LOSSES = frozenset({"hm_integral", "hm_integral_gt", "kp_cons"})
 TEXTURE_LOSSES = frozenset({"texture", "mrgb", "ssim_tex", "mtex"})
 """Losses with a gradient to the texture and light heads."""
 
-HAND_LOSSES = frozenset(LOSS_NAMES) - {"hm_integral", "hm_integral_gt", "mtex"}
+HAND_LOSSES = frozenset(LOSS_NAMES) - {"hm_integral", "hm_integral_gt"}
 """Losses with a gradient to the encoder and the hand head."""
 
 
