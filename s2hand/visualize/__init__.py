@@ -6,11 +6,13 @@ Every picture is a uint8 RGB array (H, W, 3).
 from s2hand.visualize.animation import filmstrip, turntable, write_gif
 from s2hand.visualize.charts import Curve
 from s2hand.visualize.drawing import FINGER_COLORS, draw_keypoints, overlay_mesh
-from s2hand.visualize.page import Figure, Table, ViewerMesh, write_page
+from s2hand.visualize.hero import hero_strip
+from s2hand.visualize.page import Figure, Table, write_page
 from s2hand.visualize.panels import evaluation_panel, panel_titles
 from s2hand.visualize.pictures import composite, to_picture, write_png
 from s2hand.visualize.sheets import contact_sheet, evaluation_sheet, tile_row
 from s2hand.visualize.text import draw_badge, draw_text
+from s2hand.visualize.viewer import ViewerMesh, viewer_mesh
 from s2hand.visualize.views import render_from, render_view
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "evaluation_panel",
     "evaluation_sheet",
     "filmstrip",
+    "hero_strip",
     "overlay_mesh",
     "panel_titles",
     "render_from",
@@ -34,6 +37,7 @@ __all__ = [
     "tile_row",
     "to_picture",
     "turntable",
+    "viewer_mesh",
     "write_gif",
     "write_page",
     "write_png",

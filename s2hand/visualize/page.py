@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
-from PIL import Image
-from torch import Tensor
 
 from s2hand.visualize.charts import Curve, svg_chart, svg_legend
-from s2hand.visualize.pictures import to_array
-
-WEBP_QUALITY = 88
-
-MICRONS_PER_STEP = 100
-"""The viewer's vertices are whole tenths of a millimetre, finer than a screen shows."""
+from s2hand.visualize.embed import asset_text, image_html
+from s2hand.visualize.viewer import ViewerMesh, viewer_html
 
 
 @dataclass(frozen=True)
@@ -57,25 +46,6 @@ class Figure:
     title: str = ""
 
 
-@dataclass(frozen=True)
-class ViewerMesh:
-    """A mesh to turn by hand.
-
-    Attributes:
-        vertices: (V, 3) metres, camera frame.
-        faces: (F, 3) vertex numbers.
-        face_colors: (F, 3) RGB in [0, 1], or None for clay only.
-        still: picture shown where WebGL or scripts are missing.
-        caption: text below.
-    """
-
-    vertices: ArrayLike | Tensor
-    faces: ArrayLike | Tensor
-    face_colors: ArrayLike | Tensor | None
-    still: np.ndarray
-    caption: str = ""
-
-
 def write_page(
     path: str | Path,
     *,
@@ -108,9 +78,9 @@ def write_page(
     """
     sections = [_header(title, lead)]
     if hero:
-        sections.append(f'<section class="hero">{_figure(hero, eager=True)}</section>')
+        sections.append(f'<section class="hero">{_figure(hero)}</section>')
     if table or mesh:
-        parts = (_table(table) if table else "") + (_viewer(mesh) if mesh else "")
+        parts = (_table(table) if table else "") + (viewer_html(mesh) if mesh else "")
         sections.append(f'<section class="{"pair" if table and mesh else "single"}">{parts}</section>')
     sections += [f'<section class="sheet">{_figure(sheet)}</section>' for sheet in sheets]
     if curves:
@@ -119,11 +89,11 @@ def write_page(
         sections.append(_settings(settings))
     if footer:
         sections.append(f"<footer><p>{escape(footer)}</p></footer>")
-    script = f"<script>{_asset('viewer.js')}</script>" if mesh else ""
+    script = f"<script>{asset_text('viewer.js')}</script>" if mesh else ""
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title>'
-        f"<style>{_asset('page.css')}</style>"
+        f"<style>{asset_text('page.css')}</style>"
     )
     body = "\n".join(sections)
     page = (
@@ -136,41 +106,16 @@ def write_page(
     return path
 
 
-def data_uri(picture: np.ndarray | bytes) -> str:
-    """A picture as a data URI: WebP for an array, a GIF's bytes as they are."""
-    if isinstance(picture, bytes):
-        kind, content = "gif", picture
-    else:
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "WEBP", quality=WEBP_QUALITY, method=4)
-        kind, content = "webp", buffer.getvalue()
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _asset(name: str) -> str:
-    """Text of a file that lies beside this module."""
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
 def _header(title: str, lead: str) -> str:
     lead = f'<p class="lead">{escape(lead)}</p>' if lead else ""
     return f"<header><h1>{escape(title)}</h1>{lead}</header>"
 
 
-def _image(picture: np.ndarray | bytes, alt: str, eager: bool = False) -> str:
-    """An ``<img>`` with its size, so that the page does not jump while it loads."""
-    size = (
-        f' width="{picture.shape[1]}" height="{picture.shape[0]}"' if isinstance(picture, np.ndarray) else ""
-    )
-    loading = "" if eager else ' loading="lazy"'
-    return f'<img src="{data_uri(picture)}" alt="{escape(alt, quote=True)}"{size}{loading}>'
-
-
-def _figure(figure: Figure, eager: bool = False) -> str:
+def _figure(figure: Figure) -> str:
     """Heading, picture (scrolling sideways on a narrow screen) and caption."""
     title = f"<h2>{escape(figure.title)}</h2>" if figure.title else ""
     caption = f"<figcaption>{escape(figure.caption)}</figcaption>" if figure.caption else ""
-    image = _image(figure.picture, figure.title or figure.caption, eager)
+    image = image_html(figure.picture, figure.title or figure.caption)
     return f'{title}<figure><div class="scroll" tabindex="0">{image}</div>{caption}</figure>'
 
 
@@ -192,22 +137,6 @@ def _cell(value: str | float | None) -> str:
     if value is None:
         return "–"
     return escape(value) if isinstance(value, str) else f"{value:.2f}"
-
-
-def _viewer(mesh: ViewerMesh) -> str:
-    """A canvas over a still picture, and the mesh as JSON for viewer.js."""
-    steps = np.rint(to_array(mesh.vertices) * 1e6 / MICRONS_PER_STEP).astype(int)
-    content = {"vertices": steps.ravel().tolist(), "faces": to_array(mesh.faces).astype(int).ravel().tolist()}
-    if mesh.face_colors is not None:
-        colors = np.rint(np.clip(to_array(mesh.face_colors), 0, 1) * 255).astype(int)
-        content["colors"] = colors.ravel().tolist()
-    caption = f"<figcaption>{escape(mesh.caption)}</figcaption>" if mesh.caption else ""
-    data = json.dumps(content, separators=(",", ":"))
-    return (
-        '<div class="viewer"><h2>In three dimensions</h2><figure><div class="stage" id="stage">'
-        f"{_image(mesh.still, mesh.caption or 'predicted hand')}</div>{caption}</figure>"
-        f'<script type="application/json" id="mesh">{data}</script></div>'
-    )
 
 
 def _curves(curves: Sequence[Curve]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -137,17 +137,18 @@ class Column:
     needs: tuple[str, ...] = ()
 
 
-COLUMNS = (
-    Column("input", _input),
-    Column("detected", _detected, ("batch.keypoints_2d",)),
-    Column("2D branch", _heatmap, ("prediction.heatmap_keypoints",)),
-    Column("projected", _projected, ("prediction.keypoints_2d",)),
-    Column("shape", _shape, ("prediction.vertices",)),
-    Column("texture + light", _textured, ("prediction.vertices", "prediction.face_textures")),
-    Column("silhouette", _silhouette, ("prediction.vertices",)),
-    Column("depth", _depth, ("prediction.vertices",)),
-    Column("turned {yaw:.0f}°", _other_view, ("prediction.vertices",)),
-)
+COLUMNS = {
+    "input": Column("input", _input),
+    "detected": Column("detected", _detected, ("batch.keypoints_2d",)),
+    "heatmap": Column("2D branch", _heatmap, ("prediction.heatmap_keypoints",)),
+    "projected": Column("projected", _projected, ("prediction.keypoints_2d",)),
+    "shape": Column("shape", _shape, ("prediction.vertices",)),
+    "textured": Column("texture + light", _textured, ("prediction.vertices", "prediction.face_textures")),
+    "silhouette": Column("silhouette", _silhouette, ("prediction.vertices",)),
+    "depth": Column("depth", _depth, ("prediction.vertices",)),
+    "other_view": Column("turned {yaw:.0f}°", _other_view, ("prediction.vertices",)),
+}
+"""The panel's columns by key, left to right."""
 
 
 def evaluation_panel(
@@ -159,6 +160,7 @@ def evaluation_panel(
     tile: int = TILE_PX,
     yaw_deg: float = OTHER_VIEW_DEG,
     caption: str | None = None,
+    columns: Sequence[str] | None = None,
 ) -> np.ndarray:
     """One sample as a row of tiles; :func:`panel_titles` names its columns.
 
@@ -173,24 +175,42 @@ def evaluation_panel(
         tile: side of a tile in pixels.
         yaw_deg: turn of the other view about the vertical axis, degrees.
         caption: label of the input tile, such as the sample's number and error.
+        columns: keys of ``COLUMNS`` to draw, by default all.
 
     Returns:
         (tile, W, 3) uint8.
+
+    Raises:
+        ValueError: if a column is unknown or the data for it are missing.
     """
     sample = Sample(batch, prediction, index, torch.as_tensor(faces), tile, yaw_deg, caption)
-    return tile_row([framed(column.draw(sample)) for column in _present_columns(batch, prediction)])
+    present = _present_columns(batch, prediction, columns)
+    return tile_row([framed(column.draw(sample)) for column in present])
 
 
-def panel_titles(batch: HandBatch, prediction: HandPrediction, yaw_deg: float = OTHER_VIEW_DEG) -> list[str]:
+def panel_titles(
+    batch: HandBatch,
+    prediction: HandPrediction,
+    yaw_deg: float = OTHER_VIEW_DEG,
+    columns: Sequence[str] | None = None,
+) -> list[str]:
     """Titles of the columns that :func:`evaluation_panel` draws for this batch and prediction."""
-    return [column.title.format(yaw=yaw_deg) for column in _present_columns(batch, prediction)]
+    return [column.title.format(yaw=yaw_deg) for column in _present_columns(batch, prediction, columns)]
 
 
-def _present_columns(batch: HandBatch, prediction: HandPrediction) -> list[Column]:
+def _present_columns(
+    batch: HandBatch, prediction: HandPrediction, keys: Sequence[str] | None
+) -> list[Column]:
+    """The wanted columns, or all whose data are there."""
     sources = {"batch": batch, "prediction": prediction}
 
     def present(need: str) -> bool:
         source, field = need.split(".")
         return getattr(sources[source], field) is not None
 
-    return [column for column in COLUMNS if all(map(present, column.needs))]
+    available = {key: column for key, column in COLUMNS.items() if all(map(present, column.needs))}
+    if keys is None:
+        return list(available.values())
+    if missing := [key for key in keys if key not in available]:
+        raise ValueError(f"no such column or no data for it: {missing}; available: {list(available)}")
+    return [available[key] for key in keys]

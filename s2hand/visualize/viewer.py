@@ -1,0 +1,86 @@
+"""A mesh on the page that can be turned by hand; its drawing is in viewer.js."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from s2hand.structures import HandPrediction
+from s2hand.visualize.embed import image_html
+from s2hand.visualize.pictures import to_array, to_picture
+from s2hand.visualize.views import render_from
+
+STEPS_PER_METRE = 10_000
+"""The viewer's vertices are whole tenths of a millimetre, finer than a screen shows."""
+
+STILL_PX = 640
+
+
+@dataclass(frozen=True)
+class ViewerMesh:
+    """A mesh to turn by hand.
+
+    Attributes:
+        vertices: (V, 3) metres, camera frame.
+        faces: (F, 3) vertex numbers.
+        face_colors: (F, 3) RGB in [0, 1], or None for clay only.
+        still: picture shown where WebGL or scripts are missing.
+        caption: text below.
+    """
+
+    vertices: ArrayLike | Tensor
+    faces: ArrayLike | Tensor
+    face_colors: ArrayLike | Tensor | None
+    still: np.ndarray
+    caption: str = ""
+
+
+def viewer_mesh(prediction: HandPrediction, index: int, faces: Tensor, caption: str = "") -> ViewerMesh:
+    """Prepares one predicted hand for the page.
+
+    The page has its own light, so faces carry their texture times the predicted light's colour where it
+    falls at half its strength, not the shading of the photo.
+
+    Args:
+        prediction: with vertices and, if there are any, face_textures and light.
+        index: which hand of the batch.
+        faces: (F, 3) vertex numbers.
+        caption: text below the viewer.
+    """
+    vertices = prediction.vertices[index].detach().float()
+    textures = light = colors = None
+    if prediction.face_textures is not None:
+        textures, light = prediction.face_textures[index].detach(), prediction.light[index].detach()
+        ambient, directional, ambient_color, directional_color = light[:8].split([1, 1, 3, 3])
+        colors = textures.tanh() * (ambient * ambient_color + 0.5 * directional * directional_color)
+    view = render_from(vertices, torch.as_tensor(faces), STILL_PX, 0.0, textures, light)
+    still = to_picture(view.clay() if view.rgb is None else view.rgb)
+    return ViewerMesh(vertices, faces, colors, still, caption)
+
+
+def viewer_html(mesh: ViewerMesh) -> str:
+    """The still picture, which viewer.js covers with a canvas, and the mesh as JSON for it."""
+    content = {
+        "vertices": _integers(to_array(mesh.vertices) * STEPS_PER_METRE),
+        "faces": _integers(to_array(mesh.faces)),
+    }
+    if mesh.face_colors is not None:
+        content["colors"] = _integers(np.clip(to_array(mesh.face_colors), 0, 1) * 255)
+    caption = f"<figcaption>{escape(mesh.caption)}</figcaption>" if mesh.caption else ""
+    data = json.dumps(content, separators=(",", ":"))
+    return (
+        '<div class="viewer"><h2>In three dimensions</h2><figure><div class="stage" id="stage">'
+        f"{image_html(mesh.still, mesh.caption or 'predicted hand')}</div>{caption}</figure>"
+        f'<script type="application/json" id="mesh">{data}</script></div>'
+    )
+
+
+def _integers(values: np.ndarray) -> list[int]:
+    """Values rounded, as a flat list."""
+    return np.rint(values).astype(int).ravel().tolist()
