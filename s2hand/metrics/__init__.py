@@ -1,0 +1,27 @@
+"""How good hands are: the official figures, 2D errors, and checks of what is compared."""
+
+from s2hand.metrics.checks import check_axes, check_joint_order, check_units
+from s2hand.metrics.fscore import f_scores
+from s2hand.metrics.hand import (
+    DEFAULT_SCALE_JOINT,
+    FREIHAND_SCALE_JOINT,
+    MetricAccumulator,
+    hand_metrics,
+    keypoint_error_px,
+)
+from s2hand.metrics.pck import THRESHOLDS_M, ErrorStatistics, pck_curve
+
+__all__ = [
+    "DEFAULT_SCALE_JOINT",
+    "FREIHAND_SCALE_JOINT",
+    "THRESHOLDS_M",
+    "ErrorStatistics",
+    "MetricAccumulator",
+    "check_axes",
+    "check_joint_order",
+    "check_units",
+    "f_scores",
+    "hand_metrics",
+    "keypoint_error_px",
+    "pck_curve",
+]
