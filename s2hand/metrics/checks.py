@@ -5,15 +5,19 @@ import numpy as np
 from s2hand.skeleton import BONES, FREIHAND_FROM_MANO_WITH_TIPS, FREIHAND_TO_HO3D, HO3D_TO_FREIHAND
 
 TYPICAL_SPREAD_M = 0.055
-"""Metres: root mean square distance of a hand's joints or vertices from their centroid, adults about 0.04-0.07."""
+"""Metres: root mean square distance of a hand's joints or vertices from their centroid."""
 
 UNITS_PER_METRE = {"millimetres": 1000.0, "centimetres": 100.0}
 
 MAX_SPREAD_RATIO = 3.0
 """Hands this many times larger or smaller than a typical one in some unit still count as that unit."""
 
-MIN_ORDER_MISMATCH = 0.25
-"""Bone lengths this far from the truth's (relative to their sum) may mean permuted joints."""
+MIN_ORDER_MISMATCH = 0.15
+"""Bones this far from the truth's, as a share of their total length, are worth asking why. Noise of 1 cm on
+every joint gives about 0.1, another order of the fingers 0.25 and more."""
+
+PERMUTED_MISMATCH = 0.5
+"""Bones this far off no hand has: the joints are permuted even if no known order explains them."""
 
 CONVINCING_RATIO = 0.5
 """A joint order explains a mismatch if it at least halves it."""
@@ -59,10 +63,11 @@ def check_joint_order(gt_joints: np.ndarray, pred_joints: np.ndarray) -> str | N
         A sentence naming the likely order, or None.
     """
     truth = _bone_profile(np.asarray(gt_joints, dtype=np.float64))
+    truth_total = truth.sum()
     predicted = np.asarray(pred_joints, dtype=np.float64)
 
     def mismatch(joints: np.ndarray) -> float:
-        return float(np.abs(_bone_profile(joints) - truth).sum())
+        return float(np.abs(_bone_profile(joints) - truth).sum() / truth_total)
 
     given = mismatch(predicted)
     if given < MIN_ORDER_MISMATCH:
@@ -70,7 +75,9 @@ def check_joint_order(gt_joints: np.ndarray, pred_joints: np.ndarray) -> str | N
     candidates = {name: mismatch(predicted[:, list(order)]) for name, order in _REORDERINGS.items()}
     best = min(candidates, key=candidates.get)
     if candidates[best] < CONVINCING_RATIO * given:
-        return f"pred_joints look permuted: {best}"
+        return f"predicted joints look permuted: {best}"
+    if given > PERMUTED_MISMATCH:
+        return "predicted joints look permuted, or are no hands: their bones are unlike the ground truth's"
     return None
 
 
@@ -96,7 +103,7 @@ def check_axes(gt_points: np.ndarray, pred_points: np.ndarray) -> str | None:
 
 
 def _bone_profile(joints: np.ndarray) -> np.ndarray:
-    """(20,) median lengths of the bones over hands, divided by the hand's spread and the truth's scale."""
+    """(20,) median over hands of the bones' lengths, each hand scaled to the same spread."""
     parents, children = (list(ends) for ends in zip(*BONES, strict=True))
     lengths = np.linalg.norm(joints[:, children] - joints[:, parents], axis=-1)
     spread = np.linalg.norm(joints - joints.mean(1, keepdims=True), axis=-1).sum(1, keepdims=True)
