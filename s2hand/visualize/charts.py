@@ -60,10 +60,10 @@ def svg_chart(curve: Curve) -> str:
         return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
 
     marks = _axes(curve, [x for x in x_ticks if x_low <= x <= x_high], y_ticks, place)
-    for name, value in curve.reference.items():
-        marks += _reference(name, value, place(x_low, value)[1])
     for number, points in enumerate(lines.values()):
         marks += _line([place(x, y) for x, y in points], number % SERIES_COLORS)
+    for name, value in curve.reference.items():
+        marks += _reference(name, value, place(x_low, value)[1])
     label = escape(f"{curve.title}: {', '.join(lines)}", quote=True)
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(marks)}</svg>'
 
@@ -109,9 +109,11 @@ def _axes(curve: Curve, x_ticks, y_ticks, place) -> list[str]:
 
 def _reference(name: str, value: float, y: float) -> list[str]:
     """A dashed line at height ``y`` with its name above its right end."""
+    right = WIDTH - RIGHT
+    label = f"{escape(name)} {value:.4g}"
     return [
-        f'<line class="reference" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
-        f'<text x="{WIDTH - RIGHT}" y="{y - 5:.1f}" text-anchor="end">{escape(name)} {value:.4g}</text>',
+        f'<line class="reference" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>',
+        f'<text class="halo" x="{right}" y="{y - 6:.1f}" text-anchor="end">{label}</text>',
     ]
 
 

@@ -51,6 +51,7 @@ def write_page(
     *,
     title: str,
     lead: str = "",
+    facts: Sequence[tuple[str, str]] = (),
     table: Table | None = None,
     hero: Figure | None = None,
     mesh: ViewerMesh | None = None,
@@ -65,6 +66,7 @@ def write_page(
         path: HTML file to write; its folder is made.
         title: headline.
         lead: a sentence or two below it.
+        facts: a few (figure, what it is) shown large, such as ("9.2 mm", "mean joint error").
         table: the figures.
         hero: the wide picture at the top.
         mesh: a predicted hand for the 3D viewer.
@@ -79,9 +81,11 @@ def write_page(
     sections = [_header(title, lead)]
     if hero:
         sections.append(f'<section class="hero">{_figure(hero)}</section>')
-    if table or mesh:
-        parts = (_table(table) if table else "") + (viewer_html(mesh) if mesh else "")
-        sections.append(f'<section class="{"pair" if table and mesh else "single"}">{parts}</section>')
+    results = _facts(facts) + (_table(table) if table else "")
+    if results or mesh:
+        results = f'<div class="results"><h2>Results</h2>{results}</div>' if results else ""
+        kind = "pair" if results and mesh else "single"
+        sections.append(f'<section class="{kind}">{results}{viewer_html(mesh) if mesh else ""}</section>')
     sections += [f'<section class="sheet">{_figure(sheet)}</section>' for sheet in sheets]
     if curves:
         sections.append(_curves(curves))
@@ -119,6 +123,11 @@ def _figure(figure: Figure) -> str:
     return f'{title}<figure><div class="scroll" tabindex="0">{image}</div>{caption}</figure>'
 
 
+def _facts(facts: Sequence[tuple[str, str]]) -> str:
+    items = "".join(f"<li><b>{escape(value)}</b><span>{escape(name)}</span></li>" for value, name in facts)
+    return f'<ul class="facts">{items}</ul>' if items else ""
+
+
 def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
     body = ""
@@ -128,8 +137,8 @@ def _table(table: Table) -> str:
         body += f'<tr{mark}><th scope="row">{escape(str(name))}</th>{values}</tr>'
     note = f'<p class="quiet">{escape(table.note)}</p>' if table.note else ""
     return (
-        f'<div class="results"><h2>Results</h2><div class="scroll" tabindex="0"><table><thead><tr>{head}</tr>'
-        f"</thead><tbody>{body}</tbody></table></div>{note}</div>"
+        f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>{note}"
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from s2hand.rendering import split_light
 from s2hand.structures import HandPrediction
 from s2hand.visualize.embed import image_html
 from s2hand.visualize.pictures import to_array, to_picture
@@ -57,8 +58,10 @@ def viewer_mesh(prediction: HandPrediction, index: int, faces: Tensor, caption: 
     textures = light = colors = None
     if prediction.face_textures is not None:
         textures, light = prediction.face_textures[index].detach(), prediction.light[index].detach()
-        ambient, directional, ambient_color, directional_color = light[:8].split([1, 1, 3, 3])
-        colors = textures.tanh() * (ambient * ambient_color + 0.5 * directional * directional_color)
+        lamp = split_light(light[None])
+        ambient = lamp.ambient_intensity * lamp.ambient_color
+        directional = lamp.directional_intensity * lamp.directional_color
+        colors = textures.tanh() * (ambient + directional / 2)
     view = render_from(vertices, torch.as_tensor(faces), STILL_PX, 0.0, textures, light)
     still = to_picture(view.clay() if view.rgb is None else view.rgb)
     return ViewerMesh(vertices, faces, colors, still, caption)

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2hand import rendering
 from s2hand.geometry.rotations import axis_angle_to_matrix
+from s2hand.rendering import MeshRenderer
 from s2hand.visualize.shading import Surface, clay, seen_surface
 
 VIEW_DISTANCE = 0.6
@@ -25,8 +25,10 @@ VIEW_RADIUS = 0.09
 VIEW_MARGIN = 0.07
 """Free border of a re-framed view, as a fraction of its side."""
 
-NEUTRAL_LIGHT = (0.5, 0.7, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -0.5, -0.7, -0.6)
-"""White light, ambient and from the camera's upper left (layout: :mod:`s2hand.rendering.lighting`)."""
+NEUTRAL_LIGHT = (0.5, 0.7, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.7, 0.6)
+"""White light, ambient and from the camera's upper left (layout: :mod:`s2hand.rendering.lighting`).
+
+The renderer's normals point into the hand, so its direction is the one in which light travels."""
 
 LIGHT_DIRECTION = slice(8, 11)
 
@@ -80,7 +82,7 @@ def render_view(
     if light is None:
         light = vertices.new_tensor(NEUTRAL_LIGHT)
     faces = faces.to(vertices.device)
-    renderer = rendering.MeshRenderer(faces, size).to(vertices.device)
+    renderer = MeshRenderer(faces, size).to(vertices.device)
     output = renderer(vertices[None], K[None], face_textures[None], light[None])
     surface = seen_surface(
         vertices.cpu().double().numpy(),
