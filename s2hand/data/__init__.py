@@ -1,6 +1,7 @@
 """Datasets: pictures, cameras and detected keypoints from disk to batches."""
 
 from s2hand.data.base import HandDataset, SampleRecord
+from s2hand.data.combined import CombinedDataset
 from s2hand.data.detections import Detections, read_detections, write_detections
 from s2hand.data.errors import DatasetError
 from s2hand.data.freihand import FreiHandDataset
@@ -9,6 +10,7 @@ from s2hand.data.transforms import AugmentationConfig
 
 __all__ = [
     "AugmentationConfig",
+    "CombinedDataset",
     "DatasetError",
     "Detections",
     "FreiHandDataset",

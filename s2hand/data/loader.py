@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 
 import cv2
@@ -176,3 +177,5 @@ def make_loader(
 def _start_worker(worker_id: int) -> None:
     # One core a worker: OpenCV's threads on top of the workers only get in each other's way.
     cv2.setNumThreads(0)
+    # Ctrl-C reaches every process of the terminal; the main one answers it, after the batch in hand.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

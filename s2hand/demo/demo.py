@@ -1,0 +1,79 @@
+"""Generates pictures, trains on them without labels, compares with baselines, and writes a page."""
+
+from __future__ import annotations
+
+import json
+import time
+from importlib import resources
+from pathlib import Path
+
+import torch
+
+from s2hand.config import Config, config_from_dict
+from s2hand.demo.baselines import MeanHand
+from s2hand.demo.page import write_demo_page
+from s2hand.engine.evaluator import Evaluation, evaluate
+from s2hand.engine.reporting import RunRecorder, format_table
+from s2hand.experiment.network import build_network
+from s2hand.experiment.run import Experiment
+
+TRAINED, UNTRAINED, MEAN_HAND = "trained network", "the same, untrained", "always the mean hand"
+DETECTOR = "the detector it learned from"
+COLUMNS = {"pa_mpjpe": "PA-MPJPE mm", "pa_mpvpe": "PA-MPVPE mm", "keypoints_px": "2D error px"}
+
+
+def demo_config(out: Path | str, overrides: dict | None = None) -> Config:
+    """The embedded experiment, with its dataset and its run under ``out``."""
+    out = Path(out)
+    values = json.loads(resources.files("s2hand.demo").joinpath("demo.json").read_text())
+    values |= {"synthetic_base_path": str(out / "dataset"), "base_out_path": str(out / "training")}
+    return config_from_dict(values | (overrides or {}), "the demo's config")
+
+
+def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
+    """Runs the demo.
+
+    Args:
+        out: folder for dataset, training run and page; an earlier demo there is continued.
+        overrides: config keys to change.
+        say: takes each line meant for the user.
+
+    Returns:
+        The page.
+    """
+    start = time.perf_counter()
+    out = Path(out)
+    config = demo_config(out, overrides)
+    config.run_dir.mkdir(parents=True, exist_ok=True)
+    (config.run_dir / "config.json").write_text(config.to_json() + "\n")
+    experiment = Experiment(config, say)
+    recorder = RunRecorder(config.run_dir, tensorboard=config.is_write_tb)
+    try:
+        experiment.train(recorder)
+    finally:
+        recorder.close()
+    trained = experiment.evaluations["Synthetic"]
+    rows = {TRAINED: trained.metrics} | baseline_metrics(experiment)
+    rows[DETECTOR] = {"keypoints_px": trained.metrics["detector_px"]}
+    say(format_table(f"on {len(trained.index)} pictures never seen in training", rows, COLUMNS))
+    (out / "results.json").write_text(json.dumps(rows, indent=2) + "\n")
+    page = write_demo_page(out / "index.html", experiment, rows, seconds=time.perf_counter() - start)
+    say(f"open {page}")
+    return page
+
+
+def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
+    """Scores the untrained network and the mean hand on the same pictures."""
+    torch.manual_seed(experiment.config.seed)
+    untrained = build_network(experiment.config, experiment.hand_model).to(experiment.device).eval()
+    mean_hand = MeanHand(untrained.mano_layer)
+    return {
+        UNTRAINED: _evaluate(experiment, untrained).metrics,
+        MEAN_HAND: _evaluate(experiment, mean_hand).metrics,
+    }
+
+
+def _evaluate(experiment: Experiment, model: torch.nn.Module) -> Evaluation:
+    dataset = experiment.val_datasets["Synthetic"]
+    loader = experiment.make_loader(dataset, experiment.config.val_batch, shuffle=False)
+    return evaluate(model, loader, device=experiment.device, title="baseline")

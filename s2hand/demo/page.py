@@ -1,0 +1,174 @@
+"""The demo's page of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from s2hand.data import HandDataset
+from s2hand.engine.reporting import read_metrics
+from s2hand.experiment.panels import predict_samples, sample_sheet
+from s2hand.geometry.procrustes import similarity_align
+from s2hand.structures import HandBatch, HandPrediction
+from s2hand.visualize import (
+    Curve,
+    Figure,
+    Table,
+    composite,
+    contact_sheet,
+    render_from,
+    to_picture,
+    turntable,
+    viewer_mesh,
+    write_gif,
+    write_page,
+    write_png,
+)
+from s2hand.visualize.pictures import resize
+from s2hand.visualize.sheets import framed, tile_row
+from s2hand.visualize.views import render_view
+
+if TYPE_CHECKING:
+    from s2hand.engine.evaluator import Evaluation
+    from s2hand.experiment.run import Experiment
+
+HERO_TILE_PX = 224
+HERO_SAMPLES = 4
+SHEET_SAMPLES = 6
+TRAINING_PICTURES = 24
+OTHER_VIEW_DEG = 60.0
+TITLE = "A 3D hand from one photo, learned without a single label"
+
+
+def write_demo_page(
+    path: Path, experiment: Experiment, rows: dict[str, dict[str, float]], seconds: float
+) -> Path:
+    """Writes the page, a turning hand (turntable.gif) and the hero picture (hero.png) beside it.
+
+    Args:
+        path: the HTML file.
+        experiment: trained and evaluated.
+        rows: name -> metrics, the trained network first.
+        seconds: how long the demo took, data and evaluation included.
+
+    Returns:
+        The HTML file.
+    """
+    dataset = experiment.val_datasets["Synthetic"]
+    evaluation = experiment.evaluations["Synthetic"]
+    faces = torch.from_numpy(experiment.hand_model.faces)
+    ranked = np.argsort(joint_errors_mm(evaluation))
+    # Spread evenly from the 10th to the 70th percentile: good and middling ones, stated as such.
+    chosen = [int(ranked[round(share * (len(ranked) - 1))]) for share in np.linspace(0.1, 0.7, HERO_SAMPLES)]
+    batch, prediction = predict_samples(experiment, dataset, chosen)
+    hero = hero_picture(batch, prediction, faces)
+    write_png(path.parent / "hero.png", hero)
+    write_gif(path.parent / "turntable.gif", turning_hand(prediction, faces))
+    return write_page(
+        path,
+        title=TITLE,
+        lead=(
+            f"The network saw {experiment.config.synthetic_train_size:,} generated pictures and the noisy 2D "
+            "keypoints of a simulated detector: no 3D, no mask, no label. "
+            f"It took {seconds / 60:.0f} minutes."
+        ),
+        table=results_table(rows, len(evaluation.index)),
+        hero=Figure(
+            hero,
+            "Input, predicted hand over it, and the same hand from the side, for four unseen pictures at the "
+            "10th, 30th, 50th and 70th percentile of the error.",
+        ),
+        mesh=viewer_mesh(prediction, 0, faces, "A predicted hand. Drag to turn it."),
+        sheets=_sheets(experiment, dataset, ranked),
+        curves=training_curves(experiment, rows),
+        settings=experiment.config.model_dump(exclude_unset=True),
+    )
+
+
+def joint_errors_mm(evaluation: Evaluation) -> np.ndarray:
+    """(N,) mean joint error of each sample after Procrustes alignment, mm."""
+    aligned = similarity_align(evaluation.joints, evaluation.gt_joints)
+    return 1000 * np.linalg.norm(aligned - evaluation.gt_joints, axis=-1).mean(-1)
+
+
+def hero_picture(batch: HandBatch, prediction: HandPrediction, faces: torch.Tensor) -> np.ndarray:
+    """For each sample a column: input above, textured hand over it, side view below."""
+    rows: list[list[np.ndarray]] = [[], [], []]
+    for index in range(len(batch.image)):
+        size = HERO_TILE_PX
+        photo = resize(to_picture(batch.image[index]), size, size)
+        texture = None if prediction.face_textures is None else prediction.face_textures[index]
+        light = None if prediction.light is None else prediction.light[index]
+        K = batch.K[index].clone()
+        K[:2] *= size / batch.image.shape[-1]
+        view = render_view(prediction.vertices[index], faces, K, size, texture, light)
+        side = render_from(prediction.vertices[index], faces, size, OTHER_VIEW_DEG, texture, light)
+        rows[0].append(framed(photo))
+        rows[1].append(framed(composite(photo, _look(view), view.silhouette)))
+        rows[2].append(framed(to_picture(_look(side))))
+    bands = [tile_row(tiles) for tiles in rows]
+    gap = np.full((4, bands[0].shape[1], 3), 255, np.uint8)
+    return np.concatenate([bands[0], gap, bands[1], gap, bands[2]])
+
+
+def _look(view) -> np.ndarray:
+    """The textured rendering, or clay without a texture."""
+    return view.clay() if view.rgb is None else view.rgb
+
+
+def turning_hand(prediction: HandPrediction, faces: torch.Tensor) -> list[np.ndarray]:
+    """Frames of the first sample's hand turning."""
+    texture = None if prediction.face_textures is None else prediction.face_textures[0]
+    light = None if prediction.light is None else prediction.light[0]
+    return turntable(prediction.vertices[0], faces, face_textures=texture, light=light)
+
+
+def results_table(rows: dict[str, dict[str, float]], samples: int) -> Table:
+    """The headline figures."""
+    keys = ("pa_mpjpe", "pa_mpvpe", "keypoints_px")
+    return Table(
+        columns=("", "PA-MPJPE (mm)", "PA-MPVPE (mm)", "2D error (px)"),
+        rows=[(name, *(metrics.get(key) for key in keys)) for name, metrics in rows.items()],
+        note=(
+            f"On {samples} pictures of hands, poses, lights and backgrounds that training did not see. "
+            "Lower is better; PA is after Procrustes alignment. The detector's error leaves out what "
+            "it missed."
+        ),
+    )
+
+
+def training_curves(experiment: Experiment, rows: dict[str, dict[str, float]]) -> list[Curve]:
+    """The loss over epochs, and the error beside the mean hand's."""
+    lines = read_metrics(experiment.config.run_dir)
+    series = {
+        (kind, key): [(line["epoch"], line[key]) for line in lines if line["kind"] == kind and line.get(key)]
+        for kind, key in (("train", "total"), ("evaluation", "pa_mpjpe"))
+    }
+    return [
+        Curve("Training loss", {"total": series["train", "total"]}),
+        Curve(
+            "PA-MPJPE on unseen pictures (mm)",
+            {"trained network": series["evaluation", "pa_mpjpe"]},
+            reference={"mean hand": rows["always the mean hand"]["pa_mpjpe"]},
+        ),
+    ]
+
+
+def _sheets(experiment: Experiment, dataset: HandDataset, ranked: np.ndarray) -> list[Figure]:
+    count = min(SHEET_SAMPLES, len(dataset))
+    random = np.random.default_rng(0).choice(len(dataset), count, replace=False)
+    choices = {
+        "Random samples": (random, "Drawn at random, not chosen."),
+        "Best": (ranked[: count // 2], "Smallest error of all unseen pictures."),
+        "Worst": (ranked[-(count // 2) :], "Largest error of all unseen pictures."),
+    }
+    figures = [
+        Figure(sample_sheet(experiment, dataset, [int(index) for index in indices]), caption, title)
+        for title, (indices, caption) in choices.items()
+    ]
+    pictures = [dataset[index]["image"] for index in range(min(TRAINING_PICTURES, len(dataset)))]
+    figures.append(Figure(contact_sheet(pictures, 8), "What the pictures are like.", "The generated data"))
+    return figures

@@ -1,0 +1,168 @@
+"""This project's own checkpoints: tensors and plain values only, written atomically, verified when read.
+
+A checkpoint is one ``torch.save`` archive holding a dictionary of tensors, numbers and strings, read back
+with ``weights_only=True``, so that loading never runs code. Every record of the archive carries a CRC-32,
+which is checked before anything is used.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from s2hand.errors import S2HandError
+
+FORMAT = "s2hand-checkpoint-1"
+LAST = "checkpoint_last.pt"
+
+
+class CheckpointError(S2HandError):
+    """A checkpoint cannot be written, is damaged, or does not fit."""
+
+
+def write_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
+    """Writes ``state`` so that ``path`` holds either the old or the whole new file, never a part.
+
+    Args:
+        path: the file; its folder is made if missing.
+        state: nested dictionaries and lists of tensors, numbers, strings and None.
+
+    Raises:
+        CheckpointError: nothing could be written (a full disk, say); the previous file is untouched.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(partial, "wb") as file:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
+        partial.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"{path}: cannot be written ({error}); free space or choose another base_out_path. "
+            "Earlier checkpoints are untouched."
+        ) from error
+
+
+def read_checkpoint(path: Path | str, map_location: str | torch.device = "cpu") -> dict[str, Any]:
+    """Reads a checkpoint of this project.
+
+    Args:
+        path: the file, or a run folder, of which the newest sound checkpoint is taken.
+        map_location: device of the tensors.
+
+    Returns:
+        The dictionary given to :func:`write_checkpoint`, with its ``format``.
+
+    Raises:
+        CheckpointError: missing, damaged, or not a checkpoint of this project.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = newest_sound(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; give a file, or a run folder that holds {LAST}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise CheckpointError(
+                f"{path}: damaged (checksum of {damaged} is wrong); use an earlier checkpoint"
+            )
+        state = torch.load(path, map_location=map_location, weights_only=True)
+    except CheckpointError:
+        raise
+    except Exception as error:  # damaged archives fail in many ways: zip, pickle, storage, size checks
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path}: not a readable checkpoint ({reason}); use an earlier one, or for a published .t7 file "
+            "give it with that ending"
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: not a checkpoint of this project (expected format {FORMAT!r})")
+    return state
+
+
+def is_sound(path: Path) -> bool:
+    """Whether ``path`` can be read whole."""
+    try:
+        read_checkpoint(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def newest_sound(folder: Path) -> Path:
+    """The newest undamaged checkpoint of a run folder.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    last = folder / LAST
+    numbered = sorted(folder.glob("checkpoint_[0-9]*.pt"), reverse=True)
+    candidates = [path for path in (last, *numbered) if path.is_file()]
+    for path in candidates:
+        if is_sound(path):
+            return path
+    found = f"all {len(candidates)} there are damaged" if candidates else "there is none"
+    raise CheckpointError(f"{folder}: no usable checkpoint ({found}); train first, or name another folder")
+
+
+class CheckpointKeeper:
+    """Keeps a run's checkpoints: the last, the best, and the newest few numbered by epoch.
+
+    Args:
+        folder: the run's folder.
+        keep: how many numbered ones stay.
+    """
+
+    def __init__(self, folder: Path | str, keep: int = 3) -> None:
+        self.folder = Path(folder)
+        self.keep = keep
+
+    def save(self, state: dict[str, Any], epoch: int | None = None, best: bool = False) -> Path:
+        """Writes ``checkpoint_last.pt`` and, when given, its numbered and best copies.
+
+        Args:
+            state: see :func:`write_checkpoint`.
+            epoch: epochs done; None for a save within an epoch, which gets no number.
+            best: also keep it as ``checkpoint_best.pt``.
+        """
+        last = self.folder / LAST
+        write_checkpoint(last, state)
+        if best:
+            _link(last, self.folder / "checkpoint_best.pt")
+        if epoch is not None:
+            _link(last, self.folder / f"checkpoint_{epoch:04d}.pt")
+            for old in sorted(self.folder.glob("checkpoint_[0-9]*.pt"))[: -self.keep or None]:
+                old.unlink()
+        return last
+
+    def load_newest(self) -> dict[str, Any] | None:
+        """The newest sound checkpoint of the run, or None if it has not begun.
+
+        Raises:
+            CheckpointError: there are checkpoints, but all of them are damaged.
+        """
+        if not any(self.folder.glob("checkpoint_*.pt")):
+            return None
+        return read_checkpoint(newest_sound(self.folder))
+
+
+def _link(source: Path, target: Path) -> None:
+    """Gives ``source`` a second name; copies where the file system has no hard links."""
+    partial = target.with_name(f".{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(source, partial)
+    except OSError:
+        shutil.copyfile(source, partial)
+    os.replace(partial, target)

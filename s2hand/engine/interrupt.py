@@ -1,0 +1,47 @@
+"""Turns Ctrl-C and SIGTERM into a request that the training loop answers between two steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Training stopped early on request, after its state was saved.
+
+    Attributes:
+        exit_code: 130 after SIGINT, 143 after SIGTERM, as shells report them.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class StopRequest:
+    """A context in which the first SIGINT or SIGTERM is noted instead of raised; the second acts as usual.
+
+    Outside the main thread, where Python cannot set handlers, nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._restore()
+
+    def _note(self, number: int, frame: object) -> None:
+        self.signal = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()

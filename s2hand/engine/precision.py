@@ -1,0 +1,36 @@
+"""The arithmetic of the networks: float32, or half precision where the hardware computes in it."""
+
+from __future__ import annotations
+
+import torch
+
+AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_precision(name: str, device: torch.device) -> str:
+    """Chooses for ``auto``: bf16 where the device has instructions for it, else fp32.
+
+    Args:
+        name: auto, fp32, bf16 or fp16.
+        device: where the networks run.
+
+    Returns:
+        fp32, bf16 or fp16.
+    """
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if cpu_has_bf16() else "fp32"
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this processor multiplies bf16 natively; elsewhere it is emulated, slower than float32."""
+    features = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.6 and later can tell
+    return bool(features.get("avx512_bf16") or features.get("amx_bf16") or features.get("arm_bf16"))
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """The autocast context of a precision; without effect for fp32."""
+    enabled = precision in AUTOCAST_DTYPES
+    return torch.autocast(device.type, dtype=AUTOCAST_DTYPES.get(precision), enabled=enabled)

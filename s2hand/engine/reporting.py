@@ -1,0 +1,104 @@
+"""What a run leaves behind: metrics.jsonl, TensorBoard events and pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class RunRecorder:
+    """Writes a run's figures and pictures.
+
+    Args:
+        folder: the run's folder, made if missing.
+        tensorboard: also write TensorBoard events.
+    """
+
+    def __init__(self, folder: Path | str, tensorboard: bool = True) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._writer = None
+        if tensorboard:
+            from tensorboardX import SummaryWriter
+
+            self._writer = SummaryWriter(str(self.folder / "tensorboard"))
+
+    def record(self, kind: str, values: dict[str, Any], *, epoch: int, step: int) -> None:
+        """Appends one line to metrics.jsonl and the numbers to TensorBoard.
+
+        Args:
+            kind: "train" or "evaluation"; also the TensorBoard group.
+            values: name -> number.
+            epoch: epochs done, fractions allowed by the caller's choice of ``step``.
+            step: optimiser steps done.
+        """
+        numbers = {name: float(value) for name, value in values.items()}
+        line = {"kind": kind, "epoch": epoch, "step": step, "time": round(time.time(), 3)}
+        # JSON has no NaN: a figure that is not finite is written as null.
+        line |= {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        with open(self.folder / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(line) + "\n")
+        if self._writer:
+            for name, value in numbers.items():
+                self._writer.add_scalar(f"{kind}/{name}", value, step)
+
+    def picture(self, name: str, rgb: np.ndarray, *, step: int) -> Path:
+        """Saves a picture as ``pictures/NAME.jpg`` and in TensorBoard.
+
+        Args:
+            name: file name without ending.
+            rgb: (H, W, 3) uint8.
+            step: optimiser steps done.
+
+        Returns:
+            The file written.
+        """
+        import cv2
+
+        path = self.folder / "pictures" / f"{name}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+        if self._writer:
+            self._writer.add_image(name, rgb, step, dataformats="HWC")
+        return path
+
+    def close(self) -> None:
+        """Flushes what is buffered."""
+        if self._writer:
+            self._writer.close()
+
+
+def read_metrics(folder: Path | str) -> list[dict[str, Any]]:
+    """The lines of a run's metrics.jsonl; a last line cut off by a kill is left out."""
+    lines = []
+    path = Path(folder) / "metrics.jsonl"
+    if not path.is_file():
+        return lines
+    for text in path.read_text().splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return lines
+
+
+def format_table(title: str, rows: dict[str, dict[str, float]], columns: dict[str, str]) -> str:
+    """A plain-text table.
+
+    Args:
+        title: first line.
+        rows: row name -> {column key -> value}; a missing value is printed as a dash.
+        columns: column key -> heading.
+    """
+    width = max(len(name) for name in rows)
+    heading = " " * width + "".join(f"  {heading:>14}" for heading in columns.values())
+    body = []
+    for name, values in rows.items():
+        cells = "".join(f"  {values[key]:>14.3f}" if key in values else f"  {'-':>14}" for key in columns)
+        body.append(f"{name:<{width}}{cells}")
+    return "\n".join([title, heading, *body])

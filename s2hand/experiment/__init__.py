@@ -1,0 +1,5 @@
+"""The composition root: from a config to datasets, network, objective, trainer and evaluation."""
+
+from s2hand.experiment.run import RunResult, run
+
+__all__ = ["RunResult", "run"]

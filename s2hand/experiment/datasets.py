@@ -1,0 +1,119 @@
+"""The datasets that a config names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from s2hand.config import Config
+from s2hand.data import AugmentationConfig, CombinedDataset, FreiHandDataset, HandDataset
+from s2hand.losses.registry import LOSSES
+
+LABEL_OF_FIELD = {
+    "gt_joints": "joints",
+    "gt_keypoints_2d": "joints",
+    "gt_vertices": "vertices",
+    "gt_scale": "scale",
+    "mask": "mask",
+}
+"""Fields of HandBatch that are labels, and what a dataset must read for them."""
+
+DETECTED_FIELDS = {"keypoints_2d", "confidence", "photometric_weight"}
+
+
+def training_dataset(config: Config) -> HandDataset | CombinedDataset:
+    """Every dataset of ``train_datasets``, augmented; labels only where a loss of the config reads them."""
+    fields = {field for name in config.losses for field in LOSSES[name].fields}
+    labels = {LABEL_OF_FIELD[field] for field in fields if field in LABEL_OF_FIELD}
+    jitter = config.color_jitter
+    augment = AugmentationConfig(config.rotation_deg, jitter, jitter, jitter)
+    parts = [
+        _dataset(config, name, training=True, labels=labels, augment=augment)
+        for name in config.train_datasets
+    ]
+    return parts[0] if len(parts) == 1 else CombinedDataset(parts)
+
+
+def evaluation_datasets(config: Config) -> dict[str, HandDataset]:
+    """Name -> dataset for every one of ``val_datasets``, unaugmented, with the labels that are on disk."""
+    return {
+        name: _dataset(config, name, training=False, labels=None, augment=None)
+        for name in config.val_datasets
+    }
+
+
+def _dataset(
+    config: Config,
+    name: str,
+    *,
+    training: bool,
+    labels: set[str] | None,
+    augment: AugmentationConfig | None,
+) -> HandDataset:
+    """One dataset's training or evaluation split; ``labels`` None reads joints and vertices if there."""
+    builders = {"FreiHand": _freihand, "Synthetic": _synthetic, "HO3D": _ho3d}
+    return builders[name](config, training, labels, augment)
+
+
+def _freihand(config: Config, training: bool, labels: set[str] | None, augment) -> HandDataset:
+    given = config.freihand_detections if training else config.freihand_eval_detections
+    return _freihand_layout(
+        config, config.freihand_base_path, training, labels, augment, given or "auto", "freihand_base_path"
+    )
+
+
+def _synthetic(config: Config, training: bool, labels: set[str] | None, augment) -> HandDataset:
+    from s2hand.data.synthetic import write_synthetic_dataset
+
+    write_synthetic_dataset(
+        config.synthetic_base_path,
+        train_size=config.synthetic_train_size,
+        eval_size=config.synthetic_eval_size,
+        seed=config.synthetic_seed,
+        hand_model=config.hand_model,
+    )
+    return _freihand_layout(
+        config, config.synthetic_base_path, training, labels, augment, "auto", "synthetic_base_path"
+    )
+
+
+def _freihand_layout(
+    config: Config, root: str, training: bool, labels: set[str] | None, augment, detections: str, key: str
+) -> HandDataset:
+    split = "training" if training else "evaluation"
+    if labels is None:
+        files = {"joints": "xyz", "vertices": "verts"}
+        labels = {label for label, name in files.items() if (Path(root) / f"{split}_{name}.json").is_file()}
+    return FreiHandDataset(
+        root,
+        split,
+        detections=detections,
+        image_size=config.image_size,
+        augment=augment,
+        labels=labels,
+        controlled_size=_limit(config, training),
+        seed=config.seed,
+        key=key,
+    )
+
+
+def _ho3d(config: Config, training: bool, labels: set[str] | None, augment) -> HandDataset:
+    from s2hand.data.ho3d import Ho3dDataset
+
+    return Ho3dDataset(
+        config.ho3d_base_path,
+        "train" if training else "evaluation",
+        version=config.ho3d_version,
+        detections=config.ho3d_detections or "auto",
+        image_size=config.image_size,
+        augment=augment,
+        labels={"joints", "vertices"} if labels is None else labels,
+        controlled_size=_limit(config, training),
+        seed=config.seed,
+    )
+
+
+def _limit(config: Config, training: bool) -> int | None:
+    """How many samples of a dataset to use, None for all."""
+    if not training:
+        return config.eval_limit
+    return config.controlled_size if config.controlled_exp else None

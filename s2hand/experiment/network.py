@@ -1,0 +1,153 @@
+"""The network that a config describes, its starting weights, and which of its parts learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from s2hand.config import Config
+from s2hand.engine.checkpoint import CheckpointError, read_checkpoint
+from s2hand.engine.published import load_published_checkpoint
+from s2hand.hand import HandModel, ManoLayer
+from s2hand.models import (
+    Backbone,
+    HandHead,
+    HandNet,
+    HeatmapAttention,
+    KeypointNet,
+    StackedHourglass,
+    TextureLightHead,
+)
+from s2hand.rendering import MeshRenderer
+
+MODULES_OF_PART = {
+    "encoder+hand": ("backbone", "hand_head", "attention"),
+    "heatmaps": ("keypoint_net",),
+    "texture": ("texture_light_head",),
+}
+"""Children of :class:`HandNet` by the parts a config speaks of."""
+
+PUBLISHED_ENDINGS = (".t7", ".safetensors")
+MAX_RENDERED_DEPTH = 1.0
+"""Metres; the published renderer sets depth from here on to 0."""
+
+
+def build_network(config: Config, hand_model: HandModel) -> HandNet:
+    """Builds the parts that the config's stage needs, and no others.
+
+    Args:
+        config: the experiment.
+        hand_model: arrays of the hand.
+    """
+    parts = config.network_parts
+    backbone = hand_head = mano_layer = texture_light_head = renderer = keypoint_net = attention = None
+    if parts & {"encoder+hand", "texture"}:
+        backbone = Backbone(config.backbone, pretrained=config.backbone_pretrained)
+    if "encoder+hand" in parts:
+        hand_head = HandHead(
+            backbone.feature_channels, num_pca=config.num_pca, use_mean_shape=config.use_mean_shape
+        )
+        mano_layer = ManoLayer(hand_model, num_pca=config.num_pca, fingertips=config.fingertips)
+        renderer = build_renderer(config, hand_model)
+    if "texture" in parts:
+        texture_light_head = TextureLightHead(backbone.low_channels, num_faces=len(hand_model.faces))
+    if "heatmaps" in parts:
+        hourglass = StackedHourglass(
+            config.hourglass_stacks,
+            config.hourglass_depth,
+            config.hourglass_modules,
+            config.hourglass_features,
+        )
+        keypoint_net = KeypointNet(hourglass, config.hourglass_input_size)
+    if config.attention:
+        attention = HeatmapAttention(backbone.feature_channels, config.hourglass_features)
+    return HandNet(backbone, hand_head, mano_layer, texture_light_head, renderer, keypoint_net, attention)
+
+
+def build_renderer(config: Config, hand_model: HandModel) -> MeshRenderer:
+    """METHOD's renderer: white background, anti-aliased, at the config's image size."""
+    return MeshRenderer.for_s2hand(hand_model.faces, config.image_size, gradient=config.renderer)
+
+
+def trained_modules(config: Config, model: HandNet) -> frozenset[str]:
+    """Names of the network's children that the config trains; freezes the parameters of the others."""
+    names = {name for part in config.trained_parts for name in MODULES_OF_PART[part]}
+    if "texture" in config.trained_parts:
+        names.add("backbone")  # the heads read its low-level map
+    for name, child in model.named_children():
+        child.requires_grad_(name in names)
+    return frozenset(name for name in names if getattr(model, name) is not None)
+
+
+def load_pretrained(config: Config, model: HandNet) -> list[str]:
+    """Loads what ``pretrain_model``, ``pretrain_rgb2hm`` and ``pretrain_texture_model`` name, in that order.
+
+    Returns:
+        One line or more on each file: what was loaded, and what was not.
+
+    Raises:
+        CheckpointError: a file is unreadable or does not fit.
+    """
+    reports = []
+    wanted = {
+        "pretrain_model": None,
+        "pretrain_rgb2hm": ("keypoint_net",),
+        "pretrain_texture_model": ("texture_light_head",),
+    }
+    for key, modules in wanted.items():
+        path = getattr(config, key)
+        if path is None or (modules and all(getattr(model, name) is None for name in modules)):
+            continue
+        if Path(path).suffix in PUBLISHED_ENDINGS:
+            published = {"keypoint_net": "rgb2hm", "texture_light_head": "texture_light_from_low"}
+            parts = [published[name] for name in modules] if modules else None
+            reports.append(f"{key}: {load_published_checkpoint(path, model, parts)}")
+        else:
+            reports.append(f"{key}: {load_own_weights(path, model, modules)}")
+    return reports
+
+
+def load_own_weights(path: str | Path, model: HandNet, modules: tuple[str, ...] | None = None) -> str:
+    """Copies weights from one of this project's checkpoints, whole modules only.
+
+    Args:
+        path: the file, or a run's folder.
+        model: the network to fill.
+        modules: children to fill, each of which the file must hold; None: those that both have.
+
+    Returns:
+        A line that says which modules were loaded and which of the model's the file lacks.
+
+    Raises:
+        CheckpointError: nothing fits, a module is missing, or sizes differ.
+    """
+    state = read_checkpoint(path)
+    weights = state.get("average") or state["model"]
+    held: dict[str, dict] = {}
+    for key, value in weights.items():
+        module, _, name = key.partition(".")
+        held.setdefault(module, {})[name] = value
+    own = {name: child for name, child in model.named_children() if child.state_dict()}
+    chosen = [name for name in modules or own if name in held]
+    absent = sorted(set(modules or own) - set(chosen))
+    if not chosen or (modules and absent):
+        raise CheckpointError(
+            f"{path}: holds {', '.join(sorted(held))}, but {', '.join(absent)} is wanted; name a checkpoint "
+            "of a stage that trains it"
+        )
+    for name in chosen:
+        _load_module(path, name, own[name], held[name])
+    lacking = f"; not in it, so left as initialised: {', '.join(absent)}" if absent else ""
+    return f"{path}: loaded {', '.join(chosen)}{lacking}"
+
+
+def _load_module(path: str | Path, name: str, module: nn.Module, weights: dict) -> None:
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise CheckpointError(
+            f"{path}: its {name} has other sizes than the config's ({detail}); use the backbone, hourglass_* "
+            "and num_pca that it was trained with"
+        ) from None
