@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from s2hand.errors import S2HandError
 from s2hand.losses.photometric import PHOTOMETRIC_PAIRS
 from s2hand.losses.registry import LOSSES, PUBLISHED_IMAGE_SIZE, LossInputs
 from s2hand.structures import HandBatch, HandPrediction
@@ -29,7 +30,7 @@ class Objective(nn.Module):
             confidence-weighted mean is a mean of the processes' own means.
 
     Raises:
-        ValueError: no or unknown losses, weights that are not finite, an unknown background.
+        S2HandError: no or unknown losses, weights that are not finite, an unknown background.
     """
 
     faces: Tensor
@@ -45,15 +46,17 @@ class Objective(nn.Module):
         super().__init__()
         check_loss_names(weights)
         if not weights:
-            raise ValueError(f"no losses to train with; choose among {', '.join(LOSSES)}")
+            raise S2HandError(f"no losses to train with; choose among {', '.join(LOSSES)}")
         for name, weight in weights.items():
             if not torch.tensor(float(weight)).isfinite():
-                raise ValueError(f"the weight of loss '{name}' is {weight}; expected a finite number")
+                raise S2HandError(f"the weight of loss '{name}' is {weight}; expected a finite number")
         if photometric_background not in PHOTOMETRIC_PAIRS:
             known = ", ".join(PHOTOMETRIC_PAIRS)
-            raise ValueError(f"photometric_background is '{photometric_background}'; expected one of {known}")
+            raise S2HandError(
+                f"photometric_background is '{photometric_background}'; expected one of {known}"
+            )
         if image_size <= 0:
-            raise ValueError(f"image_size is {image_size}; expected the images' side in pixels")
+            raise S2HandError(f"image_size is {image_size}; expected the images' side in pixels")
         self.weights = {name: float(weight) for name, weight in weights.items()}
         self.px_scale = PUBLISHED_IMAGE_SIZE / image_size
         self.photometric_pair = PHOTOMETRIC_PAIRS[photometric_background]
@@ -81,7 +84,7 @@ class Objective(nn.Module):
             Unweighted scalar of each loss by name, and "total", the weighted sum.
 
         Raises:
-            ValueError: a needed field is None; names the loss and the field.
+            S2HandError: a needed field is None; names the loss and the field.
         """
         self._check_inputs(prediction, batch)
         device_type = batch.image.device.type
@@ -99,13 +102,13 @@ class Objective(nn.Module):
             spec = LOSSES[name]
             for field in spec.fields:
                 if getattr(batch, field) is None:
-                    raise ValueError(
+                    raise S2HandError(
                         f"loss '{name}' needs '{field}' in the batch, and the data has none; "
                         f"give the dataset {_REMEDIES.get(field, field)} or leave the loss out"
                     )
             for field in spec.reads:
                 if getattr(prediction, field) is None:
-                    raise ValueError(
+                    raise S2HandError(
                         f"loss '{name}' needs '{field}' in the prediction; ask the network for "
                         f"{', '.join(sorted(spec.needs))}"
                     )
@@ -126,12 +129,12 @@ def check_loss_names(names: Iterable[str]) -> None:
     """Refuses unknown losses.
 
     Raises:
-        ValueError: names the unknown loss and the nearest known ones.
+        S2HandError: names the unknown loss and the nearest known ones.
     """
     for name in names:
         if name not in LOSSES:
             nearest = difflib.get_close_matches(name, LOSSES, n=3, cutoff=0.4) or list(LOSSES)
-            raise ValueError(f"unknown loss '{name}'; did you mean {' or '.join(nearest)}?")
+            raise S2HandError(f"unknown loss '{name}'; did you mean {' or '.join(nearest)}?")
 
 
 def widen(struct):

@@ -9,7 +9,7 @@ from s2hand.metrics.hand import (
     hand_metrics,
     keypoint_error_px,
 )
-from s2hand.metrics.pck import THRESHOLDS_M, ErrorStatistics, pck_curve
+from s2hand.metrics.pck import THRESHOLDS_M, ErrorStatistics, area_under_curve, pck_curve
 
 __all__ = [
     "DEFAULT_SCALE_JOINT",
@@ -17,6 +17,7 @@ __all__ = [
     "THRESHOLDS_M",
     "ErrorStatistics",
     "MetricAccumulator",
+    "area_under_curve",
     "check_axes",
     "check_joint_order",
     "check_units",

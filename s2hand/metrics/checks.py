@@ -81,12 +81,13 @@ def check_joint_order(gt_joints: np.ndarray, pred_joints: np.ndarray) -> str | N
     return None
 
 
-def check_axes(gt_points: np.ndarray, pred_points: np.ndarray) -> str | None:
+def check_axes(gt_points: np.ndarray, pred_points: np.ndarray, name: str) -> str | None:
     """Tells whether predictions look like OpenGL's camera frame where OpenCV's is expected, or the reverse.
 
     Args:
         gt_points: (N, K, 3).
         pred_points: (N, K, 3).
+        name: what to call the predictions in the answer.
 
     Returns:
         A sentence with the remedy, or None.
@@ -96,7 +97,7 @@ def check_axes(gt_points: np.ndarray, pred_points: np.ndarray) -> str | None:
     )
     if gt_depth * pred_depth < 0:
         return (
-            f"predictions lie behind the camera of the ground truth (median z {pred_depth:.3g} against "
+            f"{name} lie behind the ground truth's camera (median z {pred_depth:.3g} against "
             f"{gt_depth:.3g}); multiply y and z by -1"
         )
     return None

@@ -39,15 +39,14 @@ class MetricAccumulator:
 
         Args:
             gt_joints, pred_joints: (N, 21, 3) metres, arrays or CPU tensors.
-            gt_vertices, pred_vertices: (N, V, 3) metres; both or neither, and the same choice every time.
+            gt_vertices, pred_vertices: (N, V, 3) metres; if either is None, vertices are not scored, and
+                this must be so every time.
 
         Raises:
             ValueError: shapes differ, a number is not finite, or vertices come only at times.
         """
         gt_joints, pred_joints = _check_pair(gt_joints, pred_joints, "joints")
-        if (gt_vertices is None) != (pred_vertices is None):
-            raise ValueError("give both gt_vertices and pred_vertices, or neither")
-        has_vertices = gt_vertices is not None
+        has_vertices = gt_vertices is not None and pred_vertices is not None
         if self.num_hands and has_vertices != bool(self.vertices[""].count):
             raise ValueError("vertices were given for some hands only; give them for all or for none")
         if has_vertices:
@@ -119,7 +118,7 @@ def hand_metrics(
 
     Args:
         gt_joints, pred_joints: (N, 21, 3) metres, camera frame, the same joint order.
-        gt_vertices, pred_vertices: (N, V, 3) metres, the same vertex order; both or neither.
+        gt_vertices, pred_vertices: (N, V, 3) metres, the same vertex order; None where unknown.
         scale_joint: joint whose distance from joint 0 gives the scale of the st_ figures. 4, as in HO-3D's
             script, means HO-3D's order; pass ``FREIHAND_SCALE_JOINT`` for joints in FreiHAND's.
         workers: threads for F-scores; None takes one per usable core.
@@ -127,7 +126,7 @@ def hand_metrics(
     Returns:
         Millimetres: mpjpe, pa_mpjpe (after Procrustes with scale), st_mpjpe (after scale and translation),
         mpvpe, pa_mpvpe. In [0, 1]: auc_j, pa_auc_j, st_auc_j, auc_v, pa_auc_v, f5, f15, pa_f5, pa_f15.
-        Those of vertices are left out without vertices.
+        Those of vertices are left out if either is None.
 
     Raises:
         ValueError: no hands, shapes differ, or a number is not finite.

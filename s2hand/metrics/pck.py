@@ -40,8 +40,12 @@ class ErrorStatistics:
 
     def auc(self) -> float:
         """Area under the PCK curve, in [0, 1]."""
-        curve = self.pck()
-        return float((curve[1:] + curve[:-1]).sum() / 2 / (NUM_THRESHOLDS - 1))
+        return area_under_curve(self.pck())
+
+
+def area_under_curve(pck: np.ndarray) -> float:
+    """Area under a PCK curve (100,) by the trapezoid rule, divided by its width: in [0, 1]."""
+    return float((pck[1:] + pck[:-1]).sum() / 2 / (NUM_THRESHOLDS - 1))
 
 
 def pck_curve(errors_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

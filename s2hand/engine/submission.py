@@ -1,0 +1,193 @@
+"""FreiHAND's and HO-3D's submission files: ``pred.json`` = [joints (N,21,3), vertices (N,778,3)], zipped.
+
+FreiHAND wants its own joint order in the camera frame used here (x right, y down, z forward). HO-3D wants its
+joint order and OpenGL's frame (y up, z backward): y and z change sign, in joints **and** vertices. The
+published S2HAND code left the vertices unflipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from s2hand.errors import S2HandError
+from s2hand.skeleton import FREIHAND_TO_HO3D, HO3D_TO_FREIHAND, NUM_JOINTS
+
+OPENGL_FLIP = np.array((1.0, -1.0, -1.0))
+"""Turns OpenCV's camera axes into OpenGL's and back."""
+
+DECIMALS = 9
+"""Coordinates are written to the nanometre: finer than float32, and much shorter than all digits."""
+
+MEMBER = "pred.json"
+"""The file that both servers look for in the zip."""
+
+DATASETS = ("freihand", "ho3d")
+
+
+def write_submission(
+    path: str | Path, joints: np.ndarray, vertices: np.ndarray, dataset: str = "freihand"
+) -> Path:
+    """Writes ``path`` (JSON) and, beside it, the zip to upload; reads the zip back and compares.
+
+    Args:
+        path: the JSON file, usually ``pred.json``; its folder is created.
+        joints: (N, 21, 3) metres, FreiHAND order, OpenCV camera frame.
+        vertices: (N, 778, 3) metres, OpenCV camera frame.
+        dataset: "freihand" or "ho3d": the order and frame to write.
+
+    Returns:
+        The zip's path: ``path`` with the ending .zip.
+
+    Raises:
+        S2HandError: shapes or numbers no server would take, an unknown dataset.
+        OSError: the files cannot be written, or read back differently.
+    """
+    path = Path(path)
+    joints, vertices = np.asarray(joints, dtype=np.float64), np.asarray(vertices, dtype=np.float64)
+    _check(joints, vertices)
+    joints_out, vertices_out = to_dataset(joints, vertices, dataset)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, lambda temporary: _write_json(temporary, joints_out, vertices_out))
+    archive = path.with_suffix(".zip")
+    _replace(archive, lambda temporary: _write_zip(temporary, path))
+    for written, expected in zip(read_submission(archive, dataset), (joints, vertices), strict=True):
+        if written.shape != expected.shape or not np.allclose(written, expected, rtol=0, atol=10**-DECIMALS):
+            raise OSError(f"{archive}: read back differently than written; check the disk and write it again")
+    return archive
+
+
+def read_submission(path: str | Path, dataset: str = "freihand") -> tuple[np.ndarray, np.ndarray]:
+    """Reads ``pred.json`` or a zip holding it, back in FreiHAND order and OpenCV's camera frame.
+
+    Args:
+        path: .json or .zip.
+        dataset: "freihand" or "ho3d": the order and frame of the file.
+
+    Returns:
+        joints (N, 21, 3) and vertices (N, 778, 3), metres, float64.
+
+    Raises:
+        S2HandError: no such file, or not a submission; says what was found.
+    """
+    joints, vertices = load_arrays(path)
+    _check_dataset(dataset)
+    if dataset == "ho3d":
+        return joints[:, list(HO3D_TO_FREIHAND)] * OPENGL_FLIP, vertices * OPENGL_FLIP
+    return joints, vertices
+
+
+def to_dataset(joints: np.ndarray, vertices: np.ndarray, dataset: str) -> tuple[np.ndarray, np.ndarray]:
+    """Joints and vertices in a dataset's own order and frame.
+
+    Args:
+        joints: (N, 21, 3), FreiHAND order, OpenCV camera frame.
+        vertices: (N, V, 3), OpenCV camera frame.
+        dataset: "freihand" or "ho3d".
+
+    Returns:
+        Arrays of the same shapes.
+
+    Raises:
+        S2HandError: unknown dataset.
+    """
+    _check_dataset(dataset)
+    if dataset == "ho3d":
+        return joints[:, list(FREIHAND_TO_HO3D)] * OPENGL_FLIP, vertices * OPENGL_FLIP
+    return joints, vertices
+
+
+def load_arrays(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """The two arrays of a submission as they stand in the file.
+
+    Raises:
+        S2HandError: no such file, or not a submission; says what was found.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise S2HandError(f"{path}: no such file; expected predictions as .json or .zip")
+    try:
+        content = json.loads(_read_text(path))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise S2HandError(f"{path}: not readable as JSON ({error})") from None
+    if not isinstance(content, list) or len(content) != 2:
+        found = f"a list of {len(content)}" if isinstance(content, list) else type(content).__name__
+        raise S2HandError(f"{path}: holds {found}; expected [joints, vertices]")
+    joints, vertices = (
+        to_array(part, f"{path}, {name}") for part, name in zip(content, ("joints", "vertices"), strict=True)
+    )
+    _check(joints, vertices, f"{path}: ")
+    return joints, vertices
+
+
+def to_array(nested, where: str) -> np.ndarray:
+    """Nested lists as a float64 array (N, K, 3).
+
+    Raises:
+        S2HandError: ragged lists, other things than numbers, or another shape.
+    """
+    try:
+        array = np.array(nested, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):
+        raise S2HandError(f"{where}: expected lists of equal lengths holding only numbers") from None
+    if array.ndim != 3 or array.shape[-1] != 3:
+        raise S2HandError(f"{where}: shape {array.shape}, expected (hands, points, 3)")
+    return array
+
+
+def _read_text(path: Path) -> str:
+    if path.suffix.lower() != ".zip":
+        return path.read_text(encoding="utf-8")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if MEMBER not in archive.namelist():
+                raise S2HandError(f"{path}: holds {archive.namelist()[:5]}; expected {MEMBER}")
+            return archive.read(MEMBER).decode("utf-8")
+    except zipfile.BadZipFile as error:
+        raise S2HandError(f"{path}: not a sound zip file ({error})") from None
+
+
+def _write_json(path: Path, joints: np.ndarray, vertices: np.ndarray) -> None:
+    """Hand by hand: the lists of a whole dataset's vertices would take a gigabyte."""
+    with path.open("w", encoding="utf-8") as file:
+        for opening, array in (("[[", joints), ("],\n[", vertices)):
+            file.write(opening)
+            for number, hand in enumerate(np.round(array, DECIMALS)):
+                file.write((",\n" if number else "") + json.dumps(hand.tolist(), separators=(",", ":")))
+        file.write("]]\n")
+
+
+def _write_zip(path: Path, json_path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(json_path, MEMBER)
+
+
+def _replace(path: Path, write) -> None:
+    """Writes beside ``path`` and moves into place, so that a broken run leaves no half file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_dataset(dataset: str) -> None:
+    if dataset not in DATASETS:
+        raise S2HandError(f"unknown dataset '{dataset}'; expected one of {', '.join(DATASETS)}")
+
+
+def _check(joints: np.ndarray, vertices: np.ndarray, where: str = "") -> None:
+    if joints.ndim != 3 or joints.shape[1:] != (NUM_JOINTS, 3) or not len(joints):
+        raise S2HandError(f"{where}joints have shape {joints.shape}; expected (N, {NUM_JOINTS}, 3), N > 0")
+    if vertices.ndim != 3 or vertices.shape[::2] != (len(joints), 3):
+        expected = f"({len(joints)}, 778, 3)"
+        raise S2HandError(f"{where}vertices have shape {vertices.shape}; expected {expected}")
+    for name, array in (("joints", joints), ("vertices", vertices)):
+        bad = np.flatnonzero(~np.isfinite(array).all((1, 2)))
+        if bad.size:
+            raise S2HandError(f"{where}{name} of hand {bad[0]} are not finite ({bad.size} such hands)")
