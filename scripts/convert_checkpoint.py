@@ -11,9 +11,7 @@ from s2hand.engine.published import PublishedCheckpointError, convert_published
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path, help="the .t7")
-    parser.add_argument(
-        "destination", type=Path, nargs="?", help="a .safetensors (default: beside the source)"
-    )
+    parser.add_argument("destination", type=Path, nargs="?", help="a .safetensors (default: beside it)")
     options = parser.parse_args()
     try:
         written = convert_published(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,9 @@ def read_t7(path: Path) -> PublishedCheckpoint:
 
 def _unpickle(path: Path) -> object:
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            # torch warns of a pickle protocol it may not read, and then says so if it cannot.
+            warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # A damaged pickle may raise anything, from KeyError to RecursionError.
         if refused := re.search(r"GLOBAL (\S+)|unrecognized function (.+)", str(error)):
