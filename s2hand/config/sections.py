@@ -180,8 +180,10 @@ class TrainingSection(Section):
     )
     freeze_hm_estimator: bool = key("Keep the 2D branch as loaded; the published default was true.", False)
     device: str = key("auto (CUDA where there is one), cpu, cuda, or cuda:<index>.", "auto", pattern=DEVICE)
-    precision: Literal["fp32", "bf16", "fp16"] = key(
-        "Arithmetic of the networks; rendering, hand model and losses stay in fp32.", "fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = key(
+        "Arithmetic of the networks; rendering, hand model and losses stay in fp32. auto: bf16 where the "
+        "device computes in it, else fp32.",
+        "fp32",
     )
     channels_last: bool = key("Keep images and features channels-last in memory.", False)
     compile: bool = key("Compile the networks with torch.compile.", False)
