@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from s2hand.config.checks import check_consistency
-from s2hand.config.messages import ConfigError, describe_error
+from s2hand.config.messages import ConfigError, describe_error, printable
 from s2hand.config.model import Config
 from s2hand.config.published import translate
 
@@ -88,8 +88,9 @@ def read_json_object(path: str | os.PathLike) -> dict:
         ConfigError: the file is missing, unreadable, not JSON, or not an object.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
         values = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        json.dumps(values, ensure_ascii=False).encode()  # an escape may stand for half a character
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; give the path of an experiment's JSON") from None
     except OSError as error:
@@ -126,16 +127,17 @@ def expand_path(key: str, text: str) -> str:
     """Replaces ``${VARIABLE}`` by the environment's value and a leading ``~`` by the home folder.
 
     Raises:
-        ValueError: the variable is not set, or is empty.
+        ValueError: the variable is not set, or is empty, or no file can have such a name.
     """
+    if "\0" in text:
+        raise ValueError(f"{key}: a path cannot hold the character NUL")
 
     def value_of(match: re.Match) -> str:
         value = os.environ.get(match[1], "")
         if not value:
+            name = printable(match[1])
             hint = PATH_HINTS.get(key, f"path>, or set {key} itself")
-            raise ValueError(
-                f"{key}: the environment variable {match[1]} is not set; export {match[1]}=<{hint}"
-            )
+            raise ValueError(f"{key}: the environment variable {name} is not set; export {name}=<{hint}")
         return value
 
     return os.path.expanduser(_VARIABLE.sub(value_of, text))

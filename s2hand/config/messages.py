@@ -41,12 +41,17 @@ def nearest(word: str, candidates) -> str | None:
     return matches[0] if matches else None
 
 
+def printable(name: str) -> str:
+    """A name as it is, or, if it has other than letters, digits and underscores, quoted and escaped."""
+    return name if name.isidentifier() else repr(name)
+
+
 def _describe(fault: dict) -> str:
     name = _key_name(fault["loc"])
     if fault["type"] == "extra_forbidden":
         suggestion = nearest(name, known_keys())
         remedy = f"did you mean {suggestion}?" if suggestion else "s2hand config --schema lists every key"
-        return f"unknown key {name}; {remedy}"
+        return f"unknown key {printable(name)}; {remedy}"
     if fault["type"] == "missing":
         return f"{name} is not set: {Config.model_fields[name].description}"
     return f"{name}: expected {_expected(fault)}, got {_show(fault['input'])}"

@@ -19,6 +19,7 @@ LAMBDA_ALIASES = {
     "lambda_laplacian": ("triangle",),
     "lambda_shape": ("mshape",),
     "lambda_tex_reg": ("mtex",),
+    "lambda_silhouette": ("sil",),
 }
 """Published weight names that differ from the loss they weigh, or that weigh two losses."""
 
@@ -53,7 +54,6 @@ RETIRED_KEYS = {
     "sigma_val": _ONE_RENDERER,
     "camera_mode": "cameras are always pinhole cameras given by K",
     "perspective": "cameras are always pinhole cameras given by K",
-    "lambda_silhouette": "the published code never used it either; the weight of sil is lambda_sil",
     "lambda_mask": _UNUSED_LOSS,
     "lambda_flatten": _UNUSED_LOSS,
     "lambda_verts": _UNUSED_LOSS,

@@ -68,10 +68,11 @@ def json_schema() -> str:
 def markdown() -> str:
     """The page docs/config.md."""
     parts = [_PREAMBLE]
+    schemas = Config.model_json_schema()["properties"]
     for section in SECTIONS:
         fields = section.model_fields
         weights = [name for name in fields if name.startswith("lambda_")]
-        rows = [_row(name) for name in fields if name not in weights]
+        rows = [_row(name, schemas[name]) for name in fields if name not in weights]
         parts.append("\n".join([f"## {section.__doc__.rstrip('.')}\n", *_TABLE_HEAD, *rows, ""]))
         if weights:
             parts.append(_LAMBDAS)
@@ -89,9 +90,8 @@ def _alias_meanings() -> dict[str, list[str]]:
     return {**{alias: [name] for alias, name in KEY_ALIASES.items()}, **lambdas}
 
 
-def _row(name: str) -> str:
+def _row(name: str, schema: dict) -> str:
     field = Config.model_fields[name]
-    schema = Config.model_json_schema()["properties"][name]
     if field.is_required():
         default = "(required)"
     elif field.default_factory is not None:

@@ -1,0 +1,512 @@
+"""The experiment's JSON: what loads, what is refused, and in which words."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from s2hand.config import Config, ConfigError, check_paths, config_from_dict, load_config, parse_override
+from s2hand.config.published import LAMBDA_ALIASES, LOSS_NAMES, OUT_OF_SCOPE_KEYS, RETIRED_KEYS
+from s2hand.config.reference import json_schema, markdown
+from s2hand.losses.registry import LOSSES
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = sorted((ROOT / "configs").glob("*/*.json"))
+ALL_PARTS = ["heatmaps", "joints", "verts", "textures", "lights"]
+SHAPE_LOSSES = ["tsa_poses", "open_2dj", "mscale", "open_bone_direc"]
+
+
+def minimal(**keys) -> dict:
+    """The smallest training experiment, changed by ``keys``."""
+    return {"base_out_path": "runs/x", "freihand_base_path": "/data", "losses": ["mscale"], **keys}
+
+
+def published(dataset: str, stage: str) -> dict:
+    """A config with the keys and values of the published files of a stage."""
+    path_key = {"FreiHand": "freihand_base_path", "HO3D": "ho3d_base_path"}[dataset]
+    values = {
+        "train_datasets": [dataset],
+        "val_datasets": [dataset],
+        path_key: f"/data/{dataset}",
+        "base_out_path": f"/outputs/{stage}",
+        "is_write_tb": True,
+        "writer_topic": f"/runs/{dataset}/{stage}/",
+        "total_epochs": 180,
+        "init_lr": 0.001,
+        "lr_steps": [30, 60, 90, 120, 150],
+        "lr_gamma": 0.5,
+        "save_interval": 10,
+        "controlled_exp": False,
+        "controlled_size": 1000,
+        "train_batch": 32,
+        "val_batch": 8,
+        "num_workers": 4,
+        "freeze_hm_estimator": False,
+        "train_queries": ["trans_images", "trans_Ks", "trans_open_2dj"],
+        "train_queries_ho3d": ["trans_images", "trans_Ks", "joints", "open_2dj"],
+        "val_queries": ["images", "Ks"],
+        "losses": [*SHAPE_LOSSES, "hm_integral", "kp_cons", "texture", "mtex"],
+        "train_requires": ALL_PARTS,
+        "test_requires": ALL_PARTS,
+        "task": "train",
+        "mode": ["training"],
+    }
+    changes = {
+        "SSL-shape": {
+            "pretrain_model": None,
+            "losses": SHAPE_LOSSES,
+            "train_requires": ["joints", "verts"],
+            "test_requires": ["joints", "verts"],
+        },
+        "SSL-kp": {
+            "task": "hm_train",
+            "losses": ["hm_integral"],
+            "train_requires": ["heatmaps"],
+            "test_requires": ["heatmaps"],
+        },
+        "SSL-finetune": {
+            "pretrain_model": "/m/texturehand_120.t7",
+            "pretrain_rgb2hm": "/m/handhm_100.t7",
+            "init_lr": 0.00025,
+        },
+        "SSL-e2e": {"losses": [*values["losses"], "triangle", "mshape", "mrgb"]},
+        "evaluation": {
+            "mode": ["evaluation"],
+            "mode_0": ["evaluation"],
+            "init_lr": 0,
+            "demo_freq": 1,
+            "demo_freq_evaluation": 1,
+            "img_wise_save": True,
+            "test_refinement": False,
+            "pretrain_model": "/m/texturehand.t7",
+            "pretrain_texture_model": None,
+        },
+    }
+    values.update(changes[stage])
+    if stage == "evaluation":  # the published file sets none of these
+        for key in ("train_datasets", "val_datasets", "losses", "total_epochs", "lr_steps", "train_queries"):
+            if key != "val_datasets" or dataset == "FreiHand":
+                del values[key]
+    return values
+
+
+def refusal(values: dict, source: str = "exp.json") -> str:
+    """The message of a refused config, checked to be one line that names the file."""
+    with pytest.raises(ConfigError) as caught:
+        config_from_dict(values, source)
+    message = str(caught.value)
+    assert message.startswith(f"{source}: ")
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture
+def dataset_variables(monkeypatch):
+    for name in ("FREIHAND_PATH", "HO3D_PATH", "MANO_RIGHT"):
+        monkeypatch.setenv(name, f"/data/{name}")
+
+
+# --- shipped files and generated pages ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_shipped_config_loads_without_remarks(path, dataset_variables):
+    config = load_config(path)
+    assert config.notes == ()
+    assert config.run_dir == Path("runs") / path.parent.name / path.stem
+    assert (config.stage == "evaluate") == (path.stem == "evaluation")
+    assert (path.parent / json.loads(path.read_text())["$schema"]).resolve() == ROOT / "configs/schema.json"
+
+
+def test_every_dataset_ships_every_stage():
+    names = {path.relative_to(ROOT / "configs").as_posix() for path in SHIPPED}
+    stages = ("SSL-shape", "SSL-kp", "SSL-finetune", "SSL-e2e", "evaluation")
+    assert {f"{data}/{stage}.json" for data in ("FreiHAND", "HO3D", "Synthetic") for stage in stages} <= names
+
+
+@pytest.mark.parametrize("dataset", ["FreiHAND", "HO3D", "Synthetic"])
+def test_shipped_stages_train_their_parts_and_chain(dataset, dataset_variables):
+    configs = {path.stem: load_config(path) for path in SHIPPED if path.parent.name == dataset}
+    everything = {"encoder+hand", "heatmaps", "texture"}
+    assert configs["SSL-shape"].trained_parts == {"encoder+hand"}
+    assert configs["SSL-kp"].trained_parts == {"heatmaps"}
+    assert configs["SSL-finetune"].trained_parts == everything
+    assert configs["SSL-e2e"].trained_parts == everything
+    assert configs["evaluation"].trained_parts == frozenset()
+    assert configs["evaluation"].network_parts == everything
+    assert Path(configs["SSL-finetune"].pretrain_model) == configs["SSL-shape"].run_dir
+    assert Path(configs["SSL-finetune"].pretrain_rgb2hm) == configs["SSL-kp"].run_dir
+    assert Path(configs["evaluation"].pretrain_model) == configs["SSL-finetune"].run_dir
+
+
+def test_unset_variable_says_what_to_export(monkeypatch):
+    monkeypatch.setenv("FREIHAND_PATH", "/data")
+    monkeypatch.delenv("MANO_RIGHT", raising=False)
+    with pytest.raises(ConfigError, match=r"hand_model: .* MANO_RIGHT is not set; export .*generic"):
+        load_config(ROOT / "configs/FreiHAND/SSL-shape.json")
+
+
+def test_schema_file_is_current():
+    assert (ROOT / "configs/schema.json").read_text() == json_schema(), (
+        "run: s2hand config --schema > configs/schema.json"
+    )
+
+
+def test_key_reference_is_current():
+    assert (ROOT / "docs/config.md").read_text() == markdown(), (
+        "run: s2hand config --markdown > docs/config.md"
+    )
+
+
+def test_every_key_is_described():
+    assert all(entry.get("description") for entry in json.loads(json_schema())["properties"].values())
+
+
+# --- published files ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dataset", ["FreiHand", "HO3D"])
+@pytest.mark.parametrize("stage", ["SSL-shape", "SSL-kp", "SSL-finetune", "SSL-e2e", "evaluation"])
+def test_published_config_loads(dataset, stage):
+    config = config_from_dict(published(dataset, stage))
+    assert config.stage == ("evaluate" if stage == "evaluation" else "train")
+    assert config.val_datasets == (dataset,)
+    assert any(note.startswith("writer_topic is ignored") for note in config.notes)
+    assert config.rotation_deg == (0 if dataset == "HO3D" and stage != "evaluation" else 180)
+
+
+def test_misnamed_ho3d_path_is_explained():
+    values = published("HO3D", "SSL-e2e")
+    values["freihand_base_path"] = values.pop("ho3d_base_path")
+    message = refusal(values)
+    assert "rename freihand_base_path to ho3d_base_path" in message
+
+
+def test_untransformed_queries_mean_no_rotation():
+    config = config_from_dict(minimal(train_queries=["images", "Ks", "open_2dj"]))
+    assert config.rotation_deg == 0
+    assert any(note.startswith("rotation_deg is 0") for note in config.notes)
+    explicit = config_from_dict(minimal(train_queries=["images"], rotation_deg=30))
+    assert explicit.rotation_deg == 30
+
+
+def test_published_weights_reach_their_losses():
+    weights = {alias: float(number) for number, alias in enumerate(LAMBDA_ALIASES, 2)}
+    given = config_from_dict(minimal(losses=["mscale"], **weights)).loss_weights()
+    assert given == {name: weights[alias] for alias, names in LAMBDA_ALIASES.items() for name in names}
+
+
+def test_own_weight_wins_over_a_shared_published_one():
+    weights = config_from_dict(minimal(lambda_hm=3.0, lambda_hm_integral=5.0)).loss_weights()
+    assert weights == {"hm_integral": 5.0, "hm_integral_gt": 3.0}
+    bones = config_from_dict(minimal(lambda_bone_direc=3.0)).loss_weights()
+    assert bones == {"open_bone_direc": 3.0, "bone_direc": 3.0}
+
+
+def test_two_names_of_one_weight_must_agree():
+    assert "lambda_pose and lambda_tsa_poses" in refusal(minimal(lambda_pose=1.0, lambda_tsa_poses=2.0))
+
+
+def test_loss_names_and_weight_keys_match_the_losses():
+    assert set(LOSS_NAMES) == set(LOSSES)
+    for name, spec in LOSSES.items():
+        assert name in LAMBDA_ALIASES.get(spec.weight_key, (spec.weight_key.removeprefix("lambda_"),))
+
+
+def test_weights_not_given_take_the_defaults():
+    config = config_from_dict(minimal(losses=SHAPE_LOSSES, lambda_mscale=7.0))
+    defaults = {name: spec.default_weight for name, spec in LOSSES.items()}
+    resolved = config.resolved_loss_weights(defaults)
+    assert resolved == {name: defaults[name] for name in SHAPE_LOSSES} | {"mscale": 7.0}
+
+
+@pytest.mark.parametrize("key", RETIRED_KEYS)
+def test_retired_key_is_accepted_with_one_line(key):
+    config = config_from_dict(minimal(**{key: ["anything"]}))
+    assert f"{key} is ignored: {RETIRED_KEYS[key]}" in config.notes
+
+
+@pytest.mark.parametrize("key", OUT_OF_SCOPE_KEYS)
+def test_out_of_scope_key_is_refused_only_when_on(key):
+    assert config_from_dict(minimal(**{key: False})).notes == ()
+    assert key in refusal(minimal(**{key: 0.05}))
+
+
+# --- reading -----------------------------------------------------------------------------------------------
+
+
+def test_unknown_key_names_the_nearest():
+    message = refusal({**minimal(), "train_bach": 3})
+    assert message == "exp.json: unknown key train_bach; did you mean train_batch?"
+    assert "unknown key 'a\\nb'; s2hand config --schema lists" in refusal({**minimal(), "a\nb": 3})
+    assert "did you mean lambda_texture?" in refusal({**minimal(), "lambda_texure": 3})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("train_batch", "64", 'train_batch: expected a valid integer, got "64" (a string)'),
+        ("train_batch", 1.5, "train_batch: expected a valid integer, got 1.5 (a number)"),
+        ("train_batch", True, "train_batch: expected a valid integer, got true (a boolean)"),
+        ("train_batch", 0, "train_batch: expected greater than or equal to 1, got 0 (a number)"),
+        ("init_lr", True, "init_lr: expected a valid number, got true (a boolean)"),
+        ("controlled_exp", 1, "controlled_exp: expected a valid boolean, got 1 (a number)"),
+        ("base_out_path", ["a"], 'base_out_path: expected a valid string, got ["a"] (a list)'),
+        ("lr_steps", 30, "lr_steps: expected a list, got 30 (a number)"),
+        ("lr_steps", [30, "x"], 'lr_steps[1]: expected a valid integer, got "x" (a string)'),
+        ("precision", "bf6", "(did you mean bf16?)"),
+        ("losses", ["mscal"], "(did you mean mscale?)"),
+        ("train_datasets", ["RHD"], "train_datasets[0]: expected 'FreiHand', 'HO3D' or 'Synthetic', got"),
+        ("device", "gpu", "cuda:<index>, got"),
+        ("init_lr", float("nan"), "init_lr: expected a finite number"),
+    ],
+)
+def test_wrong_value_is_explained(key, value, expected):
+    assert expected in refusal(minimal(**{key: value}))
+
+
+def test_missing_output_folder_names_the_key():
+    assert "base_out_path is not set" in refusal({"freihand_base_path": "/d", "losses": ["mscale"]})
+
+
+@pytest.mark.parametrize("path", [None, ""])
+@pytest.mark.parametrize(
+    ("dataset", "key"),
+    [("FreiHand", "freihand_base_path"), ("HO3D", "ho3d_base_path"), ("Synthetic", "synthetic_base_path")],
+)
+def test_missing_dataset_path_names_the_key(dataset, key, path):
+    values = {"base_out_path": "x", "losses": ["mscale"], "train_datasets": [dataset], key: path}
+    assert f"{key} is not set" in refusal(values)
+
+
+def test_dataset_of_evaluation_only_needs_no_training_path():
+    config = config_from_dict(
+        {
+            "base_out_path": "x",
+            "mode": ["evaluation"],
+            "train_datasets": ["FreiHand"],
+            "val_datasets": ["HO3D"],
+            "ho3d_base_path": "/h",
+        }
+    )
+    assert config.base_path("HO3D") == "/h"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"{", r":1:2: not valid JSON"),
+        (b'{"a": 1,}', r":1:\d+: not valid JSON"),
+        (b"[1]", "expected a JSON object"),
+        (b"", "not valid JSON"),
+        (b"\xff\xfe", "not a text file in UTF-8"),
+        (b'{"seed": 1, "seed": 2}', "'seed' occurs twice"),
+        (b'{"seed": NaN}', "NaN is not a JSON number"),
+        (b"[" * 100_000, "nested too deeply|not valid JSON"),
+        (b'{"seed": ' + b"9" * 5000 + b"}", "not valid JSON"),
+        (b'{"base_out_path": "\\ud800"}', "not valid JSON.*surrogates"),
+    ],
+)
+def test_broken_file_ends_in_one_line(tmp_path, content, expected):
+    path = tmp_path / "exp.json"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=expected) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_byte_order_mark_is_skipped(tmp_path):
+    path = tmp_path / "exp.json"
+    path.write_text(json.dumps(minimal(seed=5)), encoding="utf-8-sig")
+    assert load_config(path).seed == 5
+
+
+def test_absent_file_and_folder_are_named(tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config(tmp_path / "none.json")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path)
+
+
+def test_overrides_replace_values(tmp_path):
+    path = tmp_path / "exp.json"
+    path.write_text(json.dumps(minimal(train_batch=8, seed=3)))
+    config = load_config(path, {"train_batch": 16, "seed": None})
+    assert (config.train_batch, config.seed) == (16, 0)
+    with pytest.raises(ConfigError, match=re.escape(f"{path} with overrides: unknown key sede")):
+        load_config(path, {"sede": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a=1", 1),
+        ("a=1e-3", 1e-3),
+        ("a=true", True),
+        ("a=null", None),
+        ('a=["x"]', ["x"]),
+        ("a=cpu", "cpu"),
+        ("a=", ""),
+        ("a=b=c", "b=c"),
+        ("a=[1", "[1"),
+    ],
+)
+def test_override_is_json_or_text(text, value):
+    assert parse_override(text) == ("a", value)
+
+
+@pytest.mark.parametrize("text", ["a", "=1", ""])
+def test_override_without_key_or_value_is_refused(text):
+    with pytest.raises(ConfigError, match="expected key=value"):
+        parse_override(text)
+
+
+def test_paths_expand_variables_and_home(monkeypatch):
+    monkeypatch.setenv("S2HAND_DATA", "/mnt/data")
+    monkeypatch.setenv("HOME", "/home/me")
+    config = config_from_dict(minimal(freihand_base_path="${S2HAND_DATA}/frei", base_out_path="~/runs"))
+    assert config.freihand_base_path == "/mnt/data/frei"
+    assert config.run_dir == Path("/home/me/runs")
+    monkeypatch.setenv("S2HAND_DATA", "")
+    assert "S2HAND_DATA is not set" in refusal(minimal(freihand_base_path="${S2HAND_DATA}/frei"))
+
+
+def test_config_is_frozen_and_its_own_json_loads_to_it(tmp_path):
+    config = config_from_dict(published("FreiHand", "SSL-e2e") | {"lambda_hm": 0.5, "lambda_bone_direc": 0.2})
+    path = tmp_path / "resolved.json"
+    path.write_text(config.to_json())
+    again = load_config(path)
+    assert again.model_dump() == config.model_dump()
+    with pytest.raises(ValidationError):
+        config.seed = 1
+
+
+def test_defaults_that_follow_from_other_keys():
+    config = config_from_dict(minimal(save_interval=7))
+    assert (config.eval_interval, config.hourglass_input_size) == (7, 256)
+    assert config_from_dict(minimal(image_size=128)).hourglass_input_size == 128
+    assert config_from_dict(minimal(image_size=224, hourglass_depth=3)).hourglass_input_size == 224
+    assert config_from_dict(minimal(train_datasets=["freihand"])).val_datasets == ("FreiHand",)
+
+
+# --- contradictions ----------------------------------------------------------------------------------------
+
+PICTURE = {"train_requires": ["joints", "verts", "textures", "lights"]}
+HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task": "hm_train"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"base_out_path": "a\0b"}, "base_out_path: a path cannot hold"),
+        ({"losses": []}, "losses is empty"),
+        ({"losses": ["mscale", "mscale"]}, "losses names mscale twice"),
+        ({"train_datasets": []}, "train_datasets is empty"),
+        ({"val_datasets": [], "mode": ["evaluation"]}, "val_datasets is empty"),
+        ({"lambda_mscale": 0}, "lambda_mscale is 0"),
+        ({"losses": ["hm_integral"]}, "hm_integral needs heatmaps"),
+        ({"losses": ["kp_cons"], "train_requires": ["heatmaps"]}, "kp_cons needs joints"),
+        ({"losses": ["texture"]}, "texture needs lights and textures"),
+        ({"losses": ["sil"]}, "sil needs lights and textures"),
+        ({"losses": ["triangle"], "train_requires": ["joints"]}, "triangle needs verts"),
+        ({"losses": ["mscale"], "train_requires": ["verts"]}, "mscale needs joints"),
+        ({"train_requires": ["joints", "verts", "textures"]}, "textures without lights"),
+        ({"train_requires": ["joints", "verts", "lights"]}, "lights without textures"),
+        ({"train_requires": ["joints", "textures", "lights"]}, "textures without verts"),
+        ({"test_requires": []}, "test_requires is empty"),
+        ({**HEATMAPS, "losses": ["mscale"]}, "task hm_train trains the 2D branch alone"),
+        ({**HEATMAPS, "losses": ["hm_integral"], "test_requires": ALL_PARTS}, "yields heat maps only"),
+        ({**HEATMAPS, "losses": ["hm_integral"], "freeze_hm_estimator": True}, "remove one"),
+        ({"train_requires": ["heatmaps", "joints"]}, "no loss trains them"),
+        ({"train_requires": ["heatmaps", "joints"], "freeze_hm_estimator": True}, "set pretrain_rgb2hm"),
+        ({"attention": True}, "attention needs the 2D branch"),
+        ({"test_refinement": True}, "test_refinement needs heatmaps"),
+        ({"hourglass_input_size": 224}, "must be a multiple of 64"),
+        ({"hourglass_input_size": 192}, "at least image_size 224"),
+        ({"precision": "fp16", "device": "cpu"}, "fp16 needs CUDA"),
+        ({"init_lr": 0}, "init_lr is 0"),
+        ({"lr_steps": [20, 10]}, "must increase"),
+        ({"controlled_exp": True, "controlled_size": 4}, "less than one train_batch"),
+    ],
+)
+def test_contradiction_is_explained(keys, expected):
+    assert expected in refusal(minimal(**keys))
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"lambda_mrgb": 1}, "lambda_mrgb has no effect"),
+        ({"total_epochs": 10, "lr_steps": [5, 10]}, "lr_steps [10] have no effect"),
+        ({"lr_schedule": "cosine", "lr_steps": [5]}, "lr_schedule is cosine"),
+        ({"pretrain_texture_model": "/t"}, "pretrain_texture_model has no effect"),
+        ({"pretrain_model": "/m/texturehand.t7"}, "set hand_model to MANO_RIGHT.pkl"),
+    ],
+)
+def test_key_without_effect_is_noted(keys, expected):
+    notes = config_from_dict(minimal(**keys)).notes
+    assert len(notes) == 1
+    assert expected in notes[0]
+
+
+def test_frozen_heatmaps_are_needed_but_not_trained():
+    keys = {"train_requires": ["heatmaps", "joints", "verts"], "losses": ["mscale", "kp_cons"]}
+    config = config_from_dict(minimal(**keys, freeze_hm_estimator=True, pretrain_rgb2hm="/hm.pt"))
+    assert config.network_parts == {"encoder+hand", "heatmaps"}
+    assert config.trained_parts == {"encoder+hand"}
+
+
+def test_check_paths_names_key_and_path(tmp_path):
+    data = tmp_path / "data"
+    config = config_from_dict(minimal(freihand_base_path=str(data)), "exp.json")
+    with pytest.raises(ConfigError, match=f"exp.json: freihand_base_path: no such folder: {data}"):
+        check_paths(config)
+    data.mkdir()
+    check_paths(config)
+    with pytest.raises(ConfigError, match=r"pretrain_model: no such file or run folder: gone/x \(from /"):
+        check_paths(config_from_dict(minimal(freihand_base_path=str(data), pretrain_model="gone/x")))
+    with pytest.raises(ConfigError, match="hand_model: no such file"):
+        check_paths(config_from_dict(minimal(freihand_base_path=str(data), hand_model="/gone.pkl")))
+
+
+# --- fuzzing -----------------------------------------------------------------------------------------------
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+SOME_KEYS = st.sampled_from(
+    [*Config.model_fields, *RETIRED_KEYS, *LAMBDA_ALIASES, *OUT_OF_SCOPE_KEYS, "$schema"]
+)
+
+
+def outcome(load, *arguments) -> Config | str:
+    """What ``load`` returns, or the message of its refusal; anything else it raises is a failure."""
+    try:
+        return load(*arguments)
+    except ConfigError as error:
+        return str(error)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(SOME_KEYS | st.text(max_size=8), JSON_VALUES, min_size=1, max_size=3))
+def test_any_values_load_or_end_in_one_line(changes):
+    result = outcome(config_from_dict, published("FreiHand", "SSL-e2e") | changes, "exp.json")
+    assert isinstance(result, Config) or (result.startswith("exp.json: ") and "\n" not in result)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(position=st.integers(0, 10_000), replacement=st.binary(max_size=3))
+def test_any_damage_to_a_file_loads_or_ends_in_one_line(tmp_path, position, replacement):
+    content = json.dumps(published("FreiHand", "SSL-finetune")).encode()
+    position %= len(content)
+    path = tmp_path / "exp.json"
+    path.write_bytes(content[:position] + replacement + content[position + 1 :])
+    result = outcome(load_config, path)
+    assert isinstance(result, Config) or (result.startswith(str(path)) and "\n" not in result)
