@@ -13,6 +13,9 @@ from s2hand.visualize.charts import Curve, svg_chart, svg_legend
 from s2hand.visualize.embed import asset_text, image_html
 from s2hand.visualize.viewer import ViewerMesh, viewer_html
 
+WIDE_PX = 900
+"""Pictures wider than this keep a readable size on a phone and scroll sideways."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -120,7 +123,9 @@ def _figure(figure: Figure) -> str:
     title = f"<h2>{escape(figure.title)}</h2>" if figure.title else ""
     caption = f"<figcaption>{escape(figure.caption)}</figcaption>" if figure.caption else ""
     image = image_html(figure.picture, figure.title or figure.caption)
-    return f'{title}<figure><div class="scroll" tabindex="0">{image}</div>{caption}</figure>'
+    wide = isinstance(figure.picture, np.ndarray) and figure.picture.shape[1] > WIDE_PX
+    kind = "scroll wide" if wide else "scroll"
+    return f'{title}<figure><div class="{kind}" tabindex="0">{image}</div>{caption}</figure>'
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> str:
