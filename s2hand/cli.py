@@ -83,14 +83,19 @@ def _override_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", help="auto, cpu, cuda or cuda:<index>; the same as --set device=...")
 
 
+def _overrides(arguments: argparse.Namespace) -> dict:
+    """What --set and --device replace."""
+    from s2hand.config import parse_override
+
+    overrides = dict(parse_override(text) for text in arguments.overrides)
+    return overrides if arguments.device is None else overrides | {"device": arguments.device}
+
+
 def _load(file: str | Path, arguments: argparse.Namespace, **overrides):
     """The config of a file with the command line's overrides; its notes go to stderr."""
-    from s2hand.config import load_config, parse_override
+    from s2hand.config import load_config
 
-    overrides |= dict(parse_override(text) for text in arguments.overrides)
-    if arguments.device is not None:
-        overrides["device"] = arguments.device
-    config = load_config(file, overrides)
+    config = load_config(file, overrides | _overrides(arguments))
     if os.environ.get("RANK", "0") == "0":  # one process of a distributed run speaks for all
         for note in config.notes:
             print(f"s2hand: note: {file}: {note}", file=sys.stderr)
@@ -124,7 +129,7 @@ def demo(arguments: argparse.Namespace) -> None:
     """Train on generated pictures for some minutes, and show what was learned."""
     from s2hand.demo import run_demo
 
-    run_demo(arguments.out)
+    run_demo(arguments.out, _overrides(arguments))
 
 
 def synth(arguments: argparse.Namespace) -> None:
@@ -144,9 +149,9 @@ def synth(arguments: argparse.Namespace) -> None:
 
 def score(arguments: argparse.Namespace) -> None:
     """Compute the official numbers of a prediction file."""
-    from s2hand.engine.scoring import score_files
+    from s2hand.engine.scoring import format_scores, score_files
 
-    score_files(arguments.gt, arguments.pred, json_path=arguments.json, plot_path=arguments.plot)
+    print(format_scores(score_files(arguments.gt, arguments.pred, arguments.out)))
 
 
 def convert_checkpoint(arguments: argparse.Namespace) -> None:
@@ -182,6 +187,7 @@ def _staged_arguments(command: argparse.ArgumentParser) -> None:
 
 def _demo_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="DIR", default="runs/demo", help="folder of results (%(default)s)")
+    _override_arguments(command)
 
 
 def _synth_arguments(command: argparse.ArgumentParser) -> None:
@@ -197,13 +203,12 @@ def _synth_arguments(command: argparse.ArgumentParser) -> None:
 def _score_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--gt", metavar="DIR", required=True, help="the dataset's folder")
     command.add_argument("--pred", metavar="FILE", required=True, help="pred.json, or a zip of it")
-    command.add_argument("--json", metavar="FILE", help="also write the numbers as JSON")
-    command.add_argument("--plot", metavar="FILE", help="also draw the PCK curves")
+    command.add_argument("--out", metavar="DIR", help="also write scores.json and the PCK plot there")
 
 
 def _convert_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("source", metavar="FILE.t7", help="the published checkpoint")
-    command.add_argument("destination", metavar="OUT", help="name of the converted files, without suffix")
+    command.add_argument("destination", metavar="OUT.safetensors", help="weights; the .json lies beside them")
 
 
 def _config_arguments(command: argparse.ArgumentParser) -> None:

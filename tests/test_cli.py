@@ -1,5 +1,6 @@
 """The command line: dispatch, exit codes, one-line errors, and a quick start."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -24,7 +25,7 @@ def replaced(monkeypatch):
     def replace(name: str, **functions):
         monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(**functions))
         parent, _, child = name.rpartition(".")
-        monkeypatch.setattr(sys.modules[parent], child, sys.modules[name], raising=False)
+        monkeypatch.setattr(importlib.import_module(parent), child, sys.modules[name], raising=False)
 
     return replace
 
@@ -68,6 +69,25 @@ def test_staged_reads_every_config_before_the_first_run(runs, tmp_path, experime
     assert cli.main(["staged", str(tmp_path)]) == 2
     assert runs == []
     assert "SSL-kp.json: no such file" in capsys.readouterr().err
+
+
+def test_demo_passes_folder_and_overrides(replaced):
+    calls = []
+    replaced("s2hand.demo", run_demo=lambda *arguments: calls.append(arguments))
+    assert cli.main(["demo", "--out", "d", "--set", "seed=3", "--device", "cpu"]) == 0
+    assert calls == [("d", {"seed": 3, "device": "cpu"})]
+
+
+def test_score_prints_the_figures(replaced, capsys):
+    calls = []
+    scoring = {
+        "score_files": lambda *arguments: calls.append(arguments) or {"pa_mpjpe": 12.0},
+        "format_scores": str,
+    }
+    replaced("s2hand.engine.scoring", **scoring)
+    assert cli.main(["score", "--gt", "g", "--pred", "p.json", "--out", "o"]) == 0
+    assert calls == [("g", "p.json", "o")]
+    assert capsys.readouterr().out == "{'pa_mpjpe': 12.0}\n"
 
 
 def test_example_script_trains(experiment_file, pytestconfig):
