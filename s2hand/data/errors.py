@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from s2hand.errors import S2HandError
 
-class DatasetError(ValueError):
+
+class DatasetError(S2HandError):
     """Data on disk is missing or not what it should be; one line names file, expectation and remedy."""
 
 

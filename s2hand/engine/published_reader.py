@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 
 from s2hand.engine.published_names import PUBLISHED_PARTS
+from s2hand.errors import S2HandError
 
 IGNORED = ("optimizer",)
 """Entries of a file that nothing here uses."""
 
 
-class PublishedCheckpointError(ValueError):
+class PublishedCheckpointError(S2HandError):
     """A file that cannot be read as, or does not fit, a published checkpoint. The message is one line."""
 
 
