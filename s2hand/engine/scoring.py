@@ -18,7 +18,6 @@ from s2hand.metrics import (
     check_joint_order,
     check_units,
 )
-from s2hand.metrics.hand import HANDS_PER_CHUNK
 from s2hand.skeleton import HO3D_TO_FREIHAND
 
 JOINTS_FILE, VERTICES_FILE = "evaluation_xyz.json", "evaluation_verts.json"
@@ -67,7 +66,8 @@ def score_files(
                 "predict the whole evaluation split, in its order"
             )
     dataset = dataset or guess_dataset(gt_dir)
-    accumulator = accumulate(gt_joints, pred_joints, gt_vertices, pred_vertices)
+    accumulator = MetricAccumulator()
+    accumulator.update(gt_joints, pred_joints, gt_vertices, pred_vertices)
     scores = {
         **accumulator.compute(),
         "num_hands": len(gt_joints),
@@ -94,15 +94,6 @@ def format_scores(scores: dict) -> str:
             is_length = name.endswith(("mpjpe", "mpvpe"))
             lines.append(f"{name:>9}  " + (f"{value:.3f} mm" if is_length else f"{value:.4f}"))
     return "\n".join([*lines, *(f"warning: {sentence}" for sentence in scores["warnings"])])
-
-
-def accumulate(gt_joints, pred_joints, gt_vertices, pred_vertices) -> MetricAccumulator:
-    """The figures of whole arrays (N, ..., 3), gathered in chunks that bound the working memory."""
-    accumulator = MetricAccumulator()
-    for start in range(0, len(gt_joints), HANDS_PER_CHUNK):
-        chunk = slice(start, start + HANDS_PER_CHUNK)
-        accumulator.update(*(array[chunk] for array in (gt_joints, pred_joints, gt_vertices, pred_vertices)))
-    return accumulator
 
 
 def load_labels(path: Path) -> np.ndarray:

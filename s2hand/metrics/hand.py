@@ -15,7 +15,7 @@ FREIHAND_SCALE_JOINT = 9
 """The same joint in FreiHAND order."""
 
 HANDS_PER_CHUNK = 512
-"""Bounds the working memory of :func:`hand_metrics` to about 100 MB."""
+"""Bounds the working memory of an update to about 100 MB."""
 
 
 class MetricAccumulator:
@@ -53,8 +53,11 @@ class MetricAccumulator:
             gt_vertices, pred_vertices = _check_pair(gt_vertices, pred_vertices, "vertices")
             if len(gt_vertices) != len(gt_joints):
                 raise ValueError(f"{len(gt_joints)} hands' joints but {len(gt_vertices)} hands' vertices")
-            self._update_vertices(gt_vertices, pred_vertices)
-        self._update_joints(gt_joints, pred_joints)
+        for start in range(0, len(gt_joints), HANDS_PER_CHUNK):
+            chunk = slice(start, start + HANDS_PER_CHUNK)
+            self._update_joints(gt_joints[chunk], pred_joints[chunk])
+            if has_vertices:
+                self._update_vertices(gt_vertices[chunk], pred_vertices[chunk])
         self.num_hands += len(gt_joints)
 
     def _update_joints(self, gt: np.ndarray, predicted: np.ndarray) -> None:
@@ -131,12 +134,8 @@ def hand_metrics(
     Raises:
         ValueError: no hands, shapes differ, or a number is not finite.
     """
-    _check_pair(gt_joints, pred_joints, "joints")
     accumulator = MetricAccumulator(scale_joint, workers)
-    arrays = (gt_joints, pred_joints, gt_vertices, pred_vertices)
-    for start in range(0, len(gt_joints), HANDS_PER_CHUNK):
-        chunk = slice(start, start + HANDS_PER_CHUNK)
-        accumulator.update(*(None if array is None else array[chunk] for array in arrays))
+    accumulator.update(gt_joints, pred_joints, gt_vertices, pred_vertices)
     return accumulator.compute()
 
 
