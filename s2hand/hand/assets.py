@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
+from s2hand.errors import S2HandError
+
 NUM_VERTICES = 778
 NUM_FACES = 1538
 NUM_HAND_JOINTS = 16
@@ -45,8 +47,12 @@ NAMES_IN_MANO_FILES = {"lbs_weights": "weights", "faces": "f", "parents": "kintr
 """Our field -> the file's key, where they differ."""
 
 
-class HandModelError(ValueError):
+class HandModelError(S2HandError):
     """A hand model file that cannot be used; the message is one line and names the remedy."""
+
+
+class HandModelNotFoundError(HandModelError, FileNotFoundError):
+    """There is no file at the hand model's path."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,12 +122,12 @@ def load_hand_model(source: str | Path) -> HandModel:
         source: ``"generic"`` for the hand shipped here, or the path of a MANO ``.pkl`` or ``.npz``.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        HandModelNotFoundError: There is no such file; also a ``FileNotFoundError``.
         HandModelError: The file is not a hand model, is damaged, or asks for code that is not admitted.
     """
     path = GENERIC_HAND if str(source) == "generic" else Path(source).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f"no hand model file {path}: {REMEDY}")
+        raise HandModelNotFoundError(f"no hand model file {path}: {REMEDY}")
     readers = {".pkl": _read_pickle, ".npz": _read_npz}
     if path.suffix not in readers:
         raise HandModelError(f"hand model {path}: expected a .pkl or .npz file; {REMEDY}")

@@ -10,7 +10,7 @@ import heapq
 
 import numpy as np
 
-from .surface import closest_points, vertex_normals
+from .surface import closest_points, neighbour_mean, vertex_normals
 
 LENGTH_WEIGHT = 2e-3
 """How much a collapse's cost counts the edge's length, beside the quadric: evens out flat regions."""
@@ -46,7 +46,14 @@ def open_wrist(vertices: np.ndarray, faces: np.ndarray, cut_normal: np.ndarray) 
 class Simplifier:
     """A triangle mesh that edges are collapsed in."""
 
-    def __init__(self, vertices: np.ndarray, faces: np.ndarray):
+    def __init__(self, vertices: np.ndarray, faces: np.ndarray, importance: np.ndarray):
+        """
+        Args:
+            vertices: (N, 3).
+            faces: (F, 3).
+            importance: (N,) multiplies the cost of collapses there, so more triangles stay.
+        """
+        self.importance = [float(value) for value in importance]
         self.position = [point for point in np.asarray(vertices, float)]
         self.triangles = {i: tuple(int(v) for v in face) for i, face in enumerate(faces)}
         self.around = [set() for _ in self.position]
@@ -65,7 +72,9 @@ class Simplifier:
     def simplify_boundary(self, edges: int) -> None:
         """Collapses the shortest boundary edges until ``edges`` are left."""
         while len(self.boundary) > edges:
-            length = {e: np.linalg.norm(self.position[e[0]] - self.position[e[1]]) for e in self._boundary_edges()}
+            length = {
+                e: np.linalg.norm(self.position[e[0]] - self.position[e[1]]) for e in self._boundary_edges()
+            }
             for u, v in sorted(length, key=lambda edge: (length[edge], edge)):
                 if self._is_allowed(u, v, middle := (self.position[u] + self.position[v]) / 2):
                     self._collapse(u, v, middle)
@@ -128,7 +137,8 @@ class Simplifier:
                 target = middle
         point = np.append(target, 1)
         area = np.trace(quadric[:3, :3])
-        return target, float(point @ quadric @ point + LENGTH_WEIGHT * area * length**2)
+        importance = self.importance[u] + self.importance[v]
+        return target, importance * float(point @ quadric @ point + LENGTH_WEIGHT * area * length**2)
 
     def _is_allowed(self, u: int, v: int, target: np.ndarray) -> bool:
         """Whether the collapse keeps a disc, turns no triangle over and makes no crowded vertex."""
@@ -158,6 +168,7 @@ class Simplifier:
             self.boundary.add(u)
         self.position[u] = target
         self.quadric[u] = self.quadric[u] + self.quadric[v]
+        self.importance[u] = max(self.importance[u], self.importance[v])
         self.alive.discard(v)
         for vertex in self._neighbours(u) | {u, v}:
             self.version[vertex] += vertex in (u, v)
@@ -193,11 +204,7 @@ def relax(
     for _ in range(rounds):
         faces = flip_edges(vertices, faces)
         normals = vertex_normals(vertices, faces)
-        edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-        total, count = np.zeros_like(vertices), np.zeros(len(vertices))
-        np.add.at(total, edges[:, 0], vertices[edges[:, 1]])
-        np.add.at(count, edges[:, 0], 1)
-        step = total / count[:, None] - vertices
+        step = neighbour_mean(vertices, faces) - vertices
         step -= (step * normals).sum(1, keepdims=True) * normals
         step[fixed] = 0
         vertices = vertices + 0.5 * step

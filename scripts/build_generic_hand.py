@@ -1,0 +1,154 @@
+"""Builds the generic hand that s2hand ships: MANO's arrays for a hand that anybody may use.
+
+    python scripts/build_generic_hand.py [--output FILE.npz] [--pictures FOLDER]
+
+The source is a rigged hand under the MIT licence (assets/). Its rig is brought to MANO's frame, joints and
+proportions, its wrist opened and its surface simplified to 778 vertices. The shape basis is made of changes
+of bone lengths and thicknesses, the pose basis of sampled poses. The result is the same on every run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from generic_hand import proportions, remesh
+from generic_hand.glb import read_rigged_mesh
+from generic_hand.proportions import INDEX, LITTLE, MIDDLE, RING
+from generic_hand.rig import THUMB, HandRig, fit_joint_regressor, rig_from_file, transfer
+from generic_hand.surface import subdivide
+
+from s2hand.hand import HandModel, sample_poses, save_hand_model
+from s2hand.hand.assets import EXPECTED_SHAPES, GENERIC_HAND, MANO_PARENTS, NUM_VERTICES
+
+SOURCE = Path(__file__).resolve().parents[1] / "assets" / "generic_hand_right.glb"
+
+SCALE = 0.94
+FIRST_BONE_STRETCH = -0.25
+KNUCKLE_SHIFT = 0.0025
+"""MANO counts the knuckles farther out than anatomy does. With these three the hand is an adult's, and its
+bone 9-10 measures 0.030 m, as MANO's; S2HAND expects about 0.028 m."""
+
+FINGER_THICKENING, THUMB_THICKENING = 0.14, 0.07
+"""The source's fingers are slender; without shortening their width too, they come to the usual build."""
+
+TURNS_DEG = ((INDEX, 0, -1.5), (LITTLE, 0, 4.0), (LITTLE, 1, 5.0), (RING, 0, 3.5), (RING, 1, 1.5))
+"""Brings the fingers' bones closer to -x, since all joints bend about the global axes, like MANO's."""
+
+WRIST_CUT = np.array([0.944, 0.329, 0.0])
+"""Outward normal of the flat end behind the wrist."""
+
+WRIST_EDGES = 16
+FINGER_IMPORTANCE = 3.5
+"""How much denser than the palm the fingers are meshed, where the skin bends most."""
+
+RELAX_ROUNDS = 8
+WEIGHT_SMOOTHING_ROUNDS = 2
+POSE_SAMPLES = 20_000
+POSE_SEED = 0
+
+TIP_REACH = 0.015
+"""Metres beyond the last joint's end: the nearest vertex to that point is the fingertip."""
+
+TIP_IDS = {
+    THUMB: (744,),
+    INDEX: (333, 320),
+    MIDDLE: (444, 443),
+    RING: (555,),
+    LITTLE: (672,),
+}
+"""Vertex numbers that MANO users know as fingertips, the official one first."""
+
+
+def build_hand() -> HandModel:
+    """Builds the generic hand from its source."""
+    rig = simplify(reproportion(rig_from_file(read_rigged_mesh(SOURCE), SCALE)))
+    rig = number_fingertips(rig)
+    components, mean = pose_basis()
+    return HandModel(
+        v_template=_float32(rig.vertices),
+        shapedirs=_float32(proportions.shape_basis(rig)),
+        posedirs=np.zeros(EXPECTED_SHAPES["posedirs"]),
+        lbs_weights=_float32(rig.weights),
+        J_regressor=_float32(fit_joint_regressor(rig, MANO_PARENTS)),
+        parents=np.array(MANO_PARENTS),
+        faces=rig.faces,
+        hands_components=components,
+        hands_mean=mean,
+        name="generic",
+    )
+
+
+def reproportion(rig: HandRig) -> HandRig:
+    """Gives the source MANO's proportions: shorter and sturdier fingers, closer together."""
+    for finger, segment, angle_deg in TURNS_DEG:
+        rig = proportions.turn_finger(rig, finger, segment, angle_deg)
+    rig = proportions.lengthen_first_bones(rig, FIRST_BONE_STRETCH)
+    rig = proportions.thicken_fingers(rig, FINGER_THICKENING, THUMB_THICKENING)
+    return proportions.move_knuckles_out(rig, KNUCKLE_SHIFT)
+
+
+def simplify(rig: HandRig) -> HandRig:
+    """Opens the wrist and remeshes the hand with 778 vertices, denser on the fingers."""
+    faces = remesh.open_wrist(rig.vertices, rig.faces, WRIST_CUT)
+    vertices, faces, weights = subdivide(rig.vertices, faces, rig.weights)
+    dense = replace(rig, vertices=vertices, faces=faces, weights=weights)
+    importance = 1 + (FINGER_IMPORTANCE - 1) * (1 - weights[:, 0]) ** 2
+    simplifier = remesh.Simplifier(vertices, faces, importance)
+    simplifier.simplify_boundary(WRIST_EDGES)
+    simplifier.simplify(NUM_VERTICES)
+    coarse = remesh.relax(*simplifier.mesh(), (vertices, faces), RELAX_ROUNDS)
+    return transfer(dense, *coarse, WEIGHT_SMOOTHING_ROUNDS)
+
+
+def number_fingertips(rig: HandRig) -> HandRig:
+    """Renumbers the vertices so that the fingertips have MANO's numbers."""
+    order = np.full(len(rig.vertices), -1)
+    for finger, ids in TIP_IDS.items():
+        beyond = rig.tips[finger] + TIP_REACH * rig.bone(finger, 2)[1]
+        distance = np.linalg.norm(rig.vertices - beyond, axis=1)
+        # A neighbouring finger may reach farther than this one.
+        distance[rig.membership(finger, 2) < 0.5] = np.inf
+        nearest = np.argsort(distance, kind="stable")
+        order[list(ids)] = nearest[: len(ids)]
+    order[order < 0] = np.setdiff1d(np.arange(len(order)), order)
+    new_number = np.argsort(order)
+    return replace(rig, vertices=rig.vertices[order], weights=rig.weights[order], faces=new_number[rig.faces])
+
+
+def pose_basis() -> tuple[np.ndarray, np.ndarray]:
+    """Principal directions (45, 45) of sampled poses, rows by falling variance, and the mean pose (45,).
+
+    A direction's sign is such that it bends the fingers more than it stretches them.
+    """
+    poses = sample_poses(POSE_SEED, POSE_SAMPLES)
+    mean = poses.mean(0)
+    _, _, components = np.linalg.svd(poses - mean, full_matrices=False)
+    bend = components[:, 2::3].sum(1, keepdims=True)
+    return components * np.where(bend < 0, -1, 1), mean
+
+
+def _float32(values: np.ndarray) -> np.ndarray:
+    """Rounded to float32: what the network computes in, and half the file."""
+    return values.astype(np.float32).astype(np.float64)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=GENERIC_HAND, help="where the .npz goes")
+    parser.add_argument("--pictures", type=Path, help="folder to render pictures of the hand into")
+    arguments = parser.parse_args()
+    model = build_hand()
+    save_hand_model(model, arguments.output)
+    print(f"wrote {arguments.output}")
+    if arguments.pictures:
+        from generic_hand.pictures import write_pictures
+
+        for path in write_pictures(model, arguments.pictures):
+            print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
