@@ -26,7 +26,8 @@ __all__ = [
 COUNTER = "num_batches_tracked"
 """Batch norm's step counter: files of old torch versions lack it, and evaluation never reads it."""
 
-NAMES_SHOWN = 6
+NAMES_SHOWN = 2
+"""Weights that a printed report names of each network; the report itself lists all."""
 
 _SWITCHES = {
     "encoder": "hand",
@@ -55,12 +56,16 @@ class LoadReport:
     not_asked: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{self.path}: loaded {len(self.loaded)} weights"]
-        for title in ("not_in_model", "missing", "not_asked"):
-            if names := getattr(self, title):
-                more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-                shown = ", ".join(names[:NAMES_SHOWN])
-                lines.append(f"  {title.replace('_', ' ')} ({len(names)}): {shown}{more}")
+        lines = [f"{self.path}: {len(self.loaded)} weights loaded"]
+        for title in ("loaded", "not_in_model", "missing", "not_asked"):
+            by_network = {}
+            for name in getattr(self, title):
+                network, _, key = name.partition(".")
+                by_network.setdefault(network, []).append(key)
+            for network, keys in by_network.items():
+                more = ", ..." if len(keys) > NAMES_SHOWN else ""
+                shown = ", ".join(keys[:NAMES_SHOWN]) + more
+                lines.append(f"  {title.replace('_', ' ')}: {network}, {len(keys)} weights ({shown})")
         return "\n".join(lines)
 
 

@@ -69,6 +69,10 @@ def read_t7(path: Path) -> PublishedCheckpoint:
     for name in PUBLISHED_PARTS:
         if content.get(name) is not None and name not in state_dicts:
             raise PublishedCheckpointError(f"{path}: entry '{name}' is not a dict of tensors")
+    for name, weights in state_dicts.items():
+        for key, weight in weights.items():
+            if not _is_plain_weight(weight):
+                raise PublishedCheckpointError(f"{path}: '{name}.{key}' is not a plain array of numbers")
     if not state_dicts:
         known = ", ".join(PUBLISHED_PARTS)
         raise PublishedCheckpointError(f"{path}: no state dict in it, expected some of {known}")
@@ -96,7 +100,9 @@ def _unpickle(path: Path) -> object:
                 " argparse.Namespace are admitted: a published checkpoint needs nothing else, so get the file"
                 " from its authors"
             ) from None
-        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+        # torch buries the cause in a paragraph of advice; other errors start with it.
+        cause = re.search(r"WeightsUnpickler error: (.+)", str(error)) or re.search(r"(.+)", str(error))
+        reason = cause[1][:200] if cause else type(error).__name__
         raise PublishedCheckpointError(
             f"{path}: cannot be read as a torch checkpoint ({reason}): is the download complete?"
         ) from None
@@ -108,6 +114,15 @@ def _is_state_dict(value: object) -> bool:
         and len(value) > 0
         and all(isinstance(key, str) and isinstance(weight, Tensor) for key, weight in value.items())
     )
+
+
+def _is_plain_weight(weight: Tensor) -> bool:
+    """Dense, on the CPU, and with a stored number behind every element.
+
+    Without the last condition a file of a few bytes could claim terabytes as a view of one number.
+    """
+    dense = weight.layout == torch.strided and weight.device.type == "cpu" and not weight.is_quantized
+    return dense and weight.nbytes <= weight.untyped_storage().nbytes()
 
 
 def _without_wrapper(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

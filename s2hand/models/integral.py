@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-CHUNK_ELEMENTS = {"cpu": 1 << 19, "cuda": 1 << 26}
-"""Upsampled values held at once: on the CPU what its caches hold (2 MB), on CUDA enough for full kernels."""
+CHUNK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 26}
+"""Upsampled values held at once: on the CPU what its caches hold (1 MB), on CUDA enough for full kernels."""
 
 
 def integral_keypoints(heatmaps: Tensor, size: int) -> Tensor:

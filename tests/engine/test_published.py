@@ -148,8 +148,8 @@ def test_report_lists_every_key(network):
     assert report.missing == report.not_asked == ()
     # One to one: as many weights of the model as keys of the file.
     assert len(report.loaded) == len(model.state_dict())
-    assert f"loaded {len(every_key) - 2} weights" in str(report)
-    assert "_fc.weight" in str(report)
+    assert f"{len(every_key) - 2} weights loaded" in str(report)
+    assert "not in model: encoder, 2 weights (encoder._fc.weight, encoder._fc.bias)" in str(report)
 
 
 def head_and_textures():
@@ -298,6 +298,9 @@ def test_bare_pickle_is_refused(tmp_path):
         ({"epoch": 3}, "no state dict in it"),
         ({"decoder": [1, 2]}, "entry 'decoder' is not a dict of tensors"),
         ({"encoder": {"a": torch.ones(1)}, "rgb2hm": {"a": 3}}, "entry 'rgb2hm' is not a dict of tensors"),
+        ({"decoder": {"a": torch.ones(1).expand(1 << 40)}}, "'decoder.a' is not a plain array of numbers"),
+        ({"decoder": {"a": torch.eye(2).to_sparse()}}, "'decoder.a' is not a plain array of numbers"),
+        ({"decoder": {"a": torch.ones(2, device="meta")}}, "'decoder.a' is not a plain array of numbers"),
     ],
 )
 def test_other_contents_are_explained(tmp_path, content, message):

@@ -45,6 +45,16 @@ def test_the_second_stage_sees_the_first(small):
     assert (after.heatmaps[1] - before.heatmaps[1]).abs().max() > 1e-3
 
 
+@torch.no_grad()
+def test_channels_last_gives_the_same(small):
+    image = torch.rand(2, 3, 64, 64)
+    expected = small(image)
+    small.to(memory_format=torch.channels_last)
+    found = small(image.to(memory_format=torch.channels_last))
+    small.to(memory_format=torch.contiguous_format)
+    torch.testing.assert_close(found.keypoints, expected.keypoints, rtol=1e-4, atol=1e-3)
+
+
 def test_every_weight_learns(small):
     model = KeypointNet(StackedHourglass(2, 2, 1, 16), 64)
     model(torch.rand(2, 3, 64, 64)).keypoints.square().sum().backward()
