@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 
@@ -48,7 +49,7 @@ class Objective(nn.Module):
         if not weights:
             raise S2HandError(f"no losses to train with; choose among {', '.join(LOSSES)}")
         for name, weight in weights.items():
-            if not torch.tensor(float(weight)).isfinite():
+            if not math.isfinite(weight):
                 raise S2HandError(f"the weight of loss '{name}' is {weight}; expected a finite number")
         if photometric_background not in PHOTOMETRIC_PAIRS:
             known = ", ".join(PHOTOMETRIC_PAIRS)
