@@ -8,10 +8,15 @@ STAMP = $(VENV)/.installed
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml requirements.txt
+# The stamp holds the checkout that is installed; for any other one, install anew.
+ifneq ($(shell cat "$(STAMP)" 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
+
+$(STAMP): pyproject.toml requirements.txt setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	touch $(STAMP)
+	echo "$(CURDIR)" > $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/s2hand demo --out runs/demo

@@ -1,0 +1,55 @@
+"""The project as a whole: its errors, its dependencies."""
+
+import ast
+import builtins
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "s2hand").rglob("*.py"))
+BUILTIN_ERRORS = {
+    name
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, Exception)  # not KeyboardInterrupt: that is no error
+}
+
+
+def requirements() -> list[str]:
+    """The names in requirements.txt."""
+    return re.findall(r"^[\w-]+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+
+
+def test_only_the_root_error_derives_from_builtin_errors_alone():
+    """All others must reach the command line as S2HandError."""
+    strays = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.bases:
+                bases = {ast.unparse(base) for base in node.bases}
+                if bases <= BUILTIN_ERRORS:
+                    strays.append(f"{path.relative_to(ROOT)}: {node.name}")
+    assert strays == ["s2hand/errors.py: S2HandError"]
+
+
+def test_every_import_is_declared():
+    packages = {
+        "cv2": "opencv-python-headless",
+        "PIL": "pillow",
+        "skimage": "scikit-image",
+        "warp": "warp-lang",
+    }
+    imported = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported.add(node.module.partition(".")[0])
+    foreign = imported - sys.stdlib_module_names - {"s2hand"}
+    assert {packages.get(name, name) for name in foreign} <= set(requirements())
+
+
+def test_every_requirement_has_its_reason():
+    reasons = re.findall(r"^\| ([\w-]+) \|", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE)
+    assert set(requirements()) <= set(reasons)
