@@ -1,0 +1,6 @@
+"""Synthetic hands: drawn with the project's own renderer, stored in FreiHAND's layout."""
+
+from s2hand.data.synthetic.simulated_detector import DetectorNoise
+from s2hand.data.synthetic.writer import SyntheticSummary, write_synthetic_dataset
+
+__all__ = ["DetectorNoise", "SyntheticSummary", "write_synthetic_dataset"]

@@ -1,0 +1,156 @@
+"""Where a synthetic hand is and who looks at it: hand frame, views, cameras, placement, light.
+
+Camera frame: x right, y down, z forward, metres. A hand's own frame has three axes: towards the fingers,
+towards the thumb's side, out of the palm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+REFERENCE_SIZE = 224
+FOCAL_RANGE_PX = (460.0, 640.0)
+"""Focal lengths like FreiHAND's, for a 224 px crop."""
+
+FOCAL_RATIO_DEVIATION = 0.0005
+PRINCIPAL_POINT_DEVIATION_PX = 2.0
+DISTANCE_RANGE_M = (0.5, 0.9)
+FILL_RANGE = (0.5, 0.85)
+"""The larger side of the hand's box, in sides of the crop."""
+
+OFF_CENTRE_DEVIATION = 0.03
+BORDER = 0.02
+"""Deviation of the hand's place and what stays free around it, in sides of the crop."""
+
+VIEW_SHARES = (0.42, 0.36, 0.22)
+"""Palm to the camera (third person), back to the camera (mostly one's own hand), any view at all."""
+
+TILT_DEVIATION_RAD = np.deg2rad(38)
+IN_PLANE_DEVIATION_RAD = np.deg2rad(70)
+
+PALM_VIEW = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, -1]])
+BACK_VIEW = np.array([[0.0, -1, 0], [-1, 0, 0], [0, 0, 1]])
+"""Camera-frame columns of (fingers, thumb's side, palm) for fingers pointing up."""
+
+
+@dataclass(frozen=True)
+class SceneLight:
+    """One soft lamp and what comes from everywhere else.
+
+    Attributes:
+        towards: (3,) unit vector from the hand to the lamp, camera frame.
+        ambient: (3,) RGB.
+        directional: (3,) RGB.
+        gloss: strength of the highlight.
+    """
+
+    towards: np.ndarray
+    ambient: np.ndarray
+    directional: np.ndarray
+    gloss: float
+
+
+def hand_frame(joints: np.ndarray) -> np.ndarray:
+    """The axes of an unbent right hand.
+
+    Args:
+        joints: (21, 3) metres.
+
+    Returns:
+        (3, 3) columns: towards the middle finger, towards the thumb's side, out of the palm.
+    """
+    fingers = joints[9] - joints[0]
+    fingers = fingers / np.linalg.norm(fingers)
+    side = joints[5] - joints[17]
+    side = side - fingers * (side @ fingers)
+    side = side / np.linalg.norm(side)
+    return np.stack([fingers, side, np.cross(side, fingers)], -1)
+
+
+def sample_rotation(random: np.random.Generator, frame: np.ndarray) -> np.ndarray:
+    """Draws how the hand is turned: its palm or back more or less to the camera, or any way.
+
+    Args:
+        random: source of randomness.
+        frame: (3, 3) from :func:`hand_frame`.
+
+    Returns:
+        (3,) axis-angle, radians, that takes the hand from its own pose to the camera frame.
+    """
+    view = random.choice(len(VIEW_SHARES), p=VIEW_SHARES)
+    if view == 2:
+        return Rotation.random(rng=random).as_rotvec()
+    direction = random.uniform(0, 2 * np.pi)
+    tilt = random.normal(0, TILT_DEVIATION_RAD) * np.array([np.cos(direction), np.sin(direction), 0])
+    in_plane = np.array([0, 0, random.normal(0, IN_PLANE_DEVIATION_RAD)])
+    upright = Rotation.from_matrix((PALM_VIEW, BACK_VIEW)[view] @ frame.T)
+    return (Rotation.from_rotvec(in_plane) * Rotation.from_rotvec(tilt) * upright).as_rotvec()
+
+
+def sample_camera(random: np.random.Generator, image_size: int) -> np.ndarray:
+    """Draws a camera like FreiHAND's.
+
+    Returns:
+        (3, 3) px.
+    """
+    scale = image_size / REFERENCE_SIZE
+    focal = random.uniform(*FOCAL_RANGE_PX) * scale
+    ratio = 1 + random.normal(0, FOCAL_RATIO_DEVIATION)
+    centre = image_size / 2 + random.normal(0, PRINCIPAL_POINT_DEVIATION_PX * scale, 2)
+    return np.array([[focal, 0, centre[0]], [0, focal * ratio, centre[1]], [0, 0, 1]])
+
+
+def place_hand(
+    random: np.random.Generator, vertices: np.ndarray, K: np.ndarray, image_size: int
+) -> np.ndarray:
+    """Draws where the hand is, so that it fills a natural part of the crop and stays inside.
+
+    Args:
+        random: source of randomness.
+        vertices: (V, 3) metres, turned to the camera, anywhere.
+        K: (3, 3) px.
+        image_size: side of the crop in pixels.
+
+    Returns:
+        (3,) metres to add to the vertices.
+    """
+    middle = (vertices.min(0) + vertices.max(0)) / 2
+    translation = np.array([0, 0, random.uniform(*DISTANCE_RANGE_M)]) - middle
+    for _ in range(3):  # perspective changes with the distance: the second correction is already tiny
+        low, high = _box(vertices + translation, K)
+        fill = (high - low).max() / image_size
+        distance = middle[2] + translation[2]
+        translation[2] = distance * fill / np.clip(fill, *FILL_RANGE) - middle[2]
+    low, high = _box(vertices + translation, K)
+    half = (high - low) / 2
+    wanted = image_size * (0.5 + random.normal(0, OFF_CENTRE_DEVIATION, 2))
+    margin = half + BORDER * image_size
+    wanted = np.clip(wanted, margin, np.maximum(image_size - margin, margin))
+    for _ in range(3):
+        low, high = _box(vertices + translation, K)
+        shift_px = wanted - (low + high) / 2
+        translation[:2] += shift_px * (middle[2] + translation[2]) / K[[0, 1], [0, 1]]
+    return translation
+
+
+def _box(points: np.ndarray, K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high corner (2,) px of projected points."""
+    projected = points @ K.T
+    pixels = projected[:, :2] / projected[:, 2:]
+    return pixels.min(0), pixels.max(0)
+
+
+def sample_light(random: np.random.Generator) -> SceneLight:
+    """Draws a lamp, mostly above and before the hand, and ambient light of another tint."""
+    towards = random.normal((0, -0.6, -0.9), (0.7, 0.5, 0.4))
+    warmth, ambient_warmth = random.normal(0, 0.05, 2)
+    tint = np.array([1.0, 0.3, -1.0])
+    return SceneLight(
+        towards=towards / np.linalg.norm(towards),
+        ambient=random.uniform(0.3, 0.6) * (1 + ambient_warmth * tint),
+        directional=random.uniform(0.25, 0.6) * (1 + warmth * tint),
+        gloss=random.uniform(0, 0.1),
+    )

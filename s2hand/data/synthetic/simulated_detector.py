@@ -1,0 +1,118 @@
+"""A stand-in for a 2D keypoint detector: true keypoints in, noisy ones with honest confidences out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from s2hand.skeleton import FINGERS, NUM_JOINTS, WRIST
+
+REFERENCE_SIZE = 224
+"""Side in pixels to which the noise settings refer; other image sizes scale them."""
+
+FLESH_DEPTH, WRIST_FLESH_DEPTH = 0.016, 0.03
+"""Metres from a joint's centre to its own skin, at most. What is farther in front of it hides it."""
+
+BEST_CONFIDENCE, CONFIDENCE_LOSS = 0.92, 0.07
+"""Confidence of a perfect detection, and how much each pixel of standard deviation takes from it."""
+
+CONFIDENCE_NOISE, LEAST_CONFIDENCE = 0.06, 0.05
+
+
+@dataclass(frozen=True)
+class DetectorNoise:
+    """How wrong the simulated detector is.
+
+    Attributes:
+        sigma_px: typical standard deviation of a visible joint, per axis, for a 224 px picture.
+        sigma_spread: pictures differ in difficulty: sigma is multiplied by exp(N(0, sigma_spread)).
+        occluded_factor: sigma of a hidden joint, times that of a visible one.
+        outlier_rate: share of joints found on another finger or anywhere in the hand's box.
+        miss_rate: share of joints not found.
+        occluded_rate_factor: hidden joints are outliers and missed so many times more often.
+        failure_rate: share of pictures in which no joint is found.
+    """
+
+    sigma_px: float = 2.0
+    sigma_spread: float = 0.4
+    occluded_factor: float = 2.0
+    outlier_rate: float = 0.015
+    miss_rate: float = 0.01
+    occluded_rate_factor: float = 4.0
+    failure_rate: float = 0.005
+
+    def __post_init__(self):
+        for name in ("outlier_rate", "miss_rate", "failure_rate"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"DetectorNoise.{name} must be in [0, 1], got {getattr(self, name)}")
+        for name in ("sigma_px", "sigma_spread", "occluded_factor", "occluded_rate_factor"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"DetectorNoise.{name} must be 0 or more, got {getattr(self, name)}")
+
+
+def hidden_joints(joint_depths: np.ndarray, keypoints: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Finds joints with something else than their own flesh in front.
+
+    Args:
+        joint_depths: (21,) camera z in metres.
+        keypoints: (21, 2) px, projected joints.
+        depth: (S, S) camera z of the nearest surface, large where nothing is.
+
+    Returns:
+        (21,) bool.
+    """
+    column, row = np.clip(np.floor(keypoints).astype(int), 0, len(depth) - 1).T
+    flesh = np.full(NUM_JOINTS, FLESH_DEPTH)
+    flesh[WRIST] = WRIST_FLESH_DEPTH
+    return joint_depths - depth[row, column] > flesh
+
+
+def simulate_detector(
+    keypoints: np.ndarray,
+    hidden: np.ndarray,
+    image_size: int,
+    noise: DetectorNoise,
+    random: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws one picture's detections.
+
+    Args:
+        keypoints: (21, 2) px, the truth.
+        hidden: (21,) bool, from :func:`hidden_joints`.
+        image_size: side of the picture in pixels.
+        noise: how wrong to be.
+        random: source of randomness.
+
+    Returns:
+        (21, 2) px and (21,) confidences; (0, 0) and 0 where missed.
+    """
+    difficulty = np.exp(random.normal(0, noise.sigma_spread))
+    joint_spread = np.exp(random.normal(0, noise.sigma_spread / 2, NUM_JOINTS))
+    sigma = noise.sigma_px * difficulty * joint_spread * np.where(hidden, noise.occluded_factor, 1)
+    scale = image_size / REFERENCE_SIZE
+    found = keypoints + sigma[:, None] * scale * random.standard_normal((NUM_JOINTS, 2))
+    confidence = BEST_CONFIDENCE - CONFIDENCE_LOSS * sigma + random.normal(0, CONFIDENCE_NOISE, NUM_JOINTS)
+    rate_factor = np.where(hidden, noise.occluded_rate_factor, 1)
+
+    outliers = random.random(NUM_JOINTS) < noise.outlier_rate * rate_factor
+    found = np.where(outliers[:, None], _wrong_places(keypoints, random), found)
+    confidence = np.where(outliers, confidence * random.uniform(0.2, 0.9, NUM_JOINTS), confidence)
+    confidence = np.clip(confidence, LEAST_CONFIDENCE, 1)
+
+    missed = random.random(NUM_JOINTS) < noise.miss_rate * rate_factor
+    missed |= random.random() < noise.failure_rate
+    # A detector finds nothing outside of the picture.
+    missed |= ((found < 0) | (found >= image_size)).any(-1)
+    return np.where(missed[:, None], 0, found), np.where(missed, 0, confidence)
+
+
+def _wrong_places(keypoints: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """For each joint the same joint of another finger, or a place in the hand's box, (21, 2)."""
+    chains = np.array(list(FINGERS.values()))
+    other = np.roll(chains, random.choice([-1, 1]), 0)
+    confused = np.arange(NUM_JOINTS)
+    confused[chains.ravel()] = other.ravel()
+    anywhere = random.uniform(keypoints.min(0), keypoints.max(0), (NUM_JOINTS, 2))
+    swapped = (random.random(NUM_JOINTS) < 0.6) & (confused != WRIST)
+    return np.where(swapped[:, None], keypoints[confused], anywhere)

@@ -1,0 +1,323 @@
+"""Writes a synthetic dataset in FreiHAND's layout, whole or not at all, with any number of processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from s2hand.data.detections import Detections, write_detections
+from s2hand.data.errors import DatasetError
+from s2hand.data.freihand import DETECTION_FILES
+from s2hand.data.json_files import read_json, write_json
+from s2hand.data.synthetic import freihand_layout
+from s2hand.data.synthetic.backgrounds import list_photos
+from s2hand.data.synthetic.simulated_detector import DetectorNoise
+from s2hand.data.synthetic.studio import Studio, SyntheticSample
+from s2hand.hand import HandModel, load_hand_model
+
+GENERATOR_VERSION = 1
+"""Raised whenever the same settings give other pictures."""
+
+SUMMARY_FILE = "synthetic.json"
+SPLITS = ("training", "evaluation")
+CHUNK = 16
+"""Samples drawn together. Fixed: matrix products differ in their last bits with the number of rows."""
+
+SPAWN_FROM = 8 * CHUNK
+"""Fewer samples than this are drawn faster in this process than others start."""
+
+MAX_PROCESSES = 16
+
+
+@dataclass(frozen=True)
+class SyntheticSettings:
+    """All that decides what a synthetic dataset looks like; see :func:`write_synthetic_dataset`."""
+
+    train: int
+    evaluation: int
+    image_size: int
+    seed: int
+    hand_model: str
+    backgrounds: str | None
+    noise: DetectorNoise
+
+    def __post_init__(self):
+        for name in ("train", "evaluation", "image_size"):
+            if getattr(self, name) < 1:
+                raise DatasetError(f"synthetic data: {name} must be 1 or more, got {getattr(self, name)}")
+        if self.seed < 0:
+            raise DatasetError(f"synthetic data: seed must be 0 or more, got {self.seed}")
+
+    def count(self, split: str) -> int:
+        return self.train if split == "training" else self.evaluation
+
+
+@dataclass(frozen=True)
+class SyntheticSummary:
+    """What :func:`write_synthetic_dataset` made or found.
+
+    Attributes:
+        root: the dataset's folder.
+        statistics: by split: ``samples``, ``detector_error_px`` and ``detector_median_error_px`` (of joints
+            found, against the truth), ``missed_share``, ``hidden_share``.
+        reused: the folder held this very dataset already.
+    """
+
+    root: Path
+    statistics: dict[str, dict[str, float]]
+    reused: bool
+
+
+def write_synthetic_dataset(
+    root: str | Path,
+    *,
+    train: int = 2000,
+    evaluation: int = 300,
+    image_size: int = 224,
+    seed: int = 0,
+    hand_model: str | Path = "generic",
+    backgrounds: str | Path | None = None,
+    noise: DetectorNoise | None = None,
+    processes: int | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> SyntheticSummary:
+    """Draws hands and writes them as FreiHAND lies on disk, with simulated detections.
+
+    The pictures depend on the settings alone, not on the number of processes. A folder that holds the same
+    dataset already is left as it is.
+
+    Args:
+        root: folder to write.
+        train: training pictures.
+        evaluation: evaluation pictures; they share no random number with training.
+        image_size: side of the pictures in pixels.
+        seed: of everything random.
+        hand_model: ``generic`` or a MANO file.
+        backgrounds: folder of photos to put behind the hands; None draws backgrounds.
+        noise: how wrong the simulated detector is; None for :class:`DetectorNoise`'s defaults.
+        processes: that draw; None for one a core. More than one needs a main module that can be imported.
+        overwrite: replace a synthetic dataset with other settings. Other folders are never touched.
+        progress: show a bar.
+
+    Raises:
+        DatasetError: the folder holds something else, or a setting is impossible.
+    """
+    root = Path(root).expanduser().resolve()
+    settings = SyntheticSettings(
+        train=train,
+        evaluation=evaluation,
+        image_size=image_size,
+        seed=seed,
+        hand_model=str(hand_model),
+        backgrounds=None if backgrounds is None else str(Path(backgrounds).expanduser().resolve()),
+        noise=noise or DetectorNoise(),
+    )
+    description = _describe(settings)
+    if (found := _find_dataset(root, description, overwrite)) is not None:
+        return found
+    root.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".partial", dir=root.parent))
+    try:
+        statistics = _write_all(temporary, settings, processes, progress)
+        write_json(temporary / SUMMARY_FILE, {"settings": description, "statistics": statistics})
+        temporary.chmod(0o755)  # mkdtemp's folders are their owner's alone
+        return _move_into_place(temporary, root, description, statistics, overwrite)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _describe(settings: SyntheticSettings) -> dict:
+    """The settings as JSON, with fingerprints of the hand and the photos in place of their paths."""
+    digest = hashlib.sha256()
+    model = load_hand_model(settings.hand_model)
+    for field in fields(HandModel):
+        if isinstance(array := getattr(model, field.name), np.ndarray):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    photos = None
+    if settings.backgrounds is not None:
+        listing = [f"{photo.name} {photo.stat().st_size}" for photo in list_photos(settings.backgrounds)]
+        photos = hashlib.sha256("\n".join(listing).encode()).hexdigest()
+    description = asdict(settings)
+    description |= {"hand_model": digest.hexdigest(), "backgrounds": photos, "generator": GENERATOR_VERSION}
+    return description
+
+
+def _find_dataset(root: Path, description: dict, overwrite: bool) -> SyntheticSummary | None:
+    """The dataset in ``root`` if it is the one described; None if there is room for it.
+
+    Raises:
+        DatasetError: something else lies there.
+    """
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return None
+    if not (root / SUMMARY_FILE).is_file():
+        raise DatasetError(f"{root} exists and is not a synthetic dataset: choose another folder")
+    summary = read_json(root / SUMMARY_FILE, remedy="delete the folder or choose another one")
+    if not isinstance(summary, dict) or not isinstance(summary.get("settings"), dict):
+        raise DatasetError(f"{root / SUMMARY_FILE} is not a synthetic dataset's: choose another folder")
+    if summary["settings"] == description:
+        return SyntheticSummary(root, summary["statistics"], reused=True)
+    if overwrite:
+        return None
+    differing = sorted(name for name in description if summary["settings"].get(name) != description[name])
+    raise DatasetError(
+        f"{root} holds a synthetic dataset with other settings ({', '.join(differing)}): "
+        "delete it, choose another folder, or ask to overwrite it"
+    )
+
+
+def _move_into_place(
+    temporary: Path, root: Path, description: dict, statistics: dict, overwrite: bool
+) -> SyntheticSummary:
+    """Renames the finished folder to ``root``, unless another process was faster with the same dataset."""
+    if (found := _find_dataset(root, description, overwrite)) is not None:
+        return found
+    replaced = None
+    if root.exists():
+        replaced = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".old", dir=root.parent))
+        os.rename(root, replaced)
+    os.rename(temporary, root)
+    if replaced is not None:
+        shutil.rmtree(replaced)
+    return SyntheticSummary(root, statistics, reused=False)
+
+
+def _write_all(root: Path, settings: SyntheticSettings, processes: int | None, progress: bool) -> dict:
+    """Draws both splits into ``root`` and returns their statistics."""
+    freihand_layout.make_folders(root)
+    total = settings.train + settings.evaluation
+    processes = processes or min(os.cpu_count() or 1, MAX_PROCESSES)
+    if total < SPAWN_FROM:
+        processes = 1
+    statistics = {}
+    with ExitStack() as stack:
+        chunks = stack.enter_context(_mapper(processes))
+        bar = stack.enter_context(
+            tqdm(total=total, desc="drawing hands", unit="image", disable=not progress, dynamic_ncols=True)
+        )
+        for split in SPLITS:
+            starts = range(0, settings.count(split), CHUNK)
+            drawn = chunks(_draw_chunk, [(root, settings, split, start) for start in starts])
+            statistics[split] = _gather(root, split, drawn, bar)
+    return statistics
+
+
+@contextmanager
+def _mapper(processes: int) -> Iterator[Callable]:
+    """An ordered ``map`` over this many processes, each on one thread."""
+    if processes == 1:
+        threads = torch.get_num_threads(), cv2.getNumThreads()
+        _use_one_thread()
+        try:
+            yield map
+        finally:
+            torch.set_num_threads(threads[0])
+            cv2.setNumThreads(threads[1])
+        return
+    # Spawned, not forked: a forked copy of the renderer's runtime and its threads may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_use_one_thread) as pool:
+        try:
+            yield pool.map
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+@dataclass(frozen=True)
+class _DrawnChunk:
+    """What a chunk's process hands back: JSON of label rows without the outer brackets, and detections."""
+
+    labels: dict[str, str]
+    keypoints: np.ndarray
+    detected: np.ndarray
+    confidence: np.ndarray
+    hidden: np.ndarray
+
+
+def _draw_chunk(task: tuple[Path, SyntheticSettings, str, int]) -> _DrawnChunk:
+    """Draws samples ``start`` to ``start + CHUNK`` of a split and writes their pictures."""
+    root, settings, split, start = task
+    numbers = range(start, min(start + CHUNK, settings.count(split)))
+    randoms = [np.random.default_rng((settings.seed, SPLITS.index(split), number)) for number in numbers]
+    samples: list[SyntheticSample] = _studio(settings).draw(randoms)
+    for number, sample in zip(numbers, samples, strict=True):
+        freihand_layout.write_pictures(root, split, number, sample)
+    rows = freihand_layout.label_rows(samples)
+    return _DrawnChunk(
+        labels={name: json.dumps(values, separators=(",", ":"))[1:-1] for name, values in rows.items()},
+        **{
+            name: np.stack([getattr(sample, attribute) for sample in samples])
+            for name, attribute in (
+                ("keypoints", "keypoints_2d"),
+                ("detected", "detected"),
+                ("confidence", "confidence"),
+                ("hidden", "hidden"),
+            )
+        },
+    )
+
+
+@lru_cache(maxsize=1)
+def _studio(settings: SyntheticSettings) -> Studio:
+    """This process's studio; its parts take longer to make than a chunk to draw."""
+    photos = () if settings.backgrounds is None else list_photos(settings.backgrounds)
+    return Studio(load_hand_model(settings.hand_model), settings.image_size, settings.noise, photos)
+
+
+def _gather(root: Path, split: str, drawn: Iterable[_DrawnChunk], bar: tqdm) -> dict[str, float]:
+    """Joins chunks, in order, to label and detection files; returns the split's statistics."""
+    chunks = []
+    with ExitStack() as stack:
+        files = {}
+        for chunk in drawn:
+            for name, rows in chunk.labels.items():
+                if name not in files:
+                    files[name] = stack.enter_context((root / f"{split}_{name}.json").open("w"))
+                files[name].write(("," if chunks else "[") + rows)
+            chunks.append(_without_labels(chunk))
+            bar.update(len(chunk.keypoints))
+        for file in files.values():
+            file.write("]")
+    keypoints, detected, confidence, hidden = (
+        np.concatenate([getattr(chunk, name) for chunk in chunks])
+        for name in ("keypoints", "detected", "confidence", "hidden")
+    )
+    names = tuple(f"{number:08d}.jpg" for number in range(len(detected)))
+    rounded = (detected.round(2).astype(np.float32), confidence.round(3).astype(np.float32))
+    write_detections(root / DETECTION_FILES[split], Detections(*rounded, names))
+    found = confidence > 0
+    errors = np.linalg.norm(detected - keypoints, axis=-1)[found]
+    return {
+        "samples": len(detected),
+        "detector_error_px": round(float(errors.mean()), 3) if found.any() else 0.0,
+        "detector_median_error_px": round(float(np.median(errors)), 3) if found.any() else 0.0,
+        "missed_share": round(float(1 - found.mean()), 4),
+        "hidden_share": round(float(hidden.mean()), 4),
+    }
+
+
+def _without_labels(chunk: _DrawnChunk) -> _DrawnChunk:
+    """Forgets label text that is on disk already: a large dataset's would not fit in memory."""
+    return _DrawnChunk({}, chunk.keypoints, chunk.detected, chunk.confidence, chunk.hidden)
