@@ -31,11 +31,19 @@ KNUCKLE_SHIFT = 0.0025
 """MANO counts the knuckles farther out than anatomy does. With these three the hand is an adult's, and its
 bone 9-10 measures 0.030 m, as MANO's; S2HAND expects about 0.028 m."""
 
-FINGER_THICKENING, THUMB_THICKENING = 0.14, 0.07
+FINGER_THICKENING, THUMB_THICKENING = 0.12, 0.06
 """The source's fingers are slender; without shortening their width too, they come to the usual build."""
 
-TURNS_DEG = ((INDEX, 0, -1.5), (LITTLE, 0, 4.0), (LITTLE, 1, 5.0), (RING, 0, 3.5), (RING, 1, 1.5))
-"""Brings the fingers' bones closer to -x, since all joints bend about the global axes, like MANO's."""
+TURNS_DEG = (
+    (INDEX, 0, (0.0, -1.5, 0.0)),
+    (LITTLE, 0, (0.0, 3.5, 0.0)),
+    (LITTLE, 1, (0.0, 5.0, 0.0)),
+    (RING, 0, (0.0, 3.0, 0.0)),
+    (RING, 1, (0.0, 1.5, 0.0)),
+    (THUMB, 0, (-14.0, 0.0, 0.0)),
+)
+"""Finger, its joint, axis-angle. Brings the fingers' bones closer to -x, since all joints bend about global axes,
+like MANO's; and lays the thumb flatter, where its range of opposition begins."""
 
 WRIST_CUT = np.array([0.944, 0.329, 0.0])
 """Outward normal of the flat end behind the wrist."""
@@ -83,8 +91,8 @@ def build_hand() -> HandModel:
 
 def reproportion(rig: HandRig) -> HandRig:
     """Gives the source MANO's proportions: shorter and sturdier fingers, closer together."""
-    for finger, segment, angle_deg in TURNS_DEG:
-        rig = proportions.turn_finger(rig, finger, segment, angle_deg)
+    for finger, segment, angles_deg in TURNS_DEG:
+        rig = proportions.turn_finger(rig, finger, segment, angles_deg)
     rig = proportions.lengthen_first_bones(rig, FIRST_BONE_STRETCH)
     rig = proportions.thicken_fingers(rig, FINGER_THICKENING, THUMB_THICKENING)
     return proportions.move_knuckles_out(rig, KNUCKLE_SHIFT)

@@ -117,9 +117,9 @@ def _thumb_angles(rng: np.random.Generator, opposition: np.ndarray, curl: np.nda
     """(count, 3, 3) degrees of the thumb: ``opposition`` 0 beside the hand to 1 before the palm."""
     count = len(opposition)
     angles = rng.normal(0, 1.2, (count, 3, 3))
-    angles[:, 0, 0] = 4 + 56 * opposition + rng.normal(0, 5, count)
+    angles[:, 0, 0] = 6 + 66 * opposition + rng.normal(0, 5, count)
     angles[:, 0, 1] = 8 - 10 * opposition - 16 * np.clip(curl, 0, 1) + rng.normal(0, 8, count)
-    angles[:, 0, 2] = 4 * opposition + rng.normal(0, 6, count)
+    angles[:, 0, 2] = 4 * opposition - 8 * np.clip(curl, 0, 1) + rng.normal(0, 6, count)
     angles[:, 1, 2] = 2 + 10 * opposition + rng.normal(0, 6, count)
     angles[:, 2, 2] = 8 + 28 * np.clip(curl, 0, 1) + 14 * opposition + rng.normal(0, 12, count)
     return angles

@@ -67,7 +67,7 @@ def make_pose(bend_deg: dict[int, tuple], spread_deg: dict[int, float], thumb_de
 FIST = make_pose(
     {f: (82, 97, 62) for f in (INDEX, MIDDLE, LITTLE, RING)},
     {INDEX: -2, LITTLE: 10, RING: 4},
-    ((16, -20, 14), (0, 0, 18), (0, 0, 35)),
+    ((32, -22, -12), (0, 0, 15), (0, 0, 55)),
 )
 SPREAD = make_pose(
     {f: (-8, 0, 0) for f in (INDEX, MIDDLE, LITTLE, RING)},
@@ -77,12 +77,12 @@ SPREAD = make_pose(
 POINTING = make_pose(
     {INDEX: (5, 5, 3), MIDDLE: (78, 95, 60), LITTLE: (80, 95, 60), RING: (80, 97, 60)},
     {LITTLE: 10, RING: 4},
-    ((24, -18, 10), (0, 0, 18), (0, 0, 40)),
+    ((30, -20, -6), (0, 0, 12), (0, 0, 45)),
 )
 PINCH = make_pose(
     {INDEX: (48, 45, 25), MIDDLE: (25, 22, 12), LITTLE: (14, 14, 8), RING: (18, 18, 10)},
     {},
-    ((42, -4, 4), (0, 0, 12), (0, 0, 25)),
+    ((54, -4, 2), (0, 0, 12), (0, 0, 25)),
 )
 POSES = {
     "rest": np.zeros(45),

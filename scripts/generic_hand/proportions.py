@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from .rig import FINGERS, SEGMENTS, THUMB, HandRig
 
@@ -79,8 +80,8 @@ def shape_basis(rig: HandRig) -> np.ndarray:
     modes = [
         0.06 * resize(rig),
         0.06 * (length + stretch(rig, THUMB, (1, 2))) - 0.035 * scale_palm(rig, 0),
-        0.055 * scale_palm(rig, 2) + 0.025 * thickness,
-        0.085 * (thickness + thumb_thickness) + 0.07 * scale_palm(rig, 1) + 0.04 * scale_forearm(rig),
+        0.05 * scale_palm(rig, 2) + 0.03 * thickness,
+        0.065 * (thickness + thumb_thickness) + 0.07 * scale_palm(rig, 1) + 0.04 * scale_forearm(rig),
         0.07 * stretch(rig, THUMB),
         0.08 * stretch(rig, LITTLE),
         0.05 * (stretch(rig, INDEX) - stretch(rig, RING)),
@@ -116,10 +117,9 @@ def thicken_fingers(rig: HandRig, fingers_by: float, thumb_by: float) -> HandRig
     return replace(rig, vertices=rig.vertices + field + thumb_by * thicken(rig, THUMB, (0.3, 1, 1)))
 
 
-def turn_finger(rig: HandRig, finger: int, segment: int, towards_thumb_deg: float) -> HandRig:
-    """Turns a finger about y from one of its joints on, towards the thumb if positive."""
-    sine, cosine = np.sin(np.deg2rad(towards_thumb_deg)), np.cos(np.deg2rad(towards_thumb_deg))
-    turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+def turn_finger(rig: HandRig, finger: int, segment: int, angles_deg: tuple[float, float, float]) -> HandRig:
+    """Turns a finger from one of its joints on, by an axis-angle in MANO's axes."""
+    turn = Rotation.from_rotvec(angles_deg, degrees=True).as_matrix()
     pivot = rig.joints[3 * finger + 1 + segment]
 
     def displacement(points):
