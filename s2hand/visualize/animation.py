@@ -46,7 +46,7 @@ def turntable(
     turned = [turn(vertices, None, yaw_rotation(float(angle)))[0] for angle in angles]
     K = framing_camera(torch.cat(turned), size)
     views = (render_view(posed, faces, K, size, face_textures, light) for posed in turned)
-    return [to_picture(view.clay() if view.rgb is None else view.rgb) for view in views]
+    return [to_picture(view.smooth) for view in views]
 
 
 def filmstrip(frames: Sequence[np.ndarray], count: int = 6) -> np.ndarray:

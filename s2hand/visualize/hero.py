@@ -40,8 +40,7 @@ def hero_strip(
     Returns:
         (H, W, 3) uint8, rows labelled at the left.
     """
-    overlay = "shape" if prediction.face_textures is None else "textured"
-    keys = ("input", overlay, "other_view")
+    keys = ("input", "portrait", "other_view")
     rows = {key: [] for key in keys}
     for index in indices:
         for key in keys:

@@ -107,6 +107,10 @@ def _textured(sample: Sample) -> np.ndarray:
     return composite(sample.picture, sample.view.rgb, sample.view.silhouette)
 
 
+def _portrait(sample: Sample) -> np.ndarray:
+    return composite(sample.picture, sample.view.smooth, sample.view.silhouette)
+
+
 def _silhouette(sample: Sample) -> np.ndarray:
     return to_picture(sample.view.silhouette)
 
@@ -118,8 +122,7 @@ def _depth(sample: Sample) -> np.ndarray:
 
 
 def _other_view(sample: Sample) -> np.ndarray:
-    view = sample.other_view
-    return to_picture(view.clay() if view.rgb is None else view.rgb)
+    return to_picture(sample.other_view.smooth)
 
 
 @dataclass(frozen=True)
@@ -130,11 +133,13 @@ class Column:
         title: its title; ``{yaw}`` stands for the other view's turn.
         draw: makes the tile of a sample.
         needs: what it shows, as ``batch.`` or ``prediction.`` fields: the column is left out without it.
+        default: whether it is drawn without being asked for.
     """
 
     title: str
     draw: Callable[[Sample], np.ndarray]
     needs: tuple[str, ...] = ()
+    default: bool = True
 
 
 COLUMNS = {
@@ -144,11 +149,16 @@ COLUMNS = {
     "projected": Column("projected", _projected, ("prediction.keypoints_2d",)),
     "shape": Column("shape", _shape, ("prediction.vertices",)),
     "textured": Column("texture + light", _textured, ("prediction.vertices", "prediction.face_textures")),
+    "portrait": Column("predicted hand", _portrait, ("prediction.vertices",), default=False),
     "silhouette": Column("silhouette", _silhouette, ("prediction.vertices",)),
     "depth": Column("depth", _depth, ("prediction.vertices",)),
     "other_view": Column("turned {yaw:.0f}°", _other_view, ("prediction.vertices",)),
 }
-"""The panel's columns by key, left to right."""
+"""The panel's columns by key, left to right.
+
+``textured`` is what the training's renderer draws, face by face; ``portrait`` and ``other_view`` show it with
+normals and colours interpolated.
+"""
 
 
 def evaluation_panel(
@@ -175,7 +185,7 @@ def evaluation_panel(
         tile: side of a tile in pixels.
         yaw_deg: turn of the other view about the vertical axis, degrees.
         caption: label of the input tile, such as the sample's number and error.
-        columns: keys of ``COLUMNS`` to draw, by default all.
+        columns: keys of ``COLUMNS`` to draw, by default all but ``portrait``.
 
     Returns:
         (tile, W, 3) uint8.
@@ -210,7 +220,7 @@ def _present_columns(
 
     available = {key: column for key, column in COLUMNS.items() if all(map(present, column.needs))}
     if keys is None:
-        return list(available.values())
+        return [column for column in available.values() if column.default]
     if missing := [key for key in keys if key not in available]:
         raise ValueError(f"no such column or no data for it: {missing}; available: {list(available)}")
     return [available[key] for key in keys]

@@ -28,6 +28,9 @@ CREASE = 0.5
 CREASE_DEPTH = 0.012
 """Metres behind the neighbourhood's mean depth at which a crease is darkest."""
 
+GAMMA = 2.2
+"""Clay is shaded in linear light and shown in about sRGB."""
+
 DEPTH_COLORMAP = matplotlib.colormaps["viridis"]
 DEPTH_COLOR_RANGE = (0.02, 0.92)
 """Part of the colormap in use, far to near; its brightest end would not stand out from white."""
@@ -35,19 +38,29 @@ DEPTH_COLOR_RANGE = (0.02, 0.92)
 
 @dataclass(frozen=True)
 class Surface:
-    """What a camera sees of a mesh, per raster pixel.
+    """What a camera sees of a mesh at its N covered raster pixels, row by row.
 
     Attributes:
-        covered: (R, R) bool.
-        depth: (R, R) camera z, metres; 0 where nothing is.
-        normals: (R, R, 3) unit, camera frame, towards the camera's side of the face; 0 where nothing is.
-        rays: (R, R, 3) unit, from the camera through the pixel.
+        covered: (R, R) bool, which pixels these are.
+        depth: (N,) camera z, metres.
+        normals: (N, 3) unit, camera frame, towards the camera's side of the face.
+        rays: (N, 3) unit, from the camera through the pixel.
+        corners: (N, 3) vertex numbers of the face seen.
+        barycentric: (N, 3) where on that face.
     """
 
     covered: np.ndarray
     depth: np.ndarray
     normals: np.ndarray
     rays: np.ndarray
+    corners: np.ndarray
+    barycentric: np.ndarray
+
+    def picture(self, values: np.ndarray, image_size: int) -> np.ndarray:
+        """Averages colours (N, 3) over white down to an anti-aliased picture (S, S, 3)."""
+        raster = np.ones((*self.covered.shape, values.shape[-1]))
+        raster[self.covered] = np.clip(values, 0, 1)
+        return shrink(raster, image_size)
 
 
 def seen_surface(
@@ -65,27 +78,29 @@ def seen_surface(
         face_index: (R, R) seen face, -1 where none; numbers from F on are faces seen from behind.
         image_size: side of the image in pixels; R may be a multiple of it.
     """
-    resolution = face_index.shape[0]
     covered = face_index >= 0
     seen = face_index[covered] % len(faces)
-    pixels = (np.arange(resolution) + 0.5) * image_size / resolution
-    x, y = np.meshgrid((pixels - K[0, 2]) / K[0, 0], (pixels - K[1, 2]) / K[1, 1])
-    rays = np.stack([x, y, np.ones_like(x)], -1)
-    corners = vertices[faces].transpose(0, 2, 1)
-    volume = np.linalg.det(corners)
+    rays = _pixel_rays(K, covered, image_size)
+    edges = vertices[faces].transpose(0, 2, 1)
+    volume = np.linalg.det(edges)
     # A face seen exactly from its side covers no pixel; its matrix only must not stop the inversion.
-    corners = np.where(np.abs(volume)[:, None, None] > 0, corners, np.eye(3))
-    barycentric = np.einsum("nij,nj->ni", np.linalg.inv(corners)[seen], rays[covered])
+    edges = np.where(np.abs(volume)[:, None, None] > 0, edges, np.eye(3))
+    barycentric = np.einsum("nij,nj->ni", np.linalg.inv(edges)[seen], rays)
     total = barycentric.sum(-1, keepdims=True)
     barycentric = np.clip(barycentric / total, 0, 1)
     normals = np.einsum("nk,nkc->nc", barycentric, vertex_normals(vertices, faces)[faces[seen]])
     # With columns v0, v1, v2 the determinant is v0 . (v1 x v2): positive where the face looks away.
     normals *= -np.sign(volume[seen])[:, None]
-    surface_normals = np.zeros_like(rays)
-    surface_normals[covered] = _unit(normals)
-    depth = np.zeros(covered.shape)
-    depth[covered] = 1 / total[:, 0]
-    return Surface(covered, depth, surface_normals, _unit(rays))
+    return Surface(covered, 1 / total[:, 0], _unit(normals), _unit(rays), faces[seen], barycentric)
+
+
+def _pixel_rays(K: np.ndarray, covered: np.ndarray, image_size: int) -> np.ndarray:
+    """Rays (N, 3) through the centres of the covered pixels of an (R, R) raster, with z = 1."""
+    rows, columns = np.nonzero(covered)
+    scale = image_size / len(covered)
+    x = ((columns + 0.5) * scale - K[0, 2]) / K[0, 0]
+    y = ((rows + 0.5) * scale - K[1, 2]) / K[1, 1]
+    return np.stack([x, y, np.ones_like(x)], -1)
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -98,7 +113,7 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return _unit(normals)
 
 
-def clay(surface: Surface, image_size: int, color=CLAY_COLOR) -> tuple[np.ndarray, np.ndarray]:
+def clay(surface: Surface, image_size: int, color=CLAY_COLOR) -> np.ndarray:
     """Shades a surface like matte clay under a key and a fill light.
 
     Args:
@@ -107,18 +122,16 @@ def clay(surface: Surface, image_size: int, color=CLAY_COLOR) -> tuple[np.ndarra
         color: linear RGB of the clay.
 
     Returns:
-        rgb (S, S, 3) in [0, 1] over white and the silhouette (S, S), both anti-aliased.
+        (S, S, 3) in [0, 1] over white, anti-aliased.
     """
     key = np.clip(surface.normals @ _unit(np.array(KEY_LIGHT)), 0, None)
     fill = np.clip(surface.normals @ _unit(np.array(FILL_LIGHT)), 0, None)
-    sky = 0.5 - 0.5 * surface.normals[..., 1]  # camera y points down
+    sky = 0.5 - 0.5 * surface.normals[:, 1]  # camera y points down
     half = _unit(_unit(np.array(KEY_LIGHT)) - surface.rays)
     gloss = GLOSS * np.clip((surface.normals * half).sum(-1), 0, 1) ** GLOSS_EXPONENT
     light = AMBIENT * (0.6 + 0.8 * sky) + KEY * key + FILL * fill
-    linear = (light * _crease(surface))[..., None] * np.array(color) + gloss[..., None]
-    rgb = np.clip(linear, 0, 1) ** (1 / 2.2)
-    rgb = np.where(surface.covered[..., None], rgb, 1.0)
-    return shrink(rgb, image_size), shrink(surface.covered.astype(np.float64), image_size)
+    linear = (light * _crease(surface))[:, None] * np.array(color) + gloss[:, None]
+    return surface.picture(linear ** (1 / GAMMA), image_size)
 
 
 def depth_picture(surface: Surface, image_size: int) -> tuple[np.ndarray, tuple[float, float] | None]:
@@ -131,15 +144,40 @@ def depth_picture(surface: Surface, image_size: int) -> tuple[np.ndarray, tuple[
     Returns:
         rgb (S, S, 3) in [0, 1] and the range (nearest, farthest) in metres, None if nothing is seen.
     """
-    rgb = np.ones((*surface.covered.shape, 3))
-    if not surface.covered.any():
-        return shrink(rgb, image_size), None
-    seen = surface.depth[surface.covered]
-    near, far = float(seen.min()), float(seen.max())
-    nearness = (far - seen) / max(far - near, 1e-6)
+    if not len(surface.depth):
+        return np.ones((image_size, image_size, 3)), None
+    near, far = float(surface.depth.min()), float(surface.depth.max())
+    nearness = (far - surface.depth) / max(far - near, 1e-6)
     low, high = DEPTH_COLOR_RANGE
-    rgb[surface.covered] = DEPTH_COLORMAP(low + (high - low) * nearness)[:, :3]
-    return shrink(rgb, image_size), (near, far)
+    colors = DEPTH_COLORMAP(low + (high - low) * nearness)[:, :3]
+    return surface.picture(colors, image_size), (near, far)
+
+
+def lit_texture(
+    surface: Surface, faces: np.ndarray, face_colors: np.ndarray, light: np.ndarray, image_size: int
+) -> np.ndarray:
+    """Shows texture under light without the facets of the training's renderer.
+
+    The same equation as in :mod:`s2hand.rendering.lighting`, with normals and colours interpolated over each
+    face: a vertex has the mean colour of its faces.
+
+    Args:
+        surface: what the camera sees, at a multiple of the image's resolution.
+        faces: (F, 3) vertex numbers.
+        face_colors: (F, 3) RGB in [0, 1], after tanh.
+        light: (11,) light vector; it travels along its direction, so a surface facing it is lit.
+        image_size: side S of the image.
+
+    Returns:
+        (S, S, 3) in [0, 1] over white, anti-aliased.
+    """
+    count = np.bincount(faces.ravel(), minlength=faces.max() + 1)
+    sums = [np.bincount(faces.ravel(), np.repeat(channel, 3), len(count)) for channel in face_colors.T]
+    vertex_colors = np.stack(sums, -1) / np.maximum(count, 1)[:, None]
+    color = np.einsum("nk,nkc->nc", surface.barycentric, vertex_colors[surface.corners])
+    strength = np.clip(-surface.normals @ light[8:], 0, None)[:, None]
+    shaded = color * (light[0] * light[2:5] + light[1] * strength * light[5:8])
+    return surface.picture(shaded, image_size)
 
 
 def shrink(values: np.ndarray, image_size: int) -> np.ndarray:
@@ -150,12 +188,14 @@ def shrink(values: np.ndarray, image_size: int) -> np.ndarray:
 
 
 def _crease(surface: Surface) -> np.ndarray:
-    """Darkening (R, R) of points behind their neighbourhood (Luft et al. 2006, unsharp-masked depth)."""
-    weight = surface.covered.astype(np.float64)
-    sigma = surface.covered.shape[0] / 60
-    blurred_weight = cv2.GaussianBlur(weight, (0, 0), sigma)
-    mean = cv2.GaussianBlur(surface.depth, (0, 0), sigma) / np.maximum(blurred_weight, 1e-6)
-    return 1 - CREASE * np.clip((surface.depth - mean) / CREASE_DEPTH, 0, 1)
+    """Darkening (N,) of points behind their neighbourhood (Luft et al. 2006, unsharp-masked depth)."""
+    weight = surface.covered.astype(np.float32)
+    depth = np.zeros_like(weight)
+    depth[surface.covered] = surface.depth
+    sigma = len(weight) / 60
+    total, blurred = (cv2.GaussianBlur(values, (0, 0), sigma)[surface.covered] for values in (weight, depth))
+    behind = surface.depth - blurred / np.maximum(total, 1e-6)
+    return 1 - CREASE * np.clip(behind / CREASE_DEPTH, 0, 1)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -63,7 +63,7 @@ def viewer_mesh(prediction: HandPrediction, index: int, faces: Tensor, caption: 
         directional = lamp.directional_intensity * lamp.directional_color
         colors = textures.tanh() * (ambient + directional / 2)
     view = render_from(vertices, torch.as_tensor(faces), STILL_PX, 0.0, textures, light)
-    still = to_picture(view.clay() if view.rgb is None else view.rgb)
+    still = to_picture(view.smooth)
     return ViewerMesh(vertices, faces, colors, still, caption)
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.rendering import MeshRenderer
-from s2hand.visualize.shading import Surface, clay, seen_surface
+from s2hand.visualize.pictures import to_array
+from s2hand.visualize.shading import Surface, clay, lit_texture, seen_surface
 
 VIEW_DISTANCE = 0.6
 """Metres from the camera to the hand's centre in re-framed views."""
@@ -38,12 +39,15 @@ class View:
     """A rendered hand as pictures.
 
     Attributes:
-        rgb: (S, S, 3) in [0, 1] over white: texture under light; None without a texture.
+        rgb: (S, S, 3) in [0, 1] over white: texture under light as the training's renderer draws it, face by
+            face; None without a texture.
+        smooth: the same with interpolated normals and colours; clay without a texture.
         silhouette: (S, S) coverage in [0, 1].
         surface: depth and smooth normals at the raster's resolution.
     """
 
     rgb: np.ndarray | None
+    smooth: np.ndarray
     silhouette: np.ndarray
     surface: Surface
 
@@ -54,7 +58,7 @@ class View:
 
     def clay(self) -> np.ndarray:
         """(S, S, 3) in [0, 1] over white: the shape in neutral clay."""
-        return clay(self.surface, self.size)[0]
+        return clay(self.surface, self.size)
 
 
 @torch.no_grad()
@@ -84,15 +88,14 @@ def render_view(
     faces = faces.to(vertices.device)
     renderer = MeshRenderer(faces, size).to(vertices.device)
     output = renderer(vertices[None], K[None], face_textures[None], light[None])
-    surface = seen_surface(
-        vertices.cpu().double().numpy(),
-        faces.cpu().numpy(),
-        K.cpu().double().numpy(),
-        output.face_index[0].cpu().numpy(),
-        size,
-    )
-    rgb = output.rgb[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy() if textured else None
-    return View(rgb, output.silhouette[0].cpu().numpy(), surface)
+    faces_array = faces.cpu().numpy()
+    face_index = output.face_index[0].cpu().numpy()
+    surface = seen_surface(to_array(vertices), faces_array, to_array(K), face_index, size)
+    silhouette = to_array(output.silhouette[0])
+    if not textured:
+        return View(None, clay(surface, size), silhouette, surface)
+    smooth = lit_texture(surface, faces_array, to_array(face_textures.tanh()), to_array(light), size)
+    return View(to_array(output.rgb[0].permute(1, 2, 0).clamp(0, 1)), smooth, silhouette, surface)
 
 
 def yaw_rotation(angle_deg: float) -> Tensor:

@@ -40,12 +40,12 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.fixture
-def page(scene, tmp_path):
+@pytest.fixture(scope="module")
+def page(scene, tmp_path_factory):
     _, prediction, faces = scene
     picture = np.zeros((30, 1000, 3), np.uint8)
     path = write_page(
-        tmp_path / "deep" / "page.html",
+        tmp_path_factory.mktemp("page") / "deep" / "page.html",
         title="Hands <b>& more",
         lead="A lead.",
         facts=[("9.2 mm", "error")],

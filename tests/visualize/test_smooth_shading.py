@@ -3,7 +3,7 @@ import torch
 import trimesh
 
 from s2hand.rendering import MeshRenderer
-from s2hand.visualize.shading import clay, depth_picture, seen_surface, shrink, vertex_normals
+from s2hand.visualize.shading import clay, depth_picture, lit_texture, seen_surface, shrink, vertex_normals
 
 SIZE = 64
 K = np.array([[200.0, 0, 30], [0, 190, 35], [0, 0, 1]])
@@ -28,16 +28,16 @@ def surface_of(vertices, faces):
 def test_depth_and_normals_match_the_sphere():
     vertices, faces = sphere()
     surface, _ = surface_of(vertices, faces)
-    rays = surface.rays[surface.covered]
+    rays = surface.rays
     # Nearest solution of |t ray - centre| = radius; the outermost rim, where the facets end, is left out.
     half = rays @ CENTRE
     root = half**2 - CENTRE @ CENTRE + RADIUS**2
     inner = root > 0.2 * RADIUS**2
     points = rays * (half - np.sqrt(np.clip(root, 0, None)))[:, None]
     assert inner.sum() > 1000
-    np.testing.assert_allclose(surface.depth[surface.covered][inner], points[inner, 2], atol=2e-4)
+    np.testing.assert_allclose(surface.depth[inner], points[inner, 2], atol=2e-4)
     normals = (points - CENTRE) / RADIUS
-    cosine = (surface.normals[surface.covered] * normals).sum(-1)[inner]
+    cosine = (surface.normals * normals).sum(-1)[inner]
     assert cosine.min() > 0.999
 
 
@@ -45,20 +45,20 @@ def test_the_side_seen_decides_the_normal_not_the_winding():
     vertices, faces = sphere()
     front, _ = surface_of(vertices, faces)
     back, _ = surface_of(vertices, faces[:, ::-1].copy())
-    facing = (front.normals * front.rays).sum(-1)[front.covered]
+    facing = (front.normals * front.rays).sum(-1)
     assert (facing < 0.2).all()
     np.testing.assert_allclose(back.normals, front.normals, atol=1e-6)
 
 
-def test_the_silhouette_is_the_renderers():
+def test_the_covered_pixels_are_the_renderers():
     surface, output = surface_of(*sphere())
-    _, silhouette = clay(surface, SIZE)
+    silhouette = shrink(surface.covered.astype(float), SIZE)
     np.testing.assert_allclose(silhouette, output.silhouette[0].numpy(), atol=1e-6)
 
 
 def test_clay_is_white_outside_and_lit_from_the_upper_left():
     surface, _ = surface_of(*sphere())
-    rgb, silhouette = clay(surface, SIZE)
+    rgb, silhouette = clay(surface, SIZE), shrink(surface.covered.astype(float), SIZE)
     assert (rgb[silhouette == 0] == 1).all()
     assert rgb.min() >= 0
     assert rgb.max() <= 1
@@ -94,3 +94,19 @@ def test_vertex_normals_of_a_sphere_point_outward():
 def test_shrink_averages_blocks():
     values = np.arange(16.0).reshape(4, 4)
     np.testing.assert_array_equal(shrink(values, 2), [[2.5, 4.5], [10.5, 12.5]])
+
+
+def test_a_lit_texture_is_the_renderers_without_its_facets():
+    vertices, faces = sphere()
+    centres = vertices[faces].mean(1) - CENTRE
+    textures = 0.5 + 0.3 * centres / RADIUS
+    light = np.array([0.4, 0.5, 1, 0.9, 0.8, 0.8, 0.9, 1, 0.3, 0.9, 0.6])
+    renderer = MeshRenderer(torch.as_tensor(faces), SIZE)
+    batch = [torch.tensor(values, dtype=torch.float32)[None] for values in (vertices, K, textures, light)]
+    output = renderer(*batch)
+    surface = seen_surface(vertices, faces, K, output.face_index[0].numpy(), SIZE)
+    smooth = lit_texture(surface, faces, np.tanh(textures), light, SIZE)
+    expected = output.rgb[0].permute(1, 2, 0).numpy()
+    assert np.ptp(expected[32]) > 0.2
+    np.testing.assert_allclose(smooth, expected, atol=0.03)
+    assert np.abs(smooth - expected).mean() < 0.002

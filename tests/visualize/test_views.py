@@ -58,6 +58,7 @@ def test_a_view_without_texture_has_clay_only(scene):
     )
     np.testing.assert_array_equal(textured.silhouette, view.silhouette)
     assert textured.rgb.shape == (64, 64, 3)
+    np.testing.assert_array_equal(view.smooth, view.clay())
 
 
 def test_another_view_shows_the_whole_hand_at_any_scale(scene):
