@@ -9,6 +9,7 @@ import types
 import pytest
 
 from s2hand import cli, errors
+from s2hand.cli.arguments import STAGES
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_evaluate_does_not_train(experiment_file, runs):
 def test_staged_runs_every_stage_in_order(runs, monkeypatch, pytestconfig):
     monkeypatch.chdir(pytestconfig.rootpath)
     assert cli.main(["staged", "--set", "seed=3"]) == 0
-    assert [config.run_dir.name for config in runs] == list(cli.STAGES)
+    assert [config.run_dir.name for config in runs] == list(STAGES)
     assert {config.seed for config in runs} == {3}
 
 
@@ -76,6 +77,21 @@ def test_demo_passes_folder_and_overrides(replaced):
     replaced("s2hand.demo", run_demo=lambda *arguments: calls.append(arguments))
     assert cli.main(["demo", "--out", "d", "--set", "seed=3", "--device", "cpu"]) == 0
     assert calls == [("d", {"seed": 3, "device": "cpu"})]
+
+
+def test_synth_writes_what_the_options_say(replaced, capsys):
+    calls = []
+
+    def write_synthetic_dataset(root, **options):
+        calls.append((root, options))
+        return types.SimpleNamespace(root=root, reused=False)
+
+    replaced("s2hand.data.synthetic", write_synthetic_dataset=write_synthetic_dataset)
+    options = ["--train-size", "3", "--eval-size", "2", "--image-size", "64", "--seed", "5", "--overwrite"]
+    assert cli.main(["synth", "--out", "d", *options, "--hand-model", "m.pkl", "--backgrounds", "b"]) == 0
+    numbers = {"train": 3, "evaluation": 2, "image_size": 64, "seed": 5}
+    assert calls == [("d", numbers | {"hand_model": "m.pkl", "backgrounds": "b", "overwrite": True})]
+    assert capsys.readouterr().out == "d: written\n"
 
 
 def test_score_prints_the_figures(replaced, capsys):

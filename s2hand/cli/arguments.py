@@ -1,0 +1,78 @@
+"""The arguments of each sub-command."""
+
+from __future__ import annotations
+
+import argparse
+
+STAGES = ("SSL-shape", "SSL-kp", "SSL-finetune", "evaluation")
+"""The configs of the staged path, in order; each starts from the results of those before it."""
+
+
+def experiment_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="the experiment's JSON; docs/config.md lists its keys")
+    override_arguments(command)
+
+
+def override_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="KEY=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="replace values of the JSON, as in --set train_batch=16 precision=bf16",
+    )
+    command.add_argument("--device", help="auto, cpu, cuda or cuda:<index>; the same as --set device=...")
+
+
+def staged_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "folder",
+        metavar="FOLDER",
+        nargs="?",
+        default="configs/Synthetic",
+        help=f"folder holding {', '.join(STAGES)} as .json (default: %(default)s)",
+    )
+    override_arguments(command)
+
+
+def demo_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", metavar="DIR", default="runs/demo", help="folder of results (%(default)s)")
+    override_arguments(command)
+
+
+def synth_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+    numbers = {
+        "--train-size": (2000, "training images"),
+        "--eval-size": (200, "evaluation images"),
+        "--image-size": (224, "side of the images in pixels"),
+        "--seed": (0, "the same seed gives the same files"),
+    }
+    for name, (default, meaning) in numbers.items():
+        command.add_argument(name, type=int, metavar="N", default=default, help=f"{meaning} (%(default)s)")
+    command.add_argument(
+        "--hand-model", metavar="FILE", default="generic", help='"generic" or the path of a MANO file'
+    )
+    command.add_argument("--backgrounds", metavar="DIR", help="folder of photos to put behind the hands")
+    command.add_argument("--overwrite", action="store_true", help="replace a dataset with other settings")
+
+
+def score_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--gt", metavar="DIR", required=True, help="the dataset's folder")
+    command.add_argument("--pred", metavar="FILE", required=True, help="pred.json, or a zip of it")
+    command.add_argument("--out", metavar="DIR", help="also write scores.json and the PCK plot there")
+
+
+def convert_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("source", metavar="FILE.t7", help="the published checkpoint")
+    command.add_argument("destination", metavar="OUT.safetensors", help="weights; the .json lies beside them")
+
+
+def config_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", nargs="?", help="the experiment's JSON")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--schema", action="store_true", help="print the JSON schema, configs/schema.json")
+    what.add_argument("--markdown", action="store_true", help="print the keys' page, docs/config.md")
+    override_arguments(command)

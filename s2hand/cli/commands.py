@@ -1,0 +1,103 @@
+"""The sub-commands: each imports what it needs, calls one function, and prints what that returns."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from s2hand.cli.arguments import STAGES
+
+
+def _overrides(arguments: argparse.Namespace) -> dict:
+    """What --set and --device replace."""
+    from s2hand.config import parse_override
+
+    overrides = dict(parse_override(text) for text in arguments.overrides)
+    return overrides if arguments.device is None else overrides | {"device": arguments.device}
+
+
+def _load(file: str | Path, arguments: argparse.Namespace, **overrides):
+    """The config of a file with the command line's overrides; its notes go to stderr."""
+    from s2hand.config import load_config
+
+    config = load_config(file, overrides | _overrides(arguments))
+    if os.environ.get("RANK", "0") == "0":  # one process of a distributed run speaks for all
+        for note in config.notes:
+            print(f"s2hand: note: {file}: {note}", file=sys.stderr)
+    return config
+
+
+def _run(config) -> None:
+    from s2hand import experiment
+
+    experiment.run(config)
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Run an experiment: train, evaluate on the way, and go on where an earlier run stopped."""
+    _run(_load(arguments.file, arguments))
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Evaluate an experiment's network, without training."""
+    _run(_load(arguments.file, arguments, mode=["evaluation"]))
+
+
+def staged(arguments: argparse.Namespace) -> None:
+    """Train the hand, then the 2D branch, then both together, and evaluate."""
+    configs = [_load(Path(arguments.folder) / f"{stage}.json", arguments) for stage in STAGES]
+    for config in configs:
+        _run(config)
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    """Train on generated pictures for some minutes, and show what was learned."""
+    from s2hand.demo import run_demo
+
+    run_demo(arguments.out, _overrides(arguments))
+
+
+def synth(arguments: argparse.Namespace) -> None:
+    """Write a synthetic dataset in FreiHAND's layout."""
+    from s2hand.data.synthetic import write_synthetic_dataset
+
+    summary = write_synthetic_dataset(
+        arguments.out,
+        train=arguments.train_size,
+        evaluation=arguments.eval_size,
+        image_size=arguments.image_size,
+        seed=arguments.seed,
+        hand_model=arguments.hand_model,
+        backgrounds=arguments.backgrounds,
+        overwrite=arguments.overwrite,
+    )
+    print(f"{summary.root}: {'was there already' if summary.reused else 'written'}")
+
+
+def score(arguments: argparse.Namespace) -> None:
+    """Compute the official numbers of a prediction file."""
+    from s2hand.engine.scoring import format_scores, score_files
+
+    print(format_scores(score_files(arguments.gt, arguments.pred, arguments.out)))
+
+
+def convert_checkpoint(arguments: argparse.Namespace) -> None:
+    """Convert a published .t7 checkpoint to safetensors and JSON."""
+    from s2hand.engine.published import convert_published
+
+    for path in convert_published(arguments.source, arguments.destination):
+        print(path)
+
+
+def config(arguments: argparse.Namespace) -> None:
+    """Check an experiment's JSON and print every key with its resolved value."""
+    from s2hand.config import ConfigError, reference
+
+    if arguments.schema or arguments.markdown:
+        print(reference.json_schema() if arguments.schema else reference.markdown(), end="")
+    elif arguments.file is None:
+        raise ConfigError("config: give the FILE to check, or --schema, or --markdown")
+    else:
+        print(_load(arguments.file, arguments).to_json())
