@@ -34,7 +34,7 @@ def turntable(
         frames: number of pictures.
         size: their side in pixels.
         face_textures: (F, 3) RGB before light; None shows clay.
-        light: (11,) light vector. It stays with the camera, so that no frame is dark.
+        light: (11,) light vector; it stays with the camera.
         start_deg: angle of the first frame.
         sweep_deg: angle covered; the last frame stops one step short of it, so a full turn loops smoothly.
 
@@ -43,7 +43,7 @@ def turntable(
     """
     faces = torch.as_tensor(faces)
     angles = start_deg + sweep_deg * np.arange(frames) / frames
-    turned = [turn(vertices, None, yaw_rotation(float(angle)))[0] for angle in angles]
+    turned = [turn(vertices, yaw_rotation(float(angle))) for angle in angles]
     K = framing_camera(torch.cat(turned), size)
     views = (render_view(posed, faces, K, size, face_textures, light) for posed in turned)
     return [to_picture(view.smooth) for view in views]

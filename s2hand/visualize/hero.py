@@ -1,4 +1,4 @@
-"""The page's opening picture: photos above the hands found in them."""
+"""The page's opening picture: the inputs above the hands found in them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def hero_strip(
     tile: int = HERO_TILE_PX,
     yaw_deg: float = OTHER_VIEW_DEG,
 ) -> np.ndarray:
-    """One column per sample: the photo, the predicted hand laid over it, and the hand from another side.
+    """One column per sample: the input, the predicted hand laid over it, and the hand from another side.
 
     Args:
         batch: the samples.
@@ -48,7 +48,7 @@ def hero_strip(
                 batch, prediction, index, torch.as_tensor(faces), tile=tile, yaw_deg=yaw_deg, columns=[key]
             )
             rows[key] += [np.full((tile, GAP, 3), 255, np.uint8), panel]
-    labels = ("photo", "predicted hand", f"turned {yaw_deg:.0f}°")
+    labels = ("input", "predicted hand", f"turned {yaw_deg:.0f}°")
     bands = []
     for key, label in zip(keys, labels, strict=True):
         row = np.concatenate([_upright_label(label, tile), *rows[key][1:]], 1)

@@ -57,7 +57,7 @@ class Sample:
 
     @cached_property
     def view(self) -> View:
-        """The hand as the photo's camera sees it."""
+        """The hand as the input's camera sees it."""
         to_tile = torch.diag(self.batch.K.new_tensor([self.scale, self.scale, 1.0]))
         K = to_tile @ self.batch.K[self.index]
         return render_view(self._of("vertices"), self.faces, K, self.tile, *self._appearance())

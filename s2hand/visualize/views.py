@@ -31,8 +31,6 @@ NEUTRAL_LIGHT = (0.5, 0.7, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.7, 0.6)
 
 The renderer's normals point into the hand, so its direction is the one in which light travels."""
 
-LIGHT_DIRECTION = slice(8, 11)
-
 
 @dataclass(frozen=True)
 class View:
@@ -103,27 +101,22 @@ def yaw_rotation(angle_deg: float) -> Tensor:
     return axis_angle_to_matrix(torch.tensor([0.0, math.radians(angle_deg), 0.0]))
 
 
-def turn(vertices: Tensor, light: Tensor | None, rotation: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Turns a hand about its own centre and its light with it; the hand comes to rest at a standard place.
+def turn(vertices: Tensor, rotation: Tensor) -> Tensor:
+    """Turns a hand about its own centre and brings it to a standard place and size.
 
     Args:
         vertices: (V, 3) metres.
-        light: (11,) light vector or None.
         rotation: (3, 3).
 
     Returns:
-        Vertices (V, 3), their centre at ``VIEW_DISTANCE`` before the camera, their farthest vertex at
-        ``VIEW_RADIUS`` from it, and the turned light.
+        (V, 3) metres: centred at ``VIEW_DISTANCE`` before the camera, the farthest vertex at ``VIEW_RADIUS``
+        from there.
     """
     rotation = rotation.to(vertices)
     centre = (vertices.amin(0) + vertices.amax(0)) / 2
     offset = vertices - centre
     offset = offset * (VIEW_RADIUS / offset.norm(dim=-1).max().clamp(min=1e-9))
-    turned = offset @ rotation.T + vertices.new_tensor([0, 0, VIEW_DISTANCE])
-    if light is not None:
-        light = light.clone()
-        light[LIGHT_DIRECTION] = rotation @ light[LIGHT_DIRECTION]
-    return turned, light
+    return offset @ rotation.T + vertices.new_tensor([0, 0, VIEW_DISTANCE])
 
 
 def framing_camera(vertices: Tensor, size: int, margin: float = VIEW_MARGIN) -> Tensor:
@@ -155,7 +148,9 @@ def render_from(
 ) -> View:
     """Renders one hand turned about the vertical axis through its centre, framed to fill the picture.
 
+    The hand turns; camera and light stay, so no side of it falls into darkness.
+
     Args are those of :func:`render_view`; ``yaw_deg`` is the turn in degrees.
     """
-    vertices, light = turn(vertices, light, yaw_rotation(yaw_deg))
+    vertices = turn(vertices, yaw_rotation(yaw_deg))
     return render_view(vertices, faces, framing_camera(vertices, size), size, face_textures, light)
