@@ -42,8 +42,8 @@ TURNS_DEG = (
     (RING, 1, (0.0, 1.5, 0.0)),
     (THUMB, 0, (-14.0, 0.0, 0.0)),
 )
-"""Finger, its joint, axis-angle. Brings the fingers' bones closer to -x, since all joints bend about global axes,
-like MANO's; and lays the thumb flatter, where its range of opposition begins."""
+"""Finger, its joint, axis-angle. Brings the fingers' bones closer to -x, since joints bend about global
+axes, like MANO's; and lays the thumb flatter, where its range of opposition begins."""
 
 WRIST_CUT = np.array([0.944, 0.329, 0.0])
 """Outward normal of the flat end behind the wrist."""
