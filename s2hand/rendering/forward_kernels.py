@@ -2,13 +2,14 @@
 
 A depth buffer's entry is one 64-bit integer: the bits of the (positive) float depth above, the side of the
 face below. Its minimum is the nearest face, ties going to the lower index, in any order of drawing: the
-picture does not depend on how the GPU schedules its threads.
+picture does not depend on how the GPU schedules its threads. Only the mesh's rectangle of the buffer is used.
 """
 
 import warp as wp
 
 from s2hand.rendering.geometry_kernels import (
     barycentrics,
+    clip_to_mesh,
     columns_of,
     edge_values,
     is_inside,
@@ -21,6 +22,24 @@ wp.set_module_options({"enable_backward": False})
 
 EMPTY = wp.constant(wp.int64(0x7FFFFFFFFFFFFFFF))
 LOW_WORD = wp.constant(wp.int64(0xFFFFFFFF))
+
+
+@wp.kernel
+def clear_buffer(
+    first_item: int,
+    bounds: wp.array2d(dtype=wp.int32),
+    samples: int,
+    strip: int,
+    buffer: wp.array3d(dtype=wp.int64),
+):
+    """One thread per ``strip`` picture pixels of a row: empties the mesh's rectangle."""
+    item_in_chunk, row, part = wp.tid()
+    item = first_item + item_in_chunk
+    size = buffer.shape[1] // samples
+    inside = clip_to_mesh(bounds, item, row, part * strip, wp.min((part + 1) * strip, size))
+    for i in range(samples):
+        for column in range(inside.first * samples, inside.stop * samples):
+            buffer[item, row * samples + i, column] = EMPTY
 
 
 @wp.kernel
@@ -40,54 +59,107 @@ def draw_faces(
     if not face.visible:
         return
     size = buffer.shape[1]
-    rows = rows_of(face.y, size)
-    inverse_z = wp.vec3(1.0 / face.z[0], 1.0 / face.z[1], 1.0 / face.z[2])
-    for row in range(rows.first, rows.last + 1):
+    rows = rows_of(face, size)
+    for row in range(rows.first, rows.stop):
         py = pixel_centre(row, size)
         columns = columns_of(face, py, size)
-        for column in range(columns.first, columns.last + 1):
+        for column in range(columns.first, columns.stop):
             edges = edge_values(face, pixel_centre(column, size), py)
             if is_inside(edges):
-                z = 1.0 / wp.dot(barycentrics(edges), inverse_z)
+                z = 1.0 / wp.dot(barycentrics(edges), face.inverse_z)
                 if near < z and z < far:
                     key = (wp.int64(wp.cast(z, wp.int32)) << wp.int64(32)) | wp.int64(face.side)
                     wp.atomic_min(buffer, item, size - 1 - row, column, key)
 
 
-@wp.kernel
-def resolve(
-    first_item: int,
-    buffer: wp.array3d(dtype=wp.int64),
-    face_colors: wp.array2d(dtype=wp.vec3),
+FILL_BACKGROUND = """
+    const int size = depth.shape[1];
+    const size_t plane = (size_t)size * size;
+    const size_t start = (size_t)row * size;
+    for (int channel = 0; channel < 3; ++channel) {
+        float* line = rgb.data + (item * 3 + channel) * plane + start;
+        const float value = background[channel];
+        for (int column = first; column < stop; ++column) line[column] = value;
+    }
+    float* coverage = silhouette.data + item * plane + start;
+    for (int column = first; column < stop; ++column) coverage[column] = 0.0f;
+    float* distance = depth.data + item * plane + start;
+    for (int column = first; column < stop; ++column) distance[column] = far;
+    const size_t width = (size_t)size * samples;
+    for (int i = 0; i < samples; ++i) {
+        int* sides = face_index.data + (item * width + row * samples + i) * width;
+        for (int column = first * samples; column < stop * samples; ++column) sides[column] = -1;
+    }
+"""
+"""C++, because plain loops over raw pointers become vector instructions on the CPU: most pixels are empty."""
+
+
+@wp.func_native(FILL_BACKGROUND)
+def fill_background(
+    item: int,
+    row: int,
+    first: int,
+    stop: int,
+    samples: int,
     background: wp.vec3,
     far: float,
-    samples: int,
     rgb: wp.array4d(dtype=float),
     silhouette: wp.array3d(dtype=float),
     depth: wp.array3d(dtype=float),
     face_index: wp.array3d(dtype=wp.int32),
 ):
-    """One thread per picture pixel: averages its ``samples`` x ``samples`` raster pixels."""
-    item_in_chunk, row, column = wp.tid()
+    """Writes an empty picture's pixels ``range(first, stop)`` of a row; all buffers are contiguous."""
+    ...
+
+
+@wp.kernel
+def resolve(
+    first_item: int,
+    bounds: wp.array2d(dtype=wp.int32),
+    buffer: wp.array3d(dtype=wp.int64),
+    face_colors: wp.array2d(dtype=wp.vec3),
+    background: wp.vec3,
+    far: float,
+    samples: int,
+    strip: int,
+    rgb: wp.array4d(dtype=float),
+    silhouette: wp.array3d(dtype=float),
+    depth: wp.array3d(dtype=float),
+    face_index: wp.array3d(dtype=wp.int32),
+):
+    """One thread per ``strip`` picture pixels of a row: averages ``samples`` x ``samples`` raster pixels."""
+    item_in_chunk, row, part = wp.tid()
     item = first_item + item_in_chunk
-    color = wp.vec3(0.0, 0.0, 0.0)
-    covered = wp.float32(0.0)
-    depth_sum = wp.float32(0.0)
-    for i in range(samples):
-        for j in range(samples):
-            key = buffer[item, row * samples + i, column * samples + j]
-            side = wp.int32(-1)
-            if key == EMPTY:
-                color += background
-                depth_sum += far
-            else:
-                side = int(key & LOW_WORD)
-                color += face_colors[item, side]
-                covered += 1.0
-                depth_sum += wp.cast(wp.int32(key >> wp.int64(32)), wp.float32)
-            face_index[item, row * samples + i, column * samples + j] = side
+    size = depth.shape[1]
+    start = part * strip
+    stop = wp.min(start + strip, size)
+    inside = clip_to_mesh(bounds, item, row, start, stop)
     weight = 1.0 / float(samples * samples)
-    for channel in range(3):
-        rgb[item, channel, row, column] = color[channel] * weight
-    silhouette[item, row, column] = covered * weight
-    depth[item, row, column] = depth_sum * weight
+    for end in range(2):
+        first = start
+        last = inside.first
+        if end == 1:
+            first = inside.stop
+            last = stop
+        fill_background(item, row, first, last, samples, background, far, rgb, silhouette, depth, face_index)
+    for column in range(inside.first, inside.stop):
+        color = wp.vec3(0.0, 0.0, 0.0)
+        covered = wp.float32(0.0)
+        depth_sum = wp.float32(0.0)
+        for i in range(samples):
+            for j in range(samples):
+                key = buffer[item, row * samples + i, column * samples + j]
+                side = wp.int32(-1)
+                if key == EMPTY:
+                    color += background
+                    depth_sum += far
+                else:
+                    side = int(key & LOW_WORD)
+                    color += face_colors[item, side]
+                    covered += 1.0
+                    depth_sum += wp.cast(wp.int32(key >> wp.int64(32)), wp.float32)
+                face_index[item, row * samples + i, column * samples + j] = side
+        for channel in range(3):
+            rgb[item, channel, row, column] = color[channel] * weight
+        silhouette[item, row, column] = covered * weight
+        depth[item, row, column] = depth_sum * weight

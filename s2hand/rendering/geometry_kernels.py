@@ -1,4 +1,4 @@
-"""Warp functions shared by all kernels: which side of a face is seen, and which pixels it may cover.
+"""Warp functions shared by all kernels: which side of a face is seen, and which pixels it covers.
 
 Coordinates: NDC, x right and y up, both in [-1, 1] between the image's borders; z is the camera's, metres.
 The raster has ``size`` x ``size`` pixels, column i and row i counted from the left and the **bottom** here;
@@ -7,6 +7,8 @@ lies at index ``size - 1 - y``.
 """
 
 import warp as wp
+
+wp.set_module_options({"enable_backward": False})
 
 MAX_NDC = wp.constant(1.0e5)
 """Faces with a corner further off are left out: edge tests in float32 mean nothing there."""
@@ -17,23 +19,28 @@ MIN_DEPTH_OF_NEAR = wp.constant(1.0e-3)
 
 @wp.struct
 class DrawnFace:
-    """A face as the camera sees it: its corners counter-clockwise, and the side that shows."""
+    """A face as the camera sees it, corners counter-clockwise. Edge k lies opposite to corner k."""
 
     visible: wp.bool
     side: wp.int32  # face index, plus the number of faces where the back side shows
     flipped: wp.bool  # the back side shows: corners are stored in reverse, (v2, v1, v0)
     x: wp.vec3
     y: wp.vec3
-    z: wp.vec3
+    inverse_z: wp.vec3
     area: wp.float32  # twice the area in NDC, positive
+    edge_x: wp.vec3  # the edge's vector
+    edge_y: wp.vec3
+    slope: wp.vec3  # edge_x / edge_y; 0 for level edges
+    origin_x: wp.vec3  # the edge's lower end
+    origin_y: wp.vec3
 
 
 @wp.struct
-class Columns:
-    """The pixel columns ``first <= i <= last`` that a face may cover in one row."""
+class Interval:
+    """The pixels ``range(first, stop)`` of a line."""
 
     first: wp.int32
-    last: wp.int32
+    stop: wp.int32
 
 
 @wp.func
@@ -62,8 +69,7 @@ def load_face(
     i0 = faces[face, 0]
     i1 = faces[face, 1]
     i2 = faces[face, 2]
-    count = vertices.shape[1]
-    if wp.min(wp.min(i0, i1), i2) < 0 or wp.max(wp.max(i0, i1), i2) >= count:
+    if wp.min(wp.min(i0, i1), i2) < 0 or wp.max(wp.max(i0, i1), i2) >= vertices.shape[1]:
         return drawn
     v0 = vertices[item, i0]
     v1 = vertices[item, i1]
@@ -78,18 +84,46 @@ def load_face(
         area = -area
         drawn.side = face + faces.shape[0]
         drawn.flipped = True
-    drawn.x = wp.vec3(v0[0], v1[0], v2[0])
-    drawn.y = wp.vec3(v0[1], v1[1], v2[1])
-    drawn.z = wp.vec3(v0[2], v1[2], v2[2])
-    drawn.area = area
     # A face of zero area covers no pixel's centre, except by rounding.
     drawn.visible = area > 0.0
+    drawn.x = wp.vec3(v0[0], v1[0], v2[0])
+    drawn.y = wp.vec3(v0[1], v1[1], v2[1])
+    drawn.inverse_z = wp.vec3(1.0 / v0[2], 1.0 / v1[2], 1.0 / v2[2])
+    drawn.area = area
+    drawn.edge_x = wp.vec3(v2[0] - v1[0], v0[0] - v2[0], v1[0] - v0[0])
+    drawn.edge_y = wp.vec3(v2[1] - v1[1], v0[1] - v2[1], v1[1] - v0[1])
+    drawn.slope = wp.vec3(
+        slope_of(drawn.edge_x[0], drawn.edge_y[0]),
+        slope_of(drawn.edge_x[1], drawn.edge_y[1]),
+        slope_of(drawn.edge_x[2], drawn.edge_y[2]),
+    )
+    # Two faces that share an edge run along it in opposite directions. Both measure from the same end, so
+    # that their edge values differ in sign only and no pixel falls between them.
+    low0 = lower_end(v1, v2)
+    low1 = lower_end(v2, v0)
+    low2 = lower_end(v0, v1)
+    drawn.origin_x = wp.vec3(low0[0], low1[0], low2[0])
+    drawn.origin_y = wp.vec3(low0[1], low1[1], low2[1])
     return drawn
 
 
 @wp.func
+def slope_of(run: float, rise: float):
+    if rise == 0.0:
+        return 0.0
+    return run / rise
+
+
+@wp.func
+def lower_end(a: wp.vec3, b: wp.vec3):
+    if a[1] < b[1] or (a[1] == b[1] and a[0] < b[0]):
+        return a
+    return b
+
+
+@wp.func
 def pixel_centre(index: int, size: int):
-    return float(2 * index + 1 - size) / float(size)
+    return float(2 * index + 1 - size) * (1.0 / float(size))
 
 
 @wp.func
@@ -99,75 +133,95 @@ def to_pixel(ndc: float, size: int):
 
 
 @wp.func
-def rows_of(y: wp.vec3, size: int):
-    """The pixel rows whose centres the face may reach, clipped to the image."""
-    rows = Columns()
-    low = to_pixel(wp.min(wp.min(y[0], y[1]), y[2]), size)
-    high = to_pixel(wp.max(wp.max(y[0], y[1]), y[2]), size)
-    # One more on either side than exact arithmetic needs; clamped as floats, so the cast cannot overflow.
-    rows.first = int(wp.clamp(wp.ceil(low) - 1.0, 0.0, float(size)))
-    rows.last = int(wp.clamp(wp.floor(high) + 1.0, -1.0, float(size - 1)))
-    return rows
+def pixels_between(low: float, high: float, size: int):
+    """The pixels whose centres lie in [low, high] (NDC) or a hair outside, clipped to the image."""
+    pixels = Interval()
+    slack = 0.01 + 1.0e-6 * float(size) * (wp.abs(low) + wp.abs(high))
+    # Clamped as floats, so that no cast overflows.
+    pixels.first = int(wp.clamp(wp.ceil(to_pixel(low, size) - slack), 0.0, float(size)))
+    pixels.stop = int(wp.clamp(wp.floor(to_pixel(high, size) + slack) + 1.0, 0.0, float(size)))
+    return pixels
 
 
 @wp.func
-def edge_value(ax: float, ay: float, bx: float, by: float, px: float, py: float):
-    """Twice the signed area of (a, b, p): not negative where p lies on or left of the edge a -> b.
-
-    The edge is evaluated from its lower end whichever way it runs, so two faces that share it get values that
-    differ in sign only: no pixel falls between them.
-    """
-    if ay < by or (ay == by and ax < bx):
-        return (bx - ax) * (py - ay) - (by - ay) * (px - ax)
-    return -((ax - bx) * (py - by) - (ay - by) * (px - bx))
-
-
-@wp.func
-def edge_values(face: DrawnFace, px: float, py: float):
-    """The three edge values at a point, number k belonging to the edge opposite to corner k."""
-    return wp.vec3(
-        edge_value(face.x[1], face.y[1], face.x[2], face.y[2], px, py),
-        edge_value(face.x[2], face.y[2], face.x[0], face.y[0], px, py),
-        edge_value(face.x[0], face.y[0], face.x[1], face.y[1], px, py),
-    )
-
-
-@wp.func
-def is_inside(edges: wp.vec3):
-    return edges[0] >= 0.0 and edges[1] >= 0.0 and edges[2] >= 0.0
-
-
-@wp.func
-def barycentrics(edges: wp.vec3):
-    """Barycentric coordinates on screen from the edge values of a covered pixel."""
-    total = edges[0] + edges[1] + edges[2]
-    return edges / total
-
-
-@wp.func
-def clip_columns(columns: Columns, ax: float, ay: float, bx: float, by: float, py: float, size: int):
-    """Narrows a row's columns to the inner side of the edge a -> b, with a pixel to spare."""
-    rise = by - ay
-    if rise == 0.0:
-        return columns
-    slope = (bx - ax) / rise
-    crossing = ax + slope * (py - ay)
-    slack = 1.0e-6 * (wp.abs(ax) + wp.abs(bx) + wp.abs(crossing))
-    if rise > 0.0:  # inside is on the left of an edge that goes up
-        right = wp.floor(to_pixel(crossing + slack, size)) + 1.0
-        columns.last = int(wp.clamp(right, -1.0, float(columns.last)))
-    else:
-        left = wp.ceil(to_pixel(crossing - slack, size)) - 1.0
-        columns.first = int(wp.clamp(left, float(columns.first), float(size)))
-    return columns
+def rows_of(face: DrawnFace, size: int):
+    """The pixel rows that the face may cover."""
+    return pixels_between(wp.min(face.y), wp.max(face.y), size)
 
 
 @wp.func
 def columns_of(face: DrawnFace, py: float, size: int):
     """The pixel columns that the face may cover in the row whose centre is ``py``."""
-    every = Columns()
-    every.first = 0
-    every.last = size - 1
-    one = clip_columns(every, face.x[0], face.y[0], face.x[1], face.y[1], py, size)
-    two = clip_columns(one, face.x[1], face.y[1], face.x[2], face.y[2], py, size)
-    return clip_columns(two, face.x[2], face.y[2], face.x[0], face.y[0], py, size)
+    low = wp.min(face.x)
+    high = wp.max(face.x)
+    for k in range(3):
+        rise = face.edge_y[k]
+        if rise != 0.0:
+            crossing = face.origin_x[k] + face.slope[k] * (py - face.origin_y[k])
+            slack = 1.0e-6 * (wp.abs(face.origin_x[k]) + wp.abs(face.edge_x[k]))
+            if rise > 0.0:  # the inside is on the left of an edge that goes up
+                high = wp.min(high, crossing + slack)
+            else:
+                low = wp.max(low, crossing - slack)
+    return pixels_between(low, high, size)
+
+
+@wp.func
+def edge_values(face: DrawnFace, px: float, py: float):
+    """Twice the signed areas between a point and each edge: none is negative inside the face."""
+    return wp.cw_mul(face.edge_x, wp.vec3(py, py, py) - face.origin_y) - wp.cw_mul(
+        face.edge_y, wp.vec3(px, px, px) - face.origin_x
+    )
+
+
+@wp.func
+def is_inside(edges: wp.vec3):
+    return wp.min(edges) >= 0.0
+
+
+@wp.func
+def barycentrics(edges: wp.vec3):
+    """Barycentric coordinates on screen from the edge values of a covered pixel."""
+    return edges / (edges[0] + edges[1] + edges[2])
+
+
+@wp.kernel
+def mesh_bounds(
+    first_item: int,
+    vertices: wp.array2d(dtype=wp.vec3),
+    near: float,
+    size: int,
+    samples: int,
+    bounds: wp.array2d(dtype=wp.int32),
+):
+    """One thread per vertex: the rectangle of picture pixels that a mesh may cover.
+
+    Writes:
+        bounds: (B, 4) minima of first row (from the top), first column, -stop of rows, -stop of columns; the
+            caller fills it with ``size``.
+    """
+    item_in_chunk, index = wp.tid()
+    item = first_item + item_in_chunk
+    vertex = vertices[item, index]
+    if is_drawable(vertex, near):
+        columns = pixels_between(vertex[0], vertex[0], size * samples)
+        rows = pixels_between(-vertex[1], -vertex[1], size * samples)
+        wp.atomic_min(bounds, item, 0, rows.first // samples)
+        wp.atomic_min(bounds, item, 1, columns.first // samples)
+        wp.atomic_min(bounds, item, 2, -((rows.stop + samples - 1) // samples))
+        wp.atomic_min(bounds, item, 3, -((columns.stop + samples - 1) // samples))
+
+
+@wp.func
+def clip_to_mesh(bounds: wp.array2d(dtype=wp.int32), item: int, row: int, first: int, stop: int):
+    """The part of a picture row's pixels ``range(first, stop)`` inside the mesh's rectangle.
+
+    An empty part keeps ``first <= Interval.first == Interval.stop <= stop``.
+    """
+    inside = Interval()
+    inside.first = first
+    inside.stop = first
+    if row >= bounds[item, 0] and row < -bounds[item, 2]:
+        inside.first = wp.clamp(bounds[item, 1], first, stop)
+        inside.stop = wp.clamp(-bounds[item, 3], inside.first, stop)
+    return inside

@@ -51,13 +51,12 @@ def interior_gradient(
     weighted = wp.vec3(0.0, 0.0, 0.0)  # sum of upstream * z^2 * w_k over pixels
     if face.visible:
         size = face_index.shape[1]
-        rows = rows_of(face.y, size)
-        inverse_z = wp.vec3(1.0 / face.z[0], 1.0 / face.z[1], 1.0 / face.z[2])
-        for row in range(rows.first, rows.last + 1):
+        rows = rows_of(face, size)
+        for row in range(rows.first, rows.stop):
             py = pixel_centre(row, size)
             columns = columns_of(face, py, size)
             line = size - 1 - row
-            for column in range(columns.first, columns.last + 1):
+            for column in range(columns.first, columns.stop):
                 if face_index[item, line, column] == face.side:
                     i = line // samples
                     j = column // samples
@@ -68,23 +67,21 @@ def interior_gradient(
                     upstream = grad_depth[item, i, j]
                     if upstream != 0.0:
                         w = barycentrics(edge_values(face, pixel_centre(column, size), py))
-                        z = 1.0 / wp.dot(w, inverse_z)
+                        z = 1.0 / wp.dot(w, face.inverse_z)
                         weighted += upstream * z * z * w
         if count > 0:
             weight = 1.0 / float(samples * samples)
             grad_colors[item, face.side] = color * weight
             weighted = weighted * weight
             # Screen derivatives of the barycentrics: of edge values over the area.
-            slope_x = wp.vec3(face.y[1] - face.y[2], face.y[2] - face.y[0], face.y[0] - face.y[1])
-            slope_y = wp.vec3(face.x[2] - face.x[1], face.x[0] - face.x[2], face.x[1] - face.x[0])
-            inverse_z_x = wp.dot(slope_x, inverse_z) / face.area
-            inverse_z_y = wp.dot(slope_y, inverse_z) / face.area
+            inverse_z_x = -wp.dot(face.edge_y, face.inverse_z) / face.area
+            inverse_z_y = wp.dot(face.edge_x, face.inverse_z) / face.area
             for k in range(3):
                 corner = k
                 if face.flipped:
                     corner = 2 - k
                 grad_corners[item, index, corner] = weighted[k] * wp.vec3(
-                    inverse_z_x, inverse_z_y, inverse_z[k] * inverse_z[k]
+                    inverse_z_x, inverse_z_y, face.inverse_z[k] * face.inverse_z[k]
                 )
     owned[item, index] = count
 

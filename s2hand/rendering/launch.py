@@ -66,10 +66,10 @@ def launch_over_batch(passes, batch_size: int, device: torch.device) -> None:
     for kernel, _, _ in passes:
         compile_for_cpu(kernel)
     chunks = split_batch(batch_size, torch.get_num_threads())
-    if len(chunks) == 1:
-        run(chunks[0])
-    else:
-        list(thread_pool().map(run, chunks))
+    others = [thread_pool().submit(run, chunk) for chunk in chunks[1:]]
+    run(chunks[0])
+    for other in others:
+        other.result()
 
 
 def as_warp(tensor: Tensor, dtype=None):

@@ -9,6 +9,7 @@ import warp as wp
 from torch import Tensor
 
 from s2hand.rendering import border_kernels, forward_kernels, interior_kernels
+from s2hand.rendering.geometry_kernels import mesh_bounds
 from s2hand.rendering.launch import as_warp, launch_over_batch
 from s2hand.structures import RenderOutput
 
@@ -31,15 +32,26 @@ def rasterize_op(
     """Draws; ``samples`` x ``samples`` raster pixels make a picture pixel. See :func:`rasterize`."""
     batch_size, device = len(vertices), vertices.device
     raster_size = image_size * samples
-    buffer = torch.full((batch_size, raster_size, raster_size), EMPTY_KEY, dtype=torch.int64, device=device)
+    buffer = torch.empty((batch_size, raster_size, raster_size), dtype=torch.int64, device=device)
+    bounds = torch.full((batch_size, 4), image_size, dtype=torch.int32, device=device)
     outputs = _empty_outputs(vertices, image_size, samples)
-    vertices_w = as_warp(vertices.contiguous(), wp.vec3)
-    colors_w = as_warp(face_colors.contiguous(), wp.vec3)
-    draw = [vertices_w, as_warp(faces), near, far, fill_back, as_warp(buffer)]
-    resolve = [as_warp(buffer), colors_w, wp.vec3(*background), far, samples, *map(as_warp, outputs)]
+    vertices_w, colors_w = as_warp(vertices.contiguous(), wp.vec3), as_warp(face_colors.contiguous(), wp.vec3)
+    bounds_w, buffer_w = as_warp(bounds), as_warp(buffer)
+    strip = image_size if device.type == "cpu" else 1
+    parts = image_size // strip
     passes = [
-        (forward_kernels.draw_faces, (len(faces),), draw),
-        (forward_kernels.resolve, (image_size, image_size), resolve),
+        (mesh_bounds, (vertices.shape[1],), [vertices_w, near, image_size, samples, bounds_w]),
+        (forward_kernels.clear_buffer, (image_size, parts), [bounds_w, samples, strip, buffer_w]),
+        (
+            forward_kernels.draw_faces,
+            (len(faces),),
+            [vertices_w, as_warp(faces), near, far, fill_back, buffer_w],
+        ),
+        (
+            forward_kernels.resolve,
+            (image_size, parts),
+            [bounds_w, buffer_w, colors_w, wp.vec3(*background), far, samples, strip, *map(as_warp, outputs)],
+        ),
     ]
     launch_over_batch(passes, batch_size, device)
     return outputs
@@ -86,16 +98,20 @@ def rasterize_backward_op(
     owned = as_warp(torch.empty((batch_size, num_faces), dtype=torch.int32, device=device))
     corners = torch.zeros((batch_size, num_faces, 3, 3), device=device)
     edges = torch.zeros((batch_size, num_faces, 3, 2, 2), device=device)
-    upstream = torch.empty((batch_size, 2 * image_size, 4, image_size), device=device)
-    products = torch.empty((batch_size, 2 * raster_size, samples, image_size), device=device)
-    bounds = torch.empty((batch_size, 2 * image_size, 2), dtype=torch.int32, device=device)
-    upstream_w, products_w, bounds_w = as_warp(upstream), as_warp(products), as_warp(bounds)
+    pitch = -(-image_size // border_kernels.LANES) * border_kernels.LANES
+    upstream = torch.empty((batch_size, 2 * image_size, 4, pitch), device=device)
+    products = torch.empty((batch_size, 2 * raster_size, samples, pitch), device=device)
+    line_bounds = torch.empty((batch_size, 2 * image_size, 2), dtype=torch.int32, device=device)
+    mesh = torch.full((batch_size, 4), image_size, dtype=torch.int32, device=device)
+    upstream_w, products_w, mesh_w = as_warp(upstream), as_warp(products), as_warp(mesh)
+    bounds_w = as_warp(line_bounds, wp.vec2i)
     corners_w, edges_w = as_warp(corners, wp.vec3), as_warp(edges, wp.vec2)
     order, start = (as_warp(t) for t in corners_by_vertex(faces, num_vertices))
     background_w = wp.vec3(*background)
+    block = border_kernels.LANES if device.type == "cpu" else 1
     scene = [vertices_w, faces_w, near, fill_back, samples]
-    lines = [upstream_w, products_w, bounds_w]
     passes = [
+        (mesh_bounds, (num_vertices,), [vertices_w, near, image_size, samples, mesh_w]),
         (
             interior_kernels.interior_gradient,
             (num_faces,),
@@ -103,13 +119,20 @@ def rasterize_backward_op(
         ),
         (
             border_kernels.prepare_lines,
-            (2, image_size),
-            [index_w, colors_w, background_w, samples, rgb_w, silhouette_w, *lines],
+            (-(-image_size // block),),
+            [
+                *[mesh_w, index_w, colors_w, background_w, samples, block],
+                *[rgb_w, silhouette_w, upstream_w, products_w],
+            ],
         ),
+        (border_kernels.bound_lines, (2, image_size), [mesh_w, upstream_w, image_size, bounds_w]),
         (
             border_kernels.scan_edges,
             (num_faces, 3, 2),
-            [*scene, eps, background_w, index_w, colors_w, owned, *lines, edges_w],
+            [
+                *[*scene, eps, background_w, index_w, colors_w, owned],
+                *[upstream_w, products_w, bounds_w, edges_w],
+            ],
         ),
         (
             interior_kernels.gather_vertices,
