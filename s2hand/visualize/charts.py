@@ -60,22 +60,27 @@ def svg_chart(curve: Curve) -> str:
         return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
 
     marks = _axes(curve, [x for x in x_ticks if x_low <= x <= x_high], y_ticks, place)
+    for value in curve.reference.values():
+        y = place(x_low, value)[1]
+        marks.append(f'<line class="reference" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
     for number, points in enumerate(lines.values()):
         marks += _line([place(x, y) for x, y in points], number % SERIES_COLORS)
-    for name, value in curve.reference.items():
-        marks += _reference(name, value, place(x_low, value)[1])
     label = escape(f"{curve.title}: {', '.join(lines)}", quote=True)
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(marks)}</svg>'
 
 
 def svg_legend(curve: Curve) -> str:
-    """The names of a chart's lines with their colours, as HTML; empty for a single line."""
-    if len(curve.series) < 2:
+    """Names of a chart's lines and values of its references, as HTML; empty for a line on its own."""
+    if len(curve.series) + len(curve.reference) < 2:
         return ""
-    entries = (
-        f'<span><i style="background:var(--series-{number % SERIES_COLORS})"></i>{escape(name)}</span>'
+    entries = [
+        f'<span><i style="border-color:var(--series-{number % SERIES_COLORS})"></i>{escape(name)}</span>'
         for number, name in enumerate(curve.series)
-    )
+    ]
+    entries += [
+        f'<span><i class="dashed"></i>{escape(name)} {value:.4g}</span>'
+        for name, value in curve.reference.items()
+    ]
     return f'<div class="legend">{"".join(entries)}</div>'
 
 
@@ -105,16 +110,6 @@ def _axes(curve: Curve, x_ticks, y_ticks, place) -> list[str]:
     middle = (LEFT + WIDTH - RIGHT) / 2
     marks.append(f'<text x="{middle}" y="{HEIGHT - 5}" text-anchor="middle">{escape(curve.x_label)}</text>')
     return marks
-
-
-def _reference(name: str, value: float, y: float) -> list[str]:
-    """A dashed line at height ``y`` with its name above its right end."""
-    right = WIDTH - RIGHT
-    label = f"{escape(name)} {value:.4g}"
-    return [
-        f'<line class="reference" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>',
-        f'<text class="halo" x="{right}" y="{y - 6:.1f}" text-anchor="end">{label}</text>',
-    ]
 
 
 def _line(points: list[tuple[float, float]], number: int) -> list[str]:

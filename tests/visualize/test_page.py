@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from s2hand.visualize import Curve, Figure, Table, filmstrip, turntable, viewer_mesh, write_gif, write_page
-from s2hand.visualize.charts import nice_ticks, svg_chart
+from s2hand.visualize.charts import nice_ticks, svg_chart, svg_legend
 from s2hand.visualize.embed import data_uri
 
 VOID = {"meta", "img", "br", "link", "input"}
@@ -132,6 +132,8 @@ def test_a_chart_places_its_points_and_skips_what_is_not_finite():
     assert points[2, 1] < points[0, 1]
     dashed = next(mark for mark in root.findall("line") if mark.get("class") == "reference")
     assert abs(float(dashed.get("y1")) - points[1, 1]) < 0.11
+    assert "b 5" in svg_legend(curve)
+    assert svg_legend(Curve("alone", {"a": [(0, 1)]})) == ""
 
 
 def test_an_empty_chart_says_so():
