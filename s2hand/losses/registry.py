@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
@@ -56,8 +57,9 @@ class LossInputs:
         """(stages, B, 21, 2) keypoints of the 2D branch, 224-px units."""
         return self.prediction.heatmap_keypoints * self.px_scale
 
+    @cached_property
     def pictures(self) -> tuple[Tensor, Tensor]:
-        """(shown, target) that photometric losses compare, (B, 3, S, S) each."""
+        """(shown, target) that photometric losses compare, (B, 3, S, S) each; made once for all of them."""
         render = self.prediction.render
         return self.photometric_pair(render.rgb, render.silhouette, self.batch.image)
 
@@ -109,15 +111,15 @@ def _consistency(x: LossInputs) -> Tensor:
 
 
 def _texture(x: LossInputs) -> Tensor:
-    return photometric.texture_loss(*x.pictures(), x.batch.photometric_weight, x.average_total)
+    return photometric.texture_loss(*x.pictures, x.batch.photometric_weight, x.average_total)
 
 
 def _mean_colour(x: LossInputs) -> Tensor:
-    return photometric.mean_colour_loss(*x.pictures(), x.batch.photometric_weight, x.average_total)
+    return photometric.mean_colour_loss(*x.pictures, x.batch.photometric_weight, x.average_total)
 
 
 def _ssim(x: LossInputs) -> Tensor:
-    return photometric.ssim_loss(*x.pictures())
+    return photometric.ssim_loss(*x.pictures)
 
 
 def _texture_outliers(x: LossInputs) -> Tensor:
