@@ -28,9 +28,6 @@ def score_files(
     gt_dir: str | Path,
     pred_path: str | Path,
     out_dir: str | Path | None = None,
-    *,
-    json_path: str | Path | None = None,
-    plot_path: str | Path | None = None,
     dataset: str | None = None,
 ) -> dict:
     """Compares predictions with FreiHAND's or HO-3D v2's evaluation labels, as they stand in their files.
@@ -38,9 +35,7 @@ def score_files(
     Args:
         gt_dir: the dataset's folder with evaluation_xyz.json and evaluation_verts.json.
         pred_path: pred.json or a zip holding it, in the dataset's own joint order and frame.
-        out_dir: takes scores.json and pck.png; None writes only what the next two name.
-        json_path: where to write the figures instead.
-        plot_path: where to draw the PCK curves instead.
+        out_dir: takes scores.json and pck.png; made if needed. None writes nothing.
         dataset: "freihand" or "ho3d"; None tells by the folder's files. It steers the warnings only: the
             figures are the official scripts' for either.
 
@@ -75,14 +70,10 @@ def score_files(
         "warnings": suspicions(gt_joints, pred_joints, pred_vertices, dataset),
     }
     if out_dir is not None:
-        json_path = json_path or Path(out_dir) / SCORES_FILE
-        plot_path = plot_path or Path(out_dir) / PLOT_FILE
-    if json_path is not None:
-        Path(json_path).parent.mkdir(parents=True, exist_ok=True)
-        Path(json_path).write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-    if plot_path is not None:
-        Path(plot_path).parent.mkdir(parents=True, exist_ok=True)
-        plot_pck(accumulator.pck_curves(), Path(plot_path))
+        out_dir = Path(out_dir)
+        out_dir.mkdir(parents=True, exist_ok=True)
+        (out_dir / SCORES_FILE).write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+        plot_pck(accumulator.pck_curves(), out_dir / PLOT_FILE)
     return scores
 
 
