@@ -177,5 +177,6 @@ def make_loader(
 def _start_worker(worker_id: int) -> None:
     # One core a worker: OpenCV's threads on top of the workers only get in each other's way.
     cv2.setNumThreads(0)
-    # Ctrl-C reaches every process of the terminal; the main one answers it, after the batch in hand.
+    # Ctrl-C and a job's end reach every process; the main one answers them, after the batch in hand.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -17,7 +17,7 @@ def degrade(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
         (S, S, 3) uint8 RGB.
     """
     size = len(picture)
-    white_balance = 1 + random.normal(0, 0.04, 3)
+    white_balance = 1 + random.normal(0, 0.03, 3)
     exposed = np.clip(picture * (white_balance * random.uniform(0.85, 1.15)), 0, 1).astype(np.float32)
     exposed **= np.float32(random.uniform(0.85, 1.2))
     blurred = cv2.GaussianBlur(exposed, (0, 0), max(0.2, random.gamma(2.0, 0.22)) * size / 224)

@@ -14,7 +14,7 @@ FOREARM_GROWTH = 1.45
 CUFF_SWELL = 1.16
 """A sleeve's radius over the arm's."""
 
-STEEPEST_TOWARDS_CAMERA = -0.3
+STEEPEST_TOWARDS_CAMERA = -0.15
 """An arm that would come straight at the camera is bent aside to this z of its direction."""
 
 

@@ -1,7 +1,7 @@
 """Where a synthetic hand is and who looks at it: hand frame, views, cameras, placement, light.
 
-Camera frame: x right, y down, z forward, metres. A hand's own frame has three axes: towards the fingers,
-towards the thumb's side, out of the palm.
+Camera frame: x right, y down, z forward, metres. A hand's own frame has three axes: towards the thumb's
+side, towards the fingers, out of the palm.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ OFF_CENTRE_DEVIATION = 0.03
 BORDER = 0.02
 """Deviation of the hand's place and what stays free around it, in sides of the crop."""
 
-VIEW_SHARES = (0.42, 0.36, 0.22)
+VIEW_SHARES = (0.45, 0.4, 0.15)
 """Palm to the camera (third person), back to the camera (mostly one's own hand), any view at all."""
 
 TILT_DEVIATION_RAD = np.deg2rad(38)
 IN_PLANE_DEVIATION_RAD = np.deg2rad(70)
 
-PALM_VIEW = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, -1]])
-BACK_VIEW = np.array([[0.0, -1, 0], [-1, 0, 0], [0, 0, 1]])
-"""Camera-frame columns of (fingers, thumb's side, palm) for fingers pointing up."""
+PALM_VIEW = np.diag([1.0, -1, -1])
+BACK_VIEW = np.diag([-1.0, -1, 1])
+"""Camera-frame columns of (thumb's side, fingers, palm) for fingers pointing up."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ def hand_frame(joints: np.ndarray) -> np.ndarray:
         joints: (21, 3) metres.
 
     Returns:
-        (3, 3) columns: towards the middle finger, towards the thumb's side, out of the palm.
+        (3, 3) columns: towards the thumb's side, towards the middle finger, out of the palm.
     """
     fingers = joints[9] - joints[0]
     fingers = fingers / np.linalg.norm(fingers)
     side = joints[5] - joints[17]
     side = side - fingers * (side @ fingers)
     side = side / np.linalg.norm(side)
-    return np.stack([fingers, side, np.cross(side, fingers)], -1)
+    return np.stack([side, fingers, np.cross(side, fingers)], -1)
 
 
 def sample_rotation(random: np.random.Generator, frame: np.ndarray) -> np.ndarray:
@@ -146,11 +146,11 @@ def _box(points: np.ndarray, K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def sample_light(random: np.random.Generator) -> SceneLight:
     """Draws a lamp, mostly above and before the hand, and ambient light of another tint."""
     towards = random.normal((0, -0.6, -0.9), (0.7, 0.5, 0.4))
-    warmth, ambient_warmth = random.normal(0, 0.05, 2)
+    warmth, ambient_warmth = random.normal(0, 0.04, 2)
     tint = np.array([1.0, 0.3, -1.0])
     return SceneLight(
         towards=towards / np.linalg.norm(towards),
-        ambient=random.uniform(0.3, 0.6) * (1 + ambient_warmth * tint),
-        directional=random.uniform(0.25, 0.6) * (1 + warmth * tint),
+        ambient=random.uniform(0.36, 0.64) * (1 + ambient_warmth * tint),
+        directional=random.uniform(0.3, 0.6) * (1 + warmth * tint),
         gloss=random.uniform(0, 0.1),
     )

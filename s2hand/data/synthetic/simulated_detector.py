@@ -11,7 +11,7 @@ from s2hand.skeleton import FINGERS, NUM_JOINTS, WRIST
 REFERENCE_SIZE = 224
 """Side in pixels to which the noise settings refer; other image sizes scale them."""
 
-FLESH_DEPTH, WRIST_FLESH_DEPTH = 0.016, 0.03
+FINGER_FLESH_DEPTH, KNUCKLE_FLESH_DEPTH, WRIST_FLESH_DEPTH = 0.014, 0.026, 0.032
 """Metres from a joint's centre to its own skin, at most. What is farther in front of it hides it."""
 
 BEST_CONFIDENCE, CONFIDENCE_LOSS = 0.92, 0.07
@@ -63,7 +63,8 @@ def hidden_joints(joint_depths: np.ndarray, keypoints: np.ndarray, depth: np.nda
         (21,) bool.
     """
     column, row = np.clip(np.floor(keypoints).astype(int), 0, len(depth) - 1).T
-    flesh = np.full(NUM_JOINTS, FLESH_DEPTH)
+    flesh = np.full(NUM_JOINTS, FINGER_FLESH_DEPTH)
+    flesh[[chain[0] for chain in FINGERS.values()]] = KNUCKLE_FLESH_DEPTH
     flesh[WRIST] = WRIST_FLESH_DEPTH
     return joint_depths - depth[row, column] > flesh
 

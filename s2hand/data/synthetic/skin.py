@@ -74,10 +74,10 @@ class SkinPainter:
         Returns:
             (F, 3) RGB in [0, 1].
         """
-        place = random.uniform(0, len(SKIN_TONES) - 1)
-        darkness = place / (len(SKIN_TONES) - 1)
+        darkness = random.beta(1.0, 1.4)
+        place = darkness * (len(SKIN_TONES) - 1)
         tone = np.array([np.interp(place, np.arange(len(SKIN_TONES)), channel) for channel in SKIN_TONES.T])
-        tone = tone * (1 + random.normal(0, 0.03, 3))
+        tone = tone * (1 + random.normal(0, 0.02, 3))
         colours = tone * BLUSH ** (self.blush[:, None] * random.uniform(0.3, 1.3))
         colours += self.paleness[:, None] * PALENESS * (0.6 + 1.6 * darkness) * random.uniform(0.5, 1.2)
         brightness = 1 + random.uniform(0.02, 0.06) * self._mottling(random)

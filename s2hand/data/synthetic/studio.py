@@ -95,7 +95,7 @@ class Studio:
         self.frame = hand_frame(rest_joints[0])
         self.mesh = ArmMesh(model.faces, len(model.v_template))
         self.faces = torch.from_numpy(self.mesh.faces.astype(np.int32))
-        rest = self.mesh.vertices(rest_vertices[0], self.frame[:, 0], cuff=1.0)
+        rest = self.mesh.vertices(rest_vertices[0], self.frame[:, 1], cuff=1.0)
         palm = self.mesh.normals(rest)[self.mesh.faces].mean(1) @ self.frame[:, 2]
         self.painter = SkinPainter(rest[self.mesh.faces].mean(1), palm, rest_joints[0], self.mesh.ring)
 
