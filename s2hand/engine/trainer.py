@@ -203,12 +203,14 @@ class Trainer:
                 if stop.signal is not None:
                     self._stop_early(stop.signal)
         means = averages.means()
-        self.recorder.record(
-            "train",
-            means | {"learning_rate": rate, "images_per_second": images / (time.perf_counter() - start)},
-            epoch=progress.epoch + 1,
-            step=progress.step,
-        )
+        if images:  # none are left when the run was stopped after an epoch's last batch
+            speed = images / (time.perf_counter() - start)
+            self.recorder.record(
+                "train",
+                means | {"learning_rate": rate, "images_per_second": speed},
+                epoch=progress.epoch + 1,
+                step=progress.step,
+            )
         return means
 
     def _train_batch(self, batch: HandBatch, last: bool) -> dict[str, Tensor]:

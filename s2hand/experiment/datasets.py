@@ -66,8 +66,9 @@ def _synthetic(config: Config, training: bool, labels: set[str] | None, augment)
 
     write_synthetic_dataset(
         config.synthetic_base_path,
-        train_size=config.synthetic_train_size,
-        eval_size=config.synthetic_eval_size,
+        train=config.synthetic_train_size,
+        evaluation=config.synthetic_eval_size,
+        image_size=config.image_size,
         seed=config.synthetic_seed,
         hand_model=config.hand_model,
     )

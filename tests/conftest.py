@@ -1,0 +1,78 @@
+"""What tests of several parts share: a small generated dataset and the config of a small network."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from s2hand.config import config_from_dict
+from s2hand.data.synthetic import write_synthetic_dataset
+
+IMAGE_SIZE, TRAIN_SIZE, EVAL_SIZE = 64, 24, 8
+
+STAGES = {
+    "shape": (
+        ["tsa_poses", "open_2dj", "mscale", "open_bone_direc"],
+        ["joints", "verts"],
+    ),
+    "kp": (["hm_integral"], ["heatmaps"]),
+    "finetune": (
+        ["tsa_poses", "open_2dj", "mscale", "open_bone_direc", "hm_integral", "kp_cons", "texture", "mtex"],
+        ["joints", "verts", "textures", "lights", "heatmaps"],
+    ),
+    "e2e": (
+        [
+            *("tsa_poses", "open_2dj", "mscale", "open_bone_direc", "hm_integral", "kp_cons", "triangle"),
+            *("mshape", "texture", "mtex", "mrgb"),
+        ],
+        ["joints", "verts", "textures", "lights", "heatmaps"],
+    ),
+}
+"""Losses and outputs of each published stage."""
+
+
+@pytest.fixture(scope="session")
+def synthetic_root(tmp_path_factory):
+    """A generated dataset of a few small pictures, in FreiHAND's layout."""
+    root = tmp_path_factory.mktemp("data") / "synthetic"
+    write_synthetic_dataset(
+        root, train=TRAIN_SIZE, evaluation=EVAL_SIZE, image_size=IMAGE_SIZE, processes=1, progress=False
+    )
+    return root
+
+
+@pytest.fixture
+def small_config(synthetic_root, tmp_path):
+    """``small_config(stage, **changes)``: a config that trains in seconds, in a run folder of its own."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+
+    def make(stage: str = "shape", **changes):
+        losses, requires = STAGES[stage]
+        return config_from_dict(
+            {
+                "train_datasets": ["Synthetic"],
+                "synthetic_base_path": str(synthetic_root),
+                "synthetic_train_size": TRAIN_SIZE,
+                "synthetic_eval_size": EVAL_SIZE,
+                "base_out_path": str(tmp_path / "run"),
+                "task": "hm_train" if stage == "kp" else "train",
+                "losses": losses,
+                "train_requires": requires,
+                "test_requires": requires,
+                "image_size": IMAGE_SIZE,
+                "backbone": "test_resnet",
+                "hourglass_stacks": 1,
+                "hourglass_features": 16,
+                "hourglass_modules": 1,
+                "total_epochs": 2,
+                "train_batch": 8,
+                "val_batch": 8,
+                "num_workers": 0,
+                "device": "cpu",
+            }
+            | changes
+        )
+
+    yield make
+    torch.set_num_threads(threads)
