@@ -39,7 +39,8 @@ def read_mask(path: str | Path) -> np.ndarray:
 
 def _decode(path: str | Path, flags: int) -> np.ndarray:
     try:
-        encoded = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            encoded = file.read()
     except OSError as error:
         raise DatasetError(f"cannot read {path} ({error.strerror}): is the dataset complete?") from None
     if _is_cut_short(encoded):

@@ -23,19 +23,16 @@ def collate_hands(samples: Sequence[Sample]) -> HandBatch:
     Returns:
         The batch; fields that the samples lack are None.
     """
-    stacked = {name: torch.from_numpy(np.stack([sample[name] for sample in samples])) for name in samples[0]}
-    image = stacked.pop("image").permute(0, 3, 1, 2)
-    mask = stacked.pop("mask", None)
-    return HandBatch(
-        image=_unit_range(image),
-        mask=None if mask is None else _unit_range(mask),
-        **stacked,
-    )
+    stacked = {name: np.stack([sample[name] for sample in samples]) for name in samples[0] if name != "image"}
+    # Channels are taken apart as bytes, in cache: on the batch in float it takes ten times as long.
+    stacked["image"] = np.stack([cv2.split(sample["image"]) for sample in samples])
+    return HandBatch(**{name: _as_tensor(array) for name, array in stacked.items()})
 
 
-def _unit_range(bytes_: torch.Tensor) -> torch.Tensor:
-    """uint8 in [0, 255] to contiguous float32 in [0, 1]."""
-    return bytes_.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+def _as_tensor(array: np.ndarray) -> torch.Tensor:
+    """Pictures, which are bytes, become float32 in [0, 1]; the rest stays as it is."""
+    tensor = torch.from_numpy(array)
+    return tensor.to(torch.float32).div_(255) if tensor.dtype == torch.uint8 else tensor
 
 
 class EpochBatchSampler(Sampler[list[int]]):

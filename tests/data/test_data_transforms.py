@@ -3,6 +3,7 @@ import math
 import cv2
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import map_coordinates
 
 from s2hand.data.transforms import (
@@ -16,6 +17,7 @@ from s2hand.data.transforms import (
     transform_points,
     warp_image,
 )
+from s2hand.geometry.cameras import rotate_about_centre
 
 
 def project(points, K):
@@ -52,6 +54,12 @@ def test_warp_samples_where_the_transform_says(transform):
 def test_warp_of_the_whole_picture_is_free():
     picture = smooth_picture(32, 32)
     assert warp_image(picture, crop_transform((0, 0), 32, 32), 32) is picture
+
+
+@pytest.mark.parametrize("angle_rad", [0.0, 0.3, -2.0])
+def test_rotation_is_the_geometry_packages(angle_rad):
+    expected = rotate_about_centre(torch.tensor(angle_rad, dtype=torch.float64), 48)
+    np.testing.assert_allclose(rotation_transform(angle_rad, 48), expected, atol=1e-13)
 
 
 def test_quarter_turn_moves_whole_pixels():
