@@ -12,34 +12,27 @@ from s2hand.data import HandDataset
 from s2hand.engine.reporting import read_metrics
 from s2hand.experiment.panels import predict_samples, sample_sheet
 from s2hand.geometry.procrustes import similarity_align
-from s2hand.structures import HandBatch, HandPrediction
+from s2hand.structures import HandPrediction
 from s2hand.visualize import (
     Curve,
     Figure,
     Table,
-    composite,
     contact_sheet,
-    render_from,
-    to_picture,
+    hero_strip,
     turntable,
     viewer_mesh,
     write_gif,
     write_page,
     write_png,
 )
-from s2hand.visualize.pictures import resize
-from s2hand.visualize.sheets import framed, tile_row
-from s2hand.visualize.views import render_view
 
 if TYPE_CHECKING:
     from s2hand.engine.evaluator import Evaluation
     from s2hand.experiment.run import Experiment
 
-HERO_TILE_PX = 224
 HERO_SAMPLES = 4
 SHEET_SAMPLES = 6
 TRAINING_PICTURES = 24
-OTHER_VIEW_DEG = 60.0
 TITLE = "A 3D hand from one photo, learned without a single label"
 
 
@@ -64,7 +57,7 @@ def write_demo_page(
     # Spread evenly from the 10th to the 70th percentile: good and middling ones, stated as such.
     chosen = [int(ranked[round(share * (len(ranked) - 1))]) for share in np.linspace(0.1, 0.7, HERO_SAMPLES)]
     batch, prediction = predict_samples(experiment, dataset, chosen)
-    hero = hero_picture(batch, prediction, faces)
+    hero = hero_strip(batch, prediction, range(len(chosen)), faces)
     write_png(path.parent / "hero.png", hero)
     write_gif(path.parent / "turntable.gif", turning_hand(prediction, faces))
     return write_page(
@@ -92,31 +85,6 @@ def joint_errors_mm(evaluation: Evaluation) -> np.ndarray:
     """(N,) mean joint error of each sample after Procrustes alignment, mm."""
     aligned = similarity_align(evaluation.joints, evaluation.gt_joints)
     return 1000 * np.linalg.norm(aligned - evaluation.gt_joints, axis=-1).mean(-1)
-
-
-def hero_picture(batch: HandBatch, prediction: HandPrediction, faces: torch.Tensor) -> np.ndarray:
-    """For each sample a column: input above, textured hand over it, side view below."""
-    rows: list[list[np.ndarray]] = [[], [], []]
-    for index in range(len(batch.image)):
-        size = HERO_TILE_PX
-        photo = resize(to_picture(batch.image[index]), size, size)
-        texture = None if prediction.face_textures is None else prediction.face_textures[index]
-        light = None if prediction.light is None else prediction.light[index]
-        K = batch.K[index].clone()
-        K[:2] *= size / batch.image.shape[-1]
-        view = render_view(prediction.vertices[index], faces, K, size, texture, light)
-        side = render_from(prediction.vertices[index], faces, size, OTHER_VIEW_DEG, texture, light)
-        rows[0].append(framed(photo))
-        rows[1].append(framed(composite(photo, _look(view), view.silhouette)))
-        rows[2].append(framed(to_picture(_look(side))))
-    bands = [tile_row(tiles) for tiles in rows]
-    gap = np.full((4, bands[0].shape[1], 3), 255, np.uint8)
-    return np.concatenate([bands[0], gap, bands[1], gap, bands[2]])
-
-
-def _look(view) -> np.ndarray:
-    """The textured rendering, or clay without a texture."""
-    return view.clay() if view.rgb is None else view.rgb
 
 
 def turning_hand(prediction: HandPrediction, faces: torch.Tensor) -> list[np.ndarray]:

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from s2hand.config import Config
 from s2hand.engine.checkpoint import CheckpointError, read_checkpoint
-from s2hand.engine.published import load_published_checkpoint
-from s2hand.hand import HandModel, ManoLayer
-from s2hand.models import (
-    Backbone,
-    HandHead,
-    HandNet,
-    HeatmapAttention,
-    KeypointNet,
-    StackedHourglass,
-    TextureLightHead,
-)
+from s2hand.engine.published import load_published_checkpoint, published_architecture, read_published
+from s2hand.hand import HandModel
+from s2hand.models import HandNet, build_hand_net
 from s2hand.rendering import MeshRenderer
 
 MODULES_OF_PART = {
@@ -28,46 +21,59 @@ MODULES_OF_PART = {
 }
 """Children of :class:`HandNet` by the parts a config speaks of."""
 
+ARCHITECTURE_KEYS = (
+    *("backbone", "num_pca", "use_mean_shape", "fingertips", "attention"),
+    *("hourglass_stacks", "hourglass_depth", "hourglass_modules", "hourglass_features"),
+)
+"""Config keys that are the network's sizes and switches, under the same names."""
+
 PUBLISHED_ENDINGS = (".t7", ".safetensors")
-MAX_RENDERED_DEPTH = 1.0
-"""Metres; the published renderer sets depth from here on to 0."""
 
 
-def build_network(config: Config, hand_model: HandModel) -> HandNet:
+def build_network(config: Config, hand_model: HandModel, say=print) -> HandNet:
     """Builds the parts that the config's stage needs, and no others.
+
+    A published checkpoint in ``pretrain_model`` brings its own sizes and switches; keys that the config sets
+    itself win over them, with a line that says so.
 
     Args:
         config: the experiment.
         hand_model: arrays of the hand.
+        say: takes each line meant for the user.
     """
     parts = config.network_parts
-    backbone = hand_head = mano_layer = texture_light_head = renderer = keypoint_net = attention = None
-    if parts & {"encoder+hand", "texture"}:
-        backbone = Backbone(config.backbone, pretrained=config.backbone_pretrained)
-    if "encoder+hand" in parts:
-        hand_head = HandHead(
-            backbone.feature_channels, num_pca=config.num_pca, use_mean_shape=config.use_mean_shape
-        )
-        mano_layer = ManoLayer(hand_model, num_pca=config.num_pca, fingertips=config.fingertips)
-        renderer = build_renderer(config, hand_model)
-    if "texture" in parts:
-        texture_light_head = TextureLightHead(backbone.low_channels, num_faces=len(hand_model.faces))
-    if "heatmaps" in parts:
-        hourglass = StackedHourglass(
-            config.hourglass_stacks,
-            config.hourglass_depth,
-            config.hourglass_modules,
-            config.hourglass_features,
-        )
-        keypoint_net = KeypointNet(hourglass, config.hourglass_input_size)
-    if config.attention:
-        attention = HeatmapAttention(backbone.feature_channels, config.hourglass_features)
-    return HandNet(backbone, hand_head, mano_layer, texture_light_head, renderer, keypoint_net, attention)
+    sizes = {name: getattr(config, name) for name in ARCHITECTURE_KEYS}
+    if config.pretrain_model and Path(config.pretrain_model).suffix in PUBLISHED_ENDINGS:
+        stored = published_architecture(read_published(config.pretrain_model))
+        for name, value in stored.items():
+            if name not in sizes or sizes[name] == value:
+                continue
+            if name in config.model_fields_set:
+                say(
+                    f"{name} is {value!r} in {config.pretrain_model}, but {sizes[name]!r} in the config, which wins"
+                )
+            else:
+                say(f"{name} is {value!r}, as stored in {config.pretrain_model}")
+                sizes[name] = value
+    hand = "encoder+hand" in parts
+    return build_hand_net(
+        hand_model,
+        build_renderer(config, hand_model) if hand else None,
+        image_size=config.image_size,
+        hand=hand,
+        texture="texture" in parts,
+        heatmaps="heatmaps" in parts,
+        backbone_pretrained=config.backbone_pretrained,
+        hourglass_input_size=config.hourglass_input_size,
+        **sizes,
+    )
 
 
 def build_renderer(config: Config, hand_model: HandModel) -> MeshRenderer:
-    """METHOD's renderer: white background, anti-aliased, at the config's image size."""
-    return MeshRenderer.for_s2hand(hand_model.faces, config.image_size, gradient=config.renderer)
+    """The paper's renderer: white background, anti-aliased, at the config's image size."""
+    return MeshRenderer.for_s2hand(
+        torch.from_numpy(hand_model.faces), config.image_size, gradient=config.renderer
+    )
 
 
 def trained_modules(config: Config, model: HandNet) -> frozenset[str]:

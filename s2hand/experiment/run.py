@@ -73,7 +73,7 @@ class Experiment:
         self.hand_model: HandModel = load_hand_model(config.hand_model)
         self.val_datasets = evaluation_datasets(config)
         torch.manual_seed(config.seed)
-        self.model: HandNet = build_network(config, self.hand_model)
+        self.model: HandNet = build_network(config, self.hand_model, say)
         for line in load_pretrained(config, self.model):
             say(line)
         if config.channels_last:
