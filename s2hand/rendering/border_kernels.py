@@ -15,7 +15,7 @@ lines that cross the mesh's rectangle. Lines are ``pitch`` floats long, S rounde
 
 import warp as wp
 
-from s2hand.rendering.geometry_kernels import DrawnFace, load_face, to_pixel
+from s2hand.rendering.geometry_kernels import DrawnFace, Scene, load_face, shown_color, to_pixel
 
 wp.set_module_options({"enable_backward": False})
 
@@ -26,11 +26,8 @@ LANES = 8
 @wp.kernel
 def prepare_lines(
     first_item: int,
+    scene: Scene,
     mesh: wp.array2d(dtype=wp.int32),
-    face_index: wp.array3d(dtype=wp.int32),
-    face_colors: wp.array2d(dtype=wp.vec3),
-    background: wp.vec3,
-    samples: int,
     block: int,
     grad_rgb: wp.array4d(dtype=float),
     grad_silhouette: wp.array3d(dtype=float),
@@ -51,83 +48,52 @@ def prepare_lines(
     size = grad_silhouette.shape[1]
     first_row = part * block
     stop_row = wp.min(first_row + block, size)
+    samples = scene.samples
     for row in range(wp.max(first_row, mesh[item, 0]), wp.min(stop_row, -mesh[item, 2])):
         for column in range(size):
-            prepare_pixel(
-                item,
-                row,
-                column,
-                size + row,
-                column,
-                size * samples + row * samples,
-                0,
-                face_index,
-                face_colors,
-                background,
-                samples,
-                grad_rgb,
-                grad_silhouette,
-                upstream,
-                products,
-            )
+            g = upstream_at(grad_rgb, grad_silhouette, item, row, column)
+            store_upstream(upstream, item, size + row, column, g)
+            for i in range(samples):
+                raster_row = row * samples + i
+                for q in range(samples):
+                    product = product_at(scene, item, raster_row, column * samples + q, g)
+                    products[item, size * samples + raster_row, q, column] = product
     for column in range(mesh[item, 1], -mesh[item, 3]):
         for row in range(first_row, stop_row):
-            prepare_pixel(
-                item,
-                row,
-                column,
-                column,
-                row,
-                column * samples,
-                1,
-                face_index,
-                face_colors,
-                background,
-                samples,
-                grad_rgb,
-                grad_silhouette,
-                upstream,
-                products,
-            )
+            g = upstream_at(grad_rgb, grad_silhouette, item, row, column)
+            store_upstream(upstream, item, column, row, g)
+            for i in range(samples):
+                raster_column = column * samples + i
+                for q in range(samples):
+                    product = product_at(scene, item, row * samples + q, raster_column, g)
+                    products[item, raster_column, q, row] = product
 
 
 @wp.func
-def prepare_pixel(
+def upstream_at(
+    grad_rgb: wp.array4d(dtype=float),
+    grad_silhouette: wp.array3d(dtype=float),
     item: int,
     row: int,
     column: int,
-    line: int,
-    position: int,
-    raster_line: int,
-    transposed: int,
-    face_index: wp.array3d(dtype=wp.int32),
-    face_colors: wp.array2d(dtype=wp.vec3),
-    background: wp.vec3,
-    samples: int,
-    grad_rgb: wp.array4d(dtype=float),
-    grad_silhouette: wp.array3d(dtype=float),
-    upstream: wp.array4d(dtype=float),
-    products: wp.array4d(dtype=float),
 ):
-    g = wp.vec3(
-        grad_rgb[item, 0, row, column], grad_rgb[item, 1, row, column], grad_rgb[item, 2, row, column]
+    return wp.vec4(
+        grad_rgb[item, 0, row, column],
+        grad_rgb[item, 1, row, column],
+        grad_rgb[item, 2, row, column],
+        grad_silhouette[item, row, column],
     )
-    alpha = grad_silhouette[item, row, column]
-    upstream[item, line, 0, position] = g[0]
-    upstream[item, line, 1, position] = g[1]
-    upstream[item, line, 2, position] = g[2]
-    upstream[item, line, 3, position] = alpha
-    empty = wp.dot(background, g)
-    for i in range(samples):
-        for q in range(samples):
-            side = face_index[item, row * samples + i, column * samples + q]
-            product = empty
-            if side >= 0:
-                product = wp.dot(face_colors[item, side], g) + alpha
-            if transposed == 1:
-                products[item, raster_line + q, i, position] = product
-            else:
-                products[item, raster_line + i, q, position] = product
+
+
+@wp.func
+def store_upstream(upstream: wp.array4d(dtype=float), item: int, line: int, position: int, g: wp.vec4):
+    for channel in range(4):
+        upstream[item, line, channel, position] = g[channel]
+
+
+@wp.func
+def product_at(scene: Scene, item: int, row: int, column: int, g: wp.vec4):
+    return wp.dot(shown_color(scene, item, scene.face_index[item, row, column]), g)
 
 
 @wp.kernel
@@ -226,15 +192,8 @@ def outward_ray(
 @wp.kernel
 def scan_edges(
     first_item: int,
-    vertices: wp.array2d(dtype=wp.vec3),
-    faces: wp.array2d(dtype=wp.int32),
-    near: float,
-    fill_back: bool,
-    samples: int,
+    scene: Scene,
     eps: float,
-    background: wp.vec3,
-    face_index: wp.array3d(dtype=wp.int32),
-    face_colors: wp.array2d(dtype=wp.vec3),
     owned: wp.array2d(dtype=wp.int32),
     upstream: wp.array4d(dtype=float),
     products: wp.array4d(dtype=float),
@@ -245,126 +204,116 @@ def scan_edges(
 
     Writes:
         grad_edges: (B, F, 3, 2, 2): edge e between corners e and e + 1 of ``faces``; component of the
-            gradient, x (scanned along axis 1) first; the two ends.
+            gradient, x (scanned along axis 1) first; the two ends. Left alone where a face shows nowhere.
     """
     item_in_chunk, index, edge, axis = wp.tid()
     item = first_item + item_in_chunk
     if owned[item, index] == 0:
         return
-    face = load_face(vertices, faces, item, index, near, fill_back)
-    raster_size = face_index.shape[1]
-    ends = scan_edge(
-        face,
-        edge,
-        axis,
-        item,
-        raster_size,
-        samples,
-        eps,
-        background,
-        face_index,
-        face_colors,
-        upstream,
-        products,
-        bounds,
-    )
-    weight = 1.0 / float(samples * samples)
+    face = load_face(scene, item, index)
+    ends = scan_edge(scene, face, edge, axis, item, eps, upstream, products, bounds)
+    ends *= 1.0 / float(scene.samples * scene.samples)
+    if axis == 0:  # y points up in NDC
+        ends = -ends
     original = edge
     if face.flipped:  # corners run 2, 1, 0: drawn edge e joins original corners 2 - e and 1 - e
         original = (4 - edge) % 3
         ends = wp.vec2(ends[1], ends[0])
-    if axis == 0:  # y points up in NDC
-        weight = -weight
-    grad_edges[item, index, original, 1 - axis] = ends * weight
+    grad_edges[item, index, original, 1 - axis] = ends
+
+
+@wp.struct
+class Edge:
+    """An edge a -> b and the opposite corner c in pixels: 0 is across the scan lines, 1 along them."""
+
+    a0: wp.float32
+    a1: wp.float32
+    b0: wp.float32
+    b1: wp.float32
+    c0: wp.float32
+    c1: wp.float32
+    outward: wp.int32  # the direction along a scan line that leaves the face
 
 
 @wp.func
-def side_at(face_index: wp.array3d(dtype=wp.int32), item: int, axis: int, line: int, position: int):
-    """The side that a raster pixel shows, addressed by scan line and position along it."""
-    if axis == 0:
-        return face_index[item, position, line]
-    return face_index[item, line, position]
+def load_edge(face: DrawnFace, number: int, axis: int, raster_size: int):
+    after = (number + 1) % 3
+    opposite = (number + 2) % 3
+    across = face.x
+    along = -face.y  # y points down here
+    if axis == 1:
+        across = -face.y
+        along = face.x
+    edge = Edge()
+    edge.a0 = to_pixel(across[number], raster_size)
+    edge.a1 = to_pixel(along[number], raster_size)
+    edge.b0 = to_pixel(across[after], raster_size)
+    edge.b1 = to_pixel(along[after], raster_size)
+    edge.c0 = to_pixel(across[opposite], raster_size)
+    edge.c1 = to_pixel(along[opposite], raster_size)
+    edge.outward = -1
+    if (axis == 0) == (edge.a0 < edge.b0):
+        edge.outward = 1
+    return edge
 
 
 @wp.func
 def scan_edge(
+    scene: Scene,
     face: DrawnFace,
-    edge: int,
+    number: int,
     axis: int,
     item: int,
-    raster_size: int,
-    samples: int,
     eps: float,
-    background: wp.vec3,
-    face_index: wp.array3d(dtype=wp.int32),
-    face_colors: wp.array2d(dtype=wp.vec3),
     upstream: wp.array4d(dtype=float),
     products: wp.array4d(dtype=float),
     bounds: wp.array2d(dtype=wp.vec2i),
 ):
-    """Sums an edge's gains over its scan lines; a -> b is the edge, c the opposite corner."""
-    after = (edge + 1) % 3
-    opposite = (edge + 2) % 3
-    # Component 0 is across the scan lines, 1 along them; y points down here.
-    across = face.x
-    along = -face.y
-    if axis == 1:
-        across = -face.y
-        along = face.x
-    a0 = to_pixel(across[edge], raster_size)
-    a1 = to_pixel(along[edge], raster_size)
-    b0 = to_pixel(across[after], raster_size)
-    b1 = to_pixel(along[after], raster_size)
-    c0 = to_pixel(across[opposite], raster_size)
-    c1 = to_pixel(along[opposite], raster_size)
+    """Sums an edge's gains over its scan lines, for its two ends."""
+    raster_size = scene.face_index.shape[1]
+    edge = load_edge(face, number, axis, raster_size)
     ends = wp.vec2(0.0, 0.0)
-    if a0 == b0:
+    run = edge.b0 - edge.a0
+    if run == 0.0:
         return ends
-    outward = wp.int32(-1)
-    if (axis == 0) == (a0 < b0):
-        outward = 1
-    color = face_colors[item, face.side]
-    last_index = float(raster_size - 1)
-    first_line = int(wp.clamp(wp.ceil(wp.min(a0, b0)), 0.0, float(raster_size)))
-    last_line = int(wp.clamp(wp.floor(wp.max(a0, b0)), -1.0, last_index))
+    slope = (edge.b1 - edge.a1) / run
+    first_line = int(wp.clamp(wp.ceil(wp.min(edge.a0, edge.b0)), 0.0, float(raster_size)))
+    last_line = int(wp.clamp(wp.floor(wp.max(edge.a0, edge.b0)), -1.0, float(raster_size - 1)))
     for line in range(first_line, last_line + 1):
         d0 = float(line)
-        crossing = a1 + (b1 - a1) / (b0 - a0) * (d0 - a0)
+        crossing = edge.a1 + slope * (d0 - edge.a0)
         if crossing < -1.0 or crossing > float(raster_size):
             continue
         inner = int(wp.ceil(crossing))
-        if outward > 0:
+        if edge.outward > 0:
             inner = int(wp.floor(crossing))
-        outer = inner + outward
+        outer = inner + edge.outward
         if wp.min(inner, outer) < 0 or wp.max(inner, outer) >= raster_size:
             continue
+        # NDC that an end must move along the line for the crossing to move by a pixel; 0 stands for never.
+        reach_a = wp.float32(0.0)
+        if d0 != edge.b0:
+            reach_a = run / (edge.b0 - d0) * 2.0 / float(raster_size)
+        reach_b = wp.float32(0.0)
+        if d0 != edge.a0:
+            reach_b = run / (d0 - edge.a0) * 2.0 / float(raster_size)
         raster_line = axis * raster_size + line
-        bound = bounds[item, raster_line // samples]
-        lo = bound[0] * samples
-        hi = bound[1] * samples - 1
-        # How far the crossing moves per unit of an end's movement is the inverse of these, in NDC.
-        reach = (b0 - a0) * 2.0 / float(raster_size)
-        reach_a = 0.0
-        if d0 != b0:
-            reach_a = reach / (b0 - d0)
-        reach_b = 0.0
-        if d0 != a0:
-            reach_b = reach / (d0 - a0)
-        if side_at(face_index, item, axis, line, inner) == face.side:
-            first = outer
-            last = hi
-            if outward < 0:
-                first = lo
-                last = outer
-            first = wp.max(first, lo)
-            last = wp.min(last, hi)
+        bound = bounds[item, raster_line // scene.samples] * scene.samples
+        pull = wp.vec2(0.0, 0.0)
+        if side_at(scene, item, axis, line, inner) == face.side:
+            first = bound[0]
+            last = wp.min(outer, bound[1] - 1)
+            if edge.outward > 0:
+                first = wp.max(outer, bound[0])
+                last = bound[1] - 1
             if first <= last:
+                color = scene.face_colors[item, face.side]
                 pull = outward_ray(
                     products,
                     upstream,
                     item,
                     raster_line,
-                    samples,
+                    scene.samples,
                     first,
                     last,
                     crossing,
@@ -373,68 +322,61 @@ def scan_edge(
                     reach_b,
                     eps,
                 )
-                if d0 != b0:
-                    ends[0] += float(outward) * pull[0]
-                if d0 != a0:
-                    ends[1] += float(outward) * pull[1]
-        # Where the line leaves the face through another edge.
-        leaving = b1 + (c1 - b1) / (c0 - b0) * (d0 - b0)
-        if (d0 - a0) * (d0 - c0) < 0.0:
-            leaving = a1 + (c1 - a1) / (c0 - a0) * (d0 - a0)
-        # In this order: a line along an edge has no crossing, and NaN must not reach the cast.
-        if not (leaving > -1.0):
-            leaving = -1.0
-        leaving = wp.min(leaving, float(raster_size))
         first = inner
-        last = int(wp.floor(leaving))
-        if outward > 0:
-            first = int(wp.ceil(leaving))
+        last = int(wp.floor(leaving_at(edge, d0, raster_size)))
+        if edge.outward > 0:
+            first = int(wp.ceil(leaving_at(edge, d0, raster_size)))
             last = inner
-        outer_color = background
-        outer_alpha = wp.float32(0.0)
-        outer_side = side_at(face_index, item, axis, line, outer)
-        if outer_side >= 0:
-            outer_color = face_colors[item, outer_side]
-            outer_alpha = 1.0
-        for position in range(wp.max(first, lo), wp.min(last, hi) + 1):
-            if side_at(face_index, item, axis, line, position) == face.side:
-                j = position // samples
-                gain = gradient_dot(
-                    upstream, item, raster_line // samples, j, color - outer_color, 1.0 - outer_alpha
-                )
-                if gain > 0.0:
-                    ends += pulls(gain, float(position) - crossing, d0, a0, b0, reach_a, reach_b, eps)
-    return -ends
+        first = wp.max(first, bound[0])
+        last = wp.min(last, bound[1] - 1)
+        if first <= last:
+            outer_color = shown_color(scene, item, side_at(scene, item, axis, line, outer))
+            contrast = shown_color(scene, item, face.side) - outer_color
+            for position in range(first, last + 1):
+                if side_at(scene, item, axis, line, position) == face.side:
+                    j = position // scene.samples
+                    gain = wp.dot(contrast, load_upstream(upstream, item, raster_line // scene.samples, j))
+                    # A pixel on the edge itself counts as inside: its distance is pushed that way.
+                    if gain > 0.0:
+                        offset = float(edge.outward) * (float(position) - crossing)
+                        sign = wp.float32(-1.0)
+                        if offset > 0.0:
+                            sign = 1.0
+                        pull += wp.vec2(
+                            gain / (reach_a * offset + sign * eps), gain / (reach_b * offset + sign * eps)
+                        )
+        if d0 != edge.b0:
+            ends[0] -= float(edge.outward) * pull[0]
+        if d0 != edge.a0:
+            ends[1] -= float(edge.outward) * pull[1]
+    return ends
 
 
 @wp.func
-def gradient_dot(
-    upstream: wp.array4d(dtype=float),
-    item: int,
-    plane_line: int,
-    position: int,
-    color: wp.vec3,
-    alpha: float,
-):
-    return (
-        color[0] * upstream[item, plane_line, 0, position]
-        + color[1] * upstream[item, plane_line, 1, position]
-        + color[2] * upstream[item, plane_line, 2, position]
-        + alpha * upstream[item, plane_line, 3, position]
+def load_upstream(upstream: wp.array4d(dtype=float), item: int, line: int, position: int):
+    return wp.vec4(
+        upstream[item, line, 0, position],
+        upstream[item, line, 1, position],
+        upstream[item, line, 2, position],
+        upstream[item, line, 3, position],
     )
 
 
 @wp.func
-def pulls(
-    gain: float, offset: float, d0: float, a0: float, b0: float, reach_a: float, reach_b: float, eps: float
-):
-    """Divides a gain by how far each end would have to move for the edge to reach the pixel."""
-    result = wp.vec2(0.0, 0.0)
-    sign = wp.float32(-1.0)
-    if offset > 0.0:
-        sign = 1.0
-    if b0 != d0:
-        result[0] = gain / (reach_a * offset + sign * eps)
-    if a0 != d0:
-        result[1] = gain / (reach_b * offset + sign * eps)
-    return result
+def side_at(scene: Scene, item: int, axis: int, line: int, position: int):
+    """The side that a raster pixel shows, addressed by scan line and position along it."""
+    if axis == 0:
+        return scene.face_index[item, position, line]
+    return scene.face_index[item, line, position]
+
+
+@wp.func
+def leaving_at(edge: Edge, d0: float, raster_size: int):
+    """Where a scan line across an edge leaves the face through another one, clamped about the image."""
+    leaving = edge.b1 + (edge.c1 - edge.b1) / (edge.c0 - edge.b0) * (d0 - edge.b0)
+    if (d0 - edge.a0) * (d0 - edge.c0) < 0.0:
+        leaving = edge.a1 + (edge.c1 - edge.a1) / (edge.c0 - edge.a0) * (d0 - edge.a0)
+    # In this order: a line along an edge has no crossing, and NaN must not reach the cast to int.
+    if not (leaving > -1.0):
+        leaving = -1.0
+    return wp.min(leaving, float(raster_size))

@@ -8,6 +8,7 @@ picture does not depend on how the GPU schedules its threads. Only the mesh's re
 import warp as wp
 
 from s2hand.rendering.geometry_kernels import (
+    Scene,
     barycentrics,
     clip_to_mesh,
     columns_of,
@@ -27,14 +28,15 @@ LOW_WORD = wp.constant(wp.int64(0xFFFFFFFF))
 @wp.kernel
 def clear_buffer(
     first_item: int,
+    scene: Scene,
     bounds: wp.array2d(dtype=wp.int32),
-    samples: int,
     strip: int,
     buffer: wp.array3d(dtype=wp.int64),
 ):
     """One thread per ``strip`` picture pixels of a row: empties the mesh's rectangle."""
     item_in_chunk, row, part = wp.tid()
     item = first_item + item_in_chunk
+    samples = scene.samples
     size = buffer.shape[1] // samples
     inside = clip_to_mesh(bounds, item, row, part * strip, wp.min((part + 1) * strip, size))
     for i in range(samples):
@@ -45,17 +47,13 @@ def clear_buffer(
 @wp.kernel
 def draw_faces(
     first_item: int,
-    vertices: wp.array2d(dtype=wp.vec3),
-    faces: wp.array2d(dtype=wp.int32),
-    near: float,
-    far: float,
-    fill_back: bool,
+    scene: Scene,
     buffer: wp.array3d(dtype=wp.int64),
 ):
     """One thread per face: lowers the buffer where the face is nearer than what is there."""
     item_in_chunk, face_index = wp.tid()
     item = first_item + item_in_chunk
-    face = load_face(vertices, faces, item, face_index, near, fill_back)
+    face = load_face(scene, item, face_index)
     if not face.visible:
         return
     size = buffer.shape[1]
@@ -67,7 +65,7 @@ def draw_faces(
             edges = edge_values(face, pixel_centre(column, size), py)
             if is_inside(edges):
                 z = 1.0 / wp.dot(barycentrics(edges), face.inverse_z)
-                if near < z and z < far:
+                if scene.near < z and z < scene.far:
                     key = (wp.int64(wp.cast(z, wp.int32)) << wp.int64(32)) | wp.int64(face.side)
                     wp.atomic_min(buffer, item, size - 1 - row, column, key)
 
@@ -115,21 +113,18 @@ def fill_background(
 @wp.kernel
 def resolve(
     first_item: int,
+    scene: Scene,
     bounds: wp.array2d(dtype=wp.int32),
     buffer: wp.array3d(dtype=wp.int64),
-    face_colors: wp.array2d(dtype=wp.vec3),
-    background: wp.vec3,
-    far: float,
-    samples: int,
     strip: int,
     rgb: wp.array4d(dtype=float),
     silhouette: wp.array3d(dtype=float),
     depth: wp.array3d(dtype=float),
-    face_index: wp.array3d(dtype=wp.int32),
 ):
     """One thread per ``strip`` picture pixels of a row: averages ``samples`` x ``samples`` raster pixels."""
     item_in_chunk, row, part = wp.tid()
     item = first_item + item_in_chunk
+    samples = scene.samples
     size = depth.shape[1]
     start = part * strip
     stop = wp.min(start + strip, size)
@@ -141,7 +136,19 @@ def resolve(
         if end == 1:
             first = inside.stop
             last = stop
-        fill_background(item, row, first, last, samples, background, far, rgb, silhouette, depth, face_index)
+        fill_background(
+            item,
+            row,
+            first,
+            last,
+            samples,
+            scene.background,
+            scene.far,
+            rgb,
+            silhouette,
+            depth,
+            scene.face_index,
+        )
     for column in range(inside.first, inside.stop):
         color = wp.vec3(0.0, 0.0, 0.0)
         covered = wp.float32(0.0)
@@ -151,14 +158,14 @@ def resolve(
                 key = buffer[item, row * samples + i, column * samples + j]
                 side = wp.int32(-1)
                 if key == EMPTY:
-                    color += background
-                    depth_sum += far
+                    color += scene.background
+                    depth_sum += scene.far
                 else:
                     side = int(key & LOW_WORD)
-                    color += face_colors[item, side]
+                    color += scene.face_colors[item, side]
                     covered += 1.0
                     depth_sum += wp.cast(wp.int32(key >> wp.int64(32)), wp.float32)
-                face_index[item, row * samples + i, column * samples + j] = side
+                scene.face_index[item, row * samples + i, column * samples + j] = side
         for channel in range(3):
             rgb[item, channel, row, column] = color[channel] * weight
         silhouette[item, row, column] = covered * weight

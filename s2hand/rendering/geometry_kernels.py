@@ -18,6 +18,21 @@ MIN_DEPTH_OF_NEAR = wp.constant(1.0e-3)
 
 
 @wp.struct
+class Scene:
+    """What is drawn and how. A picture pixel holds ``samples`` x ``samples`` pixels of the R x R raster."""
+
+    vertices: wp.array2d(dtype=wp.vec3)  # (B, V)
+    faces: wp.array2d(dtype=wp.int32)  # (F, 3)
+    face_colors: wp.array2d(dtype=wp.vec3)  # (B, F or 2F)
+    face_index: wp.array3d(dtype=wp.int32)  # (B, R, R): the side that each raster pixel shows, -1 where none
+    background: wp.vec3
+    near: wp.float32
+    far: wp.float32
+    samples: wp.int32
+    fill_back: wp.bool
+
+
+@wp.struct
 class DrawnFace:
     """A face as the camera sees it, corners counter-clockwise. Edge k lies opposite to corner k."""
 
@@ -55,34 +70,27 @@ def is_drawable(corner: wp.vec3, near: float):
 
 
 @wp.func
-def load_face(
-    vertices: wp.array2d(dtype=wp.vec3),
-    faces: wp.array2d(dtype=wp.int32),
-    item: int,
-    face: int,
-    near: float,
-    fill_back: bool,
-):
+def load_face(scene: Scene, item: int, face: int):
     """Reads a face and turns it so that its corners run counter-clockwise on screen."""
     drawn = DrawnFace()
     drawn.visible = False
-    i0 = faces[face, 0]
-    i1 = faces[face, 1]
-    i2 = faces[face, 2]
-    if wp.min(wp.min(i0, i1), i2) < 0 or wp.max(wp.max(i0, i1), i2) >= vertices.shape[1]:
+    i0 = scene.faces[face, 0]
+    i1 = scene.faces[face, 1]
+    i2 = scene.faces[face, 2]
+    if wp.min(wp.min(i0, i1), i2) < 0 or wp.max(wp.max(i0, i1), i2) >= scene.vertices.shape[1]:
         return drawn
-    v0 = vertices[item, i0]
-    v1 = vertices[item, i1]
-    v2 = vertices[item, i2]
-    if not (is_drawable(v0, near) and is_drawable(v1, near) and is_drawable(v2, near)):
+    v0 = scene.vertices[item, i0]
+    v1 = scene.vertices[item, i1]
+    v2 = scene.vertices[item, i2]
+    if not (is_drawable(v0, scene.near) and is_drawable(v1, scene.near) and is_drawable(v2, scene.near)):
         return drawn
     area = (v2[1] - v0[1]) * (v1[0] - v0[0]) - (v1[1] - v0[1]) * (v2[0] - v0[0])
     drawn.side = face
     drawn.flipped = False
-    if area < 0.0 and fill_back:
+    if area < 0.0 and scene.fill_back:
         v0, v2 = v2, v0
         area = -area
-        drawn.side = face + faces.shape[0]
+        drawn.side = face + scene.faces.shape[0]
         drawn.flipped = True
     # A face of zero area covers no pixel's centre, except by rounding.
     drawn.visible = area > 0.0
@@ -185,27 +193,37 @@ def barycentrics(edges: wp.vec3):
     return edges / (edges[0] + edges[1] + edges[2])
 
 
+@wp.func
+def shown_color(scene: Scene, item: int, side: int):
+    """RGB and alpha of a side, or of the background for -1."""
+    rgb = scene.background
+    alpha = wp.float32(0.0)
+    if side >= 0:
+        rgb = scene.face_colors[item, side]
+        alpha = 1.0
+    return wp.vec4(rgb[0], rgb[1], rgb[2], alpha)
+
+
 @wp.kernel
 def mesh_bounds(
     first_item: int,
-    vertices: wp.array2d(dtype=wp.vec3),
-    near: float,
-    size: int,
-    samples: int,
+    scene: Scene,
     bounds: wp.array2d(dtype=wp.int32),
 ):
     """One thread per vertex: the rectangle of picture pixels that a mesh may cover.
 
     Writes:
         bounds: (B, 4) minima of first row (from the top), first column, -stop of rows, -stop of columns; the
-            caller fills it with ``size``.
+            caller fills it with S.
     """
     item_in_chunk, index = wp.tid()
     item = first_item + item_in_chunk
-    vertex = vertices[item, index]
-    if is_drawable(vertex, near):
-        columns = pixels_between(vertex[0], vertex[0], size * samples)
-        rows = pixels_between(-vertex[1], -vertex[1], size * samples)
+    vertex = scene.vertices[item, index]
+    samples = scene.samples
+    if is_drawable(vertex, scene.near):
+        size = scene.face_index.shape[1]
+        columns = pixels_between(vertex[0], vertex[0], size)
+        rows = pixels_between(-vertex[1], -vertex[1], size)
         wp.atomic_min(bounds, item, 0, rows.first // samples)
         wp.atomic_min(bounds, item, 1, columns.first // samples)
         wp.atomic_min(bounds, item, 2, -((rows.stop + samples - 1) // samples))

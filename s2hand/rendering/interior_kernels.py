@@ -6,6 +6,7 @@ Every kernel writes only to places of its own, and sums run in a fixed order: th
 import warp as wp
 
 from s2hand.rendering.geometry_kernels import (
+    Scene,
     barycentrics,
     columns_of,
     edge_values,
@@ -20,12 +21,7 @@ wp.set_module_options({"enable_backward": False})
 @wp.kernel
 def interior_gradient(
     first_item: int,
-    vertices: wp.array2d(dtype=wp.vec3),
-    faces: wp.array2d(dtype=wp.int32),
-    near: float,
-    fill_back: bool,
-    samples: int,
-    face_index: wp.array3d(dtype=wp.int32),
+    scene: Scene,
     grad_rgb: wp.array4d(dtype=float),
     grad_depth: wp.array3d(dtype=float),
     owned: wp.array2d(dtype=wp.int32),
@@ -45,19 +41,20 @@ def interior_gradient(
     """
     item_in_chunk, index = wp.tid()
     item = first_item + item_in_chunk
-    face = load_face(vertices, faces, item, index, near, fill_back)
+    face = load_face(scene, item, index)
     count = wp.int32(0)
     color = wp.vec3(0.0, 0.0, 0.0)
     weighted = wp.vec3(0.0, 0.0, 0.0)  # sum of upstream * z^2 * w_k over pixels
     if face.visible:
-        size = face_index.shape[1]
+        size = scene.face_index.shape[1]
+        samples = scene.samples
         rows = rows_of(face, size)
         for row in range(rows.first, rows.stop):
             py = pixel_centre(row, size)
             columns = columns_of(face, py, size)
             line = size - 1 - row
             for column in range(columns.first, columns.stop):
-                if face_index[item, line, column] == face.side:
+                if scene.face_index[item, line, column] == face.side:
                     i = line // samples
                     j = column // samples
                     count += 1
@@ -70,7 +67,7 @@ def interior_gradient(
                         z = 1.0 / wp.dot(w, face.inverse_z)
                         weighted += upstream * z * z * w
         if count > 0:
-            weight = 1.0 / float(samples * samples)
+            weight = 1.0 / float(scene.samples * scene.samples)
             grad_colors[item, face.side] = color * weight
             weighted = weighted * weight
             # Screen derivatives of the barycentrics: of edge values over the area.

@@ -25,9 +25,14 @@ os.register_at_fork(after_in_child=thread_pool.cache_clear)
 
 
 @cache
+def start_warp() -> None:
+    """Finds the devices; at first use, so that importing the package costs nothing."""
+    wp.init()
+
+
+@cache
 def compile_for_cpu(kernel) -> None:
     """Compiles a kernel's module, or loads it from Warp's cache on disk, before threads could race for it."""
-    wp.init()
     kernel.module.load("cpu", block_dim=1)
 
 
@@ -74,4 +79,5 @@ def launch_over_batch(passes, batch_size: int, device: torch.device) -> None:
 
 def as_warp(tensor: Tensor, dtype=None):
     """Views a contiguous tensor as a Warp array; ``wp.vec3`` takes the last dimension as the vector."""
-    return wp.from_torch(tensor.detach(), dtype=dtype, return_ctype=True)
+    start_warp()
+    return wp.from_torch(tensor.detach(), dtype=dtype)

@@ -9,7 +9,7 @@ import warp as wp
 from torch import Tensor
 
 from s2hand.rendering import border_kernels, forward_kernels, interior_kernels
-from s2hand.rendering.geometry_kernels import mesh_bounds
+from s2hand.rendering.geometry_kernels import Scene, mesh_bounds
 from s2hand.rendering.launch import as_warp, launch_over_batch
 from s2hand.structures import RenderOutput
 
@@ -31,30 +31,43 @@ def rasterize_op(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Draws; ``samples`` x ``samples`` raster pixels make a picture pixel. See :func:`rasterize`."""
     batch_size, device = len(vertices), vertices.device
-    raster_size = image_size * samples
-    buffer = torch.empty((batch_size, raster_size, raster_size), dtype=torch.int64, device=device)
-    bounds = torch.full((batch_size, 4), image_size, dtype=torch.int32, device=device)
-    outputs = _empty_outputs(vertices, image_size, samples)
-    vertices_w, colors_w = as_warp(vertices.contiguous(), wp.vec3), as_warp(face_colors.contiguous(), wp.vec3)
-    bounds_w, buffer_w = as_warp(bounds), as_warp(buffer)
+    outputs = rgb, silhouette, depth, face_index = _empty_outputs(vertices, image_size, samples)
+    scene = make_scene(vertices, faces, face_colors, face_index, background, near, far, samples, fill_back)
+    buffer = as_warp(torch.empty(face_index.shape, dtype=torch.int64, device=device))
+    bounds = as_warp(torch.full((batch_size, 4), image_size, dtype=torch.int32, device=device))
     strip = image_size if device.type == "cpu" else 1
-    parts = image_size // strip
+    pictures = [as_warp(rgb), as_warp(silhouette), as_warp(depth)]
+    grid = (image_size, image_size // strip)
     passes = [
-        (mesh_bounds, (vertices.shape[1],), [vertices_w, near, image_size, samples, bounds_w]),
-        (forward_kernels.clear_buffer, (image_size, parts), [bounds_w, samples, strip, buffer_w]),
-        (
-            forward_kernels.draw_faces,
-            (len(faces),),
-            [vertices_w, as_warp(faces), near, far, fill_back, buffer_w],
-        ),
-        (
-            forward_kernels.resolve,
-            (image_size, parts),
-            [bounds_w, buffer_w, colors_w, wp.vec3(*background), far, samples, strip, *map(as_warp, outputs)],
-        ),
+        (mesh_bounds, (vertices.shape[1],), [scene, bounds]),
+        (forward_kernels.clear_buffer, grid, [scene, bounds, strip, buffer]),
+        (forward_kernels.draw_faces, (len(faces),), [scene, buffer]),
+        (forward_kernels.resolve, grid, [scene, bounds, buffer, strip, *pictures]),
     ]
     launch_over_batch(passes, batch_size, device)
     return outputs
+
+
+def make_scene(
+    vertices: Tensor,
+    faces: Tensor,
+    face_colors: Tensor,
+    face_index: Tensor,
+    background: list[float],
+    near: float,
+    far: float,
+    samples: int,
+    fill_back: bool,
+) -> Scene:
+    """Collects what all kernels read."""
+    scene = Scene()
+    scene.vertices = as_warp(vertices.contiguous(), wp.vec3)
+    scene.faces = as_warp(faces)
+    scene.face_colors = as_warp(face_colors.contiguous(), wp.vec3)
+    scene.face_index = as_warp(face_index)
+    scene.background = wp.vec3(*background)
+    scene.near, scene.far, scene.samples, scene.fill_back = near, far, samples, fill_back
+    return scene
 
 
 def _empty_outputs(vertices: Tensor, image_size: int, samples: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -89,55 +102,42 @@ def rasterize_backward_op(
     """The gradients of vertices and face colours, from the face that each raster pixel shows."""
     (batch_size, num_vertices), num_faces, device = vertices.shape[:2], len(faces), vertices.device
     image_size, raster_size = grad_depth.shape[-1], face_index.shape[-1]
-    vertices_w, faces_w = as_warp(vertices.contiguous(), wp.vec3), as_warp(faces)
-    index_w, colors_w = as_warp(face_index), as_warp(face_colors.contiguous(), wp.vec3)
-    rgb_w, silhouette_w, depth_w = (as_warp(g.contiguous()) for g in (grad_rgb, grad_silhouette, grad_depth))
+    scene = make_scene(vertices, faces, face_colors, face_index, background, near, 0.0, samples, fill_back)
+    rgb, silhouette, depth = (as_warp(g.contiguous()) for g in (grad_rgb, grad_silhouette, grad_depth))
     grad_vertices = torch.empty(vertices.shape, device=device)
     grad_colors = torch.zeros(face_colors.shape, device=device)
-    grad_colors_w, grad_vertices_w = as_warp(grad_colors, wp.vec3), as_warp(grad_vertices, wp.vec3)
+    corners = as_warp(torch.zeros((batch_size, num_faces, 3, 3), device=device), wp.vec3)
+    edges = as_warp(torch.zeros((batch_size, num_faces, 3, 2, 2), device=device), wp.vec2)
     owned = as_warp(torch.empty((batch_size, num_faces), dtype=torch.int32, device=device))
-    corners = torch.zeros((batch_size, num_faces, 3, 3), device=device)
-    edges = torch.zeros((batch_size, num_faces, 3, 2, 2), device=device)
     pitch = -(-image_size // border_kernels.LANES) * border_kernels.LANES
-    upstream = torch.empty((batch_size, 2 * image_size, 4, pitch), device=device)
-    products = torch.empty((batch_size, 2 * raster_size, samples, pitch), device=device)
-    line_bounds = torch.empty((batch_size, 2 * image_size, 2), dtype=torch.int32, device=device)
-    mesh = torch.full((batch_size, 4), image_size, dtype=torch.int32, device=device)
-    upstream_w, products_w, mesh_w = as_warp(upstream), as_warp(products), as_warp(mesh)
-    bounds_w = as_warp(line_bounds, wp.vec2i)
-    corners_w, edges_w = as_warp(corners, wp.vec3), as_warp(edges, wp.vec2)
+    upstream = as_warp(torch.empty((batch_size, 2 * image_size, 4, pitch), device=device))
+    products = as_warp(torch.empty((batch_size, 2 * raster_size, samples, pitch), device=device))
+    lines = as_warp(torch.empty((batch_size, 2 * image_size, 2), dtype=torch.int32, device=device), wp.vec2i)
+    mesh = as_warp(torch.full((batch_size, 4), image_size, dtype=torch.int32, device=device))
     order, start = (as_warp(t) for t in corners_by_vertex(faces, num_vertices))
-    background_w = wp.vec3(*background)
     block = border_kernels.LANES if device.type == "cpu" else 1
-    scene = [vertices_w, faces_w, near, fill_back, samples]
     passes = [
-        (mesh_bounds, (num_vertices,), [vertices_w, near, image_size, samples, mesh_w]),
+        (mesh_bounds, (num_vertices,), [scene, mesh]),
         (
             interior_kernels.interior_gradient,
             (num_faces,),
-            [*scene, index_w, rgb_w, depth_w, owned, grad_colors_w, corners_w],
+            [scene, rgb, depth, owned, as_warp(grad_colors, wp.vec3), corners],
         ),
         (
             border_kernels.prepare_lines,
             (-(-image_size // block),),
-            [
-                *[mesh_w, index_w, colors_w, background_w, samples, block],
-                *[rgb_w, silhouette_w, upstream_w, products_w],
-            ],
+            [scene, mesh, block, rgb, silhouette, upstream, products],
         ),
-        (border_kernels.bound_lines, (2, image_size), [mesh_w, upstream_w, image_size, bounds_w]),
+        (border_kernels.bound_lines, (2, image_size), [mesh, upstream, image_size, lines]),
         (
             border_kernels.scan_edges,
             (num_faces, 3, 2),
-            [
-                *[*scene, eps, background_w, index_w, colors_w, owned],
-                *[upstream_w, products_w, bounds_w, edges_w],
-            ],
+            [scene, eps, owned, upstream, products, lines, edges],
         ),
         (
             interior_kernels.gather_vertices,
             (num_vertices,),
-            [order, start, corners_w, edges_w, grad_vertices_w],
+            [order, start, corners, edges, as_warp(grad_vertices, wp.vec3)],
         ),
     ]
     launch_over_batch(passes, batch_size, device)
