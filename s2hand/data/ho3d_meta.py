@@ -1,0 +1,161 @@
+"""HO-3D's per-frame pickles: read without running code, once, and kept in an index.
+
+Reading 66,000 pickles takes minutes; the index of their cameras, boxes and joints loads at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from s2hand.data.cache import cached_file
+from s2hand.data.errors import DatasetError
+from s2hand.skeleton import HO3D_TO_FREIHAND, NUM_JOINTS
+
+OPENGL_TO_CAMERA = np.array([1.0, -1.0, -1.0])
+"""HO-3D's y points up and its z backwards."""
+
+MAX_PICKLE_BYTES = 1 << 20
+"""HO-3D's have a few thousand; a larger file is something else."""
+
+INDEX_FORMAT = 1
+BROKEN = "copy or download it again"
+
+
+def _latin1_bytes(text: str, encoding: str) -> bytes:
+    """``_codecs.encode``, by which Python 3 writes bytes into old protocols; one codec only."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"codec {encoding!r} is not admitted")
+    return text.encode("latin1")
+
+
+ADMITTED_NAMES = {
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+    ("numpy.core.multiarray", "scalar"): np.float64(0).__reduce__()[0],
+    ("numpy.core.numeric", "_frombuffer"): np.empty(1).__reduce_ex__(5)[0],
+    ("_codecs", "encode"): _latin1_bytes,
+}
+"""All that a pickle of NumPy arrays, numbers and text needs."""
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Refuses every name but those above, and so every pickle that would run code."""
+
+    def find_class(self, module: str, name: str):
+        admitted = ADMITTED_NAMES.get((module.replace("numpy._core.", "numpy.core."), name))
+        if admitted is None:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not admitted")
+        return admitted
+
+
+def read_meta(path: Path) -> dict:
+    """Reads one frame's pickle.
+
+    Raises:
+        DatasetError: it is missing, damaged, too large, no dict, or asks for anything but arrays.
+    """
+    try:
+        with path.open("rb") as file:
+            if path.stat().st_size > MAX_PICKLE_BYTES:
+                raise DatasetError(
+                    f"{path} has more than {MAX_PICKLE_BYTES} bytes: expected HO-3D's annotation"
+                )
+            content = _ArrayUnpickler(file, encoding="latin1").load()
+    except DatasetError:
+        raise
+    except OSError as error:
+        raise DatasetError(f"cannot read {path} ({error.strerror}): is the dataset complete?") from None
+    except Exception as error:  # a damaged pickle can raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DatasetError(f"{path} is not a pickle of arrays ({reason}): {BROKEN}") from None
+    if not isinstance(content, dict):
+        raise DatasetError(f"{path} holds a {type(content).__name__}, expected a dict: {BROKEN}")
+    return content
+
+
+@dataclass(frozen=True)
+class Ho3dIndex:
+    """What the pickles of a split say, by frame of its list.
+
+    Attributes:
+        K: (N, 3, 3) px of the whole picture.
+        boxes: (N, 4) px, left, top, right, bottom of the hand.
+        joints: (N, 21, 3) metres, FreiHAND order, camera frame; None in evaluation.
+    """
+
+    K: np.ndarray
+    boxes: np.ndarray
+    joints: np.ndarray | None
+
+
+def load_index(folder: Path, frames: Sequence[str], *, labelled: bool) -> Ho3dIndex:
+    """Loads a split's index; makes it, with a progress bar, if frames or pickles have changed.
+
+    Args:
+        folder: ``train`` or ``evaluation``.
+        frames: its frames, ``<sequence>/<number>``.
+        labelled: whether the pickles hold all joints (training) or boxes (evaluation).
+
+    Raises:
+        DatasetError: a pickle is missing, damaged or lacks an entry.
+    """
+    sequences = sorted({frame.partition("/")[0] for frame in frames})
+    try:
+        # A folder's time changes with each file that comes, goes or is replaced.
+        times = [str((folder / sequence / "meta").stat().st_mtime_ns) for sequence in sequences]
+    except OSError as error:
+        raise DatasetError(
+            f"cannot read {error.filename} ({error.strerror}): is the dataset complete?"
+        ) from None
+    listing = hashlib.sha256("\n".join(frames).encode()).hexdigest()
+    stamp = " ".join([str(INDEX_FORMAT), listing, *times])
+
+    def write(path: Path) -> None:
+        np.savez(path, **_read_frames(folder, frames, labelled))
+
+    with np.load(cached_file(folder, stamp, ".npz", write), allow_pickle=False) as index:
+        return Ho3dIndex(index["K"], index["boxes"], index["joints"] if labelled else None)
+
+
+def _read_frames(folder: Path, frames: Sequence[str], labelled: bool) -> dict[str, np.ndarray]:
+    """Reads all pickles of a split into arrays."""
+    cameras, boxes, joints = [], [], []
+    for frame in tqdm(frames, desc=f"indexing {folder.name}", unit="frame", dynamic_ncols=True):
+        sequence, _, number = frame.partition("/")
+        path = folder / sequence / "meta" / f"{number}.pkl"
+        meta = read_meta(path)
+        K = _entry(meta, "camMat", (3, 3), path)
+        if labelled:
+            hand = _entry(meta, "handJoints3D", (NUM_JOINTS, 3), path)
+            hand = hand[list(HO3D_TO_FREIHAND)] * OPENGL_TO_CAMERA
+            projected = hand @ K.T
+            pixels = projected[:, :2] / projected[:, 2:]
+            joints.append(hand)
+            boxes.append([*pixels.min(0), *pixels.max(0)])
+        else:
+            boxes.append(_entry(meta, "handBoundingBox", (4,), path))
+        cameras.append(K)
+    arrays = {"K": cameras, "boxes": boxes} | ({"joints": joints} if labelled else {})
+    return {name: np.asarray(rows, np.float32) for name, rows in arrays.items()}
+
+
+def _entry(meta: dict, key: str, shape: tuple[int, ...], path: Path) -> np.ndarray:
+    """One entry of a pickle as float64, checked."""
+    value = meta.get(key)
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        array = np.array(np.nan)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise DatasetError(
+            f"{path}: expected {key} to be {shape} finite numbers, got {type(value).__name__}: {BROKEN}"
+        )
+    return array
