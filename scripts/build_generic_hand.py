@@ -15,13 +15,15 @@ from pathlib import Path
 
 import numpy as np
 from generic_hand import proportions, remesh
+from generic_hand.correctives import fit_pose_correctives
 from generic_hand.glb import read_rigged_mesh
 from generic_hand.proportions import INDEX, LITTLE, MIDDLE, RING
 from generic_hand.rig import THUMB, HandRig, fit_joint_regressor, rig_from_file, transfer
 from generic_hand.surface import subdivide
 
 from s2hand.hand import HandModel, sample_poses, save_hand_model
-from s2hand.hand.assets import EXPECTED_SHAPES, GENERIC_HAND, MANO_PARENTS, NUM_VERTICES
+from s2hand.hand.assets import GENERIC_HAND, MANO_PARENTS, NUM_VERTICES
+from s2hand.hand.pose_sampling import JOINT_RANGES_DEG
 
 SOURCE = Path(__file__).resolve().parents[1] / "assets" / "generic_hand_right.glb"
 
@@ -78,7 +80,7 @@ def build_hand() -> HandModel:
     return HandModel(
         v_template=_float32(rig.vertices),
         shapedirs=_float32(proportions.shape_basis(rig)),
-        posedirs=np.zeros(EXPECTED_SHAPES["posedirs"]),
+        posedirs=_float32(fit_pose_correctives(rig, MANO_PARENTS, JOINT_RANGES_DEG).round(8)),
         lbs_weights=_float32(rig.weights),
         J_regressor=_float32(fit_joint_regressor(rig, MANO_PARENTS)),
         parents=np.array(MANO_PARENTS),

@@ -173,5 +173,8 @@ def skin(
     offsets = joints - (rotations * rest_joints[:, :, None]).sum(-1)
     transforms = torch.cat([rotations, offsets[..., None]], -1)
     blended = (transforms.flatten(2).transpose(1, 2) @ skinning).unflatten(1, (3, 4))
-    moved = (blended[:, :, :3] * vertices[:, None]).sum(2) + blended[:, :, 3]
+    # By columns: moved = t + A_x x + A_y y + A_z z. This keeps no (B, 3, 3, V) products for the backward pass.
+    *columns, moved = blended.unbind(2)
+    for column, coordinate in zip(columns, vertices.unsqueeze(2).unbind(1), strict=True):
+        moved = torch.addcmul(moved, column, coordinate)
     return moved.transpose(1, 2)
