@@ -1,4 +1,8 @@
-"""The rasterizer as a PyTorch function: custom operators around the Warp kernels."""
+"""The rasterizer as a PyTorch function: custom operators around the Warp kernels.
+
+Kept for the backward pass, besides the inputs: the side that each raster pixel shows, 4 bytes a raster pixel
+(4 bytes a picture pixel, 16 with ``anti_aliasing``), which is an output anyway.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,35 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from s2hand.rendering import border_kernels, forward_kernels, interior_kernels
+from s2hand.rendering import antialias_kernels, border_kernels, forward_kernels, interior_kernels
+from s2hand.rendering.checks import check_inputs
 from s2hand.rendering.geometry_kernels import Scene, mesh_bounds
 from s2hand.rendering.launch import as_warp, launch_over_batch
 from s2hand.structures import RenderOutput
 
-EMPTY_KEY = 0x7FFFFFFFFFFFFFFF
+GRADIENTS = ("nmr", "antialias")
+
+
+class Settings(NamedTuple):
+    """What the operators take besides tensors; see :func:`rasterize`.
+
+    Attributes:
+        background: three numbers.
+        near: unit of z.
+        far: unit of z.
+        eps: NDC.
+        samples: raster pixels in a picture pixel's side.
+        fill_back: draw back sides too.
+        antialias: the gradient is "antialias".
+    """
+
+    background: list[float]
+    near: float
+    far: float
+    eps: float
+    samples: int
+    fill_back: bool
+    antialias: bool
 
 
 @torch.library.custom_op("s2hand::rasterize", mutates_args=())
@@ -21,52 +48,49 @@ def rasterize_op(
     vertices: Tensor,
     faces: Tensor,
     face_colors: Tensor,
-    background: list[float],
     image_size: int,
+    background: list[float],
     near: float,
     far: float,
     eps: float,
     samples: int,
     fill_back: bool,
+    antialias: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Draws; ``samples`` x ``samples`` raster pixels make a picture pixel. See :func:`rasterize`."""
+    """Draws: rgb, silhouette, depth, face_index. See :func:`rasterize` and :class:`Settings`."""
+    settings = Settings(background, near, far, eps, samples, fill_back, antialias)
     batch_size, device = len(vertices), vertices.device
     outputs = rgb, silhouette, depth, face_index = _empty_outputs(vertices, image_size, samples)
-    scene = make_scene(vertices, faces, face_colors, face_index, background, near, far, samples, fill_back)
+    scene = make_scene(vertices, faces, face_colors, face_index, settings)
     buffer = as_warp(torch.empty(face_index.shape, dtype=torch.int64, device=device))
     bounds = as_warp(torch.full((batch_size, 4), image_size, dtype=torch.int32, device=device))
     strip = image_size if device.type == "cpu" else 1
-    pictures = [as_warp(rgb), as_warp(silhouette), as_warp(depth)]
+    pictures = [as_warp(rgb), as_warp(silhouette)]
     grid = (image_size, image_size // strip)
     passes = [
         (mesh_bounds, (vertices.shape[1],), [scene, bounds]),
         (forward_kernels.clear_buffer, grid, [scene, bounds, strip, buffer]),
         (forward_kernels.draw_faces, (len(faces),), [scene, buffer]),
-        (forward_kernels.resolve, grid, [scene, bounds, buffer, strip, *pictures]),
+        (forward_kernels.resolve, grid, [scene, bounds, buffer, strip, *pictures, as_warp(depth)]),
     ]
+    if antialias:
+        passes.append((antialias_kernels.blend_edges, grid, [scene, bounds, strip, *pictures]))
     launch_over_batch(passes, batch_size, device)
     return outputs
 
 
 def make_scene(
-    vertices: Tensor,
-    faces: Tensor,
-    face_colors: Tensor,
-    face_index: Tensor,
-    background: list[float],
-    near: float,
-    far: float,
-    samples: int,
-    fill_back: bool,
+    vertices: Tensor, faces: Tensor, face_colors: Tensor, face_index: Tensor, settings: Settings
 ) -> Scene:
     """Collects what all kernels read."""
     scene = Scene()
     scene.vertices = as_warp(vertices.contiguous(), wp.vec3)
-    scene.faces = as_warp(faces)
+    scene.faces = as_warp(faces.contiguous())
     scene.face_colors = as_warp(face_colors.contiguous(), wp.vec3)
-    scene.face_index = as_warp(face_index)
-    scene.background = wp.vec3(*background)
-    scene.near, scene.far, scene.samples, scene.fill_back = near, far, samples, fill_back
+    scene.face_index = as_warp(face_index.contiguous())
+    scene.background = wp.vec3(*settings.background)
+    scene.near, scene.far = settings.near, settings.far
+    scene.samples, scene.fill_back = settings.samples, settings.fill_back
     return scene
 
 
@@ -80,7 +104,7 @@ def _empty_outputs(vertices: Tensor, image_size: int, samples: int) -> tuple[Ten
 
 
 @rasterize_op.register_fake
-def _(vertices, faces, face_colors, background, image_size, near, far, eps, samples, fill_back):
+def _(vertices, faces, face_colors, image_size, background, near, far, eps, samples, fill_back, antialias):
     return _empty_outputs(vertices, image_size, samples)
 
 
@@ -95,53 +119,67 @@ def rasterize_backward_op(
     grad_depth: Tensor,
     background: list[float],
     near: float,
+    far: float,
     eps: float,
     samples: int,
     fill_back: bool,
+    antialias: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The gradients of vertices and face colours, from the face that each raster pixel shows."""
+    """The gradients of vertices and face colours, from the side that each raster pixel shows."""
+    settings = Settings(background, near, far, eps, samples, fill_back, antialias)
     (batch_size, num_vertices), num_faces, device = vertices.shape[:2], len(faces), vertices.device
-    image_size, raster_size = grad_depth.shape[-1], face_index.shape[-1]
-    scene = make_scene(vertices, faces, face_colors, face_index, background, near, 0.0, samples, fill_back)
+    scene = make_scene(vertices, faces, face_colors, face_index, settings)
     rgb, silhouette, depth = (as_warp(g.contiguous()) for g in (grad_rgb, grad_silhouette, grad_depth))
     grad_vertices = torch.empty(vertices.shape, device=device)
     grad_colors = torch.zeros(face_colors.shape, device=device)
+    colors = as_warp(grad_colors, wp.vec3)
     corners = as_warp(torch.zeros((batch_size, num_faces, 3, 3), device=device), wp.vec3)
     edges = as_warp(torch.zeros((batch_size, num_faces, 3, 2, 2), device=device), wp.vec2)
     owned = as_warp(torch.empty((batch_size, num_faces), dtype=torch.int32, device=device))
-    pitch = -(-image_size // border_kernels.LANES) * border_kernels.LANES
-    upstream = as_warp(torch.empty((batch_size, 2 * image_size, 4, pitch), device=device))
-    products = as_warp(torch.empty((batch_size, 2 * raster_size, samples, pitch), device=device))
-    lines = as_warp(torch.empty((batch_size, 2 * image_size, 2), dtype=torch.int32, device=device), wp.vec2i)
-    mesh = as_warp(torch.full((batch_size, 4), image_size, dtype=torch.int32, device=device))
     order, start = (as_warp(t) for t in corners_by_vertex(faces, num_vertices))
-    block = border_kernels.LANES if device.type == "cpu" else 1
-    passes = [
-        (mesh_bounds, (num_vertices,), [scene, mesh]),
-        (
-            interior_kernels.interior_gradient,
-            (num_faces,),
-            [scene, rgb, depth, owned, as_warp(grad_colors, wp.vec3), corners],
-        ),
-        (
-            border_kernels.prepare_lines,
-            (-(-image_size // block),),
-            [scene, mesh, block, rgb, silhouette, upstream, products],
-        ),
-        (border_kernels.bound_lines, (2, image_size), [mesh, upstream, image_size, lines]),
-        (
-            border_kernels.scan_edges,
-            (num_faces, 3, 2),
-            [scene, eps, owned, upstream, products, lines, edges],
-        ),
-        (
-            interior_kernels.gather_vertices,
-            (num_vertices,),
-            [order, start, corners, edges, as_warp(grad_vertices, wp.vec3)],
-        ),
-    ]
+    interior = [scene, rgb, depth, owned, colors, corners]
+    passes = [(interior_kernels.interior_gradient, (num_faces,), interior)]
+    if antialias:
+        edge = [scene, rgb, silhouette, owned, colors, corners]
+        passes.append((antialias_kernels.edge_gradient, (num_faces,), edge))
+    else:
+        passes += border_passes(scene, eps, grad_depth, (rgb, silhouette), owned, edges)
+    gather = [order, start, corners, edges, as_warp(grad_vertices, wp.vec3)]
+    passes.append((interior_kernels.gather_vertices, (num_vertices,), gather))
     launch_over_batch(passes, batch_size, device)
     return grad_vertices, grad_colors
+
+
+def border_passes(scene: Scene, eps: float, picture: Tensor, upstream_pictures, owned, edges) -> list:
+    """The passes of the visibility gradient, with their buffers.
+
+    Args:
+        scene: see :func:`make_scene`.
+        eps: NDC.
+        picture: (B, S, S), for its shape and device.
+        upstream_pictures: Warp arrays of the upstream gradients of rgb and silhouette.
+        owned: Warp array (B, F), raster pixels that show each face.
+        edges: Warp array (B, F, 3, 2) of vec2, to be written.
+
+    Returns:
+        Passes for :func:`~s2hand.rendering.launch.launch_over_batch`.
+    """
+    batch_size, size, device = len(picture), picture.shape[-1], picture.device
+    num_vertices, num_faces, samples = scene.vertices.shape[1], scene.faces.shape[0], scene.samples
+    pitch = -(-size // border_kernels.LANES) * border_kernels.LANES
+    upstream = as_warp(torch.empty((batch_size, 2 * size, 4, pitch), device=device))
+    products = as_warp(torch.empty((batch_size, 2 * size * samples, samples, pitch), device=device))
+    lines = as_warp(torch.empty((batch_size, 2 * size, 2), dtype=torch.int32, device=device), wp.vec2i)
+    mesh = as_warp(torch.full((batch_size, 4), size, dtype=torch.int32, device=device))
+    block = border_kernels.LANES if device.type == "cpu" else 1
+    prepare = [scene, mesh, block, *upstream_pictures, upstream, products]
+    scan = [scene, eps, owned, upstream, products, lines, edges]
+    return [
+        (mesh_bounds, (num_vertices,), [scene, mesh]),
+        (border_kernels.prepare_lines, (-(-size // block),), prepare),
+        (border_kernels.bound_lines, (2, size), [mesh, upstream, size, lines]),
+        (border_kernels.scan_edges, (num_faces, 3, 2), scan),
+    ]
 
 
 @rasterize_backward_op.register_fake
@@ -164,27 +202,17 @@ def corners_by_vertex(faces: Tensor, num_vertices: int) -> tuple[Tensor, Tensor]
     return order, torch.searchsorted(sorted_vertices, vertices)
 
 
-class _Settings(NamedTuple):
-    background: list[float]
-    near: float
-    eps: float
-    samples: int
-    fill_back: bool
-
-
 def _setup_context(ctx, inputs, output):
-    vertices, faces, face_colors, background, _, near, _, eps, samples, fill_back = inputs
-    face_index = output[3]
-    ctx.mark_non_differentiable(face_index)
-    ctx.save_for_backward(vertices, faces, face_colors, face_index)
-    ctx.settings = _Settings(background, near, eps, samples, fill_back)
+    vertices, faces, face_colors, _, *settings = inputs
+    ctx.mark_non_differentiable(output[3])
+    ctx.save_for_backward(vertices, faces, face_colors, output[3])
+    ctx.settings = settings
 
 
 def _backward(ctx, grad_rgb, grad_silhouette, grad_depth, _):
-    gradients = rasterize_backward_op(
-        *ctx.saved_tensors, grad_rgb, grad_silhouette, grad_depth, *ctx.settings
-    )
-    return gradients[0], None, gradients[1], *[None] * 7
+    upstream = (grad_rgb, grad_silhouette, grad_depth)
+    grad_vertices, grad_colors = rasterize_backward_op(*ctx.saved_tensors, *upstream, *ctx.settings)
+    return grad_vertices, None, grad_colors, *[None] * (1 + len(Settings._fields))
 
 
 rasterize_op.register_autograd(_backward, setup_context=_setup_context)
@@ -204,34 +232,48 @@ def rasterize(
     fill_back: bool = False,
     gradient: str = "nmr",
 ) -> RenderOutput:
-    """Draws meshes of flat-coloured faces.
+    """Draws meshes of flat-coloured faces, in float32 whatever comes in; the nearest face shows.
+
+    Faces with a corner that is not finite, lies behind the camera or further than 1e5 from the image (NDC)
+    are left out, and so are faces without area. They neither show nor receive a gradient.
 
     Args:
         vertices: (B, V, 3): NDC x (right), y (up), in [-1, 1] between the image's borders, and camera z.
         faces: (F, 3) integer, counter-clockwise as seen from their front.
         face_colors: (B, F, 3), or (B, 2F, 3) with ``fill_back``: back sides after front sides.
         image_size: S, the picture's side in pixels.
-        background: colour of empty pixels.
+        background: three numbers, the colour of empty pixels.
         near: only what lies beyond is drawn, in the unit of z.
         far: only what lies before is drawn; also the depth of empty pixels.
-        eps: added to the distances that the visibility gradient divides by, NDC.
+        eps: added to the distances that the "nmr" gradient divides by, NDC.
         anti_aliasing: draw at 2S and average 2 x 2 pixels.
         fill_back: draw back sides too.
-        gradient: "nmr", the neural mesh renderer's visibility gradient (Kato et al. 2018).
+        gradient: how the picture depends on where edges are. "nmr": hard edges, with the neural mesh
+            renderer's gradient, which reaches across the whole picture but is approximate (Kato et al. 2018).
+            "antialias": pixels are blended along edges, and the gradient is the derivative of that picture,
+            exact but only as wide as the blending (Laine et al. 2020). Where several edges cross about one
+            pixel its blended colour and coverage may leave their range.
 
     Returns:
-        The picture; differentiable in ``vertices`` and ``face_colors``.
+        The pictures. rgb and silhouette are differentiable in ``vertices``' x and y (through edges) and rgb
+        in ``face_colors``; depth in all of ``vertices``, but not through edges; face_index in nothing.
+
+    Raises:
+        TypeError: if a tensor has the wrong kind of number.
+        ValueError: if a shape, a device, a setting or (on the CPU) a vertex number does not fit.
     """
-    outputs = rasterize_op(
-        vertices.float(),
-        faces.to(torch.int32).contiguous(),
-        face_colors.float(),
-        [float(channel) for channel in background],
-        image_size,
-        near,
-        far,
-        eps,
-        2 if anti_aliasing else 1,
-        fill_back,
+    if gradient not in GRADIENTS:
+        raise ValueError(f"gradient: expected one of {', '.join(GRADIENTS)}, got {gradient!r}")
+    check_inputs(vertices, faces, face_colors, image_size, background, (near, far), fill_back)
+    settings = Settings(
+        background=[float(channel) for channel in background],
+        near=float(near),
+        far=float(far),
+        eps=float(eps),
+        samples=2 if anti_aliasing else 1,
+        fill_back=fill_back,
+        antialias=gradient == "antialias",
     )
-    return RenderOutput(*outputs)
+    return RenderOutput(
+        *rasterize_op(vertices.float(), faces.to(torch.int32), face_colors.float(), image_size, *settings)
+    )
