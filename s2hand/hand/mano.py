@@ -173,7 +173,7 @@ def skin(
     offsets = joints - (rotations * rest_joints[:, :, None]).sum(-1)
     transforms = torch.cat([rotations, offsets[..., None]], -1)
     blended = (transforms.flatten(2).transpose(1, 2) @ skinning).unflatten(1, (3, 4))
-    # By columns: moved = t + A_x x + A_y y + A_z z. This keeps no (B, 3, 3, V) products for the backward pass.
+    # By columns, moved = t + A_x x + A_y y + A_z z: no (B, 3, 3, V) products are kept for the backward pass.
     *columns, moved = blended.unbind(2)
     for column, coordinate in zip(columns, vertices.unsqueeze(2).unbind(1), strict=True):
         moved = torch.addcmul(moved, column, coordinate)
