@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from s2hand.data.array_pickle import loads_arrays
 from s2hand.data.cache import cached_file
 from s2hand.data.errors import DatasetError
 from s2hand.skeleton import HO3D_TO_FREIHAND, NUM_JOINTS
@@ -28,34 +29,6 @@ INDEX_FORMAT = 1
 BROKEN = "copy or download it again"
 
 
-def _latin1_bytes(text: str, encoding: str) -> bytes:
-    """``_codecs.encode``, by which Python 3 writes bytes into old protocols; one codec only."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"codec {encoding!r} is not admitted")
-    return text.encode("latin1")
-
-
-ADMITTED_NAMES = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-    ("numpy.core.multiarray", "scalar"): np.float64(0).__reduce__()[0],
-    ("numpy.core.numeric", "_frombuffer"): np.empty(1).__reduce_ex__(5)[0],
-    ("_codecs", "encode"): _latin1_bytes,
-}
-"""All that a pickle of NumPy arrays, numbers and text needs."""
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Refuses every name but those above, and so every pickle that would run code."""
-
-    def find_class(self, module: str, name: str):
-        admitted = ADMITTED_NAMES.get((module.replace("numpy._core.", "numpy.core."), name))
-        if admitted is None:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not admitted")
-        return admitted
-
-
 def read_meta(path: Path) -> dict:
     """Reads one frame's pickle.
 
@@ -64,21 +37,15 @@ def read_meta(path: Path) -> dict:
     """
     try:
         with path.open("rb") as file:
-            if path.stat().st_size > MAX_PICKLE_BYTES:
-                raise DatasetError(
-                    f"{path} has more than {MAX_PICKLE_BYTES} bytes: expected HO-3D's annotation"
-                )
-            content = _ArrayUnpickler(file, encoding="latin1").load()
-    except DatasetError:
-        raise
+            content = file.read(MAX_PICKLE_BYTES + 1)
     except OSError as error:
         raise DatasetError(f"cannot read {path} ({error.strerror}): is the dataset complete?") from None
-    except Exception as error:  # a damaged pickle can raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(f"{path} is not a pickle of arrays ({reason}): {BROKEN}") from None
-    if not isinstance(content, dict):
-        raise DatasetError(f"{path} holds a {type(content).__name__}, expected a dict: {BROKEN}")
-    return content
+    if len(content) > MAX_PICKLE_BYTES:
+        raise DatasetError(f"{path} has more than {MAX_PICKLE_BYTES} bytes: expected HO-3D's annotation")
+    try:
+        return loads_arrays(content)
+    except pickle.UnpicklingError as error:
+        raise DatasetError(f"{path} is not a pickle of arrays ({error}): {BROKEN}") from None
 
 
 @dataclass(frozen=True)
