@@ -107,8 +107,9 @@ def _check_network(config: Config) -> None:
             raise ConfigError(f"{key} has lights without textures; a rendering needs both")
         if "textures" in parts and "verts" not in parts:
             raise ConfigError(f"{key} has textures without verts; there is no mesh to paint")
-    if config.attention and "heatmaps" not in config.network_parts:
-        raise ConfigError("attention needs the 2D branch: add heatmaps to train_requires and test_requires")
+    for key in ("attention", "keypoint_input"):
+        if getattr(config, key) and "heatmaps" not in config.network_parts:
+            raise ConfigError(f"{key} needs the 2D branch: add heatmaps to train_requires and test_requires")
     if config.test_refinement and not {"heatmaps", "joints"} <= set(config.test_requires):
         raise ConfigError("test_refinement needs heatmaps and joints in test_requires")
     multiple = 2 ** (config.hourglass_depth + 2)

@@ -107,6 +107,11 @@ class NetworkSection(Section):
     attention: bool = key(
         "Weigh the 3D feature by the heat-map branch; published as use_2d_as_attention.", False
     )
+    keypoint_input: bool = key(
+        "Give the hand head the 2D branch's keypoints beside the image feature. Not in the paper; learns "
+        "much faster.",
+        False,
+    )
     hourglass_stacks: Positive = key("Stacks of the 2D branch.", 2)
     hourglass_features: Positive = key("Feature channels of the 2D branch.", 256)
     hourglass_modules: Positive = key("Residual modules per hourglass level.", 2)

@@ -22,7 +22,7 @@ MODULES_OF_PART = {
 """Children of :class:`HandNet` by the parts a config speaks of."""
 
 ARCHITECTURE_KEYS = (
-    *("backbone", "num_pca", "use_mean_shape", "fingertips", "attention"),
+    *("backbone", "num_pca", "use_mean_shape", "fingertips", "attention", "keypoint_input"),
     *("hourglass_stacks", "hourglass_depth", "hourglass_modules", "hourglass_features"),
 )
 """Config keys that are the network's sizes and switches, under the same names."""
@@ -49,9 +49,7 @@ def build_network(config: Config, hand_model: HandModel, say=print) -> HandNet:
             if name not in sizes or sizes[name] == value:
                 continue
             if name in config.model_fields_set:
-                say(
-                    f"{name} is {value!r} in {config.pretrain_model}, but {sizes[name]!r} in the config, which wins"
-                )
+                say(f"{name} is {value!r} in {config.pretrain_model}, but the config says {sizes[name]!r}")
             else:
                 say(f"{name} is {value!r}, as stored in {config.pretrain_model}")
                 sizes[name] = value

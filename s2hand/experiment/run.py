@@ -15,6 +15,7 @@ from s2hand.engine.devices import resolve_device
 from s2hand.engine.ema import WeightAverage
 from s2hand.engine.evaluator import Evaluation, evaluate
 from s2hand.engine.precision import resolve_precision
+from s2hand.engine.refine import REFINEMENT_LOSSES, HandRefiner
 from s2hand.engine.reporting import RunRecorder, format_table
 from s2hand.engine.schedule import LearningRate, build_optimizer
 from s2hand.engine.submission import write_submission
@@ -24,6 +25,7 @@ from s2hand.experiment.network import build_network, load_pretrained, trained_mo
 from s2hand.experiment.panels import write_panels
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
+from s2hand.metrics import DEFAULT_SCALE_JOINT, FREIHAND_SCALE_JOINT
 from s2hand.models import HandNet
 
 TABLE_COLUMNS = {
@@ -37,6 +39,9 @@ TABLE_COLUMNS = {
     "detector_px": "detector px",
 }
 SUBMISSION_FORMATS = {"FreiHand": "freihand", "Synthetic": "freihand", "HO3D": "ho3d"}
+SCALE_JOINTS = {"HO3D": FREIHAND_SCALE_JOINT}
+"""HO-3D's official st_ figures scale by the middle finger's first joint. Other datasets keep the official
+script's joint number, so that a run's figures equal those of ``s2hand score``."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,8 @@ class Experiment:
                 self.model,
                 loader,
                 parts=self.evaluation_parts,
+                refine=self.build_refiner() if self.config.test_refinement else None,
+                scale_joint=SCALE_JOINTS.get(name, DEFAULT_SCALE_JOINT),
                 device=self.device,
                 title=f"evaluating {name}",
             )
@@ -179,6 +186,16 @@ class Experiment:
             write_panels(self, name, dataset, recorder, progress)
         self._print_table(progress)
         return next(iter(self.evaluations.values())).metrics
+
+    def build_refiner(self) -> HandRefiner:
+        """The fit to the 2D branch's keypoints, with the config's loss weights."""
+        weights = {**DEFAULT_WEIGHTS, **self.config.loss_weights()}
+        objective = Objective(
+            {name: weights[name] for name in REFINEMENT_LOSSES},
+            torch.from_numpy(self.hand_model.faces),
+            image_size=self.config.image_size,
+        )
+        return HandRefiner(self.model.place_hand, objective.to(self.device), self.config.refine_steps)
 
     @property
     def evaluation_parts(self) -> frozenset[str]:
@@ -208,9 +225,18 @@ class Experiment:
             write_submission(
                 folder / "pred.json", found.joints, found.vertices, dataset=SUBMISSION_FORMATS[name]
             )
+        if found.refined_joints is not None:
+            write_submission(
+                folder / "refined" / "pred.json",
+                found.refined_joints,
+                found.refined_vertices,
+                dataset=SUBMISSION_FORMATS[name],
+            )
 
     def _print_table(self, progress: Progress) -> None:
-        rows = {name: found.metrics for name, found in self.evaluations.items() if found.metrics}
+        rows = {name: found.metrics for name, found in self.evaluations.items()}
+        rows |= {f"{name}, refined": found.refined_metrics() for name, found in self.evaluations.items()}
+        rows = {name: metrics for name, metrics in rows.items() if metrics}
         if not rows:
             self.say("no labels to score against; predictions are in the run folder")
             return

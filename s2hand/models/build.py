@@ -11,6 +11,7 @@ from s2hand.models.backbone import DEFAULT_BACKBONE, Backbone
 from s2hand.models.hand_net import HandNet
 from s2hand.models.heads import HandHead, TextureLightHead
 from s2hand.models.hourglass import KeypointNet, StackedHourglass
+from s2hand.models.lifting import RAY_FEATURES
 
 
 def build_hand_net(
@@ -22,6 +23,7 @@ def build_hand_net(
     texture: bool = True,
     heatmaps: bool = True,
     attention: bool = False,
+    keypoint_input: bool = False,
     backbone: str = DEFAULT_BACKBONE,
     backbone_pretrained: bool = False,
     num_pca: int = 30,
@@ -43,6 +45,7 @@ def build_hand_net(
         texture: with texture and light head; needs ``hand``.
         heatmaps: with the 2D branch.
         attention: let the 2D branch weigh the encoder's feature; needs ``hand`` and ``heatmaps``.
+        keypoint_input: let the hand head read the 2D branch's keypoints; needs ``hand`` and ``heatmaps``.
         backbone: a timm network, see :class:`Backbone`.
         backbone_pretrained: with timm's weights, see :class:`Backbone`.
         num_pca: components of the pose basis.
@@ -67,10 +70,13 @@ def build_hand_net(
         raise ValueError("texture needs the hand's encoder: set hand=True or texture=False")
     if attention and not (hand and heatmaps):
         raise ValueError("attention joins the 2D branch to the encoder: set hand=True and heatmaps=True")
+    if keypoint_input and not (hand and heatmaps):
+        raise ValueError("keypoint_input gives the hand the 2D branch's keypoints: set hand and heatmaps")
     parts = {}
     if hand:
         parts["backbone"] = encoder = Backbone(backbone, backbone_pretrained)
-        parts["hand_head"] = HandHead(encoder.feature_channels, num_pca, use_mean_shape=use_mean_shape)
+        width = encoder.feature_channels + (RAY_FEATURES if keypoint_input else 0)
+        parts["hand_head"] = HandHead(width, num_pca, use_mean_shape=use_mean_shape)
         parts["mano_layer"] = ManoLayer(hand_model, num_pca, fingertips)
     if texture:
         parts["texture_light_head"] = TextureLightHead(encoder.low_channels, len(hand_model.faces))
@@ -80,4 +86,4 @@ def build_hand_net(
         parts["keypoint_net"] = KeypointNet(hourglass, hourglass_input_size or fitting)
     if attention:
         parts["attention"] = HeatmapAttention(encoder.feature_channels, hourglass_features)
-    return HandNet(renderer=renderer, **parts)
+    return HandNet(renderer=renderer, keypoint_input=keypoint_input, **parts)

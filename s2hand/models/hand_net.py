@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from s2hand.geometry.cameras import project_points
+from s2hand.models.lifting import keypoint_rays
 from s2hand.structures import HandParameters, HandPrediction
 
 PARTS = frozenset({"hand", "texture", "render", "heatmaps"})
@@ -26,6 +27,7 @@ class HandNet(nn.Module):
         renderer: (vertices, K, face_textures, light) to ``RenderOutput``.
         keypoint_net: image to ``KeypointOutput``.
         attention: the 2D branch's encoding to factors (B, C) of the feature.
+        keypoint_input: whether the hand head reads the 2D branch's keypoints beside the feature.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class HandNet(nn.Module):
         renderer: nn.Module | None = None,
         keypoint_net: nn.Module | None = None,
         attention: nn.Module | None = None,
+        keypoint_input: bool = False,
     ):
         super().__init__()
+        self.keypoint_input = keypoint_input
         self.backbone = backbone
         self.hand_head = hand_head
         self.mano_layer = mano_layer
@@ -71,7 +75,7 @@ class HandNet(nn.Module):
         self._check(wanted, K)
         fields = {}
         keypoints = None
-        if "heatmaps" in wanted or ("hand" in wanted and self.attention is not None):
+        if "heatmaps" in wanted or ("hand" in wanted and self._hand_needs_keypoints):
             keypoints = self.keypoint_net(image)
         if "heatmaps" in wanted:
             fields["heatmap_keypoints"] = keypoints.keypoints
@@ -80,6 +84,8 @@ class HandNet(nn.Module):
         if "hand" in wanted:
             if self.attention is not None:
                 feature = feature * self.attention(keypoints.encoding)
+            if self.keypoint_input:
+                feature = torch.cat([feature.float(), keypoint_rays(keypoints.keypoints[-1], K)], -1)
             fields |= self.place_hand(self.hand_head(feature), K)
         if "texture" in wanted:
             fields["face_textures"], fields["light"] = self.texture_light_head(low_features)
@@ -89,6 +95,10 @@ class HandNet(nn.Module):
                     fields["vertices"], K.float(), fields["face_textures"].float(), fields["light"].float()
                 )
         return HandPrediction(**fields)
+
+    @property
+    def _hand_needs_keypoints(self) -> bool:
+        return self.keypoint_input or self.attention is not None
 
     def place_hand(self, parameters: HandParameters, K: Tensor) -> dict:
         """Poses the hand and puts it before the camera: p = translation + |scale| x.
@@ -130,5 +140,5 @@ class HandNet(nn.Module):
                     raise ValueError(f"part '{part}' needs a {name}, which this network was built without")
         if "hand" in wanted and K is None:
             raise ValueError("part 'hand' needs the camera matrix K (B, 3, 3) to project joints")
-        if "hand" in wanted and self.attention is not None and self.keypoint_net is None:
-            raise ValueError("attention needs a keypoint_net, which this network was built without")
+        if "hand" in wanted and self._hand_needs_keypoints and self.keypoint_net is None:
+            raise ValueError("the hand needs a keypoint_net, which this network was built without")

@@ -9,6 +9,7 @@ from torch import nn
 from s2hand.geometry.cameras import project_points
 from s2hand.hand import load_hand_model
 from s2hand.models import HandHead, HandNet, TextureLightHead, build_hand_net
+from s2hand.models.lifting import RAY_GAIN, keypoint_rays
 from s2hand.rendering import MeshRenderer
 from s2hand.structures import HandParameters, ManoOutput
 
@@ -177,3 +178,30 @@ def test_real_parts_work_together(image, K):
         assert all(grad is not None and grad.isfinite().all() for grad in grads), part
     # A checkpoint never holds the hand model, which may be licensed, nor the renderer.
     assert not [key for key in network.state_dict() if key.startswith(("mano_layer", "renderer"))]
+
+
+def test_keypoint_rays_undo_the_projection():
+    points = torch.randn(2, 21, 3) * 0.05 + torch.tensor([0.02, -0.03, 0.6])
+    K = torch.tensor([[[480.0, 0, 110], [0, 470, 114], [0, 0, 1]], [[300.0, 0, 60], [0, 310, 66], [0, 0, 1]]])
+    rays = keypoint_rays(project_points(points, K), K).reshape(2, 21, 2) / RAY_GAIN
+    torch.testing.assert_close(rays, points[..., :2] / points[..., 2:], rtol=1e-4, atol=1e-5)
+
+
+def test_keypoint_input_reaches_the_hand_and_sends_no_gradient_back(image, K):
+    net = build_hand_net(
+        load_hand_model("generic"),
+        image_size=SIZE,
+        texture=False,
+        backbone="test_resnet",
+        keypoint_input=True,
+        hourglass_stacks=1,
+        hourglass_modules=1,
+        hourglass_features=8,
+    ).eval()
+    net(image, K, {"hand"}).joints.sum().backward()
+    assert all(weight.grad is None for weight in net.keypoint_net.parameters())
+    with torch.no_grad():
+        before = net(image, K, {"hand"}).joints
+        net.keypoint_net.hourglass.stacks[-1].heatmap.bias.normal_()
+        net.keypoint_net.hourglass.stacks[-1].heatmap.weight.mul_(50)
+        assert not torch.allclose(before, net(image, K, {"hand"}).joints, atol=1e-5)
