@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from s2hand.metrics import hand_metrics, keypoint_error_px
-from s2hand.structures import HandBatch
+from s2hand.metrics import DEFAULT_SCALE_JOINT, hand_metrics, keypoint_error_px
+from s2hand.structures import HandBatch, HandPrediction
+
+REFINED = "refined_"
+"""Before the names of figures and arrays of refined hands."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,15 @@ class Evaluation:
     Attributes:
         metrics: name -> value: those of :func:`s2hand.metrics.hand_metrics` in mm and [0, 1], and mean 2D
             errors in px of the image: ``keypoints_px`` (projected joints), ``heatmap_px`` (2D branch) and
-            ``detector_px`` (the detections that were learned from, missed ones left out). Empty without
-            labels.
+            ``detector_px`` (the detections that were learned from, missed ones left out). Those of refined
+            hands have ``refined_`` before their names. Empty without labels.
         index: (N,) dataset indices.
         joints: (N, 21, 3) metres, camera frame, or None without the hand branch.
         vertices: (N, 778, 3) metres, camera frame, or None.
         gt_joints: (N, 21, 3) metres, or None without labels.
         gt_vertices: (N, 778, 3) metres, or None without labels.
+        refined_joints: (N, 21, 3) metres, camera frame, or None without refinement.
+        refined_vertices: (N, 778, 3) metres, camera frame, or None without refinement.
     """
 
     metrics: dict[str, float]
@@ -36,6 +41,12 @@ class Evaluation:
     vertices: np.ndarray | None = None
     gt_joints: np.ndarray | None = None
     gt_vertices: np.ndarray | None = None
+    refined_joints: np.ndarray | None = None
+    refined_vertices: np.ndarray | None = None
+
+    def refined_metrics(self) -> dict[str, float]:
+        """The figures of the refined hands under their plain names; empty without refinement."""
+        return {key[len(REFINED) :]: self.metrics[key] for key in self.metrics if key.startswith(REFINED)}
 
 
 class _Columns:
@@ -58,6 +69,8 @@ def evaluate(
     batches: Iterable[HandBatch],
     *,
     parts: Collection[str] = ("hand",),
+    refine: Callable[[HandPrediction, HandBatch], HandPrediction] | None = None,
+    scale_joint: int = DEFAULT_SCALE_JOINT,
     device: torch.device | str = "cpu",
     title: str = "evaluation",
     progress: bool = True,
@@ -68,6 +81,9 @@ def evaluate(
         model: takes ``(image, K, parts)`` and returns a HandPrediction; in evaluation mode already.
         batches: a loader with a length, unshuffled.
         parts: what the model should compute.
+        refine: fits predicted hands to their pictures, as :class:`s2hand.engine.refine.HandRefiner`; both
+            the hands before and after are scored.
+        scale_joint: of the st_ figures, see :func:`s2hand.metrics.hand_metrics`.
         device: where to compute.
         title: of the progress bar.
         progress: show the bar.
@@ -80,25 +96,39 @@ def evaluate(
         batch = batch.to(device)
         prediction = model(batch.image, batch.K, parts)
         columns.add("index", batch.index)
-        for name in ("joints", "vertices", "keypoints_2d"):
-            columns.add(name, getattr(prediction, name))
+        _add_hands(columns, prediction)
+        if refine is not None:
+            _add_hands(columns, refine(prediction, batch), REFINED)
         if prediction.heatmap_keypoints is not None:
             columns.add("heatmap", prediction.heatmap_keypoints[-1])
         for name in ("gt_joints", "gt_vertices", "gt_keypoints_2d", "confidence"):
             columns.add(name, getattr(batch, name))
         columns.add("detected", batch.keypoints_2d)
+    arrays = ("joints", "vertices", "gt_joints", "gt_vertices", "refined_joints", "refined_vertices")
     return Evaluation(
-        metrics=_metrics_3d(columns) | _metrics_2d(columns),
+        metrics={
+            **_metrics_3d(columns, "", scale_joint),
+            **_metrics_3d(columns, REFINED, scale_joint),
+            **_metrics_2d(columns),
+        },
         index=columns.get("index").astype(int),
-        **{name: columns.get(name) for name in ("joints", "vertices", "gt_joints", "gt_vertices")},
+        **{name: columns.get(name) for name in arrays},
     )
 
 
-def _metrics_3d(columns: _Columns) -> dict[str, float]:
-    gt_joints, joints = columns.get("gt_joints"), columns.get("joints")
+def _add_hands(columns: _Columns, prediction: HandPrediction, prefix: str = "") -> None:
+    for name in ("joints", "vertices", "keypoints_2d"):
+        columns.add(prefix + name, getattr(prediction, name))
+
+
+def _metrics_3d(columns: _Columns, prefix: str, scale_joint: int) -> dict[str, float]:
+    """The official figures of the hands whose columns have ``prefix``, under names with it."""
+    gt_joints, joints = columns.get("gt_joints"), columns.get(f"{prefix}joints")
     if gt_joints is None or joints is None:
         return {}
-    return hand_metrics(gt_joints, joints, columns.get("gt_vertices"), columns.get("vertices"))
+    vertices = columns.get("gt_vertices"), columns.get(f"{prefix}vertices")
+    figures = hand_metrics(gt_joints, joints, *vertices, scale_joint=scale_joint)
+    return {prefix + name: value for name, value in figures.items()}
 
 
 def _metrics_2d(columns: _Columns) -> dict[str, float]:
@@ -106,7 +136,8 @@ def _metrics_2d(columns: _Columns) -> dict[str, float]:
     if truth is None:
         return {}
     figures = {}
-    for source, name in (("keypoints_2d", "keypoints_px"), ("heatmap", "heatmap_px")):
+    sources = {"keypoints_2d": "keypoints_px", f"{REFINED}keypoints_2d": f"{REFINED}keypoints_px"}
+    for source, name in (sources | {"heatmap": "heatmap_px"}).items():
         if (found := columns.get(source)) is not None:
             figures[name] = keypoint_error_px(truth, found)
     detected, confidence = columns.get("detected"), columns.get("confidence")
