@@ -140,7 +140,7 @@ def test_impossible_requests_are_explained(network, image, K):
     with pytest.raises(ValueError, match="part 'heatmaps' needs a keypoint_net"):
         HandNet()(image, parts={"heatmaps"})
     network.attention, network.keypoint_net = nn.Identity(), None
-    with pytest.raises(ValueError, match="attention needs a keypoint_net"):
+    with pytest.raises(ValueError, match="hand needs a keypoint_net"):
         network(image, K)
 
 
