@@ -4,8 +4,9 @@ rendering", section 3.5), here for flat-coloured faces.
 Two neighbouring raster pixels that show different sides have an edge between their centres: the one through
 which the line between them leaves the side in front. Let D in [0, 1] be how far along the line that happens.
 Beyond the half-way point the front colour reaches into the far pixel, by D - 1/2; before it, the other colour
-reaches into the near pixel, by 1/2 - D. The blended picture changes continuously with the vertices, so its
-derivative is exact.
+reaches into the near pixel, by 1/2 - D. Steep edges are blended along rows and flat ones along columns only,
+so that no edge counts twice. As an edge passes a pixel's centre its picture changes continuously, so the
+derivative of the blended picture tells the truth; it jumps only where two edges meet about a pixel.
 
 Differs from the paper: every edge between different sides counts, not only silhouettes. With flat colours
 the picture jumps at inner edges too.
@@ -107,6 +108,15 @@ def separate(here: DrawnFace, there: DrawnFace, point: wp.vec2, other: wp.vec2):
             if pair.edge == NO_EDGE or leaving < pair.distance:
                 pair.distance = leaving
                 pair.edge = k
+    if pair.edge != NO_EDGE:
+        run = there.edge_x[pair.edge]
+        rise = there.edge_y[pair.edge]
+        if pair.here_in_front:
+            run = here.edge_x[pair.edge]
+            rise = here.edge_y[pair.edge]
+        along_row = point[1] == other[1]
+        if along_row != (wp.abs(rise) >= wp.abs(run)):
+            pair.edge = NO_EDGE
     pair.share = wp.abs(pair.distance - 0.5)
     pair.here_is_blended = (pair.distance < 0.5) == pair.here_in_front
     return pair
