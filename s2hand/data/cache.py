@@ -64,7 +64,8 @@ def _write(temporary: Path, target: Path, write: Callable[[Path], None]) -> Path
         temporary.chmod(0o644)  # mkstemp's files are their owner's alone
         stem = target.name[: -len(target.suffix)].rpartition(".")[0]
         for stale in target.parent.glob(f"{stem}.*{target.suffix}"):
-            stale.unlink(missing_ok=True)
+            if stale != target:
+                stale.unlink(missing_ok=True)
         os.replace(temporary, target)
     except OSError as error:
         raise DatasetError(f"cannot write the cache {target} ({error.strerror}): free the disk") from None

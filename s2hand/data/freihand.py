@@ -16,6 +16,7 @@ from s2hand.data.base import HandDataset, SampleRecord
 from s2hand.data.detections import Detections, photometric_weight, read_detections
 from s2hand.data.errors import DatasetError, require_file, require_folder
 from s2hand.data.json_files import as_array, read_json
+from s2hand.data.points_json import read_points
 from s2hand.data.transforms import AugmentationConfig
 from s2hand.skeleton import NUM_JOINTS
 
@@ -33,7 +34,7 @@ GREEN_SCREEN_WEIGHT, RECOLOURED_WEIGHT = 1.1, 0.1
 """Published factors of the photometric weight: recoloured versions have unnatural edges and shades."""
 
 LABELS = ("joints", "vertices", "mask", "scale")
-LABEL_SHAPES = {"xyz": (None, NUM_JOINTS, 3), "verts": (None, None, 3), "scale": (None,)}
+LABEL_SHAPES = {"xyz": (None, NUM_JOINTS, 3), "scale": (None,)}
 
 
 class FreiHandDataset(HandDataset):
@@ -175,7 +176,10 @@ class FreiHandDataset(HandDataset):
     def _read_labels(self, label: str, name: str) -> np.ndarray | None:
         if label not in self.labels:
             return None
-        array = self._read_array(name, LABEL_SHAPES[name])
+        if label == "vertices":
+            array = read_points(self.root / f"{self.split}_{name}.json")
+        else:
+            array = self._read_array(name, LABEL_SHAPES[name])
         if len(array) != self._num_rows:
             raise DatasetError(
                 f"{self.root}: {len(array)} rows in {self.split}_{name}.json, {self._num_rows} in "

@@ -15,7 +15,7 @@ from s2hand.data.base import HandDataset, SampleRecord
 from s2hand.data.detections import photometric_weight, read_detections
 from s2hand.data.errors import DatasetError, require_file, require_folder
 from s2hand.data.ho3d_meta import OPENGL_TO_CAMERA, load_index
-from s2hand.data.json_files import as_array, read_json
+from s2hand.data.points_json import read_points
 from s2hand.data.transforms import AugmentationConfig
 from s2hand.skeleton import HO3D_TO_FREIHAND, NUM_JOINTS, SCALE_BONE
 
@@ -23,10 +23,7 @@ LAYOUT = "the folder of HO-3D: train.txt, train/<sequence>/rgb and meta, evaluat
 SUFFIXES = {"v2": ".png", "v3": ".jpg"}
 DETECTION_FOLDER = "openpose"
 LABELS = ("joints", "vertices", "scale")
-LABEL_FILES = {
-    "joints": ("evaluation_xyz.json", (None, NUM_JOINTS, 3)),
-    "vertices": ("evaluation_verts.json", (None, None, 3)),
-}
+LABEL_FILES = {"joints": "evaluation_xyz.json", "vertices": "evaluation_verts.json"}
 """Evaluation's labels, published apart."""
 
 BOX_PADDING_PX = 10.0
@@ -99,7 +96,7 @@ class Ho3dDataset(HandDataset):
             found = self._detections[sequence]
             keypoints, confidence = found.keypoints[int(number)], found.confidence[int(number)]
             weight = float(photometric_weight(confidence))
-        joints = None if self._joints is None else self._joints[index]
+        joints, vertices = self._labels_of(index)
         scale = None
         if "scale" in self.labels:
             scale = float(np.linalg.norm(np.subtract(*joints[list(SCALE_BONE)])))
@@ -111,9 +108,17 @@ class Ho3dDataset(HandDataset):
             confidence=confidence,
             photometric_weight=weight,
             joints=joints if "joints" in self.labels else None,
-            vertices=None if self._vertices is None else self._vertices[index],
+            vertices=vertices,
             scale=scale,
         )
+
+    def _labels_of(self, index: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Joints (21, 3) and vertices (778, 3) in FreiHAND's order and frame, None where not read."""
+        joints = None if self._joints is None else self._joints[index]
+        vertices = None if self._vertices is None else self._vertices[index] * OPENGL_TO_CAMERA
+        if joints is not None and self.split == "evaluation":  # the index of training is converted already
+            joints = joints[list(HO3D_TO_FREIHAND)] * OPENGL_TO_CAMERA
+        return joints, vertices
 
     def _read_list(self) -> tuple[str, ...]:
         path = require_file(self.root / f"{self.split}.txt", remedy=f'set "{self.key}" to {LAYOUT}')
@@ -162,17 +167,17 @@ class Ho3dDataset(HandDataset):
         return found.get("joints"), found.get("vertices")
 
     def _read_evaluation_labels(self, name: str, count: int) -> np.ndarray | None:
-        file, shape = LABEL_FILES[name]
-        path = self.root / file
+        path = self.root / LABEL_FILES[name]
         if not path.is_file():
             return None
-        array = as_array(read_json(path, remedy="copy or download it again"), shape, what=str(path))
+        array = read_points(path)
         if len(array) != count:
             raise DatasetError(
                 f"{path}: {len(array)} rows for the {count} frames of evaluation.txt: expected as many"
             )
-        order = list(HO3D_TO_FREIHAND) if name == "joints" else slice(None)
-        return (array[:, order] * OPENGL_TO_CAMERA).astype(np.float32)
+        if name == "joints" and array.shape[1] != NUM_JOINTS:
+            raise DatasetError(f"{path}: expected {NUM_JOINTS} joints a row, got {array.shape[1]}")
+        return array
 
     def _read_detections(self, detections: str | Path | None):
         if detections is None:

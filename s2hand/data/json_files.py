@@ -20,12 +20,20 @@ def read_json(path: str | Path, *, remedy: str) -> Any:
     Raises:
         DatasetError: the file is missing, not text or not JSON.
     """
-    file = require_file(path, remedy=remedy)
+    return parse_json(require_file(path, remedy=remedy).read_bytes(), path, remedy=remedy)
+
+
+def parse_json(content: bytes, path: str | Path, *, remedy: str) -> Any:
+    """Parses JSON that was read from ``path``.
+
+    Raises:
+        DatasetError: it is not text or not JSON.
+    """
     try:
-        return json.loads(file.read_bytes())
+        return json.loads(content)
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         reason = str(error) or type(error).__name__
-        raise DatasetError(f"{file} is not valid JSON ({reason}): {remedy}") from None
+        raise DatasetError(f"{path} is not valid JSON ({reason}): {remedy}") from None
 
 
 def as_array(value: Any, shape: tuple[int | None, ...], *, what: str) -> np.ndarray:
