@@ -204,11 +204,12 @@ def scan_edges(
 
     Writes:
         grad_edges: (B, F, 3, 2, 2): edge e between corners e and e + 1 of ``faces``; component of the
-            gradient, x (scanned along axis 1) first; the two ends. Left alone where a face shows nowhere.
+            gradient, x (scanned along axis 1) first; the two ends.
     """
     item_in_chunk, index, edge, axis = wp.tid()
     item = first_item + item_in_chunk
     if owned[item, index] == 0:
+        grad_edges[item, index, edge, axis] = wp.vec2(0.0, 0.0)
         return
     face = load_face(scene, item, index)
     ends = scan_edge(scene, face, edge, axis, item, eps, upstream, products, bounds)

@@ -36,12 +36,17 @@ def interior_gradient(
 
     Writes:
         owned: (B, F) raster pixels that show the face.
-        grad_colors: (B, sides, 3) of the side that shows; the caller clears the buffer.
+        grad_colors: (B, sides, 3) of the side that shows, 0 for the other.
         grad_corners: (B, F, 3, 3) by the corners' order in ``faces``.
     """
     item_in_chunk, index = wp.tid()
     item = first_item + item_in_chunk
     face = load_face(scene, item, index)
+    grad_colors[item, index] = wp.vec3(0.0, 0.0, 0.0)
+    if scene.fill_back:
+        grad_colors[item, index + scene.faces.shape[0]] = wp.vec3(0.0, 0.0, 0.0)
+    for k in range(3):
+        grad_corners[item, index, k] = wp.vec3(0.0, 0.0, 0.0)
     count = wp.int32(0)
     color = wp.vec3(0.0, 0.0, 0.0)
     weighted = wp.vec3(0.0, 0.0, 0.0)  # sum of upstream * z^2 * w_k over pixels

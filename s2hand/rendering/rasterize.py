@@ -131,10 +131,12 @@ def rasterize_backward_op(
     scene = make_scene(vertices, faces, face_colors, face_index, settings)
     rgb, silhouette, depth = (as_warp(g.contiguous()) for g in (grad_rgb, grad_silhouette, grad_depth))
     grad_vertices = torch.empty(vertices.shape, device=device)
-    grad_colors = torch.zeros(face_colors.shape, device=device)
+    grad_colors = torch.empty(face_colors.shape, device=device)
     colors = as_warp(grad_colors, wp.vec3)
-    corners = as_warp(torch.zeros((batch_size, num_faces, 3, 3), device=device), wp.vec3)
-    edges = as_warp(torch.zeros((batch_size, num_faces, 3, 2, 2), device=device), wp.vec2)
+    corners = as_warp(torch.empty((batch_size, num_faces, 3, 3), device=device), wp.vec3)
+    # Whoever needs a clear buffer clears it in a kernel: PyTorch would wake threads that compete with ours.
+    allocate = torch.zeros if antialias else torch.empty
+    edges = as_warp(allocate((batch_size, num_faces, 3, 2, 2), device=device), wp.vec2)
     owned = as_warp(torch.empty((batch_size, num_faces), dtype=torch.int32, device=device))
     order, start = (as_warp(t) for t in corners_by_vertex(faces, num_vertices))
     interior = [scene, rgb, depth, owned, colors, corners]
