@@ -1,4 +1,4 @@
-"""Writes a synthetic dataset in FreiHAND's layout: ``make_synthetic.py FOLDER --train 4000``."""
+"""Writes a synthetic dataset in FreiHAND's or HO-3D's layout: ``make_synthetic.py FOLDER --train 4000``."""
 
 import argparse
 import sys
@@ -13,7 +13,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("root", help="folder to write")
     parser.add_argument("--train", type=int, default=2000, help="training pictures (%(default)s)")
     parser.add_argument("--evaluation", type=int, default=300, help="evaluation pictures (%(default)s)")
-    parser.add_argument("--image-size", type=int, default=224, help="side in pixels (%(default)s)")
+    parser.add_argument("--layout", default="freihand", help="freihand, ho3d_v2 or ho3d_v3 (%(default)s)")
+    parser.add_argument("--image-size", type=int, help="width in pixels (224, for HO-3D's layout 640)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hand-model", default="generic", help="generic, or a MANO .pkl or .npz file")
     parser.add_argument("--backgrounds", help="folder of photos to put behind the hands")

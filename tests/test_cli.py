@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -89,9 +90,23 @@ def test_synth_writes_what_the_options_say(replaced, capsys):
     replaced("s2hand.data.synthetic", write_synthetic_dataset=write_synthetic_dataset)
     options = ["--train-size", "3", "--eval-size", "2", "--image-size", "64", "--seed", "5", "--overwrite"]
     assert cli.main(["synth", "--out", "d", *options, "--hand-model", "m.pkl", "--backgrounds", "b"]) == 0
-    numbers = {"train": 3, "evaluation": 2, "image_size": 64, "seed": 5}
+    numbers = {"train": 3, "evaluation": 2, "image_size": 64, "seed": 5, "layout": "freihand"}
     assert calls == [("d", numbers | {"hand_model": "m.pkl", "backgrounds": "b", "overwrite": True})]
-    assert capsys.readouterr().out == "d: written\n"
+    assert cli.main(["synth", "--out", "d", "--layout", "ho3d_v3"]) == 0
+    assert (calls[1][1]["layout"], calls[1][1]["image_size"]) == ("ho3d_v3", None)
+    assert capsys.readouterr().out == "d: written\n" * 2
+
+
+def test_convert_checkpoint_writes_beside_the_source(replaced, capsys):
+    calls = []
+    replaced("s2hand.engine.published", convert_published=lambda *paths: calls.append(paths) or paths)
+    assert cli.main(["convert-checkpoint", "a/b.t7"]) == 0
+    assert cli.main(["convert-checkpoint", "a/b.t7", "c.safetensors"]) == 0
+    assert calls == [("a/b.t7", Path("a/b.safetensors")), ("a/b.t7", "c.safetensors")]
+    assert capsys.readouterr().out.splitlines() == [
+        *("a/b.t7", "a/b.safetensors"),
+        *("a/b.t7", "c.safetensors"),
+    ]
 
 
 def test_score_prints_the_figures(replaced, capsys):

@@ -47,11 +47,22 @@ def synth_arguments(command: argparse.ArgumentParser) -> None:
     numbers = {
         "--train-size": (2000, "training images"),
         "--eval-size": (200, "evaluation images"),
-        "--image-size": (224, "side of the images in pixels"),
         "--seed": (0, "the same seed gives the same files"),
     }
     for name, (default, meaning) in numbers.items():
         command.add_argument(name, type=int, metavar="N", default=default, help=f"{meaning} (%(default)s)")
+    command.add_argument(
+        "--layout",
+        choices=("freihand", "ho3d_v2", "ho3d_v3"),
+        default="freihand",
+        help="files as FreiHAND's or as HO-3D's (%(default)s)",
+    )
+    command.add_argument(
+        "--image-size",
+        type=int,
+        metavar="N",
+        help="width of the images in pixels (224, as HO-3D 640)",
+    )
     command.add_argument(
         "--hand-model", metavar="FILE", default="generic", help='"generic" or the path of a MANO file'
     )
@@ -67,7 +78,12 @@ def score_arguments(command: argparse.ArgumentParser) -> None:
 
 def convert_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("source", metavar="FILE.t7", help="the published checkpoint")
-    command.add_argument("destination", metavar="OUT.safetensors", help="weights; the .json lies beside them")
+    command.add_argument(
+        "destination",
+        metavar="OUT.safetensors",
+        nargs="?",
+        help="weights; the .json lies beside them (default: beside the checkpoint)",
+    )
 
 
 def config_arguments(command: argparse.ArgumentParser) -> None:

@@ -60,7 +60,7 @@ def demo(arguments: argparse.Namespace) -> None:
 
 
 def synth(arguments: argparse.Namespace) -> None:
-    """Write a synthetic dataset in FreiHAND's layout."""
+    """Write a synthetic dataset in FreiHAND's or HO-3D's layout."""
     from s2hand.data.synthetic import write_synthetic_dataset
 
     summary = write_synthetic_dataset(
@@ -68,6 +68,7 @@ def synth(arguments: argparse.Namespace) -> None:
         train=arguments.train_size,
         evaluation=arguments.eval_size,
         image_size=arguments.image_size,
+        layout=arguments.layout,
         seed=arguments.seed,
         hand_model=arguments.hand_model,
         backgrounds=arguments.backgrounds,
@@ -87,7 +88,8 @@ def convert_checkpoint(arguments: argparse.Namespace) -> None:
     """Convert a published .t7 checkpoint to safetensors and JSON."""
     from s2hand.engine.published import convert_published
 
-    for path in convert_published(arguments.source, arguments.destination):
+    destination = arguments.destination or Path(arguments.source).with_suffix(".safetensors")
+    for path in convert_published(arguments.source, destination):
         print(path)
 
 

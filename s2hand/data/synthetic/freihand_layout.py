@@ -9,7 +9,10 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from s2hand.data.errors import DatasetError
+from s2hand.data.detections import Detections, write_detections
+from s2hand.data.freihand import DETECTION_FILES
+from s2hand.data.synthetic.pictures import write_picture
+from s2hand.data.synthetic.scene import FREIHAND_FRAMING
 from s2hand.data.synthetic.studio import SyntheticSample
 from s2hand.skeleton import SCALE_BONE
 
@@ -19,45 +22,50 @@ MANO_ROOT = Rotation.from_rotvec([np.pi, 0, 0])
 """The hand layer's constant rotation of the wrist, which files of MANO parameters do not know of."""
 
 
-def make_folders(root: Path) -> None:
-    """Creates the folders of pictures."""
-    for folder in ("training/rgb", "training/mask", "evaluation/rgb"):
-        (root / folder).mkdir(parents=True)
+class FreiHandLayout:
+    """FreiHAND's: square crops, their side the picture size."""
 
+    framing = FREIHAND_FRAMING
+    picture_size = 224
 
-def write_pictures(root: Path, split: str, number: int, sample: SyntheticSample) -> None:
-    """Writes a sample's picture and, in training, its mask."""
-    name = f"{number:08d}.jpg"
-    _write_jpeg(root / split / "rgb" / name, sample.image[..., ::-1], sample.jpeg_quality)
-    if split == "training":
-        _write_jpeg(root / split / "mask" / name, sample.mask, MASK_QUALITY)
+    def make_folders(self, root: Path, counts: dict[str, int]) -> None:
+        """Creates the folders of pictures."""
+        for folder in ("training/rgb", "training/mask", "evaluation/rgb"):
+            (root / folder).mkdir(parents=True)
 
+    def adapt(self, sample: SyntheticSample) -> SyntheticSample:
+        """The sample as this layout shows it: whole."""
+        return sample
 
-def _write_jpeg(path: Path, picture: np.ndarray, quality: int) -> None:
-    encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    try:
-        path.write_bytes(encoded)
-    except OSError as error:
-        raise DatasetError(
-            f"cannot write {path} ({error.strerror}): free the disk or choose another folder"
-        ) from None
+    def write_sample(self, root: Path, split: str, number: int, sample: SyntheticSample) -> None:
+        """Writes a sample's picture and, in training, its mask."""
+        name = f"{number:08d}.jpg"
+        quality = [cv2.IMWRITE_JPEG_QUALITY, sample.jpeg_quality]
+        write_picture(root / split / "rgb" / name, sample.image[..., ::-1], quality)
+        if split == "training":
+            path = root / split / "mask" / name
+            write_picture(path, sample.mask, [cv2.IMWRITE_JPEG_QUALITY, MASK_QUALITY])
 
+    def label_rows(self, split: str, samples: Iterable[SyntheticSample]) -> dict[str, list]:
+        """Some samples' rows of each JSON file of labels, by its name.
 
-def label_rows(samples: Iterable[SyntheticSample]) -> dict[str, list]:
-    """The rows of ``<split>_<name>.json`` for some samples.
+        ``mano`` is one list of 61 numbers: 48 axis-angles (global, then the finger joints' own, mean pose
+        included), 10 betas, the wrist's pixel (2) and the scale.
+        """
+        rows = {"K": [], "scale": [], "mano": [], "xyz": [], "verts": []}
+        for sample in samples:
+            first, second = sample.joints[list(SCALE_BONE)]
+            scale = np.linalg.norm(first - second)
+            rotation = (Rotation.from_rotvec(sample.rotation) * MANO_ROOT).as_rotvec()
+            mano = np.concatenate([rotation, sample.pose, sample.betas, sample.keypoints_2d[0], [scale]])
+            rows["K"].append(sample.K.tolist())
+            rows["scale"].append(round(float(scale), METRE_DECIMALS))
+            rows["mano"].append([mano.round(METRE_DECIMALS).tolist()])
+            rows["xyz"].append(sample.joints.round(METRE_DECIMALS).tolist())
+            rows["verts"].append(sample.vertices.round(METRE_DECIMALS).tolist())
+        return {f"{split}_{name}.json": values for name, values in rows.items()}
 
-    ``mano`` is one list of 61 numbers: 48 axis-angles (global, then the finger joints' own, mean pose
-    included), 10 betas, the wrist's pixel (2) and the scale.
-    """
-    rows = {"K": [], "scale": [], "mano": [], "xyz": [], "verts": []}
-    for sample in samples:
-        first, second = sample.joints[list(SCALE_BONE)]
-        scale = np.linalg.norm(first - second)
-        rotation = (Rotation.from_rotvec(sample.rotation) * MANO_ROOT).as_rotvec()
-        mano = np.concatenate([rotation, sample.pose, sample.betas, sample.keypoints_2d[0], [scale]])
-        rows["K"].append(sample.K.tolist())
-        rows["scale"].append(round(float(scale), METRE_DECIMALS))
-        rows["mano"].append([mano.round(METRE_DECIMALS).tolist()])
-        rows["xyz"].append(sample.joints.round(METRE_DECIMALS).tolist())
-        rows["verts"].append(sample.vertices.round(METRE_DECIMALS).tolist())
-    return rows
+    def write_detections(self, root: Path, split: str, detected: np.ndarray, confidence: np.ndarray) -> None:
+        """Writes a split's detections, (N, 21, 2) px and (N, 21)."""
+        names = tuple(f"{number:08d}.jpg" for number in range(len(detected)))
+        write_detections(root / DETECTION_FILES[split], Detections(detected, confidence, names))

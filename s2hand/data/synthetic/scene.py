@@ -21,6 +21,26 @@ DISTANCE_RANGE_M = (0.5, 0.9)
 FILL_RANGE = (0.5, 0.85)
 """The larger side of the hand's box, in sides of the crop."""
 
+
+@dataclass(frozen=True)
+class Framing:
+    """The lens, and how much of the picture hands take up; the default is like FreiHAND's crops.
+
+    Attributes:
+        focal_range_px: for a picture of ``REFERENCE_SIZE``.
+        fill_range: the larger side of the hand's box, in sides of the picture.
+    """
+
+    focal_range_px: tuple[float, float] = FOCAL_RANGE_PX
+    fill_range: tuple[float, float] = FILL_RANGE
+
+    @property
+    def hand_size(self) -> float:
+        """How large hands are in the picture, in sizes they have in FreiHAND's crops."""
+        return sum(self.fill_range) / sum(FILL_RANGE)
+
+
+FREIHAND_FRAMING = Framing()
 OFF_CENTRE_DEVIATION = 0.03
 BORDER = 0.02
 """Deviation of the hand's place and what stays free around it, in sides of the crop."""
@@ -90,21 +110,27 @@ def sample_rotation(random: np.random.Generator, frame: np.ndarray) -> np.ndarra
     return (Rotation.from_rotvec(in_plane) * Rotation.from_rotvec(tilt) * upright).as_rotvec()
 
 
-def sample_camera(random: np.random.Generator, image_size: int) -> np.ndarray:
-    """Draws a camera like FreiHAND's.
+def sample_camera(
+    random: np.random.Generator, image_size: int, framing: Framing = FREIHAND_FRAMING
+) -> np.ndarray:
+    """Draws a camera with square pixels, nearly, that looks straight ahead, nearly.
 
     Returns:
         (3, 3) px.
     """
     scale = image_size / REFERENCE_SIZE
-    focal = random.uniform(*FOCAL_RANGE_PX) * scale
+    focal = random.uniform(*framing.focal_range_px) * scale
     ratio = 1 + random.normal(0, FOCAL_RATIO_DEVIATION)
     centre = image_size / 2 + random.normal(0, PRINCIPAL_POINT_DEVIATION_PX * scale, 2)
     return np.array([[focal, 0, centre[0]], [0, focal * ratio, centre[1]], [0, 0, 1]])
 
 
 def place_hand(
-    random: np.random.Generator, vertices: np.ndarray, K: np.ndarray, image_size: int
+    random: np.random.Generator,
+    vertices: np.ndarray,
+    K: np.ndarray,
+    image_size: int,
+    framing: Framing = FREIHAND_FRAMING,
 ) -> np.ndarray:
     """Draws where the hand is, so that it fills a natural part of the crop and stays inside.
 
@@ -113,6 +139,7 @@ def place_hand(
         vertices: (V, 3) metres, turned to the camera, anywhere.
         K: (3, 3) px.
         image_size: side of the crop in pixels.
+        framing: which part of it is natural.
 
     Returns:
         (3,) metres to add to the vertices.
@@ -123,7 +150,7 @@ def place_hand(
         low, high = _box(vertices + translation, K)
         fill = (high - low).max() / image_size
         distance = middle[2] + translation[2]
-        translation[2] = distance * fill / np.clip(fill, *FILL_RANGE) - middle[2]
+        translation[2] = distance * fill / np.clip(fill, *framing.fill_range) - middle[2]
     low, high = _box(vertices + translation, K)
     half = (high - low) / 2
     wanted = image_size * (0.5 + random.normal(0, OFF_CENTRE_DEVIATION, 2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +14,8 @@ from s2hand.data.synthetic.backgrounds import photo_background, procedural_backg
 from s2hand.data.synthetic.camera_noise import degrade
 from s2hand.data.synthetic.mesh import ArmMesh
 from s2hand.data.synthetic.scene import (
+    FREIHAND_FRAMING,
+    Framing,
     hand_frame,
     place_hand,
     sample_camera,
@@ -48,6 +50,7 @@ class SyntheticSample:
         joints: (21, 3) FreiHAND order.
         vertices: (778, 3).
         rotation: (3,) axis-angle, radians.
+        place: (3,) metres, where the posed and turned hand's origin is.
         pose: (45,) axis-angles of the finger joints, MANO order, radians.
         betas: (10,).
         keypoints_2d: (21, 2) px, true.
@@ -63,6 +66,7 @@ class SyntheticSample:
     joints: np.ndarray
     vertices: np.ndarray
     rotation: np.ndarray
+    place: np.ndarray
     pose: np.ndarray
     betas: np.ndarray
     keypoints_2d: np.ndarray
@@ -80,13 +84,21 @@ class Studio:
         image_size: S, pixels.
         noise: of the simulated detector.
         photos: pictures to put behind the hands; none for procedural backgrounds.
+        framing: lens and size of the hands in the picture.
     """
 
     def __init__(
-        self, model: HandModel, image_size: int, noise: DetectorNoise, photos: tuple[Path, ...] = ()
+        self,
+        model: HandModel,
+        image_size: int,
+        noise: DetectorNoise,
+        photos: tuple[Path, ...] = (),
+        framing: Framing = FREIHAND_FRAMING,
     ):
         self.image_size = image_size
-        self.noise = noise
+        # Detectors see a crop about the hand: they err by a share of its size, not of the picture's.
+        self.noise = replace(noise, sigma_px=noise.sigma_px * framing.hand_size)
+        self.framing = framing
         self.photos = photos
         self.layer = ManoLayer(model, num_pca=NUM_POSE)
         self.pose_mean = model.hands_mean
@@ -116,10 +128,10 @@ class Studio:
         betas = np.stack([_truncated_normal(random, NUM_BETAS) for random in randoms])
         rotations = np.stack([sample_rotation(random, self.frame) for random in randoms])
         vertices, joints = self._pose_hands(poses, betas, rotations)
-        cameras = np.stack([sample_camera(random, self.image_size) for random in randoms])
+        cameras = np.stack([sample_camera(random, self.image_size, self.framing) for random in randoms])
         places = np.stack(
             [
-                place_hand(random, hand, K, self.image_size)
+                place_hand(random, hand, K, self.image_size, self.framing)
                 for random, hand, K in zip(randoms, vertices, cameras, strict=True)
             ]
         )
@@ -144,6 +156,7 @@ class Studio:
                     joints=joints[i],
                     vertices=vertices[i],
                     rotation=rotations[i],
+                    place=places[i],
                     pose=poses[i],
                     betas=betas[i],
                     keypoints_2d=keypoints,

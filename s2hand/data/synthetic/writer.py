@@ -1,4 +1,4 @@
-"""Writes a synthetic dataset in FreiHAND's layout, whole or not at all, with any number of processes."""
+"""Writes a synthetic dataset in FreiHAND's or HO-3D's layout, whole or not at all, in many processes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from s2hand.data.detections import Detections, write_detections
 from s2hand.data.errors import DatasetError
-from s2hand.data.freihand import DETECTION_FILES
 from s2hand.data.json_files import read_json, write_json
-from s2hand.data.synthetic import freihand_layout
 from s2hand.data.synthetic.backgrounds import list_photos
+from s2hand.data.synthetic.freihand_layout import FreiHandLayout
+from s2hand.data.synthetic.ho3d_layout import Ho3dLayout
 from s2hand.data.synthetic.simulated_detector import DetectorNoise
 from s2hand.data.synthetic.studio import Studio, SyntheticSample
 from s2hand.hand import HandModel, load_hand_model
 
 GENERATOR_VERSION = 1
 """Raised whenever the same settings give other pictures."""
+
+LAYOUTS = {"freihand": FreiHandLayout(), "ho3d_v2": Ho3dLayout("v2"), "ho3d_v3": Ho3dLayout("v3")}
+"""How samples lie on disk."""
 
 SUMMARY_FILE = "synthetic.json"
 SPLITS = ("training", "evaluation")
@@ -55,6 +57,7 @@ class SyntheticSettings:
     hand_model: str
     backgrounds: str | None
     noise: DetectorNoise
+    layout: str
 
     def __post_init__(self):
         for name in ("train", "evaluation", "image_size"):
@@ -88,7 +91,8 @@ def write_synthetic_dataset(
     *,
     train: int = 2000,
     evaluation: int = 300,
-    image_size: int = 224,
+    image_size: int | None = None,
+    layout: str = "freihand",
     seed: int = 0,
     hand_model: str | Path = "generic",
     backgrounds: str | Path | None = None,
@@ -97,7 +101,7 @@ def write_synthetic_dataset(
     overwrite: bool = False,
     progress: bool = True,
 ) -> SyntheticSummary:
-    """Draws hands and writes them as FreiHAND lies on disk, with simulated detections.
+    """Draws hands and writes them as FreiHAND or HO-3D lies on disk, with simulated detections.
 
     The pictures depend on the settings alone, not on the number of processes. A folder that holds the same
     dataset already is left as it is.
@@ -106,7 +110,8 @@ def write_synthetic_dataset(
         root: folder to write.
         train: training pictures.
         evaluation: evaluation pictures; they share no random number with training.
-        image_size: side of the pictures in pixels.
+        image_size: width of the pictures in pixels; None for the layout's own, 224 or 640.
+        layout: ``freihand``, ``ho3d_v2`` or ``ho3d_v3``.
         seed: of everything random.
         hand_model: ``generic`` or a MANO file.
         backgrounds: folder of photos to put behind the hands; None draws backgrounds.
@@ -119,10 +124,13 @@ def write_synthetic_dataset(
         DatasetError: the folder holds something else, or a setting is impossible.
     """
     root = Path(root).expanduser().resolve()
+    if layout not in LAYOUTS:
+        raise DatasetError(f"synthetic data: layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
     settings = SyntheticSettings(
         train=train,
         evaluation=evaluation,
-        image_size=image_size,
+        image_size=LAYOUTS[layout].picture_size if image_size is None else image_size,
+        layout=layout,
         seed=seed,
         hand_model=str(hand_model),
         backgrounds=None if backgrounds is None else str(Path(backgrounds).expanduser().resolve()),
@@ -154,6 +162,8 @@ def _describe(settings: SyntheticSettings) -> dict:
         listing = [f"{photo.name} {photo.stat().st_size}" for photo in list_photos(settings.backgrounds)]
         photos = hashlib.sha256("\n".join(listing).encode()).hexdigest()
     description = asdict(settings)
+    if settings.layout == "freihand":  # datasets written before there were others do not name theirs
+        del description["layout"]
     description |= {"hand_model": digest.hexdigest(), "backgrounds": photos, "generator": GENERATOR_VERSION}
     return description
 
@@ -200,7 +210,7 @@ def _move_into_place(
 
 def _write_all(root: Path, settings: SyntheticSettings, processes: int | None, progress: bool) -> dict:
     """Draws both splits into ``root`` and returns their statistics."""
-    freihand_layout.make_folders(root)
+    LAYOUTS[settings.layout].make_folders(root, {split: settings.count(split) for split in SPLITS})
     total = settings.train + settings.evaluation
     processes = processes or min(os.cpu_count() or 1, MAX_PROCESSES)
     if total < SPAWN_FROM:
@@ -214,7 +224,7 @@ def _write_all(root: Path, settings: SyntheticSettings, processes: int | None, p
         for split in SPLITS:
             starts = range(0, settings.count(split), CHUNK)
             drawn = chunks(_draw_chunk, [(root, settings, split, start) for start in starts])
-            statistics[split] = _gather(root, split, drawn, bar)
+            statistics[split] = _gather(root, settings, split, drawn, bar)
     return statistics
 
 
@@ -261,10 +271,11 @@ def _draw_chunk(task: tuple[Path, SyntheticSettings, str, int]) -> _DrawnChunk:
     root, settings, split, start = task
     numbers = range(start, min(start + CHUNK, settings.count(split)))
     randoms = [np.random.default_rng((settings.seed, SPLITS.index(split), number)) for number in numbers]
-    samples: list[SyntheticSample] = _studio(settings).draw(randoms)
+    layout = LAYOUTS[settings.layout]
+    samples: list[SyntheticSample] = [layout.adapt(sample) for sample in _studio(settings).draw(randoms)]
     for number, sample in zip(numbers, samples, strict=True):
-        freihand_layout.write_pictures(root, split, number, sample)
-    rows = freihand_layout.label_rows(samples)
+        layout.write_sample(root, split, number, sample)
+    rows = layout.label_rows(split, samples)
     return _DrawnChunk(
         labels={name: json.dumps(values, separators=(",", ":"))[1:-1] for name, values in rows.items()},
         **{
@@ -283,10 +294,13 @@ def _draw_chunk(task: tuple[Path, SyntheticSettings, str, int]) -> _DrawnChunk:
 def _studio(settings: SyntheticSettings) -> Studio:
     """This process's studio; its parts take longer to make than a chunk to draw."""
     photos = () if settings.backgrounds is None else list_photos(settings.backgrounds)
-    return Studio(load_hand_model(settings.hand_model), settings.image_size, settings.noise, photos)
+    framing = LAYOUTS[settings.layout].framing
+    return Studio(load_hand_model(settings.hand_model), settings.image_size, settings.noise, photos, framing)
 
 
-def _gather(root: Path, split: str, drawn: Iterable[_DrawnChunk], bar: tqdm) -> dict[str, float]:
+def _gather(
+    root: Path, settings: SyntheticSettings, split: str, drawn: Iterable[_DrawnChunk], bar: tqdm
+) -> dict[str, float]:
     """Joins chunks, in order, to label and detection files; returns the split's statistics."""
     chunks = []
     with ExitStack() as stack:
@@ -294,7 +308,7 @@ def _gather(root: Path, split: str, drawn: Iterable[_DrawnChunk], bar: tqdm) -> 
         for chunk in drawn:
             for name, rows in chunk.labels.items():
                 if name not in files:
-                    files[name] = stack.enter_context((root / f"{split}_{name}.json").open("w"))
+                    files[name] = stack.enter_context((root / name).open("w"))
                 files[name].write(("," if chunks else "[") + rows)
             chunks.append(_without_labels(chunk))
             bar.update(len(chunk.keypoints))
@@ -304,9 +318,8 @@ def _gather(root: Path, split: str, drawn: Iterable[_DrawnChunk], bar: tqdm) -> 
         np.concatenate([getattr(chunk, name) for chunk in chunks])
         for name in ("keypoints", "detected", "confidence", "hidden")
     )
-    names = tuple(f"{number:08d}.jpg" for number in range(len(detected)))
     rounded = (detected.round(2).astype(np.float32), confidence.round(3).astype(np.float32))
-    write_detections(root / DETECTION_FILES[split], Detections(*rounded, names))
+    LAYOUTS[settings.layout].write_detections(root, split, *rounded)
     found = confidence > 0
     errors = np.linalg.norm(detected - keypoints, axis=-1)[found]
     return {
