@@ -31,7 +31,7 @@ def interior_gradient(
     """One thread per face: sums over the raster pixels that show it.
 
     Depth: dz/dz_k = w_k z^2 / z_k^2. Moving corner k on screen moves 1/z's plane under the pixel by w_k times
-    as much, so dz/dx_k = w_k z^2 d(1/z)/dx, with d(1/z)/dx = sum_m (dw_m/dx) / z_m (METHOD: Kato et al. 2018
+    as much, so dz/dx_k = w_k z^2 d(1/z)/dx, with d(1/z)/dx = sum_m (dw_m/dx) / z_m (Kato et al. 2018
     leave depth out; this is the published renderer's addition).
 
     Writes:

@@ -43,7 +43,21 @@ class Settings(NamedTuple):
     antialias: bool
 
 
-@torch.library.custom_op("s2hand::rasterize", mutates_args=())
+def _operator(name: str):
+    """Makes a typed function the operator ``s2hand::name``, for CPU and CUDA.
+
+    As torch.library.custom_op does, whose wrapper however loads the whole compiler at the first call (1.5 s).
+    """
+
+    def define(function):
+        torch.library.define(f"s2hand::{name}", torch.library.infer_schema(function, mutates_args=()))
+        torch.library.impl(f"s2hand::{name}", ("cpu", "cuda"), function)
+        return getattr(torch.ops.s2hand, name).default
+
+    return define
+
+
+@_operator("rasterize")
 def rasterize_op(
     vertices: Tensor,
     faces: Tensor,
@@ -103,12 +117,12 @@ def _empty_outputs(vertices: Tensor, image_size: int, samples: int) -> tuple[Ten
     return rgb, silhouette, depth, face_index
 
 
-@rasterize_op.register_fake
+@torch.library.register_fake("s2hand::rasterize")
 def _(vertices, faces, face_colors, image_size, background, near, far, eps, samples, fill_back, antialias):
     return _empty_outputs(vertices, image_size, samples)
 
 
-@torch.library.custom_op("s2hand::rasterize_backward", mutates_args=())
+@_operator("rasterize_backward")
 def rasterize_backward_op(
     vertices: Tensor,
     faces: Tensor,
@@ -184,7 +198,7 @@ def border_passes(scene: Scene, eps: float, picture: Tensor, upstream_pictures, 
     ]
 
 
-@rasterize_backward_op.register_fake
+@torch.library.register_fake("s2hand::rasterize_backward")
 def _(vertices, faces, face_colors, face_index, *rest):
     return torch.empty_like(vertices), torch.empty_like(face_colors)
 
@@ -217,7 +231,7 @@ def _backward(ctx, grad_rgb, grad_silhouette, grad_depth, _):
     return grad_vertices, None, grad_colors, *[None] * (1 + len(Settings._fields))
 
 
-rasterize_op.register_autograd(_backward, setup_context=_setup_context)
+torch.library.register_autograd("s2hand::rasterize", _backward, setup_context=_setup_context)
 
 
 def rasterize(

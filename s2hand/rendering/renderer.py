@@ -13,7 +13,7 @@ from s2hand.rendering.rasterize import rasterize
 from s2hand.structures import RenderOutput
 
 S2HAND_MAX_DEPTH = 1.0
-"""Metres. S2HAND's depth pictures are 0 from here on: a hand is nearer (METHOD: the paper's code)."""
+"""Metres. S2HAND's depth pictures are 0 from here on: a hand is nearer."""
 
 
 class MeshRenderer(nn.Module):
