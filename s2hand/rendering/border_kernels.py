@@ -24,20 +24,67 @@ LANES = 8
 
 
 @wp.kernel
+def bound_lines(
+    first_item: int,
+    mesh: wp.array2d(dtype=wp.int32),
+    grad_rgb: wp.array4d(dtype=float),
+    grad_silhouette: wp.array3d(dtype=float),
+    bounds: wp.array2d(dtype=wp.vec2i),
+):
+    """One thread per axis and picture line: where its upstream gradient is not zero.
+
+    Args:
+        mesh: (B, 4) see :func:`~s2hand.rendering.geometry_kernels.mesh_bounds`.
+
+    Writes:
+        bounds: (B, 2 S, 2) first and stop, picture pixels: the lines of axis 0, then those of axis 1. Lines
+            outside the mesh's rectangle are left alone.
+    """
+    item_in_chunk, axis, line = wp.tid()
+    item = first_item + item_in_chunk
+    if line < mesh[item, 1 - axis] or line >= -mesh[item, 3 - axis]:
+        return
+    size = grad_silhouette.shape[1]
+    first = wp.int32(0)
+    stop = wp.int32(size)
+    while first < stop and is_zero(grad_rgb, grad_silhouette, item, axis, line, first):
+        first += 1
+    while first < stop and is_zero(grad_rgb, grad_silhouette, item, axis, line, stop - 1):
+        stop -= 1
+    bounds[item, axis * size + line] = wp.vec2i(first, stop)
+
+
+@wp.func
+def is_zero(
+    grad_rgb: wp.array4d(dtype=float),
+    grad_silhouette: wp.array3d(dtype=float),
+    item: int,
+    axis: int,
+    line: int,
+    position: int,
+):
+    row = line
+    column = position
+    if axis == 0:
+        row = position
+        column = line
+    g = upstream_at(grad_rgb, grad_silhouette, item, row, column)
+    return g[0] == 0.0 and g[1] == 0.0 and g[2] == 0.0 and g[3] == 0.0
+
+
+@wp.kernel
 def prepare_lines(
     first_item: int,
     scene: Scene,
     mesh: wp.array2d(dtype=wp.int32),
+    bounds: wp.array2d(dtype=wp.vec2i),
     block: int,
     grad_rgb: wp.array4d(dtype=float),
     grad_silhouette: wp.array3d(dtype=float),
     upstream: wp.array4d(dtype=float),
     products: wp.array4d(dtype=float),
 ):
-    """One thread per ``block`` picture rows and ``strip`` columns: their part of the scan buffers.
-
-    Args:
-        mesh: (B, 4) see :func:`~s2hand.rendering.geometry_kernels.mesh_bounds`.
+    """One thread per ``block`` picture rows: their part of the scan buffers, within the lines' bounds.
 
     Writes:
         upstream: (B, 2 S, 4 channels, pitch): the S picture lines of axis 0, then those of axis 1.
@@ -50,7 +97,8 @@ def prepare_lines(
     stop_row = wp.min(first_row + block, size)
     samples = scene.samples
     for row in range(wp.max(first_row, mesh[item, 0]), wp.min(stop_row, -mesh[item, 2])):
-        for column in range(size):
+        bound = bounds[item, size + row]
+        for column in range(bound[0], bound[1]):
             g = upstream_at(grad_rgb, grad_silhouette, item, row, column)
             store_upstream(upstream, item, size + row, column, g)
             for i in range(samples):
@@ -59,7 +107,8 @@ def prepare_lines(
                     product = product_at(scene, item, raster_row, column * samples + q, g)
                     products[item, size * samples + raster_row, q, column] = product
     for column in range(mesh[item, 1], -mesh[item, 3]):
-        for row in range(first_row, stop_row):
+        bound = bounds[item, column]
+        for row in range(wp.max(first_row, bound[0]), wp.min(stop_row, bound[1])):
             g = upstream_at(grad_rgb, grad_silhouette, item, row, column)
             store_upstream(upstream, item, column, row, g)
             for i in range(samples):
@@ -94,43 +143,6 @@ def store_upstream(upstream: wp.array4d(dtype=float), item: int, line: int, posi
 @wp.func
 def product_at(scene: Scene, item: int, row: int, column: int, g: wp.vec4):
     return wp.dot(shown_color(scene, item, scene.face_index[item, row, column]), g)
-
-
-@wp.kernel
-def bound_lines(
-    first_item: int,
-    mesh: wp.array2d(dtype=wp.int32),
-    upstream: wp.array4d(dtype=float),
-    size: int,
-    bounds: wp.array2d(dtype=wp.vec2i),
-):
-    """One thread per axis and picture line: where its upstream gradient is not zero.
-
-    Writes:
-        bounds: (B, 2 S, 2) first and stop, picture pixels.
-    """
-    item_in_chunk, axis, line = wp.tid()
-    item = first_item + item_in_chunk
-    if line < mesh[item, 1 - axis] or line >= -mesh[item, 3 - axis]:
-        return
-    first = wp.int32(0)
-    stop = wp.int32(size)
-    index = axis * size + line
-    while first < stop and is_zero(upstream, item, index, first):
-        first += 1
-    while first < stop and is_zero(upstream, item, index, stop - 1):
-        stop -= 1
-    bounds[item, index] = wp.vec2i(first, stop)
-
-
-@wp.func
-def is_zero(upstream: wp.array4d(dtype=float), item: int, line: int, position: int):
-    return (
-        upstream[item, line, 0, position] == 0.0
-        and upstream[item, line, 1, position] == 0.0
-        and upstream[item, line, 2, position] == 0.0
-        and upstream[item, line, 3, position] == 0.0
-    )
 
 
 OUTWARD_RAY = """

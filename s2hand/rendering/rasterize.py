@@ -188,12 +188,12 @@ def border_passes(scene: Scene, eps: float, picture: Tensor, upstream_pictures, 
     lines = as_warp(torch.empty((batch_size, 2 * size, 2), dtype=torch.int32, device=device), wp.vec2i)
     mesh = as_warp(torch.full((batch_size, 4), size, dtype=torch.int32, device=device))
     block = border_kernels.LANES if device.type == "cpu" else 1
-    prepare = [scene, mesh, block, *upstream_pictures, upstream, products]
+    prepare = [scene, mesh, lines, block, *upstream_pictures, upstream, products]
     scan = [scene, eps, owned, upstream, products, lines, edges]
     return [
         (mesh_bounds, (num_vertices,), [scene, mesh]),
+        (border_kernels.bound_lines, (2, size), [mesh, *upstream_pictures, lines]),
         (border_kernels.prepare_lines, (-(-size // block),), prepare),
-        (border_kernels.bound_lines, (2, size), [mesh, upstream, size, lines]),
         (border_kernels.scan_edges, (num_faces, 3, 2), scan),
     ]
 
