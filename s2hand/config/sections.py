@@ -63,6 +63,12 @@ class DataSection(Section):
         "default: openpose/evaluation/detect.json in freihand_base_path, if there.",
         None,
     )
+    freihand_train_rows: Positive | None = key(
+        "Train on the first so many of FreiHAND's 32,560 poses, in all their versions, and evaluate on the "
+        "rest of its training split (30000 leaves 2,560, the published validation split); null: train on all, "
+        "evaluate on the evaluation split.",
+        None,
+    )
     ho3d_base_path: str | None = key("Folder of HO-3D, holding train/ and evaluation/.", None)
     ho3d_version: Literal["v2", "v3"] | None = key(
         "Version of HO-3D; default: told by the image files (.png: v2, .jpg: v3).", None
@@ -83,7 +89,9 @@ class DataSection(Section):
     )
     color_jitter: Share = key("Strength of random brightness, contrast and saturation in training.", 0.0)
     controlled_exp: bool = key("Train on the first controlled_size samples only.", False)
-    controlled_size: Positive = key("Samples of a controlled experiment, over all datasets.", 3000)
+    controlled_size: Positive = key(
+        "Samples of a controlled experiment; each of train_datasets gives an equal share.", 3000
+    )
     num_workers: int = key("Loader processes; 0 loads in the main process.", 4, ge=0)
     max_unreadable_share: Share = key(
         "Share of samples that may fail to load before the run stops; each one is named.", 0.0

@@ -52,8 +52,8 @@ class FreiHandDataset(HandDataset):
         augment: random changes of training pictures; None for none.
         labels: which of ``joints``, ``vertices``, ``mask``, ``scale`` to read.
         versions: background versions to use, e.g. ``[0]`` for the green screen alone; None for all on disk.
-        rows: label rows to use, e.g. ``range(30000)``; None for all.
-        controlled_size: use only the first so many of these rows.
+        rows: label rows to use, e.g. ``slice(30000)``; None for all.
+        controlled_size: use only the first so many samples: as published, first come all green-screen ones.
         seed: of the random changes.
         key: config key that names ``root``, for messages.
 
@@ -71,7 +71,7 @@ class FreiHandDataset(HandDataset):
         augment: AugmentationConfig | None = None,
         labels: Iterable[str] = (),
         versions: Sequence[int] | None = None,
-        rows: Sequence[int] | None = None,
+        rows: Sequence[int] | slice | None = None,
         controlled_size: int | None = None,
         seed: int = 0,
         key: str = "freihand_base_path",
@@ -90,14 +90,16 @@ class FreiHandDataset(HandDataset):
         if not self._num_rows:
             raise DatasetError(f"{self.root / f'{split}_K.json'} holds no samples: expected {LAYOUT}")
         self.versions = self._find_versions(versions)
-        self.rows = self._choose_rows(rows, controlled_size)
+        self.rows = self._choose_rows(rows)
+        self._controlled_size = controlled_size
         self.detections = self._load_detections(detections)
         self._joints = self._read_labels("joints", "xyz")
         self._vertices = self._read_labels("vertices", "verts")
         self._scales = self._read_labels("scale", "scale")
 
     def __len__(self) -> int:
-        return len(self.versions) * len(self.rows)
+        size = len(self.versions) * len(self.rows)
+        return size if self._controlled_size is None else min(size, self._controlled_size)
 
     def record(self, index: int, random: np.random.Generator | None = None) -> SampleRecord:
         version, row = self.versions[index // len(self.rows)], int(self.rows[index % len(self.rows)])
@@ -140,10 +142,10 @@ class FreiHandDataset(HandDataset):
             raise DatasetError(f"versions is empty: choose among {on_disk}")
         return tuple(versions)
 
-    def _choose_rows(self, rows: Sequence[int] | None, controlled_size: int | None) -> Sequence[int]:
-        chosen = range(self._num_rows) if rows is None else rows
-        if controlled_size is not None:
-            chosen = chosen[:controlled_size]
+    def _choose_rows(self, rows: Sequence[int] | slice | None) -> Sequence[int]:
+        if rows is None:
+            rows = slice(None)
+        chosen = range(self._num_rows)[rows] if isinstance(rows, slice) else rows
         if not len(chosen) or min(chosen) < 0 or max(chosen) >= self._num_rows:
             raise DatasetError(
                 f"{self.root}: rows must be among 0..{self._num_rows - 1} and not empty, got {rows}"

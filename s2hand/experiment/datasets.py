@@ -55,9 +55,22 @@ def _dataset(
 
 
 def _freihand(config: Config, training: bool, labels: set[str] | None, augment) -> HandDataset:
-    given = config.freihand_detections if training else config.freihand_eval_detections
-    return _freihand_layout(
-        config, config.freihand_base_path, training, labels, augment, given or "auto", "freihand_base_path"
+    root, key, boundary = config.freihand_base_path, "freihand_base_path", config.freihand_train_rows
+    if boundary is None:
+        given = config.freihand_detections if training else config.freihand_eval_detections
+        return _freihand_layout(config, root, training, labels, augment, given or "auto", key)
+    return FreiHandDataset(
+        root,
+        "training",
+        detections=config.freihand_detections or "auto",
+        image_size=config.image_size,
+        augment=augment,
+        labels=_labels_on_disk(root, "training") if labels is None else labels,
+        versions=None if training else [0],
+        rows=slice(boundary) if training else slice(boundary, None),
+        controlled_size=_limit(config, training),
+        seed=config.seed,
+        key=key,
     )
 
 
@@ -81,20 +94,23 @@ def _freihand_layout(
     config: Config, root: str, training: bool, labels: set[str] | None, augment, detections: str, key: str
 ) -> HandDataset:
     split = "training" if training else "evaluation"
-    if labels is None:
-        files = {"joints": "xyz", "vertices": "verts"}
-        labels = {label for label, name in files.items() if (Path(root) / f"{split}_{name}.json").is_file()}
     return FreiHandDataset(
         root,
         split,
         detections=detections,
         image_size=config.image_size,
         augment=augment,
-        labels=labels,
+        labels=_labels_on_disk(root, split) if labels is None else labels,
         controlled_size=_limit(config, training),
         seed=config.seed,
         key=key,
     )
+
+
+def _labels_on_disk(root: str, split: str) -> set[str]:
+    """Which of joints and vertices a split of FreiHAND's layout comes with."""
+    files = {"joints": "xyz", "vertices": "verts"}
+    return {label for label, name in files.items() if (Path(root) / f"{split}_{name}.json").is_file()}
 
 
 def _ho3d(config: Config, training: bool, labels: set[str] | None, augment) -> HandDataset:
@@ -117,4 +133,7 @@ def _limit(config: Config, training: bool) -> int | None:
     """How many samples of a dataset to use, None for all."""
     if not training:
         return config.eval_limit
-    return config.controlled_size if config.controlled_exp else None
+    if not config.controlled_exp:
+        return None
+    # As published, every dataset gives an equal share.
+    return max(config.controlled_size // len(config.train_datasets), 1)

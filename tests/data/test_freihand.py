@@ -121,10 +121,16 @@ def test_versions_rows_and_size_choose_samples(freihand_folder):
     assert names == [f"{NUM_ROWS + row:08d}.jpg" for row in (2, 3, 4)]
     with pytest.raises(IndexError):
         dataset[3]
+    both = FreiHandDataset(freihand_folder, rows=slice(4), controlled_size=5)
+    names = [both.image_path(index).stem for index in range(len(both))]
+    assert [int(name) for name in names] == [0, 1, 2, 3, NUM_ROWS]
+    assert len(FreiHandDataset(freihand_folder, rows=slice(4, None), controlled_size=99)) == 4
     with pytest.raises(DatasetError, match=r"versions \[2\] are not on disk"):
         FreiHandDataset(freihand_folder, versions=[0, 2])
     with pytest.raises(DatasetError, match=r"rows must be among 0\.\.5"):
         FreiHandDataset(freihand_folder, rows=range(7))
+    with pytest.raises(DatasetError, match=r"rows must be among 0\.\.5 and not empty"):
+        FreiHandDataset(freihand_folder, rows=slice(6, None))
 
 
 def test_evaluation_works_without_detections(freihand_folder):
