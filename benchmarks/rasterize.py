@@ -2,8 +2,8 @@
 
     python benchmarks/rasterize.py [--device cuda] [--batch 8] [--repeats 20]
 
-PyTorch3D and nvdiffrast are timed beside it where they are importable. The hand has 1,538 faces, covers 7 % of
-a 224 x 224 picture and is drawn anti-aliased, both sides, each item of the batch moved a little.
+PyTorch3D and nvdiffrast are timed beside it where they are importable. The hand has 1,538 faces, covers 7 %
+of a 224 x 224 picture and is drawn anti-aliased, both sides, each item of the batch moved a little.
 """
 
 from __future__ import annotations
@@ -146,7 +146,8 @@ def growth(batch: int, device: str, repeats: int) -> dict:
 def start_up() -> dict[str, float]:
     """Seconds from a fresh process's first call to its gradient: with an empty kernel cache, and again."""
     code = (
-        "import time, torch; from s2hand.rendering import rasterize; v = torch.rand(1, 3, 3).add(1).requires_grad_();"
+        "import time, torch; from s2hand.rendering import rasterize;"
+        "v = torch.rand(1, 3, 3).add(1).requires_grad_();"
         "start = time.perf_counter(); o = rasterize(v, torch.tensor([[0, 1, 2]]), torch.ones(1, 1, 3), 8);"
         "(o.rgb.sum() + o.depth.sum()).backward(); print(time.perf_counter() - start)"
     )

@@ -132,8 +132,8 @@ def blend_edges(
     silhouette: wp.array3d(dtype=float),
 ):
     """One thread per ``strip`` picture pixels of a row: adds what their neighbours' colours bring."""
-    item_in_chunk, row, part = wp.tid()
-    item = first_item + item_in_chunk
+    slot, row, part = wp.tid()
+    item = first_item + slot
     size = silhouette.shape[1]
     # Pixels just outside the mesh's rectangle can take colour too.
     nearest_row = wp.clamp(row, bounds[item, 0], -bounds[item, 2] - 1)
@@ -199,11 +199,11 @@ def edge_gradient(
 ):
     """One thread per face: the derivative of :func:`blend_edges`, pair by pair of pixels.
 
-    Adds to ``grad_colors`` (B, sides, 3) and ``grad_corners`` (B, F, 3, 3).
+    Adds to ``grad_colors`` (B, sides, 3) and ``grad_corners``, scratch (F, 3, 3).
     """
-    item_in_chunk, index = wp.tid()
-    item = first_item + item_in_chunk
-    if owned[item, index] == 0:
+    slot, index = wp.tid()
+    item = first_item + slot
+    if owned[slot, index] == 0:
         return
     face = load_face(scene, item, index)
     size = scene.face_index.shape[1]
@@ -227,7 +227,7 @@ def edge_gradient(
         corner = k
         if face.flipped:
             corner = 2 - k
-        grad_corners[item, index, corner] += weight * wp.vec3(total.x[k], total.y[k], 0.0)
+        grad_corners[slot, index, corner] += weight * wp.vec3(total.x[k], total.y[k], 0.0)
 
 
 @wp.func

@@ -37,11 +37,11 @@ def bound_lines(
         mesh: (B, 4) see :func:`~s2hand.rendering.geometry_kernels.mesh_bounds`.
 
     Writes:
-        bounds: (B, 2 S, 2) first and stop, picture pixels: the lines of axis 0, then those of axis 1. Lines
-            outside the mesh's rectangle are left alone.
+        bounds: scratch (2 S, 2) first and stop, picture pixels: the lines of axis 0, then those of axis 1.
+            Lines outside the mesh's rectangle are left alone.
     """
-    item_in_chunk, axis, line = wp.tid()
-    item = first_item + item_in_chunk
+    slot, axis, line = wp.tid()
+    item = first_item + slot
     if line < mesh[item, 1 - axis] or line >= -mesh[item, 3 - axis]:
         return
     size = grad_silhouette.shape[1]
@@ -51,7 +51,7 @@ def bound_lines(
         first += 1
     while first < stop and is_zero(grad_rgb, grad_silhouette, item, axis, line, stop - 1):
         stop -= 1
-    bounds[item, axis * size + line] = wp.vec2i(first, stop)
+    bounds[slot, axis * size + line] = wp.vec2i(first, stop)
 
 
 @wp.func
@@ -87,35 +87,35 @@ def prepare_lines(
     """One thread per ``block`` picture rows: their part of the scan buffers, within the lines' bounds.
 
     Writes:
-        upstream: (B, 2 S, 4 channels, pitch): the S picture lines of axis 0, then those of axis 1.
-        products: (B, 2 R, samples, pitch), likewise by raster line; [q, j] is P at j * samples + q.
+        upstream: scratch (2 S, 4 channels, pitch): the S picture lines of axis 0, then those of axis 1.
+        products: scratch (2 R, samples, pitch), likewise by raster line; [q, j] is P at j * samples + q.
     """
-    item_in_chunk, part = wp.tid()
-    item = first_item + item_in_chunk
+    slot, part = wp.tid()
+    item = first_item + slot
     size = grad_silhouette.shape[1]
     first_row = part * block
     stop_row = wp.min(first_row + block, size)
     samples = scene.samples
     for row in range(wp.max(first_row, mesh[item, 0]), wp.min(stop_row, -mesh[item, 2])):
-        bound = bounds[item, size + row]
+        bound = bounds[slot, size + row]
         for column in range(bound[0], bound[1]):
             g = upstream_at(grad_rgb, grad_silhouette, item, row, column)
-            store_upstream(upstream, item, size + row, column, g)
+            store_upstream(upstream, slot, size + row, column, g)
             for i in range(samples):
                 raster_row = row * samples + i
                 for q in range(samples):
                     product = product_at(scene, item, raster_row, column * samples + q, g)
-                    products[item, size * samples + raster_row, q, column] = product
+                    products[slot, size * samples + raster_row, q, column] = product
     for column in range(mesh[item, 1], -mesh[item, 3]):
-        bound = bounds[item, column]
+        bound = bounds[slot, column]
         for row in range(wp.max(first_row, bound[0]), wp.min(stop_row, bound[1])):
             g = upstream_at(grad_rgb, grad_silhouette, item, row, column)
-            store_upstream(upstream, item, column, row, g)
+            store_upstream(upstream, slot, column, row, g)
             for i in range(samples):
                 raster_column = column * samples + i
                 for q in range(samples):
                     product = product_at(scene, item, row * samples + q, raster_column, g)
-                    products[item, raster_column, q, row] = product
+                    products[slot, raster_column, q, row] = product
 
 
 @wp.func
@@ -135,9 +135,9 @@ def upstream_at(
 
 
 @wp.func
-def store_upstream(upstream: wp.array4d(dtype=float), item: int, line: int, position: int, g: wp.vec4):
+def store_upstream(upstream: wp.array4d(dtype=float), slot: int, line: int, position: int, g: wp.vec4):
     for channel in range(4):
-        upstream[item, line, channel, position] = g[channel]
+        upstream[slot, line, channel, position] = g[channel]
 
 
 @wp.func
@@ -154,7 +154,7 @@ OUTWARD_RAY = """
     const int lanes = 8;
 #endif
     const size_t pitch = upstream.shape[3];
-    const float* g0 = upstream.data + (item * (size_t)upstream.shape[1] + line / samples) * 4 * pitch;
+    const float* g0 = upstream.data + (slot * (size_t)upstream.shape[1] + line / samples) * 4 * pitch;
     const float* g1 = g0 + pitch;
     const float* g2 = g1 + pitch;
     const float* g3 = g2 + pitch;
@@ -162,7 +162,7 @@ OUTWARD_RAY = """
     float sum_a = 0.0f, sum_b = 0.0f;
     for (int q = 0; q < samples; ++q) {
         #pragma clang fp reassociate(on)
-        const float* p = products.data + ((item * (size_t)products.shape[1] + line) * samples + q) * pitch;
+        const float* p = products.data + ((slot * (size_t)products.shape[1] + line) * samples + q) * pitch;
         #pragma clang loop vectorize(enable) vectorize_width(8) interleave_count(1)
         for (int j = begin / lanes * lanes; j < (end + lanes - 1) / lanes * lanes; ++j) {
             const int position = j * samples + q;
@@ -186,7 +186,7 @@ take a vector of pixels at a time. ``lanes`` rounds its bounds to whole vectors,
 def outward_ray(
     products: wp.array4d(dtype=float),
     upstream: wp.array4d(dtype=float),
-    item: int,
+    slot: int,
     line: int,
     samples: int,
     first: int,
@@ -215,16 +215,15 @@ def scan_edges(
     """One thread per face, edge and axis: the visibility gradient of the edge's two ends.
 
     Writes:
-        grad_edges: (B, F, 3, 2, 2): edge e between corners e and e + 1 of ``faces``; component of the
-            gradient, x (scanned along axis 1) first; the two ends.
+        grad_edges: scratch (F, 3, 2, 2): edge e between corners e and e + 1 of ``faces``; component of the
+            gradient, x (scanned along axis 1) first; the two ends. Left alone where a face shows nowhere.
     """
-    item_in_chunk, index, edge, axis = wp.tid()
-    item = first_item + item_in_chunk
-    if owned[item, index] == 0:
-        grad_edges[item, index, edge, axis] = wp.vec2(0.0, 0.0)
+    slot, index, edge, axis = wp.tid()
+    item = first_item + slot
+    if owned[slot, index] == 0:
         return
     face = load_face(scene, item, index)
-    ends = scan_edge(scene, face, edge, axis, item, eps, upstream, products, bounds)
+    ends = scan_edge(scene, face, edge, axis, item, slot, eps, upstream, products, bounds)
     ends *= 1.0 / float(scene.samples * scene.samples)
     if axis == 0:  # y points up in NDC
         ends = -ends
@@ -232,7 +231,7 @@ def scan_edges(
     if face.flipped:  # corners run 2, 1, 0: drawn edge e joins original corners 2 - e and 1 - e
         original = (4 - edge) % 3
         ends = wp.vec2(ends[1], ends[0])
-    grad_edges[item, index, original, 1 - axis] = ends
+    grad_edges[slot, index, original, 1 - axis] = ends
 
 
 @wp.struct
@@ -277,6 +276,7 @@ def scan_edge(
     number: int,
     axis: int,
     item: int,
+    slot: int,
     eps: float,
     upstream: wp.array4d(dtype=float),
     products: wp.array4d(dtype=float),
@@ -311,7 +311,7 @@ def scan_edge(
         if d0 != edge.a0:
             reach_b = run / (d0 - edge.a0) * 2.0 / float(raster_size)
         raster_line = axis * raster_size + line
-        bound = bounds[item, raster_line // scene.samples] * scene.samples
+        bound = bounds[slot, raster_line // scene.samples] * scene.samples
         pull = wp.vec2(0.0, 0.0)
         if side_at(scene, item, axis, line, inner) == face.side:
             first = bound[0]
@@ -324,7 +324,7 @@ def scan_edge(
                 pull = outward_ray(
                     products,
                     upstream,
-                    item,
+                    slot,
                     raster_line,
                     scene.samples,
                     first,
@@ -348,7 +348,7 @@ def scan_edge(
             for position in range(first, last + 1):
                 if side_at(scene, item, axis, line, position) == face.side:
                     j = position // scene.samples
-                    gain = wp.dot(contrast, load_upstream(upstream, item, raster_line // scene.samples, j))
+                    gain = wp.dot(contrast, load_upstream(upstream, slot, raster_line // scene.samples, j))
                     # A pixel on the edge itself counts as inside: its distance is pushed that way.
                     if gain > 0.0:
                         offset = float(edge.outward) * (float(position) - crossing)
@@ -366,12 +366,12 @@ def scan_edge(
 
 
 @wp.func
-def load_upstream(upstream: wp.array4d(dtype=float), item: int, line: int, position: int):
+def load_upstream(upstream: wp.array4d(dtype=float), slot: int, line: int, position: int):
     return wp.vec4(
-        upstream[item, line, 0, position],
-        upstream[item, line, 1, position],
-        upstream[item, line, 2, position],
-        upstream[item, line, 3, position],
+        upstream[slot, line, 0, position],
+        upstream[slot, line, 1, position],
+        upstream[slot, line, 2, position],
+        upstream[slot, line, 3, position],
     )
 
 

@@ -3,6 +3,8 @@
 A depth buffer's entry is one 64-bit integer: the bits of the (positive) float depth above, the side of the
 face below. Its minimum is the nearest face, ties going to the lower index, in any order of drawing: the
 picture does not depend on how the GPU schedules its threads. Only the mesh's rectangle of the buffer is used.
+
+A launch takes items ``first_item`` and on; ``slot`` counts them from 0 and is their place in scratch buffers.
 """
 
 import warp as wp
@@ -34,14 +36,14 @@ def clear_buffer(
     buffer: wp.array3d(dtype=wp.int64),
 ):
     """One thread per ``strip`` picture pixels of a row: empties the mesh's rectangle."""
-    item_in_chunk, row, part = wp.tid()
-    item = first_item + item_in_chunk
+    slot, row, part = wp.tid()
+    item = first_item + slot
     samples = scene.samples
     size = buffer.shape[1] // samples
     inside = clip_to_mesh(bounds, item, row, part * strip, wp.min((part + 1) * strip, size))
     for i in range(samples):
         for column in range(inside.first * samples, inside.stop * samples):
-            buffer[item, row * samples + i, column] = EMPTY
+            buffer[slot, row * samples + i, column] = EMPTY
 
 
 @wp.kernel
@@ -51,8 +53,8 @@ def draw_faces(
     buffer: wp.array3d(dtype=wp.int64),
 ):
     """One thread per face: lowers the buffer where the face is nearer than what is there."""
-    item_in_chunk, face_index = wp.tid()
-    item = first_item + item_in_chunk
+    slot, face_index = wp.tid()
+    item = first_item + slot
     face = load_face(scene, item, face_index)
     if not face.visible:
         return
@@ -67,7 +69,7 @@ def draw_faces(
                 z = 1.0 / wp.dot(barycentrics(edges), face.inverse_z)
                 if scene.near < z and z < scene.far:
                     key = (wp.int64(wp.cast(z, wp.int32)) << wp.int64(32)) | wp.int64(face.side)
-                    wp.atomic_min(buffer, item, size - 1 - row, column, key)
+                    wp.atomic_min(buffer, slot, size - 1 - row, column, key)
 
 
 FILL_BACKGROUND = """
@@ -122,8 +124,8 @@ def resolve(
     depth: wp.array3d(dtype=float),
 ):
     """One thread per ``strip`` picture pixels of a row: averages ``samples`` x ``samples`` raster pixels."""
-    item_in_chunk, row, part = wp.tid()
-    item = first_item + item_in_chunk
+    slot, row, part = wp.tid()
+    item = first_item + slot
     samples = scene.samples
     size = depth.shape[1]
     start = part * strip
@@ -155,7 +157,7 @@ def resolve(
         depth_sum = wp.float32(0.0)
         for i in range(samples):
             for j in range(samples):
-                key = buffer[item, row * samples + i, column * samples + j]
+                key = buffer[slot, row * samples + i, column * samples + j]
                 side = wp.int32(-1)
                 if key == EMPTY:
                     color += scene.background

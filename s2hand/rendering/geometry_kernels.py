@@ -216,8 +216,8 @@ def mesh_bounds(
         bounds: (B, 4) minima of first row (from the top), first column, -stop of rows, -stop of columns; the
             caller fills it with S.
     """
-    item_in_chunk, index = wp.tid()
-    item = first_item + item_in_chunk
+    slot, index = wp.tid()
+    item = first_item + slot
     vertex = scene.vertices[item, index]
     samples = scene.samples
     if is_drawable(vertex, scene.near):

@@ -27,6 +27,7 @@ def interior_gradient(
     owned: wp.array2d(dtype=wp.int32),
     grad_colors: wp.array2d(dtype=wp.vec3),
     grad_corners: wp.array3d(dtype=wp.vec3),
+    grad_edges: wp.array4d(dtype=wp.vec2),
 ):
     """One thread per face: sums over the raster pixels that show it.
 
@@ -35,18 +36,21 @@ def interior_gradient(
     leave depth out; this is the published renderer's addition).
 
     Writes:
-        owned: (B, F) raster pixels that show the face.
+        owned: scratch (F,) raster pixels that show the face.
         grad_colors: (B, sides, 3) of the side that shows, 0 for the other.
-        grad_corners: (B, F, 3, 3) by the corners' order in ``faces``.
+        grad_corners: scratch (F, 3, 3) by the corners' order in ``faces``.
+        grad_edges: scratch (F, 3, 2, 2), 0.
     """
-    item_in_chunk, index = wp.tid()
-    item = first_item + item_in_chunk
+    slot, index = wp.tid()
+    item = first_item + slot
     face = load_face(scene, item, index)
     grad_colors[item, index] = wp.vec3(0.0, 0.0, 0.0)
     if scene.fill_back:
         grad_colors[item, index + scene.faces.shape[0]] = wp.vec3(0.0, 0.0, 0.0)
     for k in range(3):
-        grad_corners[item, index, k] = wp.vec3(0.0, 0.0, 0.0)
+        grad_corners[slot, index, k] = wp.vec3(0.0, 0.0, 0.0)
+        for axis in range(2):
+            grad_edges[slot, index, k, axis] = wp.vec2(0.0, 0.0)
     count = wp.int32(0)
     color = wp.vec3(0.0, 0.0, 0.0)
     weighted = wp.vec3(0.0, 0.0, 0.0)  # sum of upstream * z^2 * w_k over pixels
@@ -82,10 +86,10 @@ def interior_gradient(
                 corner = k
                 if face.flipped:
                     corner = 2 - k
-                grad_corners[item, index, corner] = weighted[k] * wp.vec3(
+                grad_corners[slot, index, corner] = weighted[k] * wp.vec3(
                     inverse_z_x, inverse_z_y, face.inverse_z[k] * face.inverse_z[k]
                 )
-    owned[item, index] = count
+    owned[slot, index] = count
 
 
 @wp.kernel
@@ -102,18 +106,18 @@ def gather_vertices(
     Args:
         corner_order: (3F,) flat corner numbers 3 f + k, sorted by vertex.
         corner_start: (V + 1,) where each vertex's corners begin in ``corner_order``.
-        grad_corners: (B, F, 3, 3).
-        grad_edges: (B, F, 3, 2, 2): edge e runs between corners e and e + 1; screen axis; its two ends.
+        grad_corners: scratch (F, 3, 3).
+        grad_edges: scratch (F, 3, 2, 2): edge e runs between corners e and e + 1; screen axis; its two ends.
     """
-    item_in_chunk, vertex = wp.tid()
-    item = first_item + item_in_chunk
+    slot, vertex = wp.tid()
+    item = first_item + slot
     total = wp.vec3(0.0, 0.0, 0.0)
     for position in range(int(corner_start[vertex]), int(corner_start[vertex + 1])):
         corner = int(corner_order[position])
         face = corner // 3
         k = corner % 3
         previous = (k + 2) % 3
-        total += grad_corners[item, face, k]
-        total[0] += grad_edges[item, face, k, 0][0] + grad_edges[item, face, previous, 0][1]
-        total[1] += grad_edges[item, face, k, 1][0] + grad_edges[item, face, previous, 1][1]
+        total += grad_corners[slot, face, k]
+        total[0] += grad_edges[slot, face, k, 0][0] + grad_edges[slot, face, previous, 0][1]
+        total[1] += grad_edges[slot, face, k, 1][0] + grad_edges[slot, face, previous, 1][1]
     grad_vertices[item, vertex] = total

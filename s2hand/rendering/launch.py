@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -12,6 +14,15 @@ import warp as wp
 from torch import Tensor
 
 wp.config.log_level = wp.LOG_WARNING  # no banner, no line per module that is loaded
+
+
+PIXELS_AT_A_TIME = 2**20
+"""Raster pixels that a thread works on between two launches: some 25 MB of scratch buffers."""
+
+LARGEST_KEPT_BYTES = 2**26
+"""Scratch buffers beyond 64 MB are given back after use."""
+
+_kept = threading.local()
 
 
 @lru_cache(maxsize=1)
@@ -30,46 +41,81 @@ def start_warp() -> None:
     wp.init()
 
 
-@cache
+_compiled = set()
+_compiling = threading.Lock()
+
+
 def compile_for_cpu(kernel) -> None:
-    """Compiles a kernel's module, or loads it from Warp's cache on disk, before threads could race for it."""
-    kernel.module.load("cpu", block_dim=1)
+    """Compiles a kernel's module, or loads it from Warp's cache on disk; threads do not race for it."""
+    if kernel in _compiled:
+        return
+    with _compiling:
+        kernel.module.load("cpu", block_dim=1)
+        _compiled.add(kernel)
 
 
-def split_batch(batch_size: int, parts: int) -> list[tuple[int, int]]:
-    """Cuts ``range(batch_size)`` into at most ``parts`` runs: pairs (first item, number of items)."""
+class Scratch:
+    """Buffers for intermediate results of a few items.
+
+    On the CPU a thread's buffers stay for its next call: fresh memory costs more to map than to fill. On CUDA
+    PyTorch's allocator does that by itself.
+    """
+
+    def __init__(self, items: int, device: torch.device):
+        self.items = items
+        self.device = device
+
+    def empty(self, name: str, shape: tuple[int, ...], dtype: torch.dtype, warp_dtype=None):
+        """A Warp array (items, *shape) of anything; ``name`` tells a thread's buffers apart."""
+        shape = (self.items, *shape)
+        size = math.prod(shape)
+        if self.device.type == "cuda" or size * dtype.itemsize > LARGEST_KEPT_BYTES:
+            return as_warp(torch.empty(shape, dtype=dtype, device=self.device), warp_dtype)
+        buffers = _kept.__dict__
+        if name not in buffers or buffers[name].numel() < size:
+            buffers[name] = torch.empty(size, dtype=dtype)
+        return as_warp(buffers[name][:size].view(shape), warp_dtype)
+
+
+def split_batch(batch_size: int, parts: int) -> list[range]:
+    """Cuts ``range(batch_size)`` into at most ``parts`` runs of about the same length."""
     parts = max(1, min(parts, batch_size))
     bounds = [batch_size * part // parts for part in range(parts + 1)]
-    return [(first, last - first) for first, last in pairwise(bounds)]
+    return [range(first, stop) for first, stop in pairwise(bounds)]
 
 
-def launch_over_batch(passes, batch_size: int, device: torch.device) -> None:
+def launch_over_batch(plan, batch_size: int, raster_size: int, device: torch.device) -> None:
     """Launches kernels one after the other on every item of a batch.
 
     Warp runs a launch on the CPU on one core but releases the interpreter's lock, so there the batch is
-    split over as many threads as PyTorch uses. On CUDA each kernel takes the whole batch, on PyTorch's
-    current stream; nothing waits for the device.
+    split over as many threads as PyTorch uses, and each takes a few items at a time, which keeps the scratch
+    buffers in the cache. On CUDA each kernel takes the whole batch, on PyTorch's current stream; nothing
+    waits for the device.
 
     Args:
-        passes: list of (kernel, dimensions without the batch's, arguments without the leading first item).
+        plan: function of a :class:`Scratch` that returns a list of passes: (kernel, dimensions without the
+            batch's, arguments without the leading first item).
         batch_size: number of items.
+        raster_size: R, the raster's side in pixels.
         device: of every tensor among the arguments.
     """
     if batch_size == 0:
         return
     if device.type == "cuda":
         stream = wp.stream_from_torch(torch.cuda.current_stream(device))
-        for kernel, dimensions, arguments in passes:
+        for kernel, dimensions, arguments in plan(Scratch(batch_size, device)):
             wp.launch(kernel, (batch_size, *dimensions), [0, *arguments], stream=stream)
         return
+    step = max(1, PIXELS_AT_A_TIME // raster_size**2)
 
-    def run(chunk: tuple[int, int]) -> None:
-        first, count = chunk
-        for kernel, dimensions, arguments in passes:
-            wp.launch(kernel, (count, *dimensions), [first, *arguments], device="cpu")
+    def run(items: range) -> None:
+        passes = plan(Scratch(min(step, len(items)), device))
+        for first in items[::step]:
+            count = min(step, items.stop - first)
+            for kernel, dimensions, arguments in passes:
+                compile_for_cpu(kernel)
+                wp.launch(kernel, (count, *dimensions), [first, *arguments], device="cpu")
 
-    for kernel, _, _ in passes:
-        compile_for_cpu(kernel)
     chunks = split_batch(batch_size, torch.get_num_threads())
     others = [thread_pool().submit(run, chunk) for chunk in chunks[1:]]
     run(chunks[0])

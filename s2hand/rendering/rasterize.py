@@ -15,7 +15,7 @@ from torch import Tensor
 from s2hand.rendering import antialias_kernels, border_kernels, forward_kernels, interior_kernels
 from s2hand.rendering.checks import check_inputs
 from s2hand.rendering.geometry_kernels import Scene, mesh_bounds
-from s2hand.rendering.launch import as_warp, launch_over_batch
+from s2hand.rendering.launch import Scratch, as_warp, launch_over_batch
 from s2hand.structures import RenderOutput
 
 GRADIENTS = ("nmr", "antialias")
@@ -76,20 +76,26 @@ def rasterize_op(
     batch_size, device = len(vertices), vertices.device
     outputs = rgb, silhouette, depth, face_index = _empty_outputs(vertices, image_size, samples)
     scene = make_scene(vertices, faces, face_colors, face_index, settings)
-    buffer = as_warp(torch.empty(face_index.shape, dtype=torch.int64, device=device))
     bounds = as_warp(torch.full((batch_size, 4), image_size, dtype=torch.int32, device=device))
     strip = image_size if device.type == "cpu" else 1
-    pictures = [as_warp(rgb), as_warp(silhouette)]
     grid = (image_size, image_size // strip)
-    passes = [
-        (mesh_bounds, (vertices.shape[1],), [scene, bounds]),
-        (forward_kernels.clear_buffer, grid, [scene, bounds, strip, buffer]),
-        (forward_kernels.draw_faces, (len(faces),), [scene, buffer]),
-        (forward_kernels.resolve, grid, [scene, bounds, buffer, strip, *pictures, as_warp(depth)]),
-    ]
-    if antialias:
-        passes.append((antialias_kernels.blend_edges, grid, [scene, bounds, strip, *pictures]))
-    launch_over_batch(passes, batch_size, device)
+    raster_size = image_size * samples
+    pictures = [as_warp(rgb), as_warp(silhouette)]
+
+    def plan(scratch: Scratch) -> list:
+        buffer = scratch.empty("depth", (raster_size, raster_size), torch.int64)
+        resolve = [scene, bounds, buffer, strip, *pictures, as_warp(depth)]
+        passes = [
+            (mesh_bounds, (vertices.shape[1],), [scene, bounds]),
+            (forward_kernels.clear_buffer, grid, [scene, bounds, strip, buffer]),
+            (forward_kernels.draw_faces, (len(faces),), [scene, buffer]),
+            (forward_kernels.resolve, grid, resolve),
+        ]
+        if antialias:
+            passes.append((antialias_kernels.blend_edges, grid, [scene, bounds, strip, *pictures]))
+        return passes
+
+    launch_over_batch(plan, batch_size, raster_size, device)
     return outputs
 
 
@@ -146,53 +152,57 @@ def rasterize_backward_op(
     rgb, silhouette, depth = (as_warp(g.contiguous()) for g in (grad_rgb, grad_silhouette, grad_depth))
     grad_vertices = torch.empty(vertices.shape, device=device)
     grad_colors = torch.empty(face_colors.shape, device=device)
-    colors = as_warp(grad_colors, wp.vec3)
-    corners = as_warp(torch.empty((batch_size, num_faces, 3, 3), device=device), wp.vec3)
-    # Whoever needs a clear buffer clears it in a kernel: PyTorch would wake threads that compete with ours.
-    allocate = torch.zeros if antialias else torch.empty
-    edges = as_warp(allocate((batch_size, num_faces, 3, 2, 2), device=device), wp.vec2)
-    owned = as_warp(torch.empty((batch_size, num_faces), dtype=torch.int32, device=device))
+    vertices_w, colors_w = as_warp(grad_vertices, wp.vec3), as_warp(grad_colors, wp.vec3)
+    bounds = as_warp(torch.full((batch_size, 4), grad_depth.shape[-1], dtype=torch.int32, device=device))
     order, start = (as_warp(t) for t in corners_by_vertex(faces, num_vertices))
-    interior = [scene, rgb, depth, owned, colors, corners]
-    passes = [(interior_kernels.interior_gradient, (num_faces,), interior)]
-    if antialias:
-        edge = [scene, rgb, silhouette, owned, colors, corners]
-        passes.append((antialias_kernels.edge_gradient, (num_faces,), edge))
-    else:
-        passes += border_passes(scene, eps, grad_depth, (rgb, silhouette), owned, edges)
-    gather = [order, start, corners, edges, as_warp(grad_vertices, wp.vec3)]
-    passes.append((interior_kernels.gather_vertices, (num_vertices,), gather))
-    launch_over_batch(passes, batch_size, device)
+
+    def plan(scratch: Scratch) -> list:
+        corners = scratch.empty("corners", (num_faces, 3, 3), torch.float32, wp.vec3)
+        edges = scratch.empty("edges", (num_faces, 3, 2, 2), torch.float32, wp.vec2)
+        owned = scratch.empty("owned", (num_faces,), torch.int32)
+        interior = [scene, rgb, depth, owned, colors_w, corners, edges]
+        passes = [(interior_kernels.interior_gradient, (num_faces,), interior)]
+        if antialias:
+            edge = [scene, rgb, silhouette, owned, colors_w, corners]
+            passes.append((antialias_kernels.edge_gradient, (num_faces,), edge))
+        else:
+            passes += border_passes(scratch, scene, eps, bounds, (rgb, silhouette), owned, edges)
+        gather = [order, start, corners, edges, vertices_w]
+        return [*passes, (interior_kernels.gather_vertices, (num_vertices,), gather)]
+
+    launch_over_batch(plan, batch_size, face_index.shape[-1], device)
     return grad_vertices, grad_colors
 
 
-def border_passes(scene: Scene, eps: float, picture: Tensor, upstream_pictures, owned, edges) -> list:
+def border_passes(
+    scratch: Scratch, scene: Scene, eps: float, bounds, upstream_pictures, owned, edges
+) -> list:
     """The passes of the visibility gradient, with their buffers.
 
     Args:
+        scratch: where they come from.
         scene: see :func:`make_scene`.
         eps: NDC.
-        picture: (B, S, S), for its shape and device.
+        bounds: Warp array (B, 4) for the mesh's rectangle, filled with the picture's size.
         upstream_pictures: Warp arrays of the upstream gradients of rgb and silhouette.
-        owned: Warp array (B, F), raster pixels that show each face.
-        edges: Warp array (B, F, 3, 2) of vec2, to be written.
+        owned: scratch (F,), raster pixels that show each face.
+        edges: scratch (F, 3, 2) of vec2, to be written.
 
     Returns:
         Passes for :func:`~s2hand.rendering.launch.launch_over_batch`.
     """
-    batch_size, size, device = len(picture), picture.shape[-1], picture.device
-    num_vertices, num_faces, samples = scene.vertices.shape[1], scene.faces.shape[0], scene.samples
+    size, samples = upstream_pictures[1].shape[1], scene.samples
+    num_vertices, num_faces = scene.vertices.shape[1], scene.faces.shape[0]
     pitch = -(-size // border_kernels.LANES) * border_kernels.LANES
-    upstream = as_warp(torch.empty((batch_size, 2 * size, 4, pitch), device=device))
-    products = as_warp(torch.empty((batch_size, 2 * size * samples, samples, pitch), device=device))
-    lines = as_warp(torch.empty((batch_size, 2 * size, 2), dtype=torch.int32, device=device), wp.vec2i)
-    mesh = as_warp(torch.full((batch_size, 4), size, dtype=torch.int32, device=device))
-    block = border_kernels.LANES if device.type == "cpu" else 1
-    prepare = [scene, mesh, lines, block, *upstream_pictures, upstream, products]
+    upstream = scratch.empty("upstream", (2 * size, 4, pitch), torch.float32)
+    products = scratch.empty("products", (2 * size * samples, samples, pitch), torch.float32)
+    lines = scratch.empty("lines", (2 * size, 2), torch.int32, wp.vec2i)
+    block = border_kernels.LANES if scratch.device.type == "cpu" else 1
+    prepare = [scene, bounds, lines, block, *upstream_pictures, upstream, products]
     scan = [scene, eps, owned, upstream, products, lines, edges]
     return [
-        (mesh_bounds, (num_vertices,), [scene, mesh]),
-        (border_kernels.bound_lines, (2, size), [mesh, *upstream_pictures, lines]),
+        (mesh_bounds, (num_vertices,), [scene, bounds]),
+        (border_kernels.bound_lines, (2, size), [bounds, *upstream_pictures, lines]),
         (border_kernels.prepare_lines, (-(-size // block),), prepare),
         (border_kernels.scan_edges, (num_faces, 3, 2), scan),
     ]
