@@ -14,6 +14,10 @@ from s2hand.data.base import HandDataset, Sample
 from s2hand.structures import HandBatch
 
 
+GRACE_S = 10
+"""How long a worker outlives a SIGTERM, in case the main process still needs its batches."""
+
+
 def collate_hands(samples: Sequence[Sample]) -> HandBatch:
     """Stacks samples; pictures become float RGB in [0, 1].
 
@@ -122,6 +126,12 @@ class HandLoader(DataLoader):
         self.dataset.set_epoch(epoch)
         self.batch_sampler.set_epoch(epoch, start_batch)
 
+    def close(self) -> None:
+        """Ends the worker processes; the next iteration would start new ones."""
+        if self._iterator is not None:
+            self._iterator._shutdown_workers()
+            self._iterator = None
+
 
 def make_loader(
     dataset: HandDataset,
@@ -174,6 +184,7 @@ def make_loader(
 def _start_worker(worker_id: int) -> None:
     # One core a worker: OpenCV's threads on top of the workers only get in each other's way.
     cv2.setNumThreads(0)
-    # Ctrl-C and a job's end reach every process; the main one answers them, after the batch in hand.
+    # Ctrl-C and a job's end reach every process. The main one answers them, after the batch in hand, and ends
+    # its workers; if it died instead, they leave on their own.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(GRACE_S))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from s2hand.config import Config, config_from_dict
 from s2hand.demo.baselines import MeanHand
 from s2hand.demo.page import write_demo_page
 from s2hand.engine.evaluator import Evaluation, evaluate
-from s2hand.engine.reporting import RunRecorder, format_table
+from s2hand.engine.reporting import format_table
 from s2hand.experiment.network import build_network
 from s2hand.experiment.run import Experiment
 
@@ -44,14 +45,8 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
     start = time.perf_counter()
     out = Path(out)
     config = demo_config(out, overrides)
-    config.run_dir.mkdir(parents=True, exist_ok=True)
-    (config.run_dir / "config.json").write_text(config.to_json() + "\n")
-    experiment = Experiment(config, say)
-    recorder = RunRecorder(config.run_dir, tensorboard=config.is_write_tb)
-    try:
+    with Experiment(config, say) as experiment, experiment.open_recorder() as recorder:
         experiment.train(recorder)
-    finally:
-        recorder.close()
     trained = experiment.evaluations["Synthetic"]
     rows = {TRAINED: trained.metrics} | baseline_metrics(experiment)
     rows[DETECTOR] = {"keypoints_px": trained.metrics["detector_px"]}
@@ -75,5 +70,5 @@ def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
 
 def _evaluate(experiment: Experiment, model: torch.nn.Module) -> Evaluation:
     dataset = experiment.val_datasets["Synthetic"]
-    loader = experiment.make_loader(dataset, experiment.config.val_batch, shuffle=False)
-    return evaluate(model, loader, device=experiment.device, title="baseline")
+    with closing(experiment.make_loader(dataset, experiment.config.val_batch, shuffle=False)) as loader:
+        return evaluate(model, loader, device=experiment.device, title="baseline")

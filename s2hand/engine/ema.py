@@ -26,11 +26,13 @@ class WeightAverage:
     def update(self, model: nn.Module, step: int) -> None:
         """Moves the average towards the model's present state."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, value in model.state_dict().items():
-            if value.is_floating_point():
-                self.state[name].lerp_(value, 1 - decay)
-            else:
-                self.state[name].copy_(value)
+        present = model.state_dict()
+        floating = [name for name, value in present.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [self.state[name] for name in floating], [present[name] for name in floating], 1 - decay
+        )
+        for name in present.keys() - floating:
+            self.state[name].copy_(present[name])
 
     @contextmanager
     def applied_to(self, model: nn.Module) -> Iterator[None]:

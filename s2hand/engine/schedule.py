@@ -71,4 +71,5 @@ def build_optimizer(
     name: str, parameters: Iterable[torch.nn.Parameter], lr: float, weight_decay: float = 0.0
 ) -> torch.optim.Optimizer:
     """Adam (the published choice) or AdamW with decoupled weight decay."""
-    return OPTIMIZERS[name](list(parameters), lr=lr, weight_decay=weight_decay)
+    # Fused: one pass over all parameters instead of dozens of small operations, the same formula.
+    return OPTIMIZERS[name](list(parameters), lr=lr, weight_decay=weight_decay, fused=True)

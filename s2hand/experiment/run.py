@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,20 @@ class Experiment:
             self.model.to(memory_format=torch.channels_last)
         self.model.to(self.device)
         self.evaluations: dict[str, Evaluation] = {}
+        self._open = ExitStack()
+
+    def __enter__(self) -> Experiment:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Ends the loaders' processes."""
+        self._open.close()
+
+    def open_recorder(self) -> closing[RunRecorder]:
+        """Makes the run's folder, saves the resolved config there, and opens its records as a context."""
+        recorder = RunRecorder(self.config.run_dir, tensorboard=self.config.is_write_tb)
+        (self.config.run_dir / "config.json").write_text(self.config.to_json() + "\n")
+        return closing(recorder)
 
     def train(self, recorder: RunRecorder) -> None:
         """Trains to the end, evaluating on the way; resumes where an earlier run stopped."""
@@ -116,7 +131,9 @@ class Experiment:
             total_epochs=config.total_epochs,
             warmup_steps=config.warmup_steps,
         )
-        loader = self.make_loader(dataset, config.train_batch, shuffle=True)
+        loader = self._open.enter_context(
+            closing(self.make_loader(dataset, config.train_batch, shuffle=True))
+        )
 
         def batches(epoch: int, start_batch: int):
             loader.set_epoch(epoch, start_batch)
@@ -164,16 +181,16 @@ class Experiment:
         progress = progress or Progress()
         self.model.eval()
         for name, dataset in self.val_datasets.items():
-            loader = self.make_loader(dataset, self.config.val_batch, shuffle=False)
-            found = evaluate(
-                self.model,
-                loader,
-                parts=self.evaluation_parts,
-                refine=self.build_refiner() if self.config.test_refinement else None,
-                scale_joint=SCALE_JOINTS.get(name, DEFAULT_SCALE_JOINT),
-                device=self.device,
-                title=f"evaluating {name}",
-            )
+            with closing(self.make_loader(dataset, self.config.val_batch, shuffle=False)) as loader:
+                found = evaluate(
+                    self.model,
+                    loader,
+                    parts=self.evaluation_parts,
+                    refine=self.build_refiner() if self.config.test_refinement else None,
+                    scale_joint=SCALE_JOINTS.get(name, DEFAULT_SCALE_JOINT),
+                    device=self.device,
+                    title=f"evaluating {name}",
+                )
             self.evaluations[name] = found
             prefix = "" if len(self.val_datasets) == 1 else f"{name}/"
             recorder.record(
@@ -260,15 +277,10 @@ def run(config: Config, say=print) -> RunResult:
         S2HandError: something named by the config is missing, damaged or does not fit.
         TrainingInterrupted: stopped by a signal, after saving.
     """
-    experiment = Experiment(config, say)
-    recorder = RunRecorder(config.run_dir, tensorboard=config.is_write_tb)
-    (config.run_dir / "config.json").write_text(config.to_json() + "\n")
-    try:
+    with Experiment(config, say) as experiment, experiment.open_recorder() as recorder:
         if config.stage == "train":
             experiment.train(recorder)
         else:
             experiment.evaluate(recorder)
-    finally:
-        recorder.close()
     metrics = {name: found.metrics for name, found in experiment.evaluations.items()}
     return RunResult(config.run_dir, metrics, experiment.evaluations)
