@@ -10,7 +10,7 @@ def freihand(small_config, synthetic_root, **changes):
 
 
 def test_training_rows_divide_the_training_split(small_config, synthetic_root):
-    """As FreiHAND's published 30,000 / 2,560: nothing is shared, and the rest is evaluated with its labels."""
+    """As FreiHAND's published 30,000 / 2,560: nothing is shared, and the rest has its labels."""
     config = freihand(small_config, synthetic_root, freihand_train_rows=20)
     training, evaluation = training_dataset(config), evaluation_datasets(config)["FreiHand"]
     pictures = [{dataset.image_path(i) for i in range(len(dataset))} for dataset in (training, evaluation)]

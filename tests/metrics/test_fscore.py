@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from s2hand.metrics.fscore import THRESHOLDS_M, f_scores
+from s2hand.metrics.fscore import HANDS_PER_TREE, THRESHOLDS_M, f_scores
 
 
 def pairwise_f_score(gt, predicted, threshold):
@@ -40,3 +40,15 @@ def test_the_number_of_threads_does_not_matter():
     np.testing.assert_array_equal(
         f_scores(gt, (prediction,), workers=1), f_scores(gt, (prediction,), workers=4)
     )
+
+
+def test_hands_that_share_a_tree_do_not_see_each_other():
+    """Hands in one place, and predictions metres off or in millimetres, score as they do alone."""
+    random = np.random.default_rng(4)
+    gt = random.normal(0, 0.05, (2 * HANDS_PER_TREE + 1, 60, 3))
+    predicted = gt + random.normal(0, 0.006, gt.shape)
+    predicted[1], predicted[3], predicted[5] = gt[2], predicted[3] * 1000, predicted[5] + 7
+    together = f_scores(gt, (predicted,))
+    alone = [f_scores(gt[[hand]], (predicted[[hand]],))[:, 0] for hand in range(len(gt))]
+    assert np.array_equal(together, np.stack(alone, 1))
+    assert together[0, 5].max() == 0
