@@ -13,7 +13,6 @@ from torch.utils.data import DataLoader, Sampler
 from s2hand.data.base import HandDataset, Sample
 from s2hand.structures import HandBatch
 
-
 GRACE_S = 10
 """How long a worker outlives a SIGTERM, in case the main process still needs its batches."""
 
