@@ -6,6 +6,7 @@ import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from itertools import pairwise
 
@@ -14,7 +15,6 @@ import warp as wp
 from torch import Tensor
 
 wp.config.log_level = wp.LOG_WARNING  # no banner, no line per module that is loaded
-
 
 PIXELS_AT_A_TIME = 2**20
 """Raster pixels that a thread works on between two launches: some 25 MB of scratch buffers."""
@@ -38,7 +38,25 @@ os.register_at_fork(after_in_child=thread_pool.cache_clear)
 @cache
 def start_warp() -> None:
     """Finds the devices; at first use, so that importing the package costs nothing."""
-    wp.init()
+    if torch.cuda.is_available():
+        wp.init()
+    else:
+        with _silent_stderr():
+            wp.init()
+
+
+@contextmanager
+def _silent_stderr():
+    """Warp's library itself writes to stderr that there is no CUDA driver: no news without a GPU."""
+    kept = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(null)
+        os.close(kept)
 
 
 _compiled = set()
