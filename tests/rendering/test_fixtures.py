@@ -10,6 +10,7 @@ from s2hand.rendering import rasterize
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "nmr.npz"
 CASES = ["soup", "sphere", "hand", "hand_aa"]
+DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +23,16 @@ def relative_error(value, expected):
     return np.linalg.norm(value - expected) / np.linalg.norm(expected)
 
 
-def render_case(reference, case, fill_back):
+def render_case(reference, case, fill_back, device):
     """Renders a case from its own corners; the file has back faces appended, ``fill_back`` adds them here."""
     corners = reference[f"{case}.faces"]
     batch, count = corners.shape[:2]
     count = count // 2 if fill_back else count
-    vertices = torch.tensor(corners[:, :count].reshape(batch, -1, 3)).requires_grad_()
-    colors = torch.tensor(reference[f"{case}.color"]).requires_grad_()
+    vertices = torch.tensor(corners[:, :count].reshape(batch, -1, 3), device=device).requires_grad_()
+    colors = torch.tensor(reference[f"{case}.color"], device=device).requires_grad_()
     output = rasterize(
         vertices,
-        torch.arange(3 * count).view(count, 3),
+        torch.arange(3 * count, device=device).view(count, 3),
         colors,
         int(reference[f"{case}.size"]),
         background=reference[f"{case}.background"].tolist(),
@@ -41,25 +42,27 @@ def render_case(reference, case, fill_back):
     return vertices, colors, output
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("fill_back", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_pictures(reference, case, fill_back):
-    _, _, output = render_case(reference, case, fill_back)
-    same = output.face_index.numpy() == reference[f"{case}.face_index"]
+def test_pictures(reference, case, fill_back, device):
+    _, _, output = render_case(reference, case, fill_back, device)
+    same = output.face_index.cpu().numpy() == reference[f"{case}.face_index"]
     assert same.mean() >= 0.999
-    assert relative_error(output.rgb.detach(), reference[f"{case}.rgb"]) < 1e-4
-    assert relative_error(output.silhouette.detach(), reference[f"{case}.alpha"]) < 1e-4
-    assert relative_error(output.depth.detach(), reference[f"{case}.depth"]) < 1e-4
+    assert relative_error(output.rgb.detach().cpu(), reference[f"{case}.rgb"]) < 1e-4
+    assert relative_error(output.silhouette.detach().cpu(), reference[f"{case}.alpha"]) < 1e-4
+    assert relative_error(output.depth.detach().cpu(), reference[f"{case}.depth"]) < 1e-4
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("fill_back", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_gradients(reference, case, fill_back):
-    vertices, colors, output = render_case(reference, case, fill_back)
+def test_gradients(reference, case, fill_back, device):
+    vertices, colors, output = render_case(reference, case, fill_back, device)
     losses = {
-        "rgb": (output.rgb * torch.tensor(reference[f"{case}.upstream_rgb"])).sum(),
-        "alpha": (output.silhouette * torch.tensor(reference[f"{case}.upstream_alpha"])).sum(),
-        "depth": (output.depth * torch.tensor(reference[f"{case}.upstream_depth"])).sum(),
+        "rgb": (output.rgb * torch.tensor(reference[f"{case}.upstream_rgb"], device=device)).sum(),
+        "alpha": (output.silhouette * torch.tensor(reference[f"{case}.upstream_alpha"], device=device)).sum(),
+        "depth": (output.depth * torch.tensor(reference[f"{case}.upstream_depth"], device=device)).sum(),
     }
     losses["all"] = sum(losses.values())
     for tag, loss in losses.items():
@@ -68,6 +71,6 @@ def test_gradients(reference, case, fill_back):
         if fill_back:  # the gradients of a face's two sides arrive at the same corners, in reverse order
             count = expected.shape[1] // 2
             expected = expected[:, :count] + expected[:, count:, ::-1]
-        assert relative_error(grad_vertices.view(expected.shape), expected) < 1e-3, tag
+        assert relative_error(grad_vertices.view(expected.shape).cpu(), expected) < 1e-3, tag
         if tag == "rgb":
-            assert relative_error(grad_colors, reference[f"{case}.grad_color"]) < 1e-4
+            assert relative_error(grad_colors.cpu(), reference[f"{case}.grad_color"]) < 1e-4

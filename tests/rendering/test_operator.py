@@ -1,5 +1,7 @@
 """The rasterizer as a citizen of PyTorch: operator checks, compilation, precision, determinism, errors."""
 
+import multiprocessing
+
 import pytest
 import torch
 from meshes import gradients, octahedron, random_soup
@@ -164,3 +166,26 @@ def test_refuses_with_a_clear_line(changes, error, message):
     arguments = {"vertices": vertices, "faces": faces, "face_colors": colors[:, :8], "image_size": SIZE}
     with pytest.raises(error, match=message):
         rasterize(**{**arguments, **changes})
+
+
+def _draw_in_child(queue, arguments):
+    torch.set_num_threads(2)
+    queue.put(rasterize(*arguments, fill_back=True).rgb.numpy())
+
+
+def test_works_in_a_forked_process():
+    """A data loader's worker inherits the thread pool's object, but not its threads."""
+    arguments = (*random_soup(batch=4), SIZE)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        expected = rasterize(*arguments, fill_back=True).rgb
+    finally:
+        torch.set_num_threads(threads)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    worker = context.Process(target=_draw_in_child, args=(queue, arguments))
+    worker.start()
+    picture = queue.get(timeout=60)
+    worker.join(timeout=60)
+    assert torch.equal(torch.from_numpy(picture), expected)
