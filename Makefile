@@ -21,6 +21,9 @@ $(STAMP): pyproject.toml requirements.txt setup.py
 demo: $(STAMP)
 	$(BIN)/s2hand demo --out runs/demo
 
+staged: $(STAMP)
+	$(BIN)/s2hand staged configs/Synthetic
+
 test: $(STAMP)
 	$(BIN)/python -m pytest
 

@@ -65,8 +65,8 @@ class DataSection(Section):
     )
     freihand_train_rows: Positive | None = key(
         "Train on the first so many of FreiHAND's 32,560 poses, in all their versions, and evaluate on the "
-        "rest of its training split (30000 leaves 2,560, the published validation split); null: train on all, "
-        "evaluate on the evaluation split.",
+        "rest of its training split (30000 leaves 2,560, the published validation split); null: train on "
+        "all, evaluate on the evaluation split.",
         None,
     )
     ho3d_base_path: str | None = key("Folder of HO-3D, holding train/ and evaluation/.", None)
@@ -79,6 +79,11 @@ class DataSection(Section):
     synthetic_base_path: str | None = key("Folder of the Synthetic dataset; generated where missing.", None)
     synthetic_train_size: Positive = key("Training images to generate.", 2000)
     synthetic_eval_size: Positive = key("Evaluation images to generate.", 200)
+    synthetic_view_variety: Share = key(
+        "How variously the generated hands are turned: 1 as in FreiHAND, 0 always upright, palm or back to "
+        "the camera.",
+        1.0,
+    )
     synthetic_seed: int = key("Seed of the generated dataset.", 0, ge=0)
     rotation_deg: float = key(
         "Training images are rotated by up to this angle, degrees, either way; "

@@ -83,6 +83,7 @@ def _synthetic(config: Config, training: bool, labels: set[str] | None, augment)
         evaluation=config.synthetic_eval_size,
         image_size=config.image_size,
         seed=config.synthetic_seed,
+        view_variety=config.synthetic_view_variety,
         hand_model=config.hand_model,
     )
     return _freihand_layout(

@@ -259,3 +259,27 @@ def test_joints_behind_something_are_hidden():
     joint_depths = np.full(21, 0.61)
     joint_depths[[0, 3, 6, 8]] = 0.64
     assert np.flatnonzero(hidden_joints(joint_depths, keypoints, depth)).tolist() == [0, 3, 6]
+
+
+def test_view_variety_narrows_the_views_and_one_leaves_them_as_they_were():
+    """At 0 fingers point straight up; in between, less aside than at 1."""
+    frame = np.eye(3)
+    up = [
+        Rotation.from_rotvec(scene.sample_rotation(np.random.default_rng(seed), frame, 0.0)).apply(
+            frame[:, 1]
+        )
+        for seed in range(8)
+    ]
+    np.testing.assert_allclose(up, np.tile([0, -1.0, 0], (8, 1)), atol=1e-6)
+    tilts = {
+        variety: np.std(
+            [
+                Rotation.from_rotvec(
+                    scene.sample_rotation(np.random.default_rng(seed), frame, variety)
+                ).apply(frame[:, 1])[0]
+                for seed in range(200)
+            ]
+        )
+        for variety in (0.3, 1.0)
+    }
+    assert tilts[0.3] < 0.6 * tilts[1.0]

@@ -90,22 +90,27 @@ def hand_frame(joints: np.ndarray) -> np.ndarray:
     return np.stack([side, fingers, np.cross(side, fingers)], -1)
 
 
-def sample_rotation(random: np.random.Generator, frame: np.ndarray) -> np.ndarray:
+def sample_rotation(random: np.random.Generator, frame: np.ndarray, variety: float = 1.0) -> np.ndarray:
     """Draws how the hand is turned: its palm or back more or less to the camera, or any way.
 
     Args:
         random: source of randomness.
         frame: (3, 3) from :func:`hand_frame`.
+        variety: in [0, 1], multiplies the share of arbitrary views and the deviations of all others.
 
     Returns:
         (3,) axis-angle, radians, that takes the hand from its own pose to the camera frame.
     """
-    view = random.choice(len(VIEW_SHARES), p=VIEW_SHARES)
+    *upright_shares, any_share = VIEW_SHARES
+    shares = np.array([*upright_shares, any_share * variety])
+    view = random.choice(len(shares), p=shares / shares.sum())
     if view == 2:
         return Rotation.random(rng=random).as_rotvec()
     direction = random.uniform(0, 2 * np.pi)
-    tilt = random.normal(0, TILT_DEVIATION_RAD) * np.array([np.cos(direction), np.sin(direction), 0])
-    in_plane = np.array([0, 0, random.normal(0, IN_PLANE_DEVIATION_RAD)])
+    tilt = random.normal(0, TILT_DEVIATION_RAD * variety) * np.array(
+        [np.cos(direction), np.sin(direction), 0]
+    )
+    in_plane = np.array([0, 0, random.normal(0, IN_PLANE_DEVIATION_RAD * variety)])
     upright = Rotation.from_matrix((PALM_VIEW, BACK_VIEW)[view] @ frame.T)
     return (Rotation.from_rotvec(in_plane) * Rotation.from_rotvec(tilt) * upright).as_rotvec()
 

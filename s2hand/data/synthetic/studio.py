@@ -85,6 +85,7 @@ class Studio:
         noise: of the simulated detector.
         photos: pictures to put behind the hands; none for procedural backgrounds.
         framing: lens and size of the hands in the picture.
+        view_variety: of :func:`sample_rotation`.
     """
 
     def __init__(
@@ -94,7 +95,9 @@ class Studio:
         noise: DetectorNoise,
         photos: tuple[Path, ...] = (),
         framing: Framing = FREIHAND_FRAMING,
+        view_variety: float = 1.0,
     ):
+        self.view_variety = view_variety
         self.image_size = image_size
         # Detectors see a crop about the hand: they err by a share of its size, not of the picture's.
         self.noise = replace(noise, sigma_px=noise.sigma_px * framing.hand_size)
@@ -126,7 +129,7 @@ class Studio:
         """
         poses = np.concatenate([sample_poses(random, 1) for random in randoms])
         betas = np.stack([_truncated_normal(random, NUM_BETAS) for random in randoms])
-        rotations = np.stack([sample_rotation(random, self.frame) for random in randoms])
+        rotations = np.stack([sample_rotation(random, self.frame, self.view_variety) for random in randoms])
         vertices, joints = self._pose_hands(poses, betas, rotations)
         cameras = np.stack([sample_camera(random, self.image_size, self.framing) for random in randoms])
         places = np.stack(

@@ -58,11 +58,14 @@ class SyntheticSettings:
     backgrounds: str | None
     noise: DetectorNoise
     layout: str
+    view_variety: float
 
     def __post_init__(self):
         for name in ("train", "evaluation", "image_size"):
             if getattr(self, name) < 1:
                 raise DatasetError(f"synthetic data: {name} must be 1 or more, got {getattr(self, name)}")
+        if not 0 <= self.view_variety <= 1:
+            raise DatasetError(f"synthetic data: view_variety must be in [0, 1], got {self.view_variety}")
         if self.seed < 0:
             raise DatasetError(f"synthetic data: seed must be 0 or more, got {self.seed}")
 
@@ -97,6 +100,7 @@ def write_synthetic_dataset(
     hand_model: str | Path = "generic",
     backgrounds: str | Path | None = None,
     noise: DetectorNoise | None = None,
+    view_variety: float = 1.0,
     processes: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
@@ -116,6 +120,8 @@ def write_synthetic_dataset(
         hand_model: ``generic`` or a MANO file.
         backgrounds: folder of photos to put behind the hands; None draws backgrounds.
         noise: how wrong the simulated detector is; None for :class:`DetectorNoise`'s defaults.
+        view_variety: in [0, 1]: 1 shows hands as variously turned as FreiHAND does, 0 always upright with
+            palm or back to the camera.
         processes: that draw; None for one a core. More than one needs a main module that can be imported.
         overwrite: replace a synthetic dataset with other settings. Other folders are never touched.
         progress: show a bar.
@@ -135,6 +141,7 @@ def write_synthetic_dataset(
         hand_model=str(hand_model),
         backgrounds=None if backgrounds is None else str(Path(backgrounds).expanduser().resolve()),
         noise=noise or DetectorNoise(),
+        view_variety=float(view_variety),
     )
     description = _describe(settings)
     if (found := _find_dataset(root, description, overwrite)) is not None:
@@ -295,7 +302,10 @@ def _studio(settings: SyntheticSettings) -> Studio:
     """This process's studio; its parts take longer to make than a chunk to draw."""
     photos = () if settings.backgrounds is None else list_photos(settings.backgrounds)
     framing = LAYOUTS[settings.layout].framing
-    return Studio(load_hand_model(settings.hand_model), settings.image_size, settings.noise, photos, framing)
+    model = load_hand_model(settings.hand_model)
+    return Studio(
+        model, settings.image_size, settings.noise, photos, framing, view_variety=settings.view_variety
+    )
 
 
 def _gather(
