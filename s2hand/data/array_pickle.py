@@ -90,7 +90,8 @@ class _ArrayUnpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str):
         admitted = ADMITTED_NAMES.get((module.replace("numpy._core.", "numpy.core."), name))
         if admitted is None:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not admitted")
+            wanted = f"{module}.{name}".encode("unicode_escape").decode()
+            raise pickle.UnpicklingError(f"it asks for {wanted}, which is not admitted")
         return admitted
 
 

@@ -72,7 +72,7 @@ def read_converted(path: Path) -> PublishedCheckpoint:
             raise ValueError(f"format is not '{CONVERTED_FORMAT}'")
     except FileNotFoundError:
         raise PublishedCheckpointError(f"{path}: its description {json_path.name} is not beside it") from None
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise PublishedCheckpointError(
             f"{json_path}: not a converted checkpoint's description ({error})"
         ) from None

@@ -95,14 +95,15 @@ def _unpickle(path: Path) -> object:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # A damaged pickle may raise anything, from KeyError to RecursionError.
         if refused := re.search(r"GLOBAL (\S+)|unrecognized function (.+)", str(error)):
+            wanted = (refused[1] or refused[2]).encode("unicode_escape").decode()
             raise PublishedCheckpointError(
-                f"{path}: refused, for it asks for '{refused[1] or refused[2]}' and only tensors and"
+                f"{path}: refused, for it asks for '{wanted}' and only tensors and"
                 " argparse.Namespace are admitted: a published checkpoint needs nothing else, so get the file"
                 " from its authors"
             ) from None
         # torch buries the cause in a paragraph of advice; other errors start with it.
         cause = re.search(r"WeightsUnpickler error: (.+)", str(error)) or re.search(r"(.+)", str(error))
-        reason = cause[1][:200] if cause else type(error).__name__
+        reason = cause[1][:200].encode("unicode_escape").decode() if cause else type(error).__name__
         raise PublishedCheckpointError(
             f"{path}: cannot be read as a torch checkpoint ({reason}): is the download complete?"
         ) from None

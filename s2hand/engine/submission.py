@@ -147,8 +147,11 @@ def _read_text(path: Path) -> str:
             if MEMBER not in archive.namelist():
                 raise S2HandError(f"{path}: holds {archive.namelist()[:5]}; expected {MEMBER}")
             return archive.read(MEMBER).decode("utf-8")
-    except zipfile.BadZipFile as error:
-        raise S2HandError(f"{path}: not a sound zip file ({error})") from None
+    except S2HandError:
+        raise
+    except Exception as error:  # damaged archives fail in many ways: zip, zlib, seeks, encryption, encoding
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise S2HandError(f"{path}: not a sound zip file ({reason}); pack it again") from None
 
 
 def _write_json(path: Path, joints: np.ndarray, vertices: np.ndarray) -> None:

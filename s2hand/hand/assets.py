@@ -179,7 +179,7 @@ def _read_pickle(path: Path) -> dict:
         with path.open("rb") as file:
             content = _HandModelUnpickler(file, encoding="latin1").load()
     except HandModelError as error:
-        raise HandModelError(f"hand model {path}: {error}") from error
+        raise HandModelError(f"hand model {path}: {_line(error)}") from error
     except Exception as error:  # a damaged pickle can raise anything
         raise HandModelError(
             f"hand model {path}: not a readable pickle ({_line(error)}); {REMEDY}"

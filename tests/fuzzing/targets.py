@@ -1,0 +1,167 @@
+"""The readers under test: a small sound file of each kind, how to damage it, and how to read it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from fuzzing.mutate import Mutator, damage_bytes, damage_json, damage_pickle, inside_zip
+
+from s2hand.config import load_config
+from s2hand.data import Detections, read_detections, write_detections
+from s2hand.data.ho3d_meta import read_meta
+from s2hand.engine.checkpoint import read_checkpoint, write_checkpoint
+from s2hand.engine.published import convert_published, load_published_checkpoint, read_published
+from s2hand.engine.scoring import load_labels
+from s2hand.engine.submission import read_submission, write_submission
+from s2hand.hand import load_hand_model
+from s2hand.models import HandHead, HandNet
+
+
+@dataclass(frozen=True)
+class Target:
+    """One kind of file.
+
+    Attributes:
+        file: its name.
+        write: makes a sound one, and what must lie beside it, in a folder.
+        read: reads it; must return or raise an S2HandError of one line.
+        mutators: ways to damage it.
+    """
+
+    file: str
+    write: Callable[[Path], object]
+    read: Callable[[Path], object]
+    mutators: tuple[Mutator, ...]
+
+
+def _write_config(path: Path) -> None:
+    values = {"base_out_path": "runs/x", "freihand_base_path": "/d", "losses": ["mscale", "mshape"]}
+    values |= {"train_requires": ["joints"], "lr_steps": [3, 6], "total_epochs": 9, "init_lr": 0.01}
+    path.write_text(json.dumps(values))
+
+
+def _write_detections(path: Path) -> None:
+    random = np.random.default_rng(0)
+    found = Detections(
+        random.uniform(0, 224, (2, 21, 2)).astype(np.float32),
+        random.uniform(0, 1, (2, 21)).astype(np.float32),
+        ("a.jpg", "b.jpg"),
+    )
+    write_detections(path, found)
+
+
+def _write_prediction(path: Path) -> None:
+    random = np.random.default_rng(0)
+    write_submission(path, random.normal(size=(2, 21, 3)), random.normal(size=(2, 9, 3)))
+
+
+def _write_meta(path: Path) -> None:
+    meta = {"camMat": np.eye(3), "handJoints3D": np.zeros((21, 3)), "objName": "mug", "objLabel": np.int64(3)}
+    path.write_bytes(pickle.dumps(meta, 2))
+
+
+def _write_mano(path: Path) -> None:
+    """Not a whole hand, which would be large; but nothing in it is wrong until its arrays are missed."""
+    import scipy.sparse
+
+    content = {
+        "v_template": np.zeros((9, 3)),
+        "J_regressor": scipy.sparse.csc_matrix(np.eye(4)),
+        "f": np.eye(3),
+    }
+    path.write_bytes(pickle.dumps(content, 2))
+
+
+def _head() -> dict[str, torch.Tensor]:
+    state = HandHead(4).state_dict()
+    return {
+        f"hand_decode.{_PUBLISHED[key.split('.')[0]]}.{key.partition('.')[2]}": v for key, v in state.items()
+    }
+
+
+_PUBLISHED = {
+    **{"trunk": "base_layers", "pose": "pose_reg", "shape": "shape_reg", "translation": "trans_reg"},
+    **{"rotation": "rot_reg", "scale": "scale_reg"},
+}
+
+
+def _published(**options) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        args = argparse.Namespace(use_mean_shape=True, lr_steps=[30, 60], task="train")
+        content = {
+            "epoch": 3,
+            "args": args,
+            "encoder": {"a": torch.ones(3)},
+            "decoder": {"b": torch.ones(2, 2)},
+        }
+        torch.save(content, path, **options)
+
+    return write
+
+
+def _write_whole_head(path: Path) -> None:
+    args = argparse.Namespace(use_mean_shape=False)
+    torch.save({"epoch": 3, "args": args, "decoder": _head()}, path)
+
+
+def _write_converted(path: Path) -> None:
+    source = path.with_suffix(".t7")
+    _published()(source)
+    convert_published(source, path)
+
+
+def _write_own(path: Path) -> None:
+    write_checkpoint(path, {"model": {"a": torch.ones(3)}, "progress": {"epoch": 1}, "config": "{}"})
+
+
+_ZIPPED_PICKLE = (damage_bytes, inside_zip(damage_pickle), inside_zip(damage_bytes))
+
+TARGETS = {
+    "config": Target("experiment.json", _write_config, load_config, (damage_json, damage_bytes)),
+    "detections": Target("detect.json", _write_detections, read_detections, (damage_json, damage_bytes)),
+    "labels": Target(
+        "evaluation_xyz.json",
+        lambda path: path.write_text("[[[1,2,3],[4,5,6]]]"),
+        load_labels,
+        (damage_json,),
+    ),
+    "prediction": Target("pred.json", _write_prediction, read_submission, (damage_json, damage_bytes)),
+    "packed prediction": Target(
+        "pred.zip",
+        lambda path: _write_prediction(path.with_suffix(".json")),
+        read_submission,
+        (damage_bytes, inside_zip(damage_json)),
+    ),
+    "HO-3D pickle": Target("0000.pkl", _write_meta, read_meta, (damage_pickle, damage_bytes)),
+    "MANO pickle": Target("MANO_RIGHT.pkl", _write_mano, load_hand_model, (damage_pickle, damage_bytes)),
+    "checkpoint .t7": Target("texturehand_3.t7", _published(), read_published, _ZIPPED_PICKLE),
+    "checkpoint .t7, legacy": Target(
+        "handhm_3.t7",
+        _published(_use_new_zipfile_serialization=False),
+        read_published,
+        (damage_pickle, damage_bytes),
+    ),
+    "checkpoint .t7 into a network": Target(
+        "texturehand_4.t7",
+        _write_whole_head,
+        lambda path: load_published_checkpoint(path, HandNet(hand_head=HandHead(4))),
+        _ZIPPED_PICKLE,
+    ),
+    "converted checkpoint": Target(
+        "converted.safetensors", _write_converted, read_published, (damage_bytes,)
+    ),
+    "converted checkpoint's JSON": Target(
+        "converted.json",
+        lambda path: _write_converted(path.with_suffix(".safetensors")),
+        lambda path: read_published(path.with_suffix(".safetensors")),
+        (damage_json, damage_bytes),
+    ),
+    "own checkpoint": Target("checkpoint_last.pt", _write_own, read_checkpoint, _ZIPPED_PICKLE),
+}
