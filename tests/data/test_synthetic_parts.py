@@ -261,7 +261,7 @@ def test_joints_behind_something_are_hidden():
     assert np.flatnonzero(hidden_joints(joint_depths, keypoints, depth)).tolist() == [0, 3, 6]
 
 
-def test_view_variety_narrows_the_views_and_one_leaves_them_as_they_were():
+def test_view_variety_narrows_the_views():
     """At 0 fingers point straight up; in between, less aside than at 1."""
     frame = np.eye(3)
     up = [
