@@ -21,21 +21,32 @@ from s2hand.experiment.run import Experiment
 TRAINED, UNTRAINED, MEAN_HAND = "trained network", "the same, untrained", "always the mean hand"
 DETECTOR = "the detector it learned from"
 COLUMNS = {"pa_mpjpe": "PA-MPJPE mm", "pa_mpvpe": "PA-MPVPE mm", "keypoints_px": "2D error px"}
+DATASET = "Synthetic"
 
 
-def demo_config(out: Path | str, overrides: dict | None = None) -> Config:
-    """The embedded experiment, with its dataset and its run under ``out``."""
+def demo_configs(out: Path | str, overrides: dict | None = None) -> list[Config]:
+    """The embedded experiment's stages, each starting from the one before, all under ``out``.
+
+    Args:
+        out: folder of the dataset and the runs.
+        overrides: config keys to change in every stage.
+    """
     out = Path(out)
-    values = json.loads(resources.files("s2hand.demo").joinpath("demo.json").read_text())
-    values |= {"synthetic_base_path": str(out / "dataset"), "base_out_path": str(out / "training")}
-    return config_from_dict(values | (overrides or {}), "the demo's config")
+    plan = json.loads(resources.files("s2hand.demo").joinpath("demo.json").read_text())
+    configs, previous = [], None
+    for name, stage in plan["stages"].items():
+        values = plan["common"] | stage | {"synthetic_base_path": str(out / "dataset")}
+        values |= {"base_out_path": str(out / name), "pretrain_model": previous}
+        configs.append(config_from_dict(values | (overrides or {}), f"the demo's stage {name}"))
+        previous = str(out / name)
+    return configs
 
 
 def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
     """Runs the demo.
 
     Args:
-        out: folder for dataset, training run and page; an earlier demo there is continued.
+        out: folder for dataset, training runs and page; an earlier demo there is continued.
         overrides: config keys to change.
         say: takes each line meant for the user.
 
@@ -44,15 +55,16 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
     """
     start = time.perf_counter()
     out = Path(out)
-    config = demo_config(out, overrides)
-    with Experiment(config, say) as experiment, experiment.open_recorder() as recorder:
-        experiment.train(recorder)
-    trained = experiment.evaluations["Synthetic"]
+    configs = demo_configs(out, overrides)
+    for config in configs:
+        with Experiment(config, say) as experiment, experiment.open_recorder() as recorder:
+            experiment.train(recorder)
+    trained = experiment.evaluations[DATASET]
     rows = {TRAINED: trained.metrics} | baseline_metrics(experiment)
     rows[DETECTOR] = {"keypoints_px": trained.metrics["detector_px"]}
     say(format_table(f"on {len(trained.index)} pictures never seen in training", rows, COLUMNS))
     (out / "results.json").write_text(json.dumps(rows, indent=2) + "\n")
-    page = write_demo_page(out / "index.html", experiment, rows, seconds=time.perf_counter() - start)
+    page = write_demo_page(out / "index.html", experiment, configs, rows, time.perf_counter() - start)
     say(f"open {page}")
     return page
 
@@ -69,6 +81,6 @@ def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
 
 
 def _evaluate(experiment: Experiment, model: torch.nn.Module) -> Evaluation:
-    dataset = experiment.val_datasets["Synthetic"]
+    dataset = experiment.val_datasets[DATASET]
     with closing(experiment.make_loader(dataset, experiment.config.val_batch, shuffle=False)) as loader:
         return evaluate(model, loader, device=experiment.device, title="baseline")

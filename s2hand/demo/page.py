@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from s2hand.visualize import (
 )
 
 if TYPE_CHECKING:
+    from s2hand.config import Config
     from s2hand.engine.evaluator import Evaluation
     from s2hand.experiment.run import Experiment
 
@@ -37,13 +39,18 @@ TITLE = "A 3D hand from one photo, learned without a single label"
 
 
 def write_demo_page(
-    path: Path, experiment: Experiment, rows: dict[str, dict[str, float]], seconds: float
+    path: Path,
+    experiment: Experiment,
+    stages: Sequence[Config],
+    rows: dict[str, dict[str, float]],
+    seconds: float,
 ) -> Path:
     """Writes the page, a turning hand (turntable.gif) and the hero picture (hero.png) beside it.
 
     Args:
         path: the HTML file.
-        experiment: trained and evaluated.
+        experiment: the last stage, trained and evaluated.
+        stages: the configs of all stages in their order.
         rows: name -> metrics, the trained network first.
         seconds: how long the demo took, data and evaluation included.
 
@@ -76,7 +83,7 @@ def write_demo_page(
         ),
         mesh=viewer_mesh(prediction, 0, faces, "A predicted hand. Drag to turn it."),
         sheets=_sheets(experiment, dataset, ranked),
-        curves=training_curves(experiment, rows),
+        curves=training_curves(stages, rows),
         settings=experiment.config.model_dump(exclude_unset=True),
     )
 
@@ -108,18 +115,24 @@ def results_table(rows: dict[str, dict[str, float]], samples: int) -> Table:
     )
 
 
-def training_curves(experiment: Experiment, rows: dict[str, dict[str, float]]) -> list[Curve]:
-    """The loss over epochs, and the error beside the mean hand's."""
-    lines = read_metrics(experiment.config.run_dir)
-    series = {
-        (kind, key): [(line["epoch"], line[key]) for line in lines if line["kind"] == kind and line.get(key)]
-        for kind, key in (("train", "total"), ("evaluation", "pa_mpjpe"))
-    }
+def training_curves(stages: Sequence[Config], rows: dict[str, dict[str, float]]) -> list[Curve]:
+    """2D losses and the 3D error over the epochs of all stages, the error beside the mean hand's."""
+    series: dict[str, list[tuple[float, float]]] = {"open_2dj": [], "hm_integral": [], "pa_mpjpe": []}
+    done = 0
+    for config in stages:
+        for line in read_metrics(config.run_dir):
+            for name, points in series.items():
+                if line.get(name) is not None:
+                    points.append((done + line["epoch"], line[name]))
+        done += config.total_epochs
     return [
-        Curve("Training loss", {"total": series["train", "total"]}),
+        Curve(
+            "Distance to the detections in training (px of a 224 px picture)",
+            {"projected joints": series["open_2dj"], "2D branch": series["hm_integral"]},
+        ),
         Curve(
             "PA-MPJPE on unseen pictures (mm)",
-            {"trained network": series["evaluation", "pa_mpjpe"]},
+            {"trained network": series["pa_mpjpe"]},
             reference={"mean hand": rows["always the mean hand"]["pa_mpjpe"]},
         ),
     ]
