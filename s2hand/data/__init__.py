@@ -6,6 +6,7 @@ from s2hand.data.detections import Detections, read_detections, write_detections
 from s2hand.data.errors import DatasetError
 from s2hand.data.freihand import FreiHandDataset
 from s2hand.data.loader import HandLoader, collate_hands, make_loader
+from s2hand.data.tolerant import TolerantDataset
 from s2hand.data.transforms import AugmentationConfig
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "HandDataset",
     "HandLoader",
     "SampleRecord",
+    "TolerantDataset",
     "collate_hands",
     "make_loader",
     "read_detections",

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from s2hand.config import Config
-from s2hand.data import AugmentationConfig, CombinedDataset, FreiHandDataset, HandDataset
+from s2hand.data import (
+    AugmentationConfig,
+    CombinedDataset,
+    FreiHandDataset,
+    HandDataset,
+    TolerantDataset,
+)
 from s2hand.losses.registry import LOSSES
 
 LABEL_OF_FIELD = {
@@ -20,7 +26,7 @@ LABEL_OF_FIELD = {
 DETECTED_FIELDS = {"keypoints_2d", "confidence", "photometric_weight"}
 
 
-def training_dataset(config: Config) -> HandDataset | CombinedDataset:
+def training_dataset(config: Config) -> HandDataset | CombinedDataset | TolerantDataset:
     """Every dataset of ``train_datasets``, augmented; labels only where a loss of the config reads them."""
     fields = {field for name in config.losses for field in LOSSES[name].fields}
     labels = {LABEL_OF_FIELD[field] for field in fields if field in LABEL_OF_FIELD}
@@ -30,7 +36,10 @@ def training_dataset(config: Config) -> HandDataset | CombinedDataset:
         _dataset(config, name, training=True, labels=labels, augment=augment)
         for name in config.train_datasets
     ]
-    return parts[0] if len(parts) == 1 else CombinedDataset(parts)
+    dataset = parts[0] if len(parts) == 1 else CombinedDataset(parts)
+    if config.max_unreadable_share:
+        return TolerantDataset(dataset, config.max_unreadable_share)
+    return dataset
 
 
 def evaluation_datasets(config: Config) -> dict[str, HandDataset]:

@@ -1,5 +1,6 @@
 """Which samples a config asks for."""
 
+from s2hand.data import FreiHandDataset, TolerantDataset
 from s2hand.experiment.datasets import evaluation_datasets, training_dataset
 
 
@@ -39,3 +40,10 @@ def test_controlled_experiments_take_an_equal_share_of_each_dataset(small_config
         controlled_size=10,
     )
     assert [len(part) for part in training_dataset(both).datasets] == [5, 5]
+
+
+def test_training_may_pass_over_a_share_of_unreadable_samples(small_config, synthetic_root):
+    assert isinstance(training_dataset(freihand(small_config, synthetic_root)), FreiHandDataset)
+    tolerant = training_dataset(freihand(small_config, synthetic_root, max_unreadable_share=0.01))
+    assert isinstance(tolerant, TolerantDataset)
+    assert tolerant.max_share == 0.01
