@@ -54,6 +54,8 @@ def build_network(config: Config, hand_model: HandModel, say=print) -> HandNet:
                 say(f"{name} is {value!r}, as stored in {config.pretrain_model}")
                 sizes[name] = value
     hand = "encoder+hand" in parts
+    if not hand:  # a stage of the 2D branch alone may share its config with those that have a hand
+        sizes |= {"attention": False, "keypoint_input": False}
     return build_hand_net(
         hand_model,
         build_renderer(config, hand_model) if hand else None,
