@@ -6,41 +6,18 @@ Kept for the backward pass, besides the inputs: the side that each raster pixel 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import warp as wp
 from torch import Tensor
 
-from s2hand.rendering import antialias_kernels, border_kernels, forward_kernels, interior_kernels
+from s2hand.rendering import antialias_kernels, forward_kernels, interior_kernels
 from s2hand.rendering.checks import check_inputs
-from s2hand.rendering.geometry_kernels import Scene, mesh_bounds
+from s2hand.rendering.geometry_kernels import mesh_bounds
 from s2hand.rendering.launch import Scratch, as_warp, launch_over_batch
+from s2hand.rendering.scene import Settings, border_passes, corners_by_vertex, make_scene
 from s2hand.structures import RenderOutput
 
 GRADIENTS = ("nmr", "antialias")
-
-
-class Settings(NamedTuple):
-    """What the operators take besides tensors; see :func:`rasterize`.
-
-    Attributes:
-        background: three numbers.
-        near: unit of z.
-        far: unit of z.
-        eps: NDC.
-        samples: raster pixels in a picture pixel's side.
-        fill_back: draw back sides too.
-        antialias: the gradient is "antialias".
-    """
-
-    background: list[float]
-    near: float
-    far: float
-    eps: float
-    samples: int
-    fill_back: bool
-    antialias: bool
 
 
 def _operator(name: str):
@@ -97,21 +74,6 @@ def rasterize_op(
 
     launch_over_batch(plan, batch_size, raster_size, device)
     return outputs
-
-
-def make_scene(
-    vertices: Tensor, faces: Tensor, face_colors: Tensor, face_index: Tensor, settings: Settings
-) -> Scene:
-    """Collects what all kernels read."""
-    scene = Scene()
-    scene.vertices = as_warp(vertices.contiguous(), wp.vec3)
-    scene.faces = as_warp(faces.contiguous())
-    scene.face_colors = as_warp(face_colors.contiguous(), wp.vec3)
-    scene.face_index = as_warp(face_index.contiguous())
-    scene.background = wp.vec3(*settings.background)
-    scene.near, scene.far = settings.near, settings.far
-    scene.samples, scene.fill_back = settings.samples, settings.fill_back
-    return scene
 
 
 def _empty_outputs(vertices: Tensor, image_size: int, samples: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -174,58 +136,9 @@ def rasterize_backward_op(
     return grad_vertices, grad_colors
 
 
-def border_passes(
-    scratch: Scratch, scene: Scene, eps: float, bounds, upstream_pictures, owned, edges
-) -> list:
-    """The passes of the visibility gradient, with their buffers.
-
-    Args:
-        scratch: where they come from.
-        scene: see :func:`make_scene`.
-        eps: NDC.
-        bounds: Warp array (B, 4) for the mesh's rectangle, filled with the picture's size.
-        upstream_pictures: Warp arrays of the upstream gradients of rgb and silhouette.
-        owned: scratch (F,), raster pixels that show each face.
-        edges: scratch (F, 3, 2) of vec2, to be written.
-
-    Returns:
-        Passes for :func:`~s2hand.rendering.launch.launch_over_batch`.
-    """
-    size, samples = upstream_pictures[1].shape[1], scene.samples
-    num_vertices, num_faces = scene.vertices.shape[1], scene.faces.shape[0]
-    pitch = -(-size // border_kernels.LANES) * border_kernels.LANES
-    upstream = scratch.empty("upstream", (2 * size, 4, pitch), torch.float32)
-    products = scratch.empty("products", (2 * size * samples, samples, pitch), torch.float32)
-    lines = scratch.empty("lines", (2 * size, 2), torch.int32, wp.vec2i)
-    block = border_kernels.LANES if scratch.device.type == "cpu" else 1
-    prepare = [scene, bounds, lines, block, *upstream_pictures, upstream, products]
-    scan = [scene, eps, owned, upstream, products, lines, edges]
-    return [
-        (mesh_bounds, (num_vertices,), [scene, bounds]),
-        (border_kernels.bound_lines, (2, size), [bounds, *upstream_pictures, lines]),
-        (border_kernels.prepare_lines, (-(-size // block),), prepare),
-        (border_kernels.scan_edges, (num_faces, 3, 2), scan),
-    ]
-
-
 @torch.library.register_fake("s2hand::rasterize_backward")
 def _(vertices, faces, face_colors, face_index, *rest):
     return torch.empty_like(vertices), torch.empty_like(face_colors)
-
-
-def corners_by_vertex(faces: Tensor, num_vertices: int) -> tuple[Tensor, Tensor]:
-    """Sorts the faces' corners by vertex.
-
-    Args:
-        faces: (F, 3) integer.
-        num_vertices: V.
-
-    Returns:
-        (3F,) flat corner numbers in order of their vertices, and (V + 1,) where each vertex's begin; int64.
-    """
-    sorted_vertices, order = faces.flatten().sort(stable=True)
-    vertices = torch.arange(num_vertices + 1, device=faces.device, dtype=faces.dtype)
-    return order, torch.searchsorted(sorted_vertices, vertices)
 
 
 def _setup_context(ctx, inputs, output):

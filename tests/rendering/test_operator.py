@@ -7,7 +7,8 @@ import torch
 from meshes import gradients, octahedron, random_soup
 
 from s2hand.rendering import rasterize
-from s2hand.rendering.rasterize import Settings, rasterize_backward_op, rasterize_op
+from s2hand.rendering.rasterize import rasterize_backward_op, rasterize_op
+from s2hand.rendering.scene import Settings
 
 SIZE = 16
 
