@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from s2hand.data.base import HandDataset, Sample
+from s2hand.data.errors import DatasetError
 from s2hand.structures import HandBatch
 
 GRACE_S = 10
@@ -124,6 +125,13 @@ class HandLoader(DataLoader):
         """
         self.dataset.set_epoch(epoch)
         self.batch_sampler.set_epoch(epoch, start_batch)
+
+    def __iter__(self) -> Iterator[HandBatch]:
+        try:
+            yield from super().__iter__()
+        except DatasetError as error:
+            # PyTorch puts a worker's whole traceback into the message; its last line is what was meant.
+            raise DatasetError(str(error).rsplit("DatasetError: ", 1)[-1].strip()) from None
 
     def close(self) -> None:
         """Ends the worker processes; the next iteration would start new ones."""
