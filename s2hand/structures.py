@@ -129,6 +129,7 @@ class HandPrediction(TensorStruct):
         light: (B, 11), see :mod:`s2hand.rendering.lighting`.
         render: the textured and lit hand.
         heatmap_keypoints: (stages, B, 21, 2) px, from the 2D branch.
+        heatmaps: (stages, B, 21, h, w) logits of the 2D branch.
     """
 
     vertices: Tensor | None = None
@@ -140,3 +141,4 @@ class HandPrediction(TensorStruct):
     light: Tensor | None = None
     render: RenderOutput | None = None
     heatmap_keypoints: Tensor | None = None
+    heatmaps: Tensor | None = None

@@ -6,11 +6,18 @@ from collections.abc import Collection
 from pathlib import Path
 
 from s2hand.config.messages import ConfigError
-from s2hand.config.model import BASE_PATH_KEYS, HAND_LOSSES, HEATMAP_LOSSES, TEXTURE_LOSSES, Config
+from s2hand.config.model import (
+    BASE_PATH_KEYS,
+    HAND_LOSSES,
+    HEATMAP_LOSSES,
+    OWN_HEATMAP_LOSSES,
+    TEXTURE_LOSSES,
+    Config,
+)
 from s2hand.config.published import LAMBDA_ALIASES, LOSS_NAMES
 
 PARTS_FOR_LOSSES = (
-    (frozenset({"hm_integral", "hm_integral_gt"}), {"heatmaps"}),
+    (OWN_HEATMAP_LOSSES, {"heatmaps"}),
     (frozenset({"kp_cons"}), {"heatmaps", "joints"}),
     (frozenset({"triangle"}), {"verts"}),
     (frozenset({"texture", "mrgb", "ssim_tex", "sil"}), {"verts", "textures", "lights"}),
@@ -131,7 +138,7 @@ def _check_losses(config: Config) -> None:
         if name in config.losses and weight == 0:
             raise ConfigError(f"losses asks for {name}, but lambda_{name} is 0; remove one of them")
     if config.task == "hm_train":
-        foreign = [name for name in config.losses if name not in {"hm_integral", "hm_integral_gt"}]
+        foreign = [name for name in config.losses if name not in OWN_HEATMAP_LOSSES]
         if foreign:
             raise ConfigError(
                 f"task hm_train trains the 2D branch alone, but losses asks for {foreign[0]}; "
@@ -146,7 +153,7 @@ def _check_losses(config: Config) -> None:
 
 def _check_heatmaps(config: Config) -> None:
     """The 2D branch is either trained by a loss, or loaded and frozen, or absent."""
-    own_losses = [name for name in config.losses if name in {"hm_integral", "hm_integral_gt"}]
+    own_losses = [name for name in config.losses if name in OWN_HEATMAP_LOSSES]
     if config.task == "hm_train":
         extra = set(config.train_requires + config.test_requires) - {"heatmaps"}
         if extra:

@@ -10,13 +10,16 @@ from pydantic import PrivateAttr
 from s2hand.config.published import LOSS_NAMES
 from s2hand.config.sections import SECTIONS
 
-HEATMAP_LOSSES = frozenset({"hm_integral", "hm_integral_gt", "kp_cons"})
+OWN_HEATMAP_LOSSES = frozenset({"hm_integral", "hm_integral_gt", "hm_cross_entropy"})
+"""Losses of the 2D branch alone."""
+
+HEATMAP_LOSSES = OWN_HEATMAP_LOSSES | {"kp_cons"}
 """Losses with a gradient to the 2D branch."""
 
 TEXTURE_LOSSES = frozenset({"texture", "mrgb", "ssim_tex", "mtex"})
 """Losses with a gradient to the texture and light heads."""
 
-HAND_LOSSES = frozenset(LOSS_NAMES) - {"hm_integral", "hm_integral_gt"}
+HAND_LOSSES = frozenset(LOSS_NAMES) - OWN_HEATMAP_LOSSES
 """Losses with a gradient to the encoder and the hand head."""
 
 

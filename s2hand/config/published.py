@@ -2,7 +2,7 @@
 
 LOSS_NAMES = (
     *("tsa_poses", "open_2dj", "open_bone_direc", "mscale", "hm_integral", "kp_cons"),
-    *("triangle", "mshape", "texture", "mtex", "mrgb", "ssim_tex"),
+    *("hm_cross_entropy", "triangle", "mshape", "texture", "mtex", "mrgb", "ssim_tex"),
     *("joint_2d", "joint_3d", "joint_3d_norm", "bone_direc", "hm_integral_gt", "sil", "scale", "open_2dj_de"),
 )
 """Every loss a config can ask for; the weight of ``x`` is the key ``lambda_x``."""

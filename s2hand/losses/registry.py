@@ -14,7 +14,7 @@ PUBLISHED_IMAGE_SIZE = 224
 
 PREDICTION_PARTS = {
     "hand": ("vertices", "joints", "keypoints_2d", "parameters", "pose_axis_angle"),
-    "heatmaps": ("heatmap_keypoints",),
+    "heatmaps": ("heatmap_keypoints", "heatmaps"),
     "texture": ("face_textures", "light"),
     "render": ("render",),
 }
@@ -106,6 +106,12 @@ def _heatmaps(x: LossInputs) -> Tensor:
     return keypoints.heatmap_loss(x.from_heatmaps(), x.detected(), x.batch.confidence, x.average_total)
 
 
+def _heatmap_distributions(x: LossInputs) -> Tensor:
+    return keypoints.heatmap_cross_entropy(
+        x.prediction.heatmaps, x.batch.keypoints_2d, x.batch.confidence, x.average_total
+    )
+
+
 def _consistency(x: LossInputs) -> Tensor:
     return keypoints.keypoint_consistency_loss(x.from_heatmaps(), x.projected())
 
@@ -182,6 +188,9 @@ LOSSES: dict[str, LossSpec] = {
     "open_2dj_de": LossSpec(_detected_joints_squared, 1e-4, "lambda_j2d_de", _PROJECTED, ("keypoints_2d",)),
     "open_bone_direc": LossSpec(_detected_bones, 0.1, "lambda_bone_direc", _PROJECTED, _DETECTED),
     "hm_integral": LossSpec(_heatmaps, 1e-3, "lambda_hm", _HEATMAPS, _DETECTED),
+    "hm_cross_entropy": LossSpec(
+        _heatmap_distributions, 1e-2, "lambda_hm_cross_entropy", ("heatmaps",), _DETECTED
+    ),
     "kp_cons": LossSpec(_consistency, 2e-4, "lambda_kp_cons", _HEATMAPS + _PROJECTED),
     "texture": LossSpec(_texture, 5e-3, "lambda_texture", ("render",), _PHOTO),
     "mrgb": LossSpec(_mean_colour, 1e-3, "lambda_mrgb", ("render",), _PHOTO),

@@ -79,6 +79,7 @@ class HandNet(nn.Module):
             keypoints = self.keypoint_net(image)
         if "heatmaps" in wanted:
             fields["heatmap_keypoints"] = keypoints.keypoints
+            fields["heatmaps"] = torch.stack(keypoints.heatmaps)
         if wanted & {"hand", "texture"}:
             low_features, feature = self.backbone(image)
         if "hand" in wanted:

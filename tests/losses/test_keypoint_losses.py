@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -161,3 +162,39 @@ def test_supervised_losses_are_mean_squares():
     expected = ((joints - joints[:, 9:10]) - (target - target[:, 9:10])).square().mean()
     torch.testing.assert_close(relative, expected)
     torch.testing.assert_close(kp.relative_joint_squared_loss(joints + 3, target - 2), relative)
+
+
+def test_heatmap_cross_entropy_matches_a_slow_loop():
+    torch.manual_seed(0)
+    heatmaps, confidence = torch.randn(2, 2, 21, 8, 8, dtype=torch.double), torch.rand(2, 21).double()
+    detected = torch.rand(2, 21, 2).double() * 31
+    confidence[0, 3] = 0
+    total, weights = 0.0, 0.0
+    for sample in range(2):
+        for joint in range(21):
+            u, v = (detected[sample, joint] * 7 / 31).tolist()
+            target = np.array(
+                [[np.exp(-((x - u) ** 2 + (y - v) ** 2) / 2) for x in range(8)] for y in range(8)]
+            )
+            target /= target.sum()
+            for stage in range(2):
+                map_ = heatmaps[stage, sample, joint].numpy()
+                log_probability = map_ - np.log(np.exp(map_).sum())
+                total -= confidence[sample, joint].item() ** 2 * (target * log_probability).sum()
+            weights += confidence[sample, joint].item() ** 2
+    found = kp.heatmap_cross_entropy(heatmaps, detected, confidence)
+    assert found.item() == pytest.approx(total / weights, rel=1e-9)
+
+
+def test_heatmap_cross_entropy_agrees_with_the_integral_about_where_a_joint_is():
+    """A map that minimises the cross-entropy has its expected position at the detection."""
+    detected = torch.tensor([[[13.0, 18.5]]]).expand(1, 21, 2)
+    cells = detected[0, 0] * 7 / 31
+    grid = torch.arange(8.0)
+    exponents = -(grid - cells[:, None]).square() / 2
+    logits = (exponents[1][:, None] + exponents[0]).expand(1, 1, 21, 8, 8)
+    expected = (torch.softmax(exponents, -1) * grid).sum(-1) * 31 / 7
+    torch.testing.assert_close(expected, detected[0, 0], atol=0.6, rtol=0)
+    lowest = kp.heatmap_cross_entropy(logits, detected, torch.ones(1, 21))
+    for change in (0.1 * torch.randn(8, 8), torch.randn(8, 8)):
+        assert kp.heatmap_cross_entropy(logits + change, detected, torch.ones(1, 21)) > lowest

@@ -35,6 +35,7 @@ def make_pair(image_size: int = SIZE, batch_size: int = 2):
         light=rand(11),
         render=render,
         heatmap_keypoints=heatmaps,
+        heatmaps=5 * rand(2, 21, 8, 8).transpose(0, 1),
     )
     batch = HandBatch(
         image=rand(3, SIZE, SIZE),

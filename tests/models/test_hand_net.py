@@ -47,7 +47,11 @@ class TinyKeypointNet(nn.Module):
 
     def forward(self, image):
         self.calls += 1
-        return SimpleNamespace(encoding=image, keypoints=torch.zeros(2, len(image), 21, 2))
+        return SimpleNamespace(
+            encoding=image,
+            keypoints=torch.zeros(2, len(image), 21, 2),
+            heatmaps=[torch.zeros(len(image), 21, 8, 8)] * 2,
+        )
 
 
 @pytest.fixture
