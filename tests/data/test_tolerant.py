@@ -38,9 +38,7 @@ def test_processes_share_the_limit(damaged):
     process.start()
     process.join()
     assert process.exitcode == 0
-    with pytest.raises(
-        DatasetError, match=r"2 of 12 samples cannot be read.* is 0\.1"
-    ):
+    with pytest.raises(DatasetError, match=r"2 of 12 samples cannot be read.* is 0\.1"):
         dataset[3]
 
 
