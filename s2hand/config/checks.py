@@ -114,9 +114,14 @@ def _check_network(config: Config) -> None:
             raise ConfigError(f"{key} has lights without textures; a rendering needs both")
         if "textures" in parts and "verts" not in parts:
             raise ConfigError(f"{key} has textures without verts; there is no mesh to paint")
-    for key in ("attention", "keypoint_input"):
-        if getattr(config, key) and "heatmaps" not in config.network_parts:
+    needs_2d = {"attention": config.attention, "hand_input": config.hand_input != "image"}
+    for key, needed in needs_2d.items():
+        if needed and "heatmaps" not in config.network_parts:
             raise ConfigError(f"{key} needs the 2D branch: add heatmaps to train_requires and test_requires")
+    if config.attention and config.hand_input == "keypoints":
+        raise ConfigError(
+            "attention weighs the image feature, but hand_input leaves it out"
+        )
     if config.test_refinement and not {"heatmaps", "joints"} <= set(config.test_requires):
         raise ConfigError("test_refinement needs heatmaps and joints in test_requires")
     multiple = 2 ** (config.hourglass_depth + 2)

@@ -120,10 +120,10 @@ class NetworkSection(Section):
     attention: bool = key(
         "Weigh the 3D feature by the heat-map branch; published as use_2d_as_attention.", False
     )
-    keypoint_input: bool = key(
-        "Give the hand head the 2D branch's keypoints beside the image feature. Not in the paper; learns "
-        "much faster.",
-        False,
+    hand_input: Literal["image", "image+keypoints", "keypoints"] = key(
+        "What the hand head reads: the image feature (the paper), with it the 2D branch's keypoints, or the "
+        "keypoints alone, which learns fastest.",
+        "image",
     )
     hourglass_stacks: Positive = key("Stacks of the 2D branch.", 2)
     hourglass_features: Positive = key("Feature channels of the 2D branch.", 256)

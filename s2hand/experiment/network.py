@@ -22,7 +22,7 @@ MODULES_OF_PART = {
 """Children of :class:`HandNet` by the parts a config speaks of."""
 
 ARCHITECTURE_KEYS = (
-    *("backbone", "num_pca", "use_mean_shape", "fingertips", "attention", "keypoint_input"),
+    *("backbone", "num_pca", "use_mean_shape", "fingertips", "attention"),
     *("hourglass_stacks", "hourglass_depth", "hourglass_modules", "hourglass_features"),
 )
 """Config keys that are the network's sizes and switches, under the same names."""
@@ -55,7 +55,7 @@ def build_network(config: Config, hand_model: HandModel, say=print) -> HandNet:
                 sizes[name] = value
     hand = "encoder+hand" in parts
     if not hand:  # a stage of the 2D branch alone may share its config with those that have a hand
-        sizes |= {"attention": False, "keypoint_input": False}
+        sizes["attention"] = False
     return build_hand_net(
         hand_model,
         build_renderer(config, hand_model) if hand else None,
@@ -65,6 +65,8 @@ def build_network(config: Config, hand_model: HandModel, say=print) -> HandNet:
         heatmaps="heatmaps" in parts,
         backbone_pretrained=config.backbone_pretrained,
         hourglass_input_size=config.hourglass_input_size,
+        image_input=not hand or "image" in config.hand_input,
+        keypoint_input=hand and "keypoints" in config.hand_input,
         **sizes,
     )
 

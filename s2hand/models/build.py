@@ -23,6 +23,7 @@ def build_hand_net(
     texture: bool = True,
     heatmaps: bool = True,
     attention: bool = False,
+    image_input: bool = True,
     keypoint_input: bool = False,
     backbone: str = DEFAULT_BACKBONE,
     backbone_pretrained: bool = False,
@@ -45,6 +46,7 @@ def build_hand_net(
         texture: with texture and light head; needs ``hand``.
         heatmaps: with the 2D branch.
         attention: let the 2D branch weigh the encoder's feature; needs ``hand`` and ``heatmaps``.
+        image_input: let the hand head read the encoder's feature.
         keypoint_input: let the hand head read the 2D branch's keypoints; needs ``hand`` and ``heatmaps``.
         backbone: a timm network, see :class:`Backbone`.
         backbone_pretrained: with timm's weights, see :class:`Backbone`.
@@ -70,12 +72,16 @@ def build_hand_net(
         raise ValueError("texture needs the hand's encoder: set hand=True or texture=False")
     if attention and not (hand and heatmaps):
         raise ValueError("attention joins the 2D branch to the encoder: set hand=True and heatmaps=True")
+    if hand and not (image_input or keypoint_input):
+        raise ValueError("the hand head reads nothing: set image_input or keypoint_input")
+    if attention and not image_input:
+        raise ValueError("attention weighs the image feature, which image_input leaves out")
     if keypoint_input and not (hand and heatmaps):
         raise ValueError("keypoint_input gives the hand the 2D branch's keypoints: set hand and heatmaps")
     parts = {}
     if hand:
         parts["backbone"] = encoder = Backbone(backbone, backbone_pretrained)
-        width = encoder.feature_channels + (RAY_FEATURES if keypoint_input else 0)
+        width = encoder.feature_channels * image_input + RAY_FEATURES * keypoint_input
         parts["hand_head"] = HandHead(width, num_pca, use_mean_shape=use_mean_shape)
         parts["mano_layer"] = ManoLayer(hand_model, num_pca, fingertips)
     if texture:
@@ -86,4 +92,4 @@ def build_hand_net(
         parts["keypoint_net"] = KeypointNet(hourglass, hourglass_input_size or fitting)
     if attention:
         parts["attention"] = HeatmapAttention(encoder.feature_channels, hourglass_features)
-    return HandNet(renderer=renderer, keypoint_input=keypoint_input, **parts)
+    return HandNet(renderer=renderer, image_input=image_input, keypoint_input=keypoint_input, **parts)

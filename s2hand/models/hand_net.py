@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from s2hand.geometry.cameras import project_points
+from s2hand.models.hourglass import KeypointOutput
 from s2hand.models.lifting import keypoint_rays
 from s2hand.structures import HandParameters, HandPrediction
 
@@ -27,7 +28,8 @@ class HandNet(nn.Module):
         renderer: (vertices, K, face_textures, light) to ``RenderOutput``.
         keypoint_net: image to ``KeypointOutput``.
         attention: the 2D branch's encoding to factors (B, C) of the feature.
-        keypoint_input: whether the hand head reads the 2D branch's keypoints beside the feature.
+        image_input: whether the hand head reads the encoder's feature.
+        keypoint_input: whether it reads the 2D branch's keypoints.
     """
 
     def __init__(
@@ -39,9 +41,11 @@ class HandNet(nn.Module):
         renderer: nn.Module | None = None,
         keypoint_net: nn.Module | None = None,
         attention: nn.Module | None = None,
+        image_input: bool = True,
         keypoint_input: bool = False,
     ):
         super().__init__()
+        self.image_input = image_input
         self.keypoint_input = keypoint_input
         self.backbone = backbone
         self.hand_head = hand_head
@@ -80,14 +84,11 @@ class HandNet(nn.Module):
         if "heatmaps" in wanted:
             fields["heatmap_keypoints"] = keypoints.keypoints
             fields["heatmaps"] = torch.stack(keypoints.heatmaps)
-        if wanted & {"hand", "texture"}:
+        low_features = feature = None
+        if "texture" in wanted or ("hand" in wanted and self.image_input):
             low_features, feature = self.backbone(image)
         if "hand" in wanted:
-            if self.attention is not None:
-                feature = feature * self.attention(keypoints.encoding)
-            if self.keypoint_input:
-                feature = torch.cat([feature.float(), keypoint_rays(keypoints.keypoints[-1], K)], -1)
-            fields |= self.place_hand(self.hand_head(feature), K)
+            fields |= self.place_hand(self.hand_head(self._hand_input(feature, keypoints, K)), K)
         if "texture" in wanted:
             fields["face_textures"], fields["light"] = self.texture_light_head(low_features)
         if "render" in wanted:
@@ -96,6 +97,16 @@ class HandNet(nn.Module):
                     fields["vertices"], K.float(), fields["face_textures"].float(), fields["light"].float()
                 )
         return HandPrediction(**fields)
+
+    def _hand_input(self, feature: Tensor | None, keypoints: KeypointOutput | None, K: Tensor) -> Tensor:
+        """What the hand head reads, (B, C): image feature, rays of the keypoints, or one after the other."""
+        inputs = []
+        if self.image_input:
+            weighted = feature if self.attention is None else feature * self.attention(keypoints.encoding)
+            inputs.append(weighted)
+        if self.keypoint_input:
+            inputs.append(keypoint_rays(keypoints.keypoints[-1], K))
+        return inputs[0] if len(inputs) == 1 else torch.cat([part.float() for part in inputs], -1)
 
     @property
     def _hand_needs_keypoints(self) -> bool:
