@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -11,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,21 +20,24 @@ import torch
 from tqdm import tqdm
 
 from s2hand.data.errors import DatasetError
-from s2hand.data.json_files import read_json, write_json
+from s2hand.data.json_files import write_json
 from s2hand.data.synthetic.backgrounds import list_photos
 from s2hand.data.synthetic.freihand_layout import FreiHandLayout
 from s2hand.data.synthetic.ho3d_layout import Ho3dLayout
+from s2hand.data.synthetic.settings import (
+    SUMMARY_FILE,
+    SyntheticSettings,
+    SyntheticSummary,
+    describe,
+    find_dataset,
+)
 from s2hand.data.synthetic.simulated_detector import DetectorNoise
 from s2hand.data.synthetic.studio import Studio, SyntheticSample
-from s2hand.hand import HandModel, load_hand_model
-
-GENERATOR_VERSION = 1
-"""Raised whenever the same settings give other pictures."""
+from s2hand.hand import load_hand_model
 
 LAYOUTS = {"freihand": FreiHandLayout(), "ho3d_v2": Ho3dLayout("v2"), "ho3d_v3": Ho3dLayout("v3")}
 """How samples lie on disk."""
 
-SUMMARY_FILE = "synthetic.json"
 SPLITS = ("training", "evaluation")
 CHUNK = 16
 """Samples drawn together. Fixed: matrix products differ in their last bits with the number of rows."""
@@ -44,49 +46,6 @@ SPAWN_FROM = 8 * CHUNK
 """Fewer samples than this are drawn faster in this process than others start."""
 
 MAX_PROCESSES = 16
-
-
-@dataclass(frozen=True)
-class SyntheticSettings:
-    """All that decides what a synthetic dataset looks like; see :func:`write_synthetic_dataset`."""
-
-    train: int
-    evaluation: int
-    image_size: int
-    seed: int
-    hand_model: str
-    backgrounds: str | None
-    noise: DetectorNoise
-    layout: str
-    view_variety: float
-
-    def __post_init__(self):
-        for name in ("train", "evaluation", "image_size"):
-            if getattr(self, name) < 1:
-                raise DatasetError(f"synthetic data: {name} must be 1 or more, got {getattr(self, name)}")
-        if not 0 <= self.view_variety <= 1:
-            raise DatasetError(f"synthetic data: view_variety must be in [0, 1], got {self.view_variety}")
-        if self.seed < 0:
-            raise DatasetError(f"synthetic data: seed must be 0 or more, got {self.seed}")
-
-    def count(self, split: str) -> int:
-        return self.train if split == "training" else self.evaluation
-
-
-@dataclass(frozen=True)
-class SyntheticSummary:
-    """What :func:`write_synthetic_dataset` made or found.
-
-    Attributes:
-        root: the dataset's folder.
-        statistics: by split: ``samples``, ``detector_error_px`` and ``detector_median_error_px`` (of joints
-            found, against the truth), ``missed_share``, ``hidden_share``.
-        reused: the folder held this very dataset already.
-    """
-
-    root: Path
-    statistics: dict[str, dict[str, float]]
-    reused: bool
 
 
 def write_synthetic_dataset(
@@ -143,8 +102,8 @@ def write_synthetic_dataset(
         noise=noise or DetectorNoise(),
         view_variety=float(view_variety),
     )
-    description = _describe(settings)
-    if (found := _find_dataset(root, description, overwrite)) is not None:
+    description = describe(settings)
+    if (found := find_dataset(root, description, overwrite)) is not None:
         return found
     root.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".partial", dir=root.parent))
@@ -157,53 +116,11 @@ def write_synthetic_dataset(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _describe(settings: SyntheticSettings) -> dict:
-    """The settings as JSON, with fingerprints of the hand and the photos in place of their paths."""
-    digest = hashlib.sha256()
-    model = load_hand_model(settings.hand_model)
-    for field in fields(HandModel):
-        if isinstance(array := getattr(model, field.name), np.ndarray):
-            digest.update(np.ascontiguousarray(array).tobytes())
-    photos = None
-    if settings.backgrounds is not None:
-        listing = [f"{photo.name} {photo.stat().st_size}" for photo in list_photos(settings.backgrounds)]
-        photos = hashlib.sha256("\n".join(listing).encode()).hexdigest()
-    description = asdict(settings)
-    if settings.layout == "freihand":  # datasets written before there were others do not name theirs
-        del description["layout"]
-    description |= {"hand_model": digest.hexdigest(), "backgrounds": photos, "generator": GENERATOR_VERSION}
-    return description
-
-
-def _find_dataset(root: Path, description: dict, overwrite: bool) -> SyntheticSummary | None:
-    """The dataset in ``root`` if it is the one described; None if there is room for it.
-
-    Raises:
-        DatasetError: something else lies there.
-    """
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return None
-    if not (root / SUMMARY_FILE).is_file():
-        raise DatasetError(f"{root} exists and is not a synthetic dataset: choose another folder")
-    summary = read_json(root / SUMMARY_FILE, remedy="delete the folder or choose another one")
-    if not isinstance(summary, dict) or not isinstance(summary.get("settings"), dict):
-        raise DatasetError(f"{root / SUMMARY_FILE} is not a synthetic dataset's: choose another folder")
-    if summary["settings"] == description:
-        return SyntheticSummary(root, summary["statistics"], reused=True)
-    if overwrite:
-        return None
-    differing = sorted(name for name in description if summary["settings"].get(name) != description[name])
-    raise DatasetError(
-        f"{root} holds a synthetic dataset with other settings ({', '.join(differing)}): "
-        "delete it, choose another folder, or ask to overwrite it"
-    )
-
-
 def _move_into_place(
     temporary: Path, root: Path, description: dict, statistics: dict, overwrite: bool
 ) -> SyntheticSummary:
     """Renames the finished folder to ``root``, unless another process was faster with the same dataset."""
-    if (found := _find_dataset(root, description, overwrite)) is not None:
+    if (found := find_dataset(root, description, overwrite)) is not None:
         return found
     replaced = None
     if root.exists():
