@@ -119,9 +119,7 @@ def _check_network(config: Config) -> None:
         if needed and "heatmaps" not in config.network_parts:
             raise ConfigError(f"{key} needs the 2D branch: add heatmaps to train_requires and test_requires")
     if config.attention and config.hand_input == "keypoints":
-        raise ConfigError(
-            "attention weighs the image feature, but hand_input leaves it out"
-        )
+        raise ConfigError("attention weighs the image feature, but hand_input leaves it out")
     if config.test_refinement and not {"heatmaps", "joints"} <= set(config.test_requires):
         raise ConfigError("test_refinement needs heatmaps and joints in test_requires")
     multiple = 2 ** (config.hourglass_depth + 2)
