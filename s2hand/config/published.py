@@ -29,6 +29,7 @@ KEY_ALIASES = {"use_2d_as_attention": "attention"}
 _UNUSED_LOSS = "belongs to a loss that no published config asks for; it is not part of this project"
 _ONE_NETWORK = "the network is chosen by backbone, hourglass_* and attention"
 _ONE_RENDERER = "the only renderer is this project's; its gradient is chosen by renderer"
+_PANELS = "every evaluation draws one sheet of samples into pictures/"
 _BY_LOSSES = "which labels a sample carries follows from losses"
 
 RETIRED_KEYS = {
@@ -41,6 +42,9 @@ RETIRED_KEYS = {
     "print_freq": "a progress bar shows the loss and the speed of every step",
     "is_val": "evaluation runs every eval_interval epochs",
     "val_interval": "evaluation runs every eval_interval epochs",
+    "demo_freq": _PANELS,
+    "demo_freq_evaluation": _PANELS,
+    "img_wise_save": _PANELS,
     "save_2d": "2D errors are always among the evaluation's numbers",
     "out": "predictions lie in the folder base_out_path names",
     "efficientnet_pretrained": "backbone_pretrained starts from ImageNet weights",

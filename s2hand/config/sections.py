@@ -219,9 +219,6 @@ class OutputSection(Section):
     save_interval: Positive = key("Epochs from checkpoint to checkpoint.", 1)
     keep_checkpoints: Positive = key("Newest checkpoints that are kept.", 3)
     is_write_tb: bool = key("Write TensorBoard events.", False)
-    demo_freq: Positive = key("Training steps from picture panel to picture panel.", 100)
-    demo_freq_evaluation: Positive = key("Evaluation batches from picture panel to picture panel.", 100)
-    img_wise_save: bool = key("Write a panel of its own for every sample of a pictured batch.", False)
     eval_interval: int = key(
         "Epochs from evaluation to evaluation; default: save_interval.",
         default_factory=lambda data: data["save_interval"],
