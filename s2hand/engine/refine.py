@@ -1,4 +1,4 @@
-"""Refinement at test time: fits every hand of a batch to the 2D branch's keypoints (METHOD, section 9).
+"""Refinement at test time: fits every hand of a batch to the 2D branch's keypoints.
 
 The network's answer is the start. Pose, shape, rotation, scale and translation then follow the keypoints of
 the 2D branch's last stage and the priors that the network was trained with. Differs from the published code,

@@ -12,7 +12,7 @@ from s2hand.structures import HandParameters
 NUM_BETAS = 10
 INITIAL_SCALE = 0.95
 INITIAL_TRANSLATION = (0.0, 0.0, 0.65)
-"""Metres. The hand starts in front of the camera, filling much of a FreiHAND crop (METHOD, published)."""
+"""Metres. The hand starts in front of the camera, filling much of a FreiHAND crop (as published)."""
 
 SMALL_STD = 1e-3
 """Standard deviation of initial weights whose output should start at its bias."""
