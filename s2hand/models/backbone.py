@@ -1,7 +1,7 @@
 """The 3D encoder: any convolutional network of timm, read at two depths.
 
 The hand's pose comes from the pooled last feature, its texture and light from an early map of stride 4, where
-colours are still local. As published: EfficientNet-B3 with TensorFlow-style 'same' padding, fed images in [0, 1].
+colours are still local. Published is EfficientNet-B3 with TensorFlow-style 'same' padding, images in [0, 1].
 """
 
 import difflib
