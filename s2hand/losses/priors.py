@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from s2hand.geometry.laplacian import cotangent_laplacian
+from s2hand.hand.pose_sampling import JOINT_RANGES_DEG
 from s2hand.losses.constants import constant
 from s2hand.skeleton import SCALE_BONE
 
@@ -20,20 +21,9 @@ FLEXION_WEIGHT = 2.0
 """Factor on the third component's excess (S2HAND)."""
 
 _FREE = ((-math.inf, math.inf),) * 3
-_FINGER = ((-5, 5), (-5, 5), (-10, 100))
-_FINGER_BASE = ((-5, 5), (-10, 10), (-10, 100))
-_LITTLE_BASE = ((-20, 5), (-10, 20), (-10, 100))
-_THUMB_BASE = ((0, 90), (-22.5, 33.75), (-22.5, 22.5))
-_THUMB_MIDDLE = ((-5, 5), (-5, 5), (-22.5, 22.5))
-_THUMB_END = ((-5, 5), (-5, 5), (-20, 100))
-
 ANGLE_RANGES_DEG = (
     _FREE,  # root: a constant rotation, never penalised
-    *(_FINGER_BASE, _FINGER, _FINGER),  # index
-    *(_FINGER_BASE, _FINGER, _FINGER),  # middle
-    *(_LITTLE_BASE, _FINGER, _FINGER),  # little
-    *(_FINGER_BASE, _FINGER, _FINGER),  # ring
-    *(_THUMB_BASE, _THUMB_MIDDLE, _THUMB_END),
+    *(tuple(map(tuple, joint)) for joint in JOINT_RANGES_DEG.tolist()),
 )
 """(lowest, highest) degrees of each axis-angle component, 16 joints in MANO order (S2HAND)."""
 
