@@ -2,7 +2,13 @@
 
 from s2hand.data.base import HandDataset, SampleRecord
 from s2hand.data.combined import CombinedDataset
-from s2hand.data.detections import Detections, read_detections, write_detections
+from s2hand.data.detections import (
+    Detections,
+    DetectorInfo,
+    read_detections,
+    write_detections,
+    write_versioned_detections,
+)
 from s2hand.data.errors import DatasetError
 from s2hand.data.freihand import FreiHandDataset
 from s2hand.data.loader import HandLoader, collate_hands, make_loader
@@ -14,6 +20,7 @@ __all__ = [
     "CombinedDataset",
     "DatasetError",
     "Detections",
+    "DetectorInfo",
     "FreiHandDataset",
     "HandDataset",
     "HandLoader",
@@ -23,4 +30,5 @@ __all__ = [
     "make_loader",
     "read_detections",
     "write_detections",
+    "write_versioned_detections",
 ]
