@@ -41,18 +41,7 @@ def build_network(config: Config, hand_model: HandModel, say=print) -> HandNet:
         hand_model: arrays of the hand.
         say: takes each line meant for the user.
     """
-    parts = config.network_parts
-    sizes = {name: getattr(config, name) for name in ARCHITECTURE_KEYS}
-    if config.pretrain_model and Path(config.pretrain_model).suffix in PUBLISHED_ENDINGS:
-        stored = published_architecture(read_published(config.pretrain_model))
-        for name, value in stored.items():
-            if name not in sizes or sizes[name] == value:
-                continue
-            if name in config.model_fields_set:
-                say(f"{name} is {value!r} in {config.pretrain_model}, but the config says {sizes[name]!r}")
-            else:
-                say(f"{name} is {value!r}, as stored in {config.pretrain_model}")
-                sizes[name] = value
+    parts, sizes = config.network_parts, network_sizes(config, say)
     hand = "encoder+hand" in parts
     if not hand:  # a stage of the 2D branch alone may share its config with those that have a hand
         sizes["attention"] = False
@@ -69,6 +58,29 @@ def build_network(config: Config, hand_model: HandModel, say=print) -> HandNet:
         keypoint_input=hand and "keypoints" in config.hand_input,
         **sizes,
     )
+
+
+def network_sizes(config: Config, say=print) -> dict:
+    """The values of ``ARCHITECTURE_KEYS`` that a config's network is built with.
+
+    Args:
+        config: the experiment; a published checkpoint in its ``pretrain_model`` has a say, see
+            :func:`build_network`.
+        say: takes each line meant for the user.
+    """
+    sizes = {name: getattr(config, name) for name in ARCHITECTURE_KEYS}
+    if not config.pretrain_model or Path(config.pretrain_model).suffix not in PUBLISHED_ENDINGS:
+        return sizes
+    stored = published_architecture(read_published(config.pretrain_model))
+    for name, value in stored.items():
+        if name not in sizes or sizes[name] == value:
+            continue
+        if name in config.model_fields_set:
+            say(f"{name} is {value!r} in {config.pretrain_model}, but the config says {sizes[name]!r}")
+        else:
+            say(f"{name} is {value!r}, as stored in {config.pretrain_model}")
+            sizes[name] = value
+    return sizes
 
 
 def build_renderer(config: Config, hand_model: HandModel) -> MeshRenderer:

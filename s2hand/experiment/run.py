@@ -22,7 +22,7 @@ from s2hand.engine.schedule import LearningRate, build_optimizer
 from s2hand.engine.submission import write_submission
 from s2hand.engine.trainer import Progress, Trainer, TrainSettings
 from s2hand.experiment.datasets import evaluation_datasets, training_dataset
-from s2hand.experiment.network import build_network, load_pretrained, trained_modules
+from s2hand.experiment.network import build_network, load_pretrained, network_sizes, trained_modules
 from s2hand.experiment.panels import write_panels
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
@@ -167,7 +167,8 @@ class Experiment:
             keeper=CheckpointKeeper(config.run_dir, config.keep_checkpoints),
             evaluate=lambda progress: self.evaluate(recorder, progress),
             device=self.device,
-            describe=json.loads(config.to_json()),
+            # A published checkpoint may have brought sizes of its own: without them no one could rebuild it.
+            describe=json.loads(config.to_json()) | network_sizes(config, say=lambda line: None),
             best_metric="heatmap_px" if config.task == "hm_train" else "pa_mpjpe",
             average=WeightAverage(self.model, config.ema_decay) if config.ema_decay else None,
         )
