@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from s2hand.data.array_pickle import loads_arrays
+from s2hand.array_pickle import loads_arrays, plain_array
 from s2hand.data.cache import cached_file
 from s2hand.data.errors import DatasetError
 from s2hand.skeleton import HO3D_TO_FREIHAND, NUM_JOINTS
@@ -118,8 +118,8 @@ def _entry(meta: dict, key: str, shape: tuple[int, ...], path: Path) -> np.ndarr
     """One entry of a pickle as float64, checked."""
     value = meta.get(key)
     try:
-        array = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
+        array = plain_array(value).astype(np.float64)
+    except pickle.UnpicklingError:
         array = np.array(np.nan)
     if array.shape != shape or not np.isfinite(array).all():
         raise DatasetError(

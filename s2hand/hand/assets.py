@@ -1,9 +1,4 @@
-"""Reading hand models: MANO's licensed pickle, ``.npz`` archives and the generic hand shipped here.
-
-Pickles run code when read, and MANO's may hold objects of chumpy, which no longer installs. They are read
-through an unpickler that admits NumPy arrays and puts plain stand-ins in place of the sparse matrix and the
-chumpy objects; every other name is refused.
-"""
+"""Hand models: MANO's licensed pickle, ``.npz`` archives and the generic hand shipped here."""
 
 from __future__ import annotations
 
@@ -12,9 +7,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse
 
+from s2hand.array_pickle import plain_array
 from s2hand.errors import S2HandError
+from s2hand.hand.mano_pickle import read_mano_pickle
 
 NUM_VERTICES = 778
 NUM_FACES = 1538
@@ -155,9 +151,11 @@ def _model_from_arrays(content: dict, name: str) -> HandModel:
         if file_key not in content:
             raise HandModelError(f"hand model {name}: no entry {file_key!r}; is this a MANO file? {REMEDY}")
         try:
-            arrays[key] = _plain_array(content[file_key])
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise HandModelError(f"hand model {name}: entry {file_key!r} is damaged ({error})") from error
+            arrays[key] = plain_array(content[file_key])
+        except Exception as error:  # what a pickle says of a sparse or selected array may be anything
+            raise HandModelError(
+                f"hand model {name}: entry {file_key!r} is damaged ({_line(error)}); {REMEDY}"
+            ) from error
     if arrays["parents"].shape == (2, NUM_HAND_JOINTS):
         # kintree_table: parents above, joints below; the root's parent is -1 written as an unsigned number.
         arrays["parents"] = np.concatenate([[-1], arrays["parents"][0, 1:].astype(np.int64)])
@@ -176,104 +174,10 @@ def _read_npz(path: Path) -> dict:
 
 def _read_pickle(path: Path) -> dict:
     try:
-        with path.open("rb") as file:
-            content = _HandModelUnpickler(file, encoding="latin1").load()
-    except HandModelError as error:
-        raise HandModelError(f"hand model {path}: {_line(error)}") from error
-    except Exception as error:  # a damaged pickle can raise anything
-        raise HandModelError(
-            f"hand model {path}: not a readable pickle ({_line(error)}); {REMEDY}"
-        ) from error
-    if not isinstance(content, dict):
-        raise HandModelError(
-            f"hand model {path}: holds a {type(content).__name__}, expected MANO's dict; {REMEDY}"
-        )
-    return content
+        return read_mano_pickle(path)
+    except (OSError, pickle.UnpicklingError) as error:
+        raise HandModelError(f"hand model {path}: not a readable pickle ({_line(error)}); {REMEDY}") from None
 
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-class _StandIn:
-    """Takes the attributes of a pickled object and does nothing with them."""
-
-    def __setstate__(self, state):
-        if not isinstance(state, dict):
-            raise HandModelError(
-                f"{type(self).__name__} has a {type(state).__name__} as its state, expected a dict"
-            )
-        self.state = state
-
-
-class _SparseColumns(_StandIn):
-    """Stands for scipy.sparse.csc_matrix."""
-
-    def array(self) -> np.ndarray:
-        state = self.state
-        parts = (state["data"], state["indices"], state["indptr"])
-        shape = state["_shape"] if "_shape" in state else state["shape"]
-        matrix = scipy.sparse.csc_matrix(parts, shape=shape)
-        matrix.check_format(full_check=True)
-        return matrix.toarray()
-
-
-class _ChumpyArray(_StandIn):
-    """Stands for chumpy.ch.Ch: its value is ``x``."""
-
-    def array(self) -> np.ndarray:
-        return _plain_array(self.state["x"])
-
-
-class _ChumpySelect(_StandIn):
-    """Stands for chumpy.reordering.Select: entries ``idxs`` of the flattened ``a``."""
-
-    def array(self) -> np.ndarray:
-        source = _plain_array(self.state["a"])
-        return source.ravel()[self.state["idxs"]].reshape(self.state["preferred_shape"])
-
-
-def _plain_array(value) -> np.ndarray:
-    return value.array() if isinstance(value, _StandIn) else np.asarray(value)
-
-
-def _reconstruct_object(kind: type, base: type, state: object) -> object:
-    """copyreg._reconstructor, which protocols 0 and 1 use for objects, for the stand-ins only."""
-    if not (isinstance(kind, type) and issubclass(kind, _StandIn)) or base is not object or state is not None:
-        raise HandModelError("asks to build an object that is not admitted")
-    return kind.__new__(kind)
-
-
-def _latin1_bytes(text: str, encoding: str) -> bytes:
-    """_codecs.encode, which Python 3 writes into protocols 0-2 in place of bytes."""
-    if encoding != "latin1":
-        raise HandModelError(f"asks for the codec {encoding!r}, which is not admitted")
-    return text.encode("latin1")
-
-
-class _HandModelUnpickler(pickle.Unpickler):
-    """Admits arrays, and stand-ins for the few classes that MANO's file holds."""
-
-    def find_class(self, module: str, name: str):
-        admitted = _ADMITTED_NAMES.get((module.replace("numpy._core.", "numpy.core."), name))
-        if admitted is None:
-            raise HandModelError(f"asks for {module}.{name}, which is not admitted in a hand model; {REMEDY}")
-        return admitted
-
-
-_ADMITTED_NAMES = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-    ("numpy.core.multiarray", "scalar"): np.float64(0).__reduce__()[0],
-    ("numpy.core.numeric", "_frombuffer"): np.empty(1).__reduce_ex__(5)[0],
-    ("scipy.sparse.csc", "csc_matrix"): _SparseColumns,
-    ("scipy.sparse._csc", "csc_matrix"): _SparseColumns,
-    ("chumpy.ch", "Ch"): _ChumpyArray,
-    ("chumpy.reordering", "Select"): _ChumpySelect,
-    ("copy_reg", "_reconstructor"): _reconstruct_object,
-    ("copyreg", "_reconstructor"): _reconstruct_object,
-    ("__builtin__", "object"): object,
-    ("builtins", "object"): object,
-    ("_codecs", "encode"): _latin1_bytes,
-}

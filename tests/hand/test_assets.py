@@ -66,8 +66,10 @@ def test_reads_pickle_without_chumpy(random_model, tmp_path, protocol):
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_reads_chumpy_objects_and_old_module_names(random_model, tmp_path, monkeypatch, protocol):
     array = made_up_class(monkeypatch, "chumpy.ch", "Ch")()
+    array._dirty_vars, array._itr = {"x"}, None
     array.x = np.concatenate([random_model.shapedirs, np.full((778, 3, 35), 7.0)], -1)
     select = made_up_class(monkeypatch, "chumpy.reordering", "Select")()
+    select._dirty_vars, select._depends_on_deps = set(), {"shape": {"deps": {"a"}, "value": None}}
     select.a = array
     select.idxs = np.arange(array.x.size).reshape(array.x.shape)[..., :10].ravel()
     select.preferred_shape = (778, 3, 10)
@@ -184,6 +186,32 @@ def test_damaged_sparse_matrix(random_model, tmp_path):
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(pickle.dumps(entries))
     with pytest.raises(HandModelError, match="'J_regressor' is damaged"):
+        load_hand_model(path)
+
+
+def test_forged_objects_cost_nothing(random_model, tmp_path, monkeypatch):
+    """A sparse matrix may claim any shape, a chumpy object may hold itself."""
+    huge = made_up_class(monkeypatch, "scipy.sparse.csc", "csc_matrix")()
+    none = np.zeros(1, np.int32)
+    huge.__dict__.update(data=none[:0], indices=none[:0], indptr=np.zeros(3, np.int32), _shape=(1 << 50, 2))
+    endless = made_up_class(monkeypatch, "chumpy.ch", "Ch")()
+    endless.x = endless
+    entries = mano_entries(random_model)
+    contents = {
+        "J_regressor": pickle.dumps({**entries, "J_regressor": huge}),
+        "shapedirs": pickle.dumps({**entries, "shapedirs": endless}),
+        # A memo's place with a forged number makes the unpickler in C ask for gigabytes.
+        "v_template": b"}r\xff\xff\xff\x7f.",
+        "hands_mean": pickle.dumps({**entries, "hands_mean": [[0.0]]}),
+    }
+    monkeypatch.undo()
+    path = tmp_path / "MANO_RIGHT.pkl"
+    for entry, content in contents.items():
+        path.write_bytes(content)
+        with pytest.raises(HandModelError, match=f"'{entry}'"):
+            load_hand_model(path)
+    path.write_bytes(bytes((1 << 26) + 1))
+    with pytest.raises(HandModelError, match="more than 64 MiB"):
         load_hand_model(path)
 
 

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from s2hand.data.array_pickle import loads_arrays
+from s2hand.array_pickle import StandIn, loads_arrays, plain_array
 
 CONTENT = {
     "matrix": np.arange(6, dtype=np.float64).reshape(2, 3),
@@ -23,7 +23,7 @@ CONTENT = {
 }
 
 
-@pytest.mark.parametrize("protocol", range(5))
+@pytest.mark.parametrize("protocol", range(6))
 def test_arrays_of_every_protocol(protocol):
     loaded = loads_arrays(pickle.dumps(CONTENT, protocol))
     assert list(loaded) == list(CONTENT)
@@ -82,8 +82,41 @@ def test_a_huge_memo_number_costs_nothing():
 
 def test_a_huge_byte_array_is_refused():
     """Its opcode would allocate and clear what it claims to hold."""
-    with pytest.raises(pickle.UnpicklingError, match="damaged"):
+    with pytest.raises(pickle.UnpicklingError, match="8589934592 bytes is cut off"):
         loads_arrays(b"\x80\x05\x96" + (1 << 33).to_bytes(8, "little") + b".")
+
+
+@pytest.mark.parametrize("target", [b"cnumpy.core.multiarray\n_reconstruct\n", b"cnumpy\ndtype\n", b"}"])
+def test_state_is_for_stand_ins_alone(target):
+    """Set on an admitted function it would still be there when the next file is read."""
+    with pytest.raises(pickle.UnpicklingError, match=r"state for a (function|type|dict) is not admitted"):
+        loads_arrays(target + b"N}S'__defaults__'\nNs\x86b.")
+
+
+class Box(StandIn):
+    def array(self):
+        return plain_array(self.state["content"])
+
+
+def test_stand_ins_take_the_state_of_what_the_caller_admits():
+    content = b"(dS'x'\nclibrary\nBox\n)\x81}S'content'\n]I1\naF2.5\nasbs."
+    with pytest.raises(pickle.UnpicklingError, match=r"library\.Box, which is not admitted"):
+        loads_arrays(content)
+    loaded = loads_arrays(content, {("library", "Box"): Box})
+    np.testing.assert_array_equal(plain_array(loaded["x"]), [1, 2.5])
+    with pytest.raises(pickle.UnpicklingError, match="has a int as its state"):
+        loads_arrays(content.replace(b"}S'content'\n]I1\naF2.5\nas", b"I1\n"), {("library", "Box"): Box})
+
+
+def test_nested_lists_are_no_arrays():
+    """Ten lists of ten references to the one before are 10^10 numbers."""
+    nested = [0.0]
+    for _ in range(10):
+        nested = [nested] * 10
+    loaded = loads_arrays(pickle.dumps({"x": nested, "y": (1, np.float32(2))}))
+    with pytest.raises(pickle.UnpicklingError, match="expected an array, got a list"):
+        plain_array(loaded["x"])
+    np.testing.assert_array_equal(plain_array(loaded["y"]), [1, 2])
 
 
 def test_mutated_pickles_load_or_are_refused():
