@@ -43,7 +43,7 @@ def _decode(path: str | Path, flags: int) -> np.ndarray:
             encoded = file.read()
     except OSError as error:
         raise DatasetError(f"cannot read {path} ({error.strerror}): is the dataset complete?") from None
-    if _is_cut_short(encoded):
+    if is_cut_short(encoded):
         raise DatasetError(f"{path} is cut short ({len(encoded)} bytes): {DAMAGED}")
     try:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
@@ -54,7 +54,7 @@ def _decode(path: str | Path, flags: int) -> np.ndarray:
     return image
 
 
-def _is_cut_short(encoded: bytes) -> bool:
+def is_cut_short(encoded: bytes) -> bool:
     """Whether a file ends early. OpenCV fills the missing part with grey without a word.
 
     The end marker must follow the last scan's start: thumbnails in the header have end markers of their own.

@@ -1,0 +1,77 @@
+"""What cameras write beside the pixels: which way up a picture is, and its focal length."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from PIL import ExifTags, Image
+
+FULL_FRAME_DIAGONAL_MM = math.hypot(36, 24)
+"""A focal length "in 35 mm film" has the same angle of view over the diagonal (CIPA DCG-001)."""
+
+MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0}
+"""Units of the focal plane's resolution: inch, centimetre, millimetre."""
+
+INCH = 2
+"""The unit where none is named."""
+
+
+def read_exif(image: Image.Image) -> Image.Exif:
+    """A picture's EXIF, read from its header; empty without one, or with a broken one."""
+    # Pillow decodes a whole PNG to look for EXIF behind the pixels; what stands before them is in `info`.
+    if image.format == "PNG" and "exif" not in image.info:
+        return Image.Exif()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return image.getexif()
+    except Exception:  # cameras and editors break it in many ways, and no picture needs it
+        return Image.Exif()
+
+
+def orientation(exif: Image.Exif) -> int:
+    """How the picture is stored, 1 to 8; 1 is upright."""
+    value = exif.get(ExifTags.Base.Orientation, 1)
+    return value if value in range(1, 9) else 1
+
+
+def focal_px(exif: Image.Exif, size: tuple[int, int]) -> float | None:
+    """The focal length in pixels of a picture of this size.
+
+    The focal length in 35 mm film comes first, as resizing does not change it, then the focal length with
+    the focal plane's resolution. Both are wrong for pictures cropped by a program that kept the EXIF.
+
+    Args:
+        exif: from :func:`read_exif`.
+        size: width and height in pixels, in any order.
+
+    Returns:
+        Pixels, or None where EXIF does not tell.
+    """
+    try:
+        tags = exif.get_ifd(ExifTags.IFD.Exif)
+    except Exception:  # as above
+        return None
+    film_mm = _positive(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
+    if film_mm is not None:
+        return film_mm / FULL_FRAME_DIAGONAL_MM * math.hypot(*size)
+    focal_mm = _positive(tags.get(ExifTags.Base.FocalLength))
+    resolution = _positive(tags.get(ExifTags.Base.FocalPlaneXResolution))
+    unit_mm = MM_PER_UNIT.get(tags.get(ExifTags.Base.FocalPlaneResolutionUnit, INCH))
+    if focal_mm is None or resolution is None or unit_mm is None:
+        return None
+    # The resolution is that of the picture as taken, which may have been resized since.
+    taken = [tags.get(tag) for tag in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)]
+    longer_side = max((side for side in map(_positive, taken) if side is not None), default=max(size))
+    return focal_mm * resolution / unit_mm * max(size) / longer_side
+
+
+def _positive(value: Any) -> float | None:
+    """An EXIF number, if it is one and says something: 0 stands for unknown."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None
