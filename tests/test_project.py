@@ -20,6 +20,14 @@ def requirements() -> list[str]:
     return re.findall(r"^[\w-]+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
 
 
+def extras() -> list[str]:
+    """The names in pyproject.toml's optional dependencies."""
+    section = re.search(
+        r"^\[project\.optional-dependencies\]\n(.*?)^\[", (ROOT / "pyproject.toml").read_text(), re.M | re.S
+    )
+    return re.findall(r'"([\w-]+)[><=]', section[1])
+
+
 def test_only_the_root_error_derives_from_builtin_errors_alone():
     """All others must reach the command line as S2HandError."""
     strays = []
@@ -47,7 +55,7 @@ def test_every_import_is_declared():
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add(node.module.partition(".")[0])
     foreign = imported - sys.stdlib_module_names - {"s2hand"}
-    assert {packages.get(name, name) for name in foreign} <= set(requirements())
+    assert {packages.get(name, name) for name in foreign} <= {*requirements(), *extras()}
 
 
 def test_every_requirement_has_its_reason():

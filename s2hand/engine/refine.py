@@ -1,8 +1,9 @@
-"""Refinement at test time: fits every hand of a batch to the 2D branch's keypoints.
+"""Refinement at test time: fits every hand of a batch to keypoints, the 2D branch's or a detector's.
 
-The network's answer is the start. Pose, shape, rotation, scale and translation then follow the keypoints of
-the 2D branch's last stage and the priors that the network was trained with. Differs from the published code,
-which makes a new Adam in every step and so never averages gradients: here one Adam serves the whole fit.
+The network's answer is the start. Pose, shape, rotation, scale and translation then follow the keypoints (by
+default the 2D branch's last stage) and the priors that the network was trained with. Differs from the
+published code, which makes a new Adam in every step and so never averages gradients: here one Adam serves the
+whole fit.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from s2hand.engine.schedule import cosine_factor
 from s2hand.errors import S2HandError
+from s2hand.losses.keypoints import JOINT_IMPORTANCE
 from s2hand.losses.objective import Objective
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
 
@@ -68,9 +70,32 @@ class HandRefiner:
             raise S2HandError(
                 "refinement needs the hand and heatmaps: put joints and heatmaps in test_requires"
             )
+        with torch.inference_mode(False):
+            target = as_detections(prediction.heatmap_keypoints, batch)
+        return self.fit(prediction, target)
+
+    def fit(self, prediction: HandPrediction, target: HandBatch) -> HandPrediction:
+        """Refines a batch to given keypoints.
+
+        Args:
+            prediction: with ``parameters``.
+            target: K, and ``keypoints_2d`` with ``confidence`` to follow; some joint of each sample must have
+                been found. Only the proportions of a sample's confidences count.
+
+        Returns:
+            As :meth:`__call__`.
+
+        Raises:
+            S2HandError: a hand became NaN or infinite.
+        """
         # Evaluation runs without gradients, and its values may be inference tensors, which cannot be leaves.
         with torch.inference_mode(False), torch.enable_grad():
-            target = as_detections(prediction.heatmap_keypoints, batch)
+            target = replace(
+                target,
+                K=target.K.float().clone(),
+                keypoints_2d=target.keypoints_2d.float().clone(),
+                confidence=equal_pull(target.confidence.float().clone()),
+            )
             free = {
                 name: getattr(prediction.parameters, name).detach().float().clone().requires_grad_()
                 for name in STEP_SIZES
@@ -80,7 +105,7 @@ class HandRefiner:
             hand = self.place_hand(refined, target.K)
         bad = ~torch.isfinite(hand["vertices"]).flatten(1).all(1)
         if bad.any():
-            samples = batch.index[bad].tolist()
+            samples = target.index[bad].tolist()
             raise S2HandError(
                 f"refinement of samples {samples} gave NaN or infinity: the network's answer for them is "
                 "not finite; check the checkpoint, or set test_refinement to false"
@@ -103,6 +128,25 @@ class HandRefiner:
             optimizer.step()
 
 
+def equal_pull(confidence: Tensor) -> Tensor:
+    """Scales each sample's confidences so that its keypoints pull as if all were certain.
+
+    The keypoint losses are means over a batch, weighted with squared confidences: without this, samples of
+    surer keypoints would outweigh the others, and the same sample would be refined differently in another
+    batch.
+
+    Args:
+        confidence: (B, 21), some of each row above 0.
+
+    Returns:
+        (B, 21); ones stay ones.
+    """
+    importance = confidence.new_tensor(JOINT_IMPORTANCE)
+    squared = (importance * confidence).square().sum(-1, keepdim=True)
+    tiny = torch.finfo(confidence.dtype).tiny
+    return confidence * (importance.square().sum() / squared.clamp(min=tiny)).sqrt()
+
+
 def as_detections(heatmap_keypoints: Tensor, batch: HandBatch) -> HandBatch:
     """The batch with the 2D branch's last stage in place of the detector's keypoints, every joint certain.
 
@@ -116,7 +160,7 @@ def as_detections(heatmap_keypoints: Tensor, batch: HandBatch) -> HandBatch:
     keypoints = heatmap_keypoints[-1].detach().float().clone()
     return HandBatch(
         image=batch.image,
-        K=batch.K.float().clone(),
+        K=batch.K,
         index=batch.index,
         keypoints_2d=keypoints,
         confidence=torch.ones_like(keypoints[..., 0]),

@@ -92,7 +92,7 @@ class ManoLayer(nn.Module):
         ):
             if value.ndim != 2 or value.shape[1] != columns:
                 raise ValueError(f"{name} has shape {tuple(value.shape)}, expected (B, {columns})")
-        batch = len(pose_pca)
+        batch = pose_pca.shape[0]  # not len(): a traced network must take batches of any size
         finger_axis_angle = torch.addmm(self.pose_mean, pose_pca, self.pose_basis).view(batch, -1, 3)
         local = axis_angle_to_matrix(finger_axis_angle)
         vertices = self._blend_shapes(betas, local)

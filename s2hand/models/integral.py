@@ -34,7 +34,12 @@ def integral_keypoints(heatmaps: Tensor, size: int) -> Tensor:
         raise ValueError(f"heat maps must be square, got {tuple(heatmaps.shape[-2:])}")
     if heatmaps.dtype != torch.float64:
         heatmaps = heatmaps.float()
-    return _IntegralKeypoints.apply(heatmaps.flatten(0, -3), size).unflatten(0, heatmaps.shape[:-2])
+    flat = heatmaps.flatten(0, -3)
+    if torch.onnx.is_in_onnx_export():  # ONNX knows no operators of ours, and chunks would fix the batch size
+        expected = _expectation(_probabilities(flat, upsampling_matrix(flat.shape[-1], size, flat)))
+    else:
+        expected = _IntegralKeypoints.apply(flat, size)
+    return expected.unflatten(0, heatmaps.shape[:-2])
 
 
 def upsampling_matrix(source: int, target: int, like: Tensor) -> Tensor:

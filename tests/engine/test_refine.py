@@ -145,6 +145,20 @@ def test_a_sample_is_refined_alike_in_any_batch(hand_net, objective, problem):
     assert torch.allclose(torch.cat(alone), together, rtol=0, atol=2e-4)  # metres; the fit moves by 1e-2
 
 
+def test_detections_are_followed_as_far_as_they_are_trusted(hand_net, objective, problem):
+    """Missed joints pull nothing; faint detections pull their sample as much as sure ones."""
+    prediction, batch, hand = problem
+    confidence = torch.ones(SAMPLES, 21)
+    confidence[0, 5:9] = 0
+    keypoints = torch.where(confidence[..., None] > 0, hand["keypoints_2d"], 0)
+    refiner = HandRefiner(hand_net.place_hand, objective, steps=60)
+    target = replace(batch, keypoints_2d=keypoints, confidence=confidence)
+    refined = refiner.fit(prediction, target)
+    assert (errors_px(refined, hand) < 0.6 * errors_px(prediction, hand)).all()
+    faint = replace(target, confidence=confidence * torch.linspace(0.1, 1, SAMPLES)[:, None])
+    assert torch.allclose(refiner.fit(prediction, faint).joints, refined.joints, rtol=0, atol=2e-4)
+
+
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_fits_where_gradients_are_off(hand_net, objective, problem, mode):
     prediction, batch, hand = problem

@@ -1,0 +1,74 @@
+"""Meshes that keep the hand model's vertices and their numbers: .obj and .ply, in the camera frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from PIL import Image
+
+from s2hand.export.atlas import ColorAtlas
+from s2hand.export.hand import CAMERA_FRAME, ExportedHand
+from s2hand.export.whole import written_whole
+
+DECIMALS = 7
+"""Coordinates are written to a tenth of a micrometre: float32's own resolution at a hand's distance."""
+
+
+def write_obj(path: str | Path, hand: ExportedHand) -> tuple[Path, Path, Path]:
+    """Writes a Wavefront .obj with its material and texture beside it.
+
+    The vertices are the model's, in its order; each face has one texture coordinate, in the middle of its
+    block of the texture.
+
+    Args:
+        path: the .obj; .mtl and .png get its stem.
+        hand: what to write.
+
+    Returns:
+        The three paths, .obj first.
+    """
+    path = Path(path)
+    material, texture = path.with_suffix(".mtl"), path.with_suffix(".png")
+    atlas = ColorAtlas.of_faces(hand.colors())
+    with written_whole(texture) as partial:
+        Image.fromarray(atlas.picture).save(partial)
+    with written_whole(material) as partial:
+        partial.write_text(
+            f"newmtl skin\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture.name}\n", encoding="utf-8"
+        )
+    corners = hand.faces + 1  # .obj counts from 1
+    lines = [
+        f"# a {hand.hand} hand; metres; {CAMERA_FRAME}",
+        f"mtllib {material.name}",
+        *(f"v {x:.{DECIMALS}f} {y:.{DECIMALS}f} {z:.{DECIMALS}f}" for x, y, z in hand.vertices),
+        *(f"vt {u:.{DECIMALS}f} {v:.{DECIMALS}f}" for u, v in atlas.uv),
+        "usemtl skin",
+        *(f"f {a}/{face} {b}/{face} {c}/{face}" for face, (a, b, c) in enumerate(corners, start=1)),
+    ]
+    with written_whole(path) as partial:
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path, material, texture
+
+
+def write_ply(path: str | Path, hand: ExportedHand) -> Path:
+    """Writes a binary .ply with a colour at each of the model's vertices, the mean of its faces' colours."""
+    path = Path(path)
+    mesh = trimesh.Trimesh(
+        hand.vertices,
+        hand.faces,
+        vertex_colors=np.rint(vertex_colors(hand) * 255).astype(np.uint8),
+        process=False,
+    )
+    with written_whole(path) as partial:
+        partial.write_bytes(mesh.export(file_type="ply"))
+    return path
+
+
+def vertex_colors(hand: ExportedHand) -> np.ndarray:
+    """(V, 3) in [0, 1]: the mean colour of the faces at each vertex."""
+    corners = hand.faces.ravel()
+    count = np.bincount(corners, minlength=len(hand.vertices))
+    sums = [np.bincount(corners, np.repeat(channel, 3), len(count)) for channel in hand.colors().T]
+    return np.stack(sums, -1) / np.maximum(count, 1)[:, None]

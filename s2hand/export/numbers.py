@@ -1,0 +1,118 @@
+"""A hand's numbers as JSON and .npz, with units, frames and where they come from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s2hand.export.hand import CAMERA_FRAME, GLTF_FRAME, ExportedHand
+from s2hand.export.whole import written_whole
+
+FORMAT = "s2hand-hand-1"
+
+UNITS = {
+    "vertices": "metres",
+    "joints": "metres",
+    "translation": "metres",
+    "rotation": "radians, axis times angle",
+    "pose_axis_angle": "radians, axis times angle",
+    "hand_pose": "coefficients of the pose basis",
+    "betas": "coefficients of the shape basis",
+    "scale": "factor",
+    "keypoints_2d": "pixels of the upright photo; pixel i covers [i, i + 1)",
+    "K": "pixels of the upright photo",
+    "face_colors": "albedo, sRGB in [0, 1]",
+}
+
+FRAMES = {
+    "vertices, joints, translation, light": CAMERA_FRAME,
+    ".obj, .ply": CAMERA_FRAME,
+    ".glb": GLTF_FRAME,
+}
+
+ORDERS = {
+    "joints, keypoints_2d": "FreiHAND: wrist, then thumb, index, middle, ring, little from base to tip",
+    "pose_axis_angle": "MANO: wrist, then index, middle, little, ring, thumb from base to tip",
+}
+
+MODEL_NOTE = (
+    "parameters are of the right-hand model: translation + scale * model(hand_pose, betas, rotation) is a "
+    "right hand; for a left one change the sign of x of the result"
+)
+
+SIGNIFICANT_DECIMALS = 7
+"""Of the JSON: a tenth of a micrometre, a ten-thousandth of a millionth of a pixel; float32 holds no more."""
+
+
+def hand_as_dict(hand: ExportedHand) -> dict[str, Any]:
+    """The hand as plain JSON values: numbers as lists, the rest as text."""
+    values = {
+        "image": hand.image,
+        "width": hand.image_size[0],
+        "height": hand.image_size[1],
+        "hand": hand.hand,
+        "refined": hand.refined,
+        "focal_source": hand.focal_source,
+        "K": hand.K,
+        "keypoints_2d": hand.keypoints_2d,
+        "joints": hand.joints,
+        "parameters": hand.parameters,
+        "light": hand.light,
+        "vertices": hand.vertices,
+    }
+    return _plain(values)
+
+
+def write_hand_json(path: str | Path, hand: ExportedHand, versions: dict[str, str]) -> Path:
+    """Writes one hand's numbers as JSON.
+
+    Args:
+        path: the file.
+        hand: what to write.
+        versions: what made it: name -> version or hash.
+    """
+    content = {
+        "format": FORMAT,
+        **hand_as_dict(hand),
+        "units": UNITS,
+        "frames": FRAMES,
+        "orders": ORDERS,
+        "model": MODEL_NOTE,
+        "versions": versions,
+    }
+    path = Path(path)
+    with written_whole(path) as partial:
+        partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    return path
+
+
+def write_hand_npz(path: str | Path, hand: ExportedHand, versions: dict[str, str]) -> Path:
+    """Writes one hand as arrays: those of :class:`ExportedHand`, parameters beside the rest.
+
+    What is no array of numbers is one of text; ``about`` holds units, frames and versions as JSON. Nothing
+    is pickled. What the network did not predict is left out.
+
+    Args:
+        path: the file.
+        hand: what to write.
+        versions: what made it: name -> version or hash.
+    """
+    about = {"format": FORMAT, "units": UNITS, "frames": FRAMES, "orders": ORDERS, "model": MODEL_NOTE}
+    arrays = {name: value for name, value in vars(hand).items() if value is not None}
+    arrays |= arrays.pop("parameters")
+    arrays["about"] = json.dumps(about | {"versions": versions})
+    path = Path(path)
+    with written_whole(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **{name: np.asarray(value) for name, value in arrays.items()})
+    return path
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, np.ndarray):
+        return np.round(value.astype(np.float64), SIGNIFICANT_DECIMALS).tolist()
+    return value
