@@ -7,3 +7,6 @@ class S2HandError(ValueError):
     The command line prints the line alone and exits with code 2; every other exception is a fault of the
     program and keeps its traceback.
     """
+
+    told = False
+    """Whether another process of the run has told the user already; the command line then stays silent."""

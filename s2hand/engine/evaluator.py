@@ -10,11 +10,15 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from s2hand.engine.distributed import ALONE, Processes
+from s2hand.engine.memory import memory_hint
 from s2hand.metrics import DEFAULT_SCALE_JOINT, hand_metrics, keypoint_error_px
 from s2hand.structures import HandBatch, HandPrediction
 
 REFINED = "refined_"
 """Before the names of figures and arrays of refined hands."""
+
+MEMORY_REMEDY = "lower val_batch"
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Evaluation:
             errors in px of the image: ``keypoints_px`` (projected joints), ``heatmap_px`` (2D branch) and
             ``detector_px`` (the detections that were learned from, missed ones left out). Those of refined
             hands have ``refined_`` before their names. Empty without labels.
-        index: (N,) dataset indices.
+        index: (N,) dataset indices; like the arrays, those of all processes in the main one.
         joints: (N, 21, 3) metres, camera frame, or None without the hand branch.
         vertices: (N, 778, 3) metres, camera frame, or None.
         gt_joints: (N, 21, 3) metres, or None without labels.
@@ -62,6 +66,22 @@ class _Columns:
     def get(self, name: str) -> np.ndarray | None:
         return torch.cat(self._parts[name]).double().numpy() if name in self._parts else None
 
+    def gathered(self, processes: Processes) -> _Columns:
+        """Those of all processes in the order of the index, every sample once; empty but in the main one.
+
+        Loaders repeat samples to give every process as many.
+        """
+        if processes.size == 1:
+            return self
+        shares = processes.gather({name: torch.cat(parts) for name, parts in self._parts.items()})
+        whole = _Columns()
+        if shares is not None:
+            index = torch.cat([share["index"] for share in shares]).numpy()
+            _, first = np.unique(index, return_index=True)
+            for name in shares[0]:
+                whole.add(name, torch.cat([share[name] for share in shares])[first])
+        return whole
+
 
 @torch.no_grad()
 def evaluate(
@@ -74,6 +94,7 @@ def evaluate(
     device: torch.device | str = "cpu",
     title: str = "evaluation",
     progress: bool = True,
+    processes: Processes = ALONE,
 ) -> Evaluation:
     """Predicts every batch and scores the predictions against the labels that the batches carry.
 
@@ -87,30 +108,41 @@ def evaluate(
         device: where to compute.
         title: of the progress bar.
         progress: show the bar.
+        processes: those that share the samples out, each with its own batches.
 
     Returns:
-        The evaluation.
+        The evaluation; in all but the main process its figures alone, without arrays.
+
+    Raises:
+        OutOfMemoryError: a batch does not fit the device.
     """
     columns = _Columns()
-    for batch in tqdm(batches, desc=title, unit="batch", leave=False, disable=not progress):
+    hidden = not (progress and processes.is_main)
+    for batch in tqdm(batches, desc=title, unit="batch", leave=False, disable=hidden):
         batch = batch.to(device)
-        prediction = model(batch.image, batch.K, parts)
+        with memory_hint(batch.image, MEMORY_REMEDY):
+            prediction = model(batch.image, batch.K, parts)
+            refined = None if refine is None else refine(prediction, batch)
         columns.add("index", batch.index)
         _add_hands(columns, prediction)
-        if refine is not None:
-            _add_hands(columns, refine(prediction, batch), REFINED)
+        if refined is not None:
+            _add_hands(columns, refined, REFINED)
         if prediction.heatmap_keypoints is not None:
             columns.add("heatmap", prediction.heatmap_keypoints[-1])
         for name in ("gt_joints", "gt_vertices", "gt_keypoints_2d", "confidence"):
             columns.add(name, getattr(batch, name))
         columns.add("detected", batch.keypoints_2d)
+    columns = columns.gathered(processes)
+    if not processes.is_main:
+        return Evaluation(metrics=processes.share({}), index=np.zeros(0, dtype=int))
+    figures = {
+        **_metrics_3d(columns, "", scale_joint),
+        **_metrics_3d(columns, REFINED, scale_joint),
+        **_metrics_2d(columns),
+    }
     arrays = ("joints", "vertices", "gt_joints", "gt_vertices", "refined_joints", "refined_vertices")
     return Evaluation(
-        metrics={
-            **_metrics_3d(columns, "", scale_joint),
-            **_metrics_3d(columns, REFINED, scale_joint),
-            **_metrics_2d(columns),
-        },
+        metrics=processes.share(figures),
         index=columns.get("index").astype(int),
         **{name: columns.get(name) for name in arrays},
     )

@@ -22,10 +22,15 @@ class StopRequest:
     """A context in which the first SIGINT or SIGTERM is noted instead of raised; the second acts as usual.
 
     Outside the main thread, where Python cannot set handlers, nothing is changed.
+
+    Args:
+        launched: by torchrun, which passes on what the processes may have received themselves, and kills them
+            if they take too long: after the first signal, all others are ignored until the process ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, launched: bool = False) -> None:
         self.signal: int | None = None
+        self._launched = launched
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> StopRequest:
@@ -39,6 +44,10 @@ class StopRequest:
 
     def _note(self, number: int, frame: object) -> None:
         self.signal = number
+        if self._launched:
+            for other in self._previous:
+                signal.signal(other, signal.SIG_IGN)
+            self._previous.clear()
         self._restore()
 
     def _restore(self) -> None:

@@ -73,6 +73,25 @@ class RunRecorder:
             self._writer.close()
 
 
+class SilentRecorder(RunRecorder):
+    """Writes nothing: for processes that leave it to the main one.
+
+    Args:
+        folder: the run's folder.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self._writer = None
+
+    def record(self, kind: str, values: dict[str, Any], *, epoch: int, step: int) -> None:
+        """Does nothing."""
+
+    def picture(self, name: str, rgb: np.ndarray, *, step: int) -> Path:
+        """Does nothing; returns where the main process writes."""
+        return self.folder / "pictures" / f"{name}.jpg"
+
+
 def read_metrics(folder: Path | str) -> list[dict[str, Any]]:
     """The lines of a run's metrics.jsonl; a last line cut off by a kill is left out."""
     lines = []

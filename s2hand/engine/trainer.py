@@ -6,7 +6,6 @@ import json
 import signal
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,64 +14,26 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from s2hand.engine.checkpoint import CheckpointKeeper
+from s2hand.engine.distributed import ALONE, Processes
 from s2hand.engine.ema import WeightAverage
 from s2hand.engine.interrupt import StopRequest, TrainingInterrupted
-from s2hand.engine.precision import autocast
+from s2hand.engine.nonfinite import FILE_NAME, NonFiniteLossError, describe_non_finite
+from s2hand.engine.progress import Averages, Progress, TrainSettings
+from s2hand.engine.random_state import random_state, restore_random_state
 from s2hand.engine.reporting import RunRecorder
 from s2hand.engine.schedule import LearningRate
-from s2hand.errors import S2HandError
-from s2hand.losses.objective import Objective, find_non_finite
+from s2hand.engine.step import GradientStep, TrainingLosses, over_processes, set_training
+from s2hand.losses.objective import Objective
 from s2hand.structures import HandBatch
 
-
-class NonFiniteLossError(S2HandError):
-    """A loss became NaN or infinite."""
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """How long and how carefully to train; the fields are the config's keys of the same names."""
-
-    total_epochs: int
-    save_interval: int = 1
-    eval_interval: int = 1
-    precision: str = "fp32"
-    gradient_clip: float | None = None
-    accumulate_steps: int = 1
-    nonfinite: str = "stop"
-
-
-@dataclass
-class Progress:
-    """Where training stands; saved with every checkpoint."""
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    skipped: int = 0
-    best: float | None = None
-
-
-@dataclass
-class _Averages:
-    """Running means of the loss values of an epoch, kept on the device to spare synchronisation."""
-
-    sums: dict[str, Tensor] = field(default_factory=dict)
-    count: int = 0
-
-    def add(self, values: dict[str, Tensor]) -> None:
-        if not values:  # a skipped batch
-            return
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0) + value.detach().float()
-        self.count += 1
-
-    def means(self) -> dict[str, float]:
-        return {name: float(total) / max(self.count, 1) for name, total in self.sums.items()}
+BAR_INTERVAL = 10
+"""Batches from one update of the progress bar's loss to the next."""
 
 
 class Trainer:
     """Trains a model on an objective.
+
+    With several processes every one of them has a trainer, which calls the same methods at the same time.
 
     Args:
         model: takes ``(image, K, parts)`` and returns a HandPrediction.
@@ -90,6 +51,8 @@ class Trainer:
         describe: what is stored with checkpoints to rebuild the model (the resolved config).
         best_metric: name of the metric whose lowest value marks the best checkpoint.
         average: optional moving average of the weights, in place of which evaluation sees the model.
+        processes: of a distributed run.
+        file_of: the picture of a sample number, for messages.
     """
 
     def __init__(
@@ -109,6 +72,8 @@ class Trainer:
         describe: dict[str, Any] | None = None,
         best_metric: str = "pa_mpjpe",
         average: WeightAverage | None = None,
+        processes: Processes = ALONE,
+        file_of: Callable[[int], Path | str] = "sample {}".format,
     ) -> None:
         self.model, self.objective = model, objective
         self.make_loader = make_loader
@@ -119,9 +84,18 @@ class Trainer:
         self.describe = describe or {}
         self.best_metric = best_metric
         self.average = average
-        self.progress = Progress()
+        self.processes, self.file_of = processes, file_of
+        self.progress = Progress(batch_images=settings.batch_images)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
-        self._step_tensors = [p for group in optimizer.param_groups for p in group["params"]]
+        losses = TrainingLosses(model, objective, settings.precision)
+        self.step = GradientStep(
+            over_processes(losses, self.trained, self.device, processes),
+            optimizer,
+            processes,
+            accumulate=settings.accumulate_steps,
+            clip=settings.gradient_clip,
+            scaler=self.scaler,
+        )
 
     def run(self) -> dict[str, float]:
         """Trains to the end.
@@ -132,9 +106,10 @@ class Trainer:
         Raises:
             TrainingInterrupted: after SIGINT or SIGTERM; the state was saved first.
             NonFiniteLossError: a loss is not finite and ``nonfinite`` is "stop".
+            OutOfMemoryError: a batch does not fit the device.
         """
         result: dict[str, float] = {}
-        with StopRequest() as stop:
+        with StopRequest(launched=self.processes.size > 1) as stop:
             while self.progress.epoch < self.settings.total_epochs:
                 means = self._train_epoch(stop)
                 self.progress.epoch += 1
@@ -143,12 +118,12 @@ class Trainer:
         return result
 
     def resume(self) -> bool:
-        """Continues from the run's newest sound checkpoint.
+        """Continues from the run's newest sound checkpoint, whatever number of processes wrote it.
 
         Returns:
             Whether there was one.
         """
-        state = self.keeper.load_newest()
+        state = self.processes.share(self.keeper.load_newest() if self.processes.is_main else None)
         if state is None:
             return False
         self.model.load_state_dict(state["model"])
@@ -157,36 +132,32 @@ class Trainer:
         if self.average and state.get("average"):
             self.average.load_state_dict(state["average"])
         self.progress = Progress(**state["progress"])
-        torch.set_rng_state(state["rng"]["cpu"])
-        if self.device.type == "cuda" and "cuda" in state["rng"]:
-            torch.cuda.set_rng_state(state["rng"]["cuda"], self.device)
+        self.progress.place_among(self.settings.batch_images)
+        restore_random_state(state["rng"], self.processes.rank, self.device)
         return True
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds."""
-        rng = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            rng["cuda"] = torch.cuda.get_rng_state(self.device)
+        """What a checkpoint holds, in the main process; the others must call it at the same time."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "average": self.average.state_dict() if self.average else None,
             "progress": vars(self.progress).copy(),
-            "rng": rng,
+            "rng": self.processes.gather(random_state(self.device)),
             "config": json.dumps(self.describe),
         }
 
     def _train_epoch(self, stop: StopRequest) -> dict[str, float]:
-        progress = self.progress
-        for name, child in self.model.named_children():
-            child.train(name in self.trained)
+        progress, processes = self.progress, self.processes
+        set_training(self.model, self.trained)
         loader = self.make_loader(progress.epoch, progress.batch)
         total = progress.batch + len(loader)
         title = f"epoch {progress.epoch + 1}/{self.settings.total_epochs}"
-        averages = _Averages()
-        images, start = 0, time.perf_counter()
-        with tqdm(total=total, initial=progress.batch, desc=title, unit="batch", leave=False) as bar:
+        averages = Averages()
+        images, start, rate = 0, time.perf_counter(), 0.0
+        bar_settings = {"unit": "batch", "leave": False, "disable": not processes.is_main}
+        with tqdm(total=total, initial=progress.batch, desc=title, **bar_settings) as bar:
             for batch in loader:
                 rate = self.learning_rate.apply(
                     self.optimizer, progress.epoch + progress.batch / total, progress.step
@@ -194,60 +165,53 @@ class Trainer:
                 last = progress.batch + 1 == total
                 averages.add(self._train_batch(batch.to(self.device, non_blocking=True), last))
                 progress.batch += 1
-                images += len(batch.image)
+                images += len(batch.image) * processes.size
                 bar.update()
-                if progress.batch % 10 == 0 or last:
-                    speed = images / (time.perf_counter() - start)
-                    loss = averages.means().get("total", float("nan"))
-                    bar.set_postfix_str(f"loss {loss:.4f}, {speed:.0f} images/s")
-                if stop.signal is not None:
-                    self._stop_early(stop.signal)
-        means = averages.means()
+                if progress.batch % BAR_INTERVAL == 0 or last:
+                    loss = averages.means(processes).get("total", float("nan"))
+                    bar.set_postfix_str(
+                        f"loss {loss:.4f}, {images / (time.perf_counter() - start):.0f} images/s"
+                    )
+                if number := processes.largest(stop.signal or 0):
+                    self._stop_early(number)
+        means = averages.means(processes)
         if images:  # none are left when the run was stopped after an epoch's last batch
             speed = images / (time.perf_counter() - start)
-            self.recorder.record(
-                "train",
-                means | {"learning_rate": rate, "images_per_second": speed},
-                epoch=progress.epoch + 1,
-                step=progress.step,
-            )
+            figures = means | {"learning_rate": rate, "images_per_second": speed}
+            self.recorder.record("train", figures, epoch=progress.epoch + 1, step=progress.step)
         return means
 
     def _train_batch(self, batch: HandBatch, last: bool) -> dict[str, Tensor]:
-        settings = self.settings
-        with autocast(settings.precision, self.device):
-            prediction = self.model(batch.image, batch.K, self.objective.required_parts)
-        losses = self.objective(prediction, batch)
-        if not bool(losses["total"].isfinite()):
-            return self._handle_non_finite(losses, batch)
-        self.scaler.scale(losses["total"] / settings.accumulate_steps).backward()
-        if (self.progress.batch + 1) % settings.accumulate_steps == 0 or last:
-            if settings.gradient_clip:
-                self.scaler.unscale_(self.optimizer)
-                nn.utils.clip_grad_norm_(self._step_tensors, settings.gradient_clip)
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-            self.optimizer.zero_grad(set_to_none=True)
+        is_full = (self.progress.batch + 1) % self.settings.accumulate_steps == 0 or last
+        losses, finite = self.step.run(batch, is_full)
+        if not finite:
+            self._handle_non_finite(losses, batch)
+            return {}
+        if is_full:
             self.progress.step += 1
             if self.average:
                 self.average.update(self.model, self.progress.step)
         return losses
 
-    def _handle_non_finite(self, losses: dict[str, Tensor], batch: HandBatch) -> dict[str, Tensor]:
-        path = self.recorder.folder / "nonfinite_batch.pt"
-        torch.save({name: value for name, value in vars(batch).items() if value is not None}, path)
-        names = ", ".join(name for name in find_non_finite(losses) if name != "total") or "total"
-        where = f"epoch {self.progress.epoch + 1}, batch {self.progress.batch + 1}"
-        message = (
-            f"loss {names} is not finite in {where} (samples {batch.index.tolist()}); the batch is saved as "
-            f'{path}; lower init_lr, set gradient_clip, or set nonfinite to "skip"'
+    def _handle_non_finite(self, losses: dict[str, Tensor], batch: HandBatch) -> None:
+        """Stops, or counts; only the first batch that is skipped is saved, as saving takes its time."""
+        skips = self.settings.nonfinite == "skip"
+        message = describe_non_finite(
+            losses,
+            batch,
+            model=self.model,
+            trained=self.trained,
+            progress=self.progress,
+            config=self.describe,
+            file_of=self.file_of,
+            path=None if skips and self.progress.skipped else self.recorder.folder / FILE_NAME,
+            processes=self.processes,
         )
-        if self.settings.nonfinite != "skip":
+        if not skips:
             raise NonFiniteLossError(message)
         self.progress.skipped += 1
-        self.optimizer.zero_grad(set_to_none=True)
-        tqdm.write(f"skipped ({self.progress.skipped} so far): {message}")
-        return {}
+        if self.processes.is_main:
+            tqdm.write(f"skipped ({self.progress.skipped} so far): {message}")
 
     def _finish_epoch(self, means: dict[str, float]) -> dict[str, float]:
         settings, epoch = self.settings, self.progress.epoch
@@ -260,7 +224,7 @@ class Trainer:
             if best:
                 self.progress.best = score
         if epoch % settings.save_interval == 0 or done or best:
-            self.keeper.save(self.state(), epoch, best)
+            self._save(epoch, best)
         return result
 
     def _evaluate(self) -> dict[str, float]:
@@ -270,11 +234,15 @@ class Trainer:
                 return self.evaluate(self.progress)
         return self.evaluate(self.progress)
 
+    def _save(self, epoch: int | None = None, best: bool = False) -> Path | None:
+        state = self.state()
+        return self.keeper.save(state, epoch, best) if self.processes.is_main else None
+
     def _stop_early(self, number: int) -> None:
-        path: Path = self.keeper.save(self.state())
-        name = signal.Signals(number).name
+        path = self.processes.share(self._save())  # nobody leaves before it is written
+        place = f"in epoch {self.progress.epoch + 1} after batch {self.progress.batch}"
         raise TrainingInterrupted(
-            f"stopped by {name} in epoch {self.progress.epoch + 1} after batch {self.progress.batch}; "
-            f"saved as {path}. Run the same command again to continue.",
+            f"stopped by {signal.Signals(number).name} {place}; saved as {path}. "
+            "Run the same command again to continue.",
             128 + number,
         )

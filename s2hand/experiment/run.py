@@ -3,46 +3,40 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from s2hand.config import Config, check_paths
 from s2hand.data import HandDataset, make_loader
-from s2hand.engine.checkpoint import CheckpointKeeper
+from s2hand.data.errors import DatasetError
 from s2hand.engine.devices import resolve_device
-from s2hand.engine.ema import WeightAverage
+from s2hand.engine.distributed import ALONE, Processes, join_processes
 from s2hand.engine.evaluator import Evaluation, evaluate
 from s2hand.engine.precision import resolve_precision
 from s2hand.engine.refine import REFINEMENT_LOSSES, HandRefiner
-from s2hand.engine.reporting import RunRecorder, format_table
-from s2hand.engine.schedule import LearningRate, build_optimizer
+from s2hand.engine.reporting import RunRecorder, SilentRecorder
 from s2hand.engine.submission import write_submission
-from s2hand.engine.trainer import Progress, Trainer, TrainSettings
-from s2hand.experiment.datasets import evaluation_datasets, training_dataset
-from s2hand.experiment.network import build_network, load_pretrained, network_sizes, trained_modules
+from s2hand.engine.trainer import Progress, Trainer
+from s2hand.experiment.datasets import evaluation_datasets
+from s2hand.experiment.network import build_network, load_pretrained
 from s2hand.experiment.panels import write_panels
+from s2hand.experiment.table import evaluation_table
+from s2hand.experiment.training import build_trainer
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.metrics import DEFAULT_SCALE_JOINT, FREIHAND_SCALE_JOINT
 from s2hand.models import HandNet
 
-TABLE_COLUMNS = {
-    "pa_mpjpe": "PA-MPJPE mm",
-    "pa_mpvpe": "PA-MPVPE mm",
-    "mpjpe": "MPJPE mm",
-    "pa_f5": "PA-F@5",
-    "pa_f15": "PA-F@15",
-    "keypoints_px": "2D error px",
-    "heatmap_px": "2D branch px",
-    "detector_px": "detector px",
-}
-SUBMISSION_FORMATS = {"FreiHand": "freihand", "Synthetic": "freihand", "HO3D": "ho3d"}
+SUBMISSION_FORMATS = {"FreiHand": "freihand", "Synthetic": "freihand", "HO3D": "ho3d", "Shards": "freihand"}
 SCALE_JOINTS = {"HO3D": FREIHAND_SCALE_JOINT}
 """HO-3D's official st_ figures scale by the middle finger's first joint. Other datasets keep the official
 script's joint number, so that a run's figures equal those of ``s2hand score``."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,23 +59,28 @@ class Experiment:
 
     Args:
         config: the experiment.
-        say: takes each line meant for the user.
+        say: takes each line meant for the user; the main process alone calls it.
+        processes: those that run the experiment together.
 
     Raises:
         S2HandError: something the config names is missing or does not fit.
     """
 
-    def __init__(self, config: Config, say=print) -> None:
+    def __init__(self, config: Config, say=print, processes: Processes = ALONE) -> None:
         check_paths(config)
-        self.config, self.say = config, say
-        self.device = resolve_device(config.device)
+        self.config, self.processes = config, processes
+        self.say = say if processes.is_main else lambda line: None
+        self.device = processes.own_device(resolve_device(config.device))
         self.precision = resolve_precision(config.precision, self.device)
         self.hand_model: HandModel = load_hand_model(config.hand_model)
-        self.val_datasets = evaluation_datasets(config)
-        torch.manual_seed(config.seed)
-        self.model: HandNet = build_network(config, self.hand_model, say)
+        with processes.in_turns():  # datasets are generated, pretrained weights fetched where missing
+            self.val_datasets = evaluation_datasets(config)
+            torch.manual_seed(config.seed)
+            self.model: HandNet = build_network(config, self.hand_model, self.say)
         for line in load_pretrained(config, self.model):
-            say(line)
+            self.say(line)
+        if processes.rank:  # the same first weights everywhere, but dropout of each process's own
+            torch.manual_seed(config.seed + processes.rank)
         if config.channels_last:
             self.model.to(memory_format=torch.channels_last)
         self.model.to(self.device)
@@ -97,6 +96,8 @@ class Experiment:
 
     def open_recorder(self) -> closing[RunRecorder]:
         """Makes the run's folder, saves the resolved config there, and opens its records as a context."""
+        if not self.processes.is_main:
+            return closing(SilentRecorder(self.config.run_dir))
         recorder = RunRecorder(self.config.run_dir, tensorboard=self.config.is_write_tb)
         (self.config.run_dir / "config.json").write_text(self.config.to_json() + "\n")
         return closing(recorder)
@@ -113,65 +114,11 @@ class Experiment:
 
     def build_trainer(self, recorder: RunRecorder) -> Trainer:
         """The trainer of the config's stage."""
-        config = self.config
-        dataset = training_dataset(config)
-        trained = trained_modules(config, self.model)
-        objective = Objective(
-            config.resolved_loss_weights(DEFAULT_WEIGHTS),
-            torch.from_numpy(self.hand_model.faces),
-            image_size=config.image_size,
-            photometric_background=config.photometric_background,
-        ).to(self.device)
-        parameters = [value for value in self.model.parameters() if value.requires_grad]
-        learning_rate = LearningRate(
-            config.init_lr,
-            kind=config.lr_schedule,
-            lr_steps=config.lr_steps,
-            lr_gamma=config.lr_gamma,
-            total_epochs=config.total_epochs,
-            warmup_steps=config.warmup_steps,
-        )
-        loader = self._open.enter_context(
-            closing(self.make_loader(dataset, config.train_batch, shuffle=True))
-        )
+        return build_trainer(self, recorder)
 
-        def batches(epoch: int, start_batch: int):
-            loader.set_epoch(epoch, start_batch)
-            return loader
-
-        if config.compile:
-            for name in ("backbone", "keypoint_net"):
-                if (module := getattr(self.model, name)) is not None:
-                    module.compile()
-        self.say(
-            f"training {', '.join(sorted(trained))} on {len(dataset):,} images with "
-            f"{', '.join(config.losses)}; {self.device}, {self.precision}; run folder {config.run_dir}"
-        )
-        return Trainer(
-            self.model,
-            objective,
-            batches,
-            build_optimizer(config.optimizer, parameters, config.init_lr, config.weight_decay),
-            learning_rate,
-            trained=trained,
-            settings=TrainSettings(
-                total_epochs=config.total_epochs,
-                save_interval=config.save_interval,
-                eval_interval=config.eval_interval,
-                precision=self.precision,
-                gradient_clip=config.gradient_clip,
-                accumulate_steps=config.accumulate_steps,
-                nonfinite=config.nonfinite,
-            ),
-            recorder=recorder,
-            keeper=CheckpointKeeper(config.run_dir, config.keep_checkpoints),
-            evaluate=lambda progress: self.evaluate(recorder, progress),
-            device=self.device,
-            # A published checkpoint may have brought sizes of its own: without them no one could rebuild it.
-            describe=json.loads(config.to_json()) | network_sizes(config, say=lambda line: None),
-            best_metric="heatmap_px" if config.task == "hm_train" else "pa_mpjpe",
-            average=WeightAverage(self.model, config.ema_decay) if config.ema_decay else None,
-        )
+    def keep_open(self, context: AbstractContextManager[T]) -> T:
+        """Enters a context that ends with this experiment."""
+        return self._open.enter_context(context)
 
     def evaluate(self, recorder: RunRecorder, progress: Progress | None = None) -> dict[str, float]:
         """Scores every evaluation dataset; writes figures, predictions and panels.
@@ -191,6 +138,7 @@ class Experiment:
                     scale_joint=SCALE_JOINTS.get(name, DEFAULT_SCALE_JOINT),
                     device=self.device,
                     title=f"evaluating {name}",
+                    processes=self.processes,
                 )
             self.evaluations[name] = found
             prefix = "" if len(self.val_datasets) == 1 else f"{name}/"
@@ -200,9 +148,10 @@ class Experiment:
                 epoch=progress.epoch,
                 step=progress.step,
             )
-            self._write_predictions(name, found)
-            write_panels(self, name, dataset, recorder, progress)
-        self._print_table(progress)
+            if self.processes.is_main:
+                self._write_predictions(name, found)
+                write_panels(self, name, dataset, recorder, progress)
+        self.say(evaluation_table(self.evaluations, f"after epoch {progress.epoch}"))
         return next(iter(self.evaluations.values())).metrics
 
     def build_refiner(self) -> HandRefiner:
@@ -224,15 +173,22 @@ class Experiment:
 
     def make_loader(self, dataset: HandDataset, batch_size: int, *, shuffle: bool):
         """A loader with the config's settings; training ones shuffle and leave out a last part batch."""
-        config = self.config
+        config, processes = self.config, self.processes
+        share = len(dataset) // processes.size if shuffle else -(-len(dataset) // processes.size)
+        if share == 0:
+            raise DatasetError(
+                f"{len(dataset)} training images for {processes.size} processes; start fewer processes"
+            )
         return make_loader(
             dataset,
-            min(batch_size, len(dataset)),
+            min(batch_size, share),
             shuffle=shuffle,
             num_workers=config.num_workers,
             seed=config.seed,
             drop_last=shuffle,
             pin_memory=self.device.type == "cuda",
+            rank=processes.rank,
+            world_size=processes.size,
         )
 
     def _write_predictions(self, name: str, found: Evaluation) -> None:
@@ -251,37 +207,32 @@ class Experiment:
                 dataset=SUBMISSION_FORMATS[name],
             )
 
-    def _print_table(self, progress: Progress) -> None:
-        rows = {name: found.metrics for name, found in self.evaluations.items()}
-        rows |= {f"{name}, refined": found.refined_metrics() for name, found in self.evaluations.items()}
-        rows = {name: metrics for name, metrics in rows.items() if metrics}
-        if not rows:
-            self.say("no labels to score against; predictions are in the run folder")
-            return
-        columns = {
-            key: title for key, title in TABLE_COLUMNS.items() if any(key in row for row in rows.values())
-        }
-        self.say(format_table(f"after epoch {progress.epoch}", rows, columns))
-
 
 def run(config: Config, say=print) -> RunResult:
-    """Runs an experiment: what ``s2hand train FILE`` and examples/train.py do.
+    """Runs an experiment: what ``s2hand train FILE`` and examples/train.py do, under torchrun as without.
 
     Args:
         config: the experiment.
         say: takes each line meant for the user.
 
     Returns:
-        Where the results lie, and the last evaluation.
+        Where the results lie, and the last evaluation. With several processes the arrays of the predictions
+        are in the main one's.
 
     Raises:
         S2HandError: something named by the config is missing, damaged or does not fit.
         TrainingInterrupted: stopped by a signal, after saving.
+        PeerFailedError: another process of the run failed.
     """
-    with Experiment(config, say) as experiment, experiment.open_recorder() as recorder:
+    with (
+        join_processes() as processes,
+        Experiment(config, say, processes) as experiment,
+        experiment.open_recorder() as recorder,
+    ):
         if config.stage == "train":
             experiment.train(recorder)
         else:
             experiment.evaluate(recorder)
+        processes.wait()  # for the main one, which is still writing
     metrics = {name: found.metrics for name, found in experiment.evaluations.items()}
     return RunResult(config.run_dir, metrics, experiment.evaluations)

@@ -1,18 +1,22 @@
 """Training: every stage learns, stops, resumes and complains as it should."""
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
 from s2hand.engine.checkpoint import read_checkpoint
 from s2hand.engine.interrupt import TrainingInterrupted
+from s2hand.engine.memory import OutOfMemoryError, memory_in_use
+from s2hand.engine.nonfinite import NonFiniteLossError, read_saved_batch
 from s2hand.engine.reporting import RunRecorder, read_metrics
-from s2hand.engine.trainer import NonFiniteLossError
+from s2hand.experiment.replay import replay_losses
 from s2hand.experiment.run import Experiment, run
 
 
@@ -79,15 +83,75 @@ def test_a_stopped_run_resumes_to_the_same_bits(small_config, tmp_path, monkeypa
     assert all(expected[name].equal(found[name]) for name in expected)
 
 
-def test_a_non_finite_loss_is_named_and_its_batch_kept(small_config):
+def test_a_non_finite_loss_is_named_with_its_files_and_can_be_replayed(small_config, monkeypatch):
     config = small_config("shape")
     trainer = trainer_of(config)
-    with torch.no_grad():
-        trainer.model.hand_head.translation[-1].bias.fill_(float("nan"))
-    with pytest.raises(NonFiniteLossError, match=r"open_2dj.*samples \[.*nonfinite_batch\.pt"):
+    inner, found = trainer.objective.forward, []
+
+    def blown_up(prediction, batch):
+        """The second batch's network answers too large a hand."""
+        if found:
+            scale = prediction.joints.new_tensor(float("inf"))
+            prediction = replace(prediction, joints=prediction.joints * scale)
+        found.append(inner(prediction, batch))
+        return found[-1]
+
+    monkeypatch.setattr(trainer.objective, "forward", blown_up)
+    with pytest.raises(
+        NonFiniteLossError, match=r"loss mscale .*batch 2; samples: .*nonfinite_batch\.pt"
+    ) as stop:
         trainer.run()
-    kept = torch.load(config.run_dir / "nonfinite_batch.pt", weights_only=True)
-    assert kept["image"].shape == (8, 3, 64, 64)
+    saved = read_saved_batch(config.run_dir)
+    assert saved.batch.image.shape == (8, 3, 64, 64)
+    assert (saved.epoch, saved.number) == (1, 2)
+    assert all(file in str(stop.value) for file in saved.files)
+    again = {name: float(value) for name, value in replay_losses(config.run_dir).items()}
+    for name in ("tsa_poses", "open_2dj", "open_bone_direc"):
+        assert again[name] == float(found[1][name]) == saved.losses[name]
+    assert math.isnan(saved.losses["mscale"])
+    assert math.isfinite(again["mscale"])  # the blow-up was this test's, not the network's
+
+
+def test_a_sample_that_is_not_finite_itself_is_named(small_config):
+    config = small_config("shape")
+    trainer = trainer_of(config)
+    make_loader, poisoned = trainer.make_loader, []
+
+    def with_nan(epoch, start_batch):
+        for batch in make_loader(epoch, start_batch):
+            batch.K[3, 0, 0] = float("nan")
+            poisoned.append(trainer.file_of(int(batch.index[3])))
+            yield batch
+
+    trainer.make_loader = lambda *place: list(with_nan(*place))
+    with pytest.raises(NonFiniteLossError, match="because K is not finite in ") as stop:
+        trainer.run()
+    assert f"because K is not finite in {poisoned[0]}; samples" in str(stop.value)
+    assert replay_losses(config.run_dir)["open_2dj"].isnan()
+
+
+def test_out_of_memory_is_told_with_numbers_and_remedies(small_config, monkeypatch):
+    trainer = trainer_of(small_config("shape"))
+
+    def allocate(*args):
+        return torch.empty(1 << 60)  # the CPU's allocator refuses an exabyte
+
+    monkeypatch.setattr(trainer.model.hand_head, "forward", allocate)
+    expected = r"out of memory on cpu with 8 images of 64 x 64 px .*GiB of .* GiB in use.*train_batch"
+    with pytest.raises(OutOfMemoryError, match=expected):
+        trainer.run()
+
+    def on_the_gpu(*args):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(trainer.model.hand_head, "forward", on_the_gpu)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**30, 24 * 2**30))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 22 * 2**30)
+    with pytest.raises(OutOfMemoryError, match="out of memory"):
+        trainer.run()
+    assert memory_in_use(torch.device("cuda:0")) == (
+        "23.0 GiB of 24.0 GiB in use, of which this process took up to 22.0 GiB"
+    )
 
 
 def test_non_finite_steps_can_be_skipped_and_are_counted(small_config):
@@ -119,7 +183,8 @@ def test_gradient_accumulation_equals_the_large_batch(small_config, tmp_path):
         )
         trainer = trainer_of(config)
         trainer.trained = frozenset()
-        trainer.optimizer = torch.optim.SGD(trainer._step_tensors, lr=0.1)
+        parameters = [value for value in trainer.model.parameters() if value.requires_grad]
+        trainer.optimizer = trainer.step.optimizer = torch.optim.SGD(parameters, lr=0.1)
         trainer.settings = type(trainer.settings)(total_epochs=1, accumulate_steps=accumulate)
         trainer.evaluate = None
         trainer.run()

@@ -1,0 +1,63 @@
+"""Running out of memory, told with the numbers that decide it and the keys that help."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from s2hand.errors import S2HandError
+
+CPU_ALLOCATION_FAILED = "can't allocate memory"
+"""PyTorch's words when the system refuses memory: a RuntimeError without a type of its own."""
+
+
+class OutOfMemoryError(S2HandError):
+    """A batch does not fit the device's memory."""
+
+
+@contextmanager
+def memory_hint(image: torch.Tensor, remedy: str) -> Iterator[None]:
+    """Within this context, running out of memory ends in one line.
+
+    Args:
+        image: (B, 3, S, S) the batch at work, on the device that computes.
+        remedy: what the user can change.
+
+    Raises:
+        OutOfMemoryError: with batch, image size, the device's memory and the remedy.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        batch, size = image.shape[0], image.shape[-1]
+        raise OutOfMemoryError(
+            f"out of memory on {image.device} with {batch} images of {size} x {size} px at once: "
+            f"{memory_in_use(image.device)}; {remedy}"
+        ) from None
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or CPU_ALLOCATION_FAILED in str(error)
+
+
+def memory_in_use(device: torch.device) -> str:
+    """How much of a device's memory is taken, by whomever, as words for a message."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        own = torch.cuda.max_memory_allocated(device)
+        return f"{_gib(total - free)} of {_gib(total)} in use, of which this process took up to {_gib(own)}"
+    try:
+        page, total = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
+        free = os.sysconf("SC_AVPHYS_PAGES")
+    except (ValueError, OSError):  # names that this system does not know
+        return "its memory cannot be measured here"
+    return f"{_gib((total - free) * page)} of {_gib(total * page)} in use"
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -1,0 +1,50 @@
+"""Computes the losses of a batch that was not finite once more, from what the run has saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from s2hand.config import Config
+from s2hand.engine.devices import resolve_device
+from s2hand.engine.nonfinite import SavedBatch, read_saved_batch
+from s2hand.engine.precision import resolve_precision
+from s2hand.engine.step import TrainingLosses, set_training
+from s2hand.experiment.network import build_network
+from s2hand.experiment.training import build_objective
+from s2hand.hand import load_hand_model
+
+
+def replay_losses(path: str | Path, device: str = "cpu", precision: str | None = None) -> dict[str, Tensor]:
+    """The losses of a saved batch with the weights that it met, in training mode.
+
+    On the device and in the precision of the run they are those that stopped it; in others they tell whether
+    these are the cause. Nothing but the file is read, and the hand model if it is not the generic one.
+
+    Args:
+        path: a run's nonfinite_batch.pt, or the run's folder.
+        device: where to compute.
+        precision: of the network; None: the config's.
+
+    Returns:
+        Loss name -> unweighted value with its graph, and "total"; call ``backward`` for gradients.
+
+    Raises:
+        S2HandError: the file is missing or damaged, or the hand model is not there.
+    """
+    saved = read_saved_batch(path)
+    losses = losses_of(saved, device, precision)
+    return losses(saved.batch.to(resolve_device(device)))
+
+
+def losses_of(saved: SavedBatch, device: str = "cpu", precision: str | None = None) -> TrainingLosses:
+    """Network and objective of a saved batch, ready for batches of that run: ``losses(batch)``."""
+    place = resolve_device(device)
+    config = Config.model_validate(saved.config | {"backbone_pretrained": False, "pretrain_model": None})
+    hand_model = load_hand_model(config.hand_model)
+    model = build_network(config, hand_model)
+    model.load_state_dict(saved.model)
+    set_training(model.to(place), saved.trained)
+    objective = build_objective(config, hand_model).to(place)
+    return TrainingLosses(model, objective, resolve_precision(precision or config.precision, place))
