@@ -45,16 +45,22 @@ def main(argv: list[str] | None = None) -> int:
         parsed.run(parsed)
         sys.stdout.flush()
     except KeyboardInterrupt as stop:  # the trainer's own kind has saved a checkpoint and says so
-        return _fail(str(stop) or "interrupted", getattr(stop, "exit_code", INTERRUPTED))
+        exit_code = getattr(stop, "exit_code", INTERRUPTED)
+        return _fail(str(stop) or "interrupted", exit_code) if _is_main_process() else exit_code
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except S2HandError as error:
-        return _fail(f"error: {error}", USAGE_ERROR)
+        return USAGE_ERROR if error.told else _fail(f"error: {error}", USAGE_ERROR)
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         return _fail(f"error: {where}{error.strerror or error}", USAGE_ERROR)
     return 0
+
+
+def _is_main_process() -> bool:
+    """Whether this is the process of a distributed run that speaks, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _fail(message: str, exit_code: int) -> int:
