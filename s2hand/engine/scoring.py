@@ -47,6 +47,8 @@ def score_files(
         S2HandError: predictions or ground truth are missing or malformed, or their numbers differ.
     """
     gt_dir, pred_path = Path(gt_dir), Path(pred_path)
+    if not gt_dir.is_dir():
+        raise S2HandError(f"{gt_dir}: no such folder; expected a dataset's, with {JOINTS_FILE} in it")
     gt_joints = load_labels(gt_dir / JOINTS_FILE)
     gt_vertices = load_labels(gt_dir / VERTICES_FILE)
     pred_joints, pred_vertices = load_arrays(pred_path)

@@ -109,7 +109,8 @@ def load_arrays(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """
     path = Path(path)
     if not path.is_file():
-        raise S2HandError(f"{path}: no such file; expected predictions as .json or .zip")
+        found = "a folder" if path.is_dir() else "no such file"
+        raise S2HandError(f"{path}: {found}; expected predictions as .json or .zip")
     try:
         content = json.loads(_read_text(path))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:

@@ -1,8 +1,18 @@
 """Suspicions about predictions: wrong units, permuted joints, flipped axes. Each is a sentence or None."""
 
+from itertools import permutations
+
 import numpy as np
 
-from s2hand.skeleton import BONES, FREIHAND_FROM_MANO_WITH_TIPS, FREIHAND_TO_HO3D, HO3D_TO_FREIHAND
+from s2hand.geometry.procrustes import similarity_align
+from s2hand.skeleton import (
+    BONES,
+    FINGERS,
+    FREIHAND_FROM_MANO_WITH_TIPS,
+    FREIHAND_TO_HO3D,
+    HO3D_TO_FREIHAND,
+    NUM_JOINTS,
+)
 
 TYPICAL_SPREAD_M = 0.055
 """Metres: root mean square distance of a hand's joints or vertices from their centroid."""
@@ -12,20 +22,24 @@ UNITS_PER_METRE = {"millimetres": 1000.0, "centimetres": 100.0}
 MAX_SPREAD_RATIO = 3.0
 """Hands this many times larger or smaller than a typical one in some unit still count as that unit."""
 
-MIN_ORDER_MISMATCH = 0.15
-"""Bones this far from the truth's, as a share of their total length, are worth asking why. Noise of 1 cm on
-every joint gives about 0.1, another order of the fingers 0.25 and more."""
+ROOT_RELATIVE_DEPTH = 0.1
+"""Predictions at less than this share of the truth's depth are not before the camera, but about a joint."""
 
 PERMUTED_MISMATCH = 0.5
-"""Bones this far off no hand has: the joints are permuted even if no known order explains them."""
+"""Bones this far from the truth's, as a share of their total length, no hand has: the joints are permuted
+even if no likely order explains them."""
 
-CONVINCING_RATIO = 0.5
-"""A joint order explains a mismatch if it at least halves it."""
+CONVINCING_RATIO = 0.75
+"""Another joint order is more likely if it leaves at most this share of the error after alignment. Of
+predictions in the right order, however poor, every other one leaves more."""
 
-_REORDERINGS = {
-    "HO-3D order instead of FreiHAND's": HO3D_TO_FREIHAND,
-    "FreiHAND order instead of HO-3D's": FREIHAND_TO_HO3D,
-    "MANO's order with fingertips instead of FreiHAND's": FREIHAND_FROM_MANO_WITH_TIPS,
+SAMPLED_HANDS = 64
+"""So many hands are compared in every likely order."""
+
+_KNOWN_ORDERS = {
+    HO3D_TO_FREIHAND: "HO-3D's order instead of FreiHAND's",
+    FREIHAND_TO_HO3D: "FreiHAND's order instead of HO-3D's",
+    FREIHAND_FROM_MANO_WITH_TIPS: "MANO's order with fingertips instead of FreiHAND's",
 }
 
 
@@ -53,7 +67,7 @@ def check_units(points: np.ndarray, name: str) -> str | None:
 
 
 def check_joint_order(gt_joints: np.ndarray, pred_joints: np.ndarray) -> str | None:
-    """Tells whether predicted joints look permuted, by comparing bone lengths with the truth's.
+    """Tells whether predicted joints look permuted: whether they fit the truth better in another order.
 
     Args:
         gt_joints: (N, 21, 3) in FreiHAND order, any unit.
@@ -62,27 +76,25 @@ def check_joint_order(gt_joints: np.ndarray, pred_joints: np.ndarray) -> str | N
     Returns:
         A sentence naming the likely order, or None.
     """
-    truth = _bone_profile(np.asarray(gt_joints, dtype=np.float64))
-    truth_total = truth.sum()
-    predicted = np.asarray(pred_joints, dtype=np.float64)
-
-    def mismatch(joints: np.ndarray) -> float:
-        return float(np.abs(_bone_profile(joints) - truth).sum() / truth_total)
-
-    given = mismatch(predicted)
-    if given < MIN_ORDER_MISMATCH:
-        return None
-    candidates = {name: mismatch(predicted[:, list(order)]) for name, order in _REORDERINGS.items()}
-    best = min(candidates, key=candidates.get)
-    if candidates[best] < CONVINCING_RATIO * given:
-        return f"predicted joints look permuted: {best}"
-    if given > PERMUTED_MISMATCH:
+    chosen = np.unique(np.linspace(0, len(gt_joints) - 1, SAMPLED_HANDS).round().astype(int))
+    truth, predicted = (np.asarray(joints, np.float64)[chosen] for joints in (gt_joints, pred_joints))
+    names = {tuple(range(NUM_JOINTS)): "as expected"} | _finger_orders() | _KNOWN_ORDERS
+    reordered = predicted[:, list(names)].swapaxes(0, 1)  # (orders, hands, 21, 3)
+    goal = np.broadcast_to(truth, reordered.shape)
+    aligned = similarity_align(reordered.reshape(-1, NUM_JOINTS, 3), goal.reshape(-1, NUM_JOINTS, 3))
+    errors = np.linalg.norm(aligned.reshape(reordered.shape) - truth, axis=-1).mean((1, 2))
+    best = int(errors.argmin())
+    if best and errors[best] <= CONVINCING_RATIO * errors[0]:
+        return f"predicted joints look permuted: {list(names.values())[best]}"
+    expected, found = _bone_profile(truth), _bone_profile(predicted)
+    if np.abs(found - expected).sum() > PERMUTED_MISMATCH * expected.sum():
         return "predicted joints look permuted, or are no hands: their bones are unlike the ground truth's"
     return None
 
 
 def check_axes(gt_points: np.ndarray, pred_points: np.ndarray, name: str) -> str | None:
-    """Tells whether predictions look like OpenGL's camera frame where OpenCV's is expected, or the reverse.
+    """Tells whether predictions look like OpenGL's camera frame where OpenCV's is expected, or the reverse,
+    or like coordinates relative to the hand.
 
     Args:
         gt_points: (N, K, 3).
@@ -95,12 +107,23 @@ def check_axes(gt_points: np.ndarray, pred_points: np.ndarray, name: str) -> str
     gt_depth, pred_depth = (
         float(np.median(np.asarray(points)[..., 2])) for points in (gt_points, pred_points)
     )
+    medians = f"(median z {pred_depth:.3g} against {gt_depth:.3g})"
+    if abs(pred_depth) < ROOT_RELATIVE_DEPTH * abs(gt_depth):
+        return f"{name} lie at the camera itself {medians}; if they are relative to a joint, add its place"
     if gt_depth * pred_depth < 0:
-        return (
-            f"{name} lie behind the ground truth's camera (median z {pred_depth:.3g} against "
-            f"{gt_depth:.3g}); multiply y and z by -1"
-        )
+        return f"{name} lie behind the ground truth's camera {medians}; multiply y and z by -1"
     return None
+
+
+def _finger_orders() -> dict[tuple[int, ...], str]:
+    """Every order of whole fingers, base or tip first: where in it FreiHAND's joints are -> what it is."""
+    orders = {}
+    for names in permutations(FINGERS):
+        starts = [1 + 4 * names.index(finger) for finger in FINGERS]
+        for first, steps in (("base", (0, 1, 2, 3)), ("tip", (3, 2, 1, 0))):
+            places = (0, *(start + step for start in starts for step in steps))
+            orders[places] = f"their fingers seem to come as {', '.join(names)}, each from its {first}"
+    return orders
 
 
 def _bone_profile(joints: np.ndarray) -> np.ndarray:

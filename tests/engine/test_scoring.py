@@ -87,6 +87,16 @@ def test_missing_ground_truth(tmp_path, hands, missing):
         score_files(labels, tmp_path / "pred.json")
 
 
+def test_wrong_paths(tmp_path, hands):
+    labels = write_labels(tmp_path / "labels", hands, "freihand")
+    with pytest.raises(S2HandError, match=r"nowhere: no such folder; expected a dataset's"):
+        score_files(tmp_path / "nowhere", tmp_path / "pred.json")
+    with pytest.raises(S2HandError, match=r"pred\.json: no such file"):
+        score_files(labels, tmp_path / "pred.json")
+    with pytest.raises(S2HandError, match=r"labels: a folder; expected predictions as"):
+        score_files(labels, labels)
+
+
 def test_other_counts(tmp_path, hands):
     labels = write_labels(tmp_path / "labels", hands, "freihand")
     write_submission(tmp_path / "few.json", hands[1][:5], hands[3][:5])

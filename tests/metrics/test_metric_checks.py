@@ -15,6 +15,10 @@ SEGMENTS_M = np.array([[35, 30, 25], [40, 24, 22], [45, 28, 24], [40, 26, 23], [
 DIRECTIONS = np.array([[0.6, 0.8], [0.1, 1], [0.0, 1], [-0.1, 1], [-0.2, 1]])
 
 
+TIPS_FIRST = (0, 4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9, 16, 15, 14, 13, 20, 19, 18, 17)
+RING_AND_LITTLE_SWAPPED = (*range(13), 17, 18, 19, 20, 13, 14, 15, 16)
+
+
 def sample_hands(count, seed):
     """(N, 21, 3) metres: hands with human proportions, fingers bent at random, sizes from 0.85 to 1.15."""
     rng = np.random.default_rng(seed)
@@ -44,26 +48,34 @@ def test_metres_are_accepted_even_of_poor_predictions(size):
 @pytest.mark.parametrize(
     ("order", "name"),
     [
-        (FREIHAND_TO_HO3D, "HO-3D order instead of FreiHAND's"),
-        (HO3D_TO_FREIHAND, "FreiHAND order instead of HO-3D's"),
+        (FREIHAND_TO_HO3D, "HO-3D's order instead of FreiHAND's"),
+        (HO3D_TO_FREIHAND, "FreiHAND's order instead of HO-3D's"),
         (MANO_WITH_TIPS_TO_FREIHAND, "MANO's order with fingertips"),
+        (TIPS_FIRST, "thumb, index, middle, ring, little, each from its tip"),
+        (RING_AND_LITTLE_SWAPPED, "thumb, index, middle, little, ring, each from its base"),
     ],
 )
-def test_known_orders_are_named(order, name):
-    predicted = sample_hands(40, 1)[:, list(order)]
-    message = check_joint_order(sample_hands(40, 0), predicted)
+@pytest.mark.parametrize("count", [1, 40, 300])
+def test_likely_orders_are_named(order, name, count):
+    """Of predictions that are 5 mm off, in millimetres."""
+    gt = sample_hands(count, 0)
+    predicted = gt + np.random.default_rng(1).normal(0, 0.005, gt.shape)
+    message = check_joint_order(gt, 1000 * predicted[:, list(order)])
     assert "look permuted" in message
     assert name in message
 
 
 def test_unknown_orders_are_noticed():
-    shuffled = sample_hands(40, 1)[:, np.random.default_rng(2).permutation(21)]
-    assert "look permuted, or are no hands" in check_joint_order(sample_hands(40, 0), shuffled)
+    gt = sample_hands(40, 0)
+    for predicted in (gt[:, np.random.default_rng(2).permutation(21)], 0 * gt):
+        assert "look permuted, or are no hands" in check_joint_order(gt, predicted)
 
 
 @pytest.mark.parametrize("noise_m", [0.0, 0.005, 0.01])
 def test_poor_predictions_in_the_right_order_pass(noise_m):
+    """Other hands than the labelled ones, noise on top, and the mean of them all."""
     rng = np.random.default_rng(3)
+    assert check_joint_order(sample_hands(40, 0), sample_hands(40, 0)) is None
     predicted = sample_hands(40, 1) + noise_m * rng.normal(size=(40, 21, 3))
     assert check_joint_order(sample_hands(40, 0), predicted) is None
     mean_hand = np.broadcast_to(predicted.mean(0), predicted.shape)
@@ -76,3 +88,7 @@ def test_axes():
     message = check_axes(gt, gt * [1, -1, -1], "predicted vertices")
     assert message.startswith("predicted vertices lie behind")
     assert "multiply y and z by -1" in message
+    relative = gt - gt[:, :1]
+    message = check_axes(gt, relative, "predicted joints")
+    assert message.startswith("predicted joints lie at the camera itself")
+    assert "relative to a joint" in message
