@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from s2hand.engine.published_reader import PublishedCheckpoint, PublishedCheckpointError
+from s2hand.engine.published_reader import PublishedCheckpoint, PublishedCheckpointError, check_networks
 
 CONVERTED_FORMAT = "s2hand published checkpoint 1"
 SUFFIX = ".safetensors"
@@ -88,6 +88,7 @@ def read_converted(path: Path) -> PublishedCheckpoint:
         raise PublishedCheckpointError(
             f"{path}: holds other weights than {json_path.name} lists: convert again"
         )
+    check_networks(path, state_dicts)
     return PublishedCheckpoint(path, epoch, args, state_dicts)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,10 +72,10 @@ def read_t7(path: Path) -> PublishedCheckpoint:
     for name, weights in state_dicts.items():
         for key, weight in weights.items():
             if not _is_plain_weight(weight):
-                raise PublishedCheckpointError(f"{path}: '{name}.{key}' is not a plain array of numbers")
-    if not state_dicts:
-        known = ", ".join(PUBLISHED_PARTS)
-        raise PublishedCheckpointError(f"{path}: no state dict in it, expected some of {known}")
+                raise PublishedCheckpointError(
+                    f"{path}: '{printable(f'{name}.{key}')}' is not a plain array of numbers"
+                )
+    check_networks(path, state_dicts)
     args = content.get("args")
     args = vars(args) if isinstance(args, argparse.Namespace) else args
     epoch = content.get("epoch")
@@ -87,6 +87,29 @@ def read_t7(path: Path) -> PublishedCheckpoint:
     )
 
 
+def check_networks(path: Path, names: Collection[str]) -> None:
+    """Refuses a file that holds none of the published networks.
+
+    Args:
+        path: the file.
+        names: of its state dicts.
+
+    Raises:
+        PublishedCheckpointError: with what it holds.
+    """
+    if not PUBLISHED_PARTS.keys() & set(names):
+        held = f"only {printable(', '.join(names))}" if names else "no state dict"
+        known = ", ".join(PUBLISHED_PARTS)
+        raise PublishedCheckpointError(
+            f"{path}: holds {held}, none of the published networks ({known}): is it a checkpoint of S2HAND?"
+        )
+
+
+def printable(text: str) -> str:
+    """What a file names, fit for a line of a message: without line breaks, and not too long."""
+    return text[:200].encode("unicode_escape").decode()
+
+
 def _unpickle(path: Path) -> object:
     try:
         with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
@@ -95,7 +118,7 @@ def _unpickle(path: Path) -> object:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # A damaged pickle may raise anything, from KeyError to RecursionError.
         if refused := re.search(r"GLOBAL (\S+)|unrecognized function (.+)", str(error)):
-            wanted = (refused[1] or refused[2]).encode("unicode_escape").decode()
+            wanted = printable(refused[1] or refused[2])
             raise PublishedCheckpointError(
                 f"{path}: refused, for it asks for '{wanted}' and only tensors and"
                 " argparse.Namespace are admitted: a published checkpoint needs nothing else, so get the file"
@@ -103,7 +126,7 @@ def _unpickle(path: Path) -> object:
             ) from None
         # torch buries the cause in a paragraph of advice; other errors start with it.
         cause = re.search(r"WeightsUnpickler error: (.+)", str(error)) or re.search(r"(.+)", str(error))
-        reason = cause[1][:200].encode("unicode_escape").decode() if cause else type(error).__name__
+        reason = printable(cause[1]) if cause else type(error).__name__
         raise PublishedCheckpointError(
             f"{path}: cannot be read as a torch checkpoint ({reason}): is the download complete?"
         ) from None

@@ -295,7 +295,11 @@ def test_bare_pickle_is_refused(tmp_path):
     ("content", "message"),
     [
         ([torch.ones(2)], "holds a list"),
-        ({"epoch": 3}, "no state dict in it"),
+        ({"epoch": 3}, "holds no state dict, none of the published networks"),
+        (
+            {"renderer": {"a": torch.ones(1)}, "b\nc": {"a": torch.ones(1)}},
+            r"holds only renderer, b\\nc, none",
+        ),
         ({"decoder": [1, 2]}, "entry 'decoder' is not a dict of tensors"),
         ({"encoder": {"a": torch.ones(1)}, "rgb2hm": {"a": 3}}, "entry 'rgb2hm' is not a dict of tensors"),
         ({"decoder": {"a": torch.ones(1).expand(1 << 40)}}, "'decoder.a' is not a plain array of numbers"),
@@ -306,8 +310,10 @@ def test_bare_pickle_is_refused(tmp_path):
 def test_other_contents_are_explained(tmp_path, content, message):
     path = tmp_path / "other.t7"
     torch.save(content, path)
-    with pytest.raises(PublishedCheckpointError, match=message):
-        read_published(path)
+    with pytest.raises(PublishedCheckpointError, match=message) as error:
+        convert_published(path, tmp_path / "converted.safetensors")
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("legacy", [False, True])
