@@ -81,6 +81,7 @@ class HandBatch(TensorStruct):
         gt_keypoints_2d: (B, 21, 2) px, projected ground truth, or None.
         gt_scale: (B,) metres, length of bone 9-10, or None.
         mask: (B, S, S) in [0, 1], hand segmentation, or None.
+        mirrored: (B,) bool, left hands: everything here is of their mirror images, right hands. None: no.
     """
 
     image: Tensor
@@ -94,6 +95,7 @@ class HandBatch(TensorStruct):
     gt_keypoints_2d: Tensor | None = None
     gt_scale: Tensor | None = None
     mask: Tensor | None = None
+    mirrored: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ import torch
 from torch.utils.data import Dataset
 
 from s2hand.data.errors import DatasetError
-from s2hand.data.images import read_image, read_mask
+from s2hand.data.images import PictureFile, read_image, read_mask
+from s2hand.data.photos import read_photo
 from s2hand.data.transforms import (
     AugmentationConfig,
     apply_colour_transform,
     crop_transform,
+    mirror_transform,
     rotate_about_z,
     rotate_camera,
     rotation_transform,
@@ -23,6 +25,7 @@ from s2hand.data.transforms import (
     transform_points,
     warp_image,
 )
+from s2hand.geometry.mirror import mirror_camera, mirror_points
 
 Sample = dict[str, np.ndarray]
 """One sample under the field names of :class:`s2hand.structures.HandBatch`: image (S, S, 3) and mask (S, S)
@@ -44,9 +47,16 @@ class SampleRecord:
         vertices: (778, 3) metres, camera frame.
         scale: metres, length of bone 9-10.
         mask_path: hand segmentation, white on black.
+        jitter_box: (4,) px, the box about which training draws ``crop`` (HO-3D's published jitter); kept for
+            those who store records, who need both.
+        true_keypoints_2d: (21, 2) px; None for ``joints`` projected with K, unless K is only a guess.
+        mirrored: it is a left hand: the sample shows its mirror image, a right one. Everything here is of the
+            left hand, as the picture shows it.
+        upright: the picture is anyone's own: its pixels are those of the picture put upright by its EXIF.
+        size: (width, height) px that the picture must have for the rest to be right; None if any will do.
     """
 
-    image_path: Path
+    image_path: PictureFile
     K: np.ndarray
     crop: tuple[float, float, float] | None = None
     keypoints_2d: np.ndarray | None = None
@@ -55,7 +65,12 @@ class SampleRecord:
     joints: np.ndarray | None = None
     vertices: np.ndarray | None = None
     scale: float | None = None
-    mask_path: Path | None = None
+    mask_path: PictureFile | None = None
+    jitter_box: np.ndarray | None = None
+    true_keypoints_2d: np.ndarray | None = None
+    mirrored: bool = False
+    upright: bool = False
+    size: tuple[int, int] | None = None
 
 
 class HandDataset(Dataset):
@@ -90,6 +105,10 @@ class HandDataset(Dataset):
         """The picture of a sample, for messages."""
         return self.record(index, None).image_path
 
+    def draw_order(self, random: np.random.Generator) -> np.ndarray:
+        """The numbers of all samples in an order for one epoch; some datasets read faster in some orders."""
+        return random.permutation(len(self))
+
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch whose random changes are drawn; reaches running workers."""
         self._epoch.fill_(epoch)
@@ -110,31 +129,49 @@ class HandDataset(Dataset):
         random = None
         if self.augment is not None:
             random = np.random.default_rng((self.seed, self.epoch, index))
-        return {**self._augmented(self.record(index, random), random), "index": np.int64(index)}
+        record = self.record(index, random)
+        marks = {"index": np.int64(index), "mirrored": np.bool_(record.mirrored)}
+        return {**self._augmented(record, random), **marks}
 
     def _augmented(self, record: SampleRecord, random: np.random.Generator | None) -> Sample:
-        stored = read_image(record.image_path)
+        stored = _read_picture(record)
         crop = crop_transform(*_square(record, stored), self.image_size)
+        K = crop @ record.K
+        mirror = np.eye(3)
+        if record.mirrored:
+            mirror, K = mirror_transform(self.image_size), mirror_camera(K, self.image_size)
         angle_rad, turn = 0.0, np.eye(3)
         if random is not None and self.augment.rotation_deg:
             angle_rad = math.radians(random.uniform(-self.augment.rotation_deg, self.augment.rotation_deg))
             turn = rotation_transform(angle_rad, self.image_size)
-        image = warp_image(stored, turn @ crop, self.image_size)
+        image = warp_image(stored, turn @ mirror @ crop, self.image_size)
         if random is not None and self.augment.changes_colour:
             image = apply_colour_transform(image, sample_colour_transform(self.augment, random))
         sample = {
             "image": image,
-            "K": rotate_camera(crop @ record.K, turn),
-            **_annotations(record, turn @ crop, angle_rad),
+            "K": rotate_camera(K, turn),
+            **_annotations(record, turn @ mirror @ crop, angle_rad),
         }
         if record.mask_path is not None:
             mask = read_mask(record.mask_path)
             mask_crop = crop_transform(*_square(record, mask), self.image_size)
-            sample["mask"] = warp_image(mask, turn @ mask_crop, self.image_size)
+            sample["mask"] = warp_image(mask, turn @ mirror @ mask_crop, self.image_size)
         return {
             name: value if value.dtype == np.uint8 else value.astype(np.float32)
             for name, value in sample.items()
         }
+
+
+def _read_picture(record: SampleRecord) -> np.ndarray:
+    """A sample's whole picture, (H, W, 3) uint8 RGB."""
+    picture = read_photo(record.image_path) if record.upright else read_image(record.image_path)
+    height, width = picture.shape[:2]
+    if record.size not in (None, (width, height)):
+        raise DatasetError(
+            f"{record.image_path} has {width} x {height} px, but its keypoints are of {record.size[0]} x "
+            f"{record.size[1]} px: detect on this picture again"
+        )
+    return picture
 
 
 def _square(record: SampleRecord, image: np.ndarray) -> tuple[tuple[float, float], float]:
@@ -148,26 +185,34 @@ def _square(record: SampleRecord, image: np.ndarray) -> tuple[tuple[float, float
     return (0.0, 0.0), float(width)
 
 
+def _true_keypoints(record: SampleRecord) -> np.ndarray:
+    """Where the true joints are seen, (21, 2) px of the stored picture."""
+    if record.true_keypoints_2d is not None:
+        return record.true_keypoints_2d
+    projected = record.joints @ record.K.T
+    return projected[:, :2] / projected[:, 2:]
+
+
 def _annotations(record: SampleRecord, transform: np.ndarray, angle_rad: float) -> Sample:
     """Takes what is known of a sample from the stored picture to the network's input.
 
     Args:
         record: the sample.
-        transform: (3, 3) from stored pixels to the input's.
+        transform: (3, 3) from stored pixels to the input's, the mirror of a left hand included.
         angle_rad: the rotation within it, for quantities in the camera frame.
     """
     annotations = {}
+    right_handed = mirror_points if record.mirrored else np.asarray
     if record.keypoints_2d is not None:
         found = record.confidence[:, None] > 0
         annotations["keypoints_2d"] = np.where(found, transform_points(transform, record.keypoints_2d), 0)
         annotations["confidence"] = record.confidence
         annotations["photometric_weight"] = np.asarray(record.photometric_weight)
     if record.joints is not None:
-        projected = record.joints @ record.K.T
-        annotations["gt_keypoints_2d"] = transform_points(transform, projected[:, :2] / projected[:, 2:])
-        annotations["gt_joints"] = rotate_about_z(record.joints, angle_rad)
+        annotations["gt_keypoints_2d"] = transform_points(transform, _true_keypoints(record))
+        annotations["gt_joints"] = rotate_about_z(right_handed(record.joints), angle_rad)
     if record.vertices is not None:
-        annotations["gt_vertices"] = rotate_about_z(record.vertices, angle_rad)
+        annotations["gt_vertices"] = rotate_about_z(right_handed(record.vertices), angle_rad)
     if record.scale is not None:
         annotations["gt_scale"] = np.asarray(record.scale)
     return annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -23,12 +24,7 @@ def read_exif(image: Image.Image) -> Image.Exif:
     # Pillow decodes a whole PNG to look for EXIF behind the pixels; what stands before them is in `info`.
     if image.format == "PNG" and "exif" not in image.info:
         return Image.Exif()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return image.getexif()
-    except Exception:  # cameras and editors break it in many ways, and no picture needs it
-        return Image.Exif()
+    return _unless_broken(image.getexif, Image.Exif())
 
 
 def orientation(exif: Image.Exif) -> int:
@@ -50,10 +46,7 @@ def focal_px(exif: Image.Exif, size: tuple[int, int]) -> float | None:
     Returns:
         Pixels, or None where EXIF does not tell.
     """
-    try:
-        tags = exif.get_ifd(ExifTags.IFD.Exif)
-    except Exception:  # as above
-        return None
+    tags = _unless_broken(lambda: exif.get_ifd(ExifTags.IFD.Exif), {})
     film_mm = _positive(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
     if film_mm is not None:
         return film_mm / FULL_FRAME_DIAGONAL_MM * math.hypot(*size)
@@ -66,6 +59,16 @@ def focal_px(exif: Image.Exif, size: tuple[int, int]) -> float | None:
     taken = [tags.get(tag) for tag in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)]
     longer_side = max((side for side in map(_positive, taken) if side is not None), default=max(size))
     return focal_mm * resolution / unit_mm * max(size) / longer_side
+
+
+def _unless_broken(read: Callable[[], Any], otherwise: Any) -> Any:
+    """What ``read`` returns; cameras and editors break EXIF in many ways, and no picture needs it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return read()
+    except Exception:
+        return otherwise
 
 
 def _positive(value: Any) -> float | None:

@@ -1,6 +1,7 @@
 """Reading pictures: OpenCV's decoder, with the checks that it leaves out."""
 
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -12,7 +13,13 @@ PNG_START, PNG_END = b"\x89PNG", b"IEND"
 DAMAGED = "copy or download it again"
 
 
-def read_image(path: str | Path) -> np.ndarray:
+class PictureFile(Protocol):
+    """Where a picture lies: a Path, or anything that yields its bytes and, as text, names it."""
+
+    def read_bytes(self) -> bytes: ...
+
+
+def read_image(path: str | PictureFile) -> np.ndarray:
     """Reads a picture as colour.
 
     Returns:
@@ -25,7 +32,7 @@ def read_image(path: str | Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
 
-def read_mask(path: str | Path) -> np.ndarray:
+def read_mask(path: str | PictureFile) -> np.ndarray:
     """Reads a picture as grey values.
 
     Returns:
@@ -37,10 +44,9 @@ def read_mask(path: str | Path) -> np.ndarray:
     return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
-def _decode(path: str | Path, flags: int) -> np.ndarray:
+def _decode(path: str | PictureFile, flags: int) -> np.ndarray:
     try:
-        with open(path, "rb") as file:
-            encoded = file.read()
+        encoded = (Path(path) if isinstance(path, str) else path).read_bytes()
     except OSError as error:
         raise DatasetError(f"cannot read {path} ({error.strerror}): is the dataset complete?") from None
     if is_cut_short(encoded):

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 
 from s2hand.data.errors import DatasetError
 from s2hand.data.exif import focal_px, orientation, read_exif
-from s2hand.data.images import DAMAGED, is_cut_short
+from s2hand.data.images import DAMAGED, PictureFile, is_cut_short
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
@@ -60,7 +60,7 @@ class PhotoHeader:
     focal_px: float | None
 
 
-def read_photo(path: str | Path) -> np.ndarray:
+def read_photo(path: str | PictureFile) -> np.ndarray:
     """Reads a picture as it is meant to be seen.
 
     EXIF orientation is applied, what is transparent becomes black, as outside of the picture; 16-bit values
@@ -72,8 +72,11 @@ def read_photo(path: str | Path) -> np.ndarray:
     Raises:
         DatasetError: the file is missing, empty, cut short, no picture, or larger than ``MAX_MEGAPIXELS``.
     """
-    with _opened(path) as file:
-        encoded = file.read()
+    if isinstance(path, (str, os.PathLike)):
+        with _opened(path) as file:
+            encoded = file.read()
+    else:
+        encoded = path.read_bytes()
     image = _identify(io.BytesIO(encoded), path)
     # OpenCV decodes JPEG twice as fast. It fills what is missing with grey, so Pillow judges the doubtful.
     if image.format in JPEG_FORMATS and image.mode in ("L", "RGB") and not is_cut_short(encoded):
@@ -175,8 +178,8 @@ def _identify(file: BinaryIO, path: str | Path) -> Image.Image:
     """Reads a picture's header."""
     try:
         with warnings.catch_warnings():
-            # Pillow has its own limit; ours is below.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Of broken EXIF, and of Pillow's own limit of pixels; ours is below.
+            warnings.simplefilter("ignore")
             image = Image.open(file, formats=FORMATS)
             width, height = image.size
     except Image.DecompressionBombError:

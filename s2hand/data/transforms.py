@@ -79,6 +79,15 @@ def rotation_transform(angle_rad: float, image_size: int) -> np.ndarray:
     return np.array([[cosine, -sine, shift_x], [sine, cosine, shift_y], [0, 0, 1]])
 
 
+def mirror_transform(image_size: int) -> np.ndarray:
+    """The image transform that exchanges left and right of the square.
+
+    Returns:
+        (3, 3) float64.
+    """
+    return np.array([[-1.0, 0, image_size], [0, 1, 0], [0, 0, 1]])
+
+
 def transform_points(transform: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Applies an image transform to points.
 

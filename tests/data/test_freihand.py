@@ -110,7 +110,8 @@ def test_labels_are_not_opened_unless_asked_for(own_folder):
         (own_folder / f"training_{name}.json").write_text("never parsed")
     shutil.rmtree(own_folder / "training/mask")
     sample = FreiHandDataset(own_folder)[0]
-    assert sorted(sample) == ["K", "confidence", "image", "index", "keypoints_2d", "photometric_weight"]
+    fields = ["K", "confidence", "image", "index", "keypoints_2d", "mirrored", "photometric_weight"]
+    assert sorted(sample) == fields
     with pytest.raises(DatasetError, match=r"training_xyz\.json is not valid JSON"):
         FreiHandDataset(own_folder, labels={"joints"})
 
