@@ -10,6 +10,7 @@ from s2hand.data.detections import (
     write_versioned_detections,
 )
 from s2hand.data.errors import DatasetError
+from s2hand.data.folder import FolderDataset
 from s2hand.data.freihand import FreiHandDataset
 from s2hand.data.loader import HandLoader, collate_hands, make_loader
 from s2hand.data.tolerant import TolerantDataset
@@ -21,6 +22,7 @@ __all__ = [
     "DatasetError",
     "Detections",
     "DetectorInfo",
+    "FolderDataset",
     "FreiHandDataset",
     "HandDataset",
     "HandLoader",

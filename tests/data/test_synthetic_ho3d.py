@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from s2hand.data import DatasetError, collate_hands
+from s2hand.data import DatasetError, Detections, collate_hands
 from s2hand.data.ho3d import Ho3dDataset
 from s2hand.data.synthetic import write_synthetic_dataset
 from s2hand.data.synthetic.ho3d_layout import FRAMES_PER_SEQUENCE, Ho3dLayout, frame_name
@@ -107,7 +107,8 @@ def test_long_splits_become_several_sequences(tmp_path):
     layout.make_folders(tmp_path, {"training": FRAMES_PER_SEQUENCE + 1, "evaluation": 1})
     assert sorted(path.name for path in (tmp_path / "train").iterdir()) == ["SYNT0", "SYNT1"]
     detected = np.arange((FRAMES_PER_SEQUENCE + 1) * 42, dtype=np.float32).reshape(-1, 21, 2)
-    layout.write_detections(tmp_path, "training", detected, np.ones(detected.shape[:2], np.float32))
+    found = Detections(detected, np.ones(detected.shape[:2], np.float32))
+    layout.write_detections(tmp_path, "training", found)
     rows = {
         path.parent.name: path.read_text().count("[[[") for path in tmp_path.glob("openpose/*/detect.json")
     }
@@ -115,5 +116,7 @@ def test_long_splits_become_several_sequences(tmp_path):
 
 
 def test_unknown_layout_is_refused(tmp_path):
-    with pytest.raises(DatasetError, match="layout must be one of freihand, ho3d_v2, ho3d_v3, got 'rhd'"):
+    with pytest.raises(
+        DatasetError, match="layout must be one of freihand, ho3d_v2, ho3d_v3, folder, got 'rhd'"
+    ):
         write_synthetic_dataset(tmp_path / "x", layout="rhd")

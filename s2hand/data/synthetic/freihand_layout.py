@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -33,7 +34,7 @@ class FreiHandLayout:
         for folder in ("training/rgb", "training/mask", "evaluation/rgb"):
             (root / folder).mkdir(parents=True)
 
-    def adapt(self, sample: SyntheticSample) -> SyntheticSample:
+    def adapt(self, sample: SyntheticSample, number: int) -> SyntheticSample:
         """The sample as this layout shows it: whole."""
         return sample
 
@@ -46,7 +47,7 @@ class FreiHandLayout:
             path = root / split / "mask" / name
             write_picture(path, sample.mask, [cv2.IMWRITE_JPEG_QUALITY, MASK_QUALITY])
 
-    def label_rows(self, split: str, samples: Iterable[SyntheticSample]) -> dict[str, list]:
+    def label_rows(self, split: str, first: int, samples: Iterable[SyntheticSample]) -> dict[str, list]:
         """Some samples' rows of each JSON file of labels, by its name.
 
         ``mano`` is one list of 61 numbers: 48 axis-angles (global, then the finger joints' own, mean pose
@@ -65,7 +66,7 @@ class FreiHandLayout:
             rows["verts"].append(sample.vertices.round(METRE_DECIMALS).tolist())
         return {f"{split}_{name}.json": values for name, values in rows.items()}
 
-    def write_detections(self, root: Path, split: str, detected: np.ndarray, confidence: np.ndarray) -> None:
-        """Writes a split's detections, (N, 21, 2) px and (N, 21)."""
-        names = tuple(f"{number:08d}.jpg" for number in range(len(detected)))
-        write_detections(root / DETECTION_FILES[split], Detections(detected, confidence, names))
+    def write_detections(self, root: Path, split: str, found: Detections) -> None:
+        """Writes a split's detections."""
+        names = tuple(f"{number:08d}.jpg" for number in range(len(found)))
+        write_detections(root / DETECTION_FILES[split], replace(found, names=names))

@@ -59,7 +59,7 @@ class Ho3dLayout:
                 for kind in ("rgb", "meta"):
                     (root / FOLDERS[split] / sequence / kind).mkdir(parents=True)
 
-    def adapt(self, sample: SyntheticSample) -> SyntheticSample:
+    def adapt(self, sample: SyntheticSample, number: int) -> SyntheticSample:
         """The sample as this layout shows it: the middle rows of the square."""
         width = len(sample.image)
         height = round(HEIGHT_OVER_WIDTH * width)
@@ -84,7 +84,7 @@ class Ho3dLayout:
         meta = _meta(sample, labelled=split == "training")
         (folder / "meta" / f"{frame}.pkl").write_bytes(pickle.dumps(meta, PICKLE_PROTOCOL))
 
-    def label_rows(self, split: str, samples: Iterable[SyntheticSample]) -> dict[str, list]:
+    def label_rows(self, split: str, first: int, samples: Iterable[SyntheticSample]) -> dict[str, list]:
         """Some samples' rows of each JSON file of labels, by its name; training's are in the pickles."""
         if split == "training":
             return {}
@@ -94,13 +94,13 @@ class Ho3dLayout:
             points["vertices"].append(_stored(sample.vertices).tolist())
         return {LABEL_FILES[name]: rows for name, rows in points.items()}
 
-    def write_detections(self, root: Path, split: str, detected: np.ndarray, confidence: np.ndarray) -> None:
-        """Writes a split's detections, (N, 21, 2) px and (N, 21), a file a sequence."""
-        for start in range(0, len(detected), FRAMES_PER_SEQUENCE):
+    def write_detections(self, root: Path, split: str, found: Detections) -> None:
+        """Writes a split's detections, a file a sequence."""
+        for start in range(0, len(found), FRAMES_PER_SEQUENCE):
             sequence = frame_name(split, start).partition("/")[0]
             rows = slice(start, start + FRAMES_PER_SEQUENCE)
-            found = Detections(detected[rows], confidence[rows])
-            write_detections(root / DETECTION_FOLDER / sequence / "detect.json", found)
+            part = Detections(found.keypoints[rows], found.confidence[rows])
+            write_detections(root / DETECTION_FOLDER / sequence / "detect.json", part)
 
 
 def frame_name(split: str, number: int) -> str:

@@ -22,9 +22,17 @@ def write_picture(path: Path, picture: np.ndarray, parameters: Sequence[int] = (
     Raises:
         DatasetError: the disk does not take it.
     """
-    encoded = cv2.imencode(path.suffix, picture, list(parameters))[1]
+    write_file(path, cv2.imencode(path.suffix, picture, list(parameters))[1].tobytes())
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes an encoded picture.
+
+    Raises:
+        DatasetError: the disk does not take it.
+    """
     try:
-        path.write_bytes(encoded)
+        path.write_bytes(content)
     except OSError as error:
         raise DatasetError(
             f"cannot write {path} ({error.strerror}): free the disk or choose another folder"

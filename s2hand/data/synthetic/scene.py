@@ -21,6 +21,10 @@ DISTANCE_RANGE_M = (0.5, 0.9)
 FILL_RANGE = (0.5, 0.85)
 """The larger side of the hand's box, in sides of the crop."""
 
+OFF_CENTRE_DEVIATION = 0.03
+BORDER = 0.02
+"""Deviation of the hand's place and what stays free around it, in sides of the crop."""
+
 
 @dataclass(frozen=True)
 class Framing:
@@ -29,10 +33,14 @@ class Framing:
     Attributes:
         focal_range_px: for a picture of ``REFERENCE_SIZE``.
         fill_range: the larger side of the hand's box, in sides of the picture.
+        off_centre: deviation of the hand's place, in sides of the picture.
+        region: hands stay in the middle part of the picture that is so many of its sides wide and high.
     """
 
     focal_range_px: tuple[float, float] = FOCAL_RANGE_PX
     fill_range: tuple[float, float] = FILL_RANGE
+    off_centre: float = OFF_CENTRE_DEVIATION
+    region: float = 1.0
 
     @property
     def hand_size(self) -> float:
@@ -41,9 +49,6 @@ class Framing:
 
 
 FREIHAND_FRAMING = Framing()
-OFF_CENTRE_DEVIATION = 0.03
-BORDER = 0.02
-"""Deviation of the hand's place and what stays free around it, in sides of the crop."""
 
 VIEW_SHARES = (0.45, 0.4, 0.15)
 """Palm to the camera (third person), back to the camera (mostly one's own hand), any view at all."""
@@ -158,8 +163,8 @@ def place_hand(
         translation[2] = distance * fill / np.clip(fill, *framing.fill_range) - middle[2]
     low, high = _box(vertices + translation, K)
     half = (high - low) / 2
-    wanted = image_size * (0.5 + random.normal(0, OFF_CENTRE_DEVIATION, 2))
-    margin = half + BORDER * image_size
+    wanted = image_size * (0.5 + random.normal(0, framing.off_centre, 2))
+    margin = half + (BORDER + (1 - framing.region) / 2) * image_size
     wanted = np.clip(wanted, margin, np.maximum(image_size - margin, margin))
     for _ in range(3):
         low, high = _box(vertices + translation, K)

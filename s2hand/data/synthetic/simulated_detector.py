@@ -19,6 +19,9 @@ BEST_CONFIDENCE, CONFIDENCE_LOSS = 0.92, 0.07
 
 CONFIDENCE_NOISE, LEAST_CONFIDENCE = 0.06, 0.05
 
+BOX_PADDING = 0.08
+"""What boxes leave free on each side, in sides of the keypoints' box: joints lie inside of the skin."""
+
 
 @dataclass(frozen=True)
 class DetectorNoise:
@@ -106,6 +109,20 @@ def simulate_detector(
     # A detector finds nothing outside of the picture.
     missed |= ((found < 0) | (found >= image_size)).any(-1)
     return np.where(missed[:, None], 0, found), np.where(missed, 0, confidence)
+
+
+def simulate_boxes(keypoints: np.ndarray) -> np.ndarray:
+    """What a hand detector finds: boxes about hands.
+
+    Args:
+        keypoints: (N, 21, 2) px, the truth.
+
+    Returns:
+        (N, 4) px: left, top, width, height.
+    """
+    low, high = keypoints.min(1), keypoints.max(1)
+    padding = BOX_PADDING * (high - low)
+    return np.concatenate([low - padding, high - low + 2 * padding], -1)
 
 
 def _wrong_places(keypoints: np.ndarray, random: np.random.Generator) -> np.ndarray:

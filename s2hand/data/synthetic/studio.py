@@ -58,6 +58,7 @@ class SyntheticSample:
         confidence: (21,) of the detections.
         hidden: (21,) bool, joints behind something.
         jpeg_quality: to store the picture with.
+        hand: ``left`` or ``right``.
     """
 
     image: np.ndarray
@@ -74,6 +75,7 @@ class SyntheticSample:
     confidence: np.ndarray
     hidden: np.ndarray
     jpeg_quality: int
+    hand: str = "right"
 
 
 class Studio:

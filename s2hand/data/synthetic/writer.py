@@ -1,4 +1,4 @@
-"""Writes a synthetic dataset in FreiHAND's or HO-3D's layout, whole or not at all, in many processes."""
+"""Writes a synthetic dataset in a layout of choice, whole or not at all, in many processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,9 +19,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from s2hand.data.detections import Detections
 from s2hand.data.errors import DatasetError
 from s2hand.data.json_files import write_json
 from s2hand.data.synthetic.backgrounds import list_photos
+from s2hand.data.synthetic.folder_layout import FolderLayout
 from s2hand.data.synthetic.freihand_layout import FreiHandLayout
 from s2hand.data.synthetic.ho3d_layout import Ho3dLayout
 from s2hand.data.synthetic.settings import (
@@ -31,11 +33,16 @@ from s2hand.data.synthetic.settings import (
     describe,
     find_dataset,
 )
-from s2hand.data.synthetic.simulated_detector import DetectorNoise
+from s2hand.data.synthetic.simulated_detector import DetectorNoise, simulate_boxes
 from s2hand.data.synthetic.studio import Studio, SyntheticSample
 from s2hand.hand import load_hand_model
 
-LAYOUTS = {"freihand": FreiHandLayout(), "ho3d_v2": Ho3dLayout("v2"), "ho3d_v3": Ho3dLayout("v3")}
+LAYOUTS = {
+    "freihand": FreiHandLayout(),
+    "ho3d_v2": Ho3dLayout("v2"),
+    "ho3d_v3": Ho3dLayout("v3"),
+    "folder": FolderLayout(),
+}
 """How samples lie on disk."""
 
 SPLITS = ("training", "evaluation")
@@ -64,7 +71,7 @@ def write_synthetic_dataset(
     overwrite: bool = False,
     progress: bool = True,
 ) -> SyntheticSummary:
-    """Draws hands and writes them as FreiHAND or HO-3D lies on disk, with simulated detections.
+    """Draws hands and writes them as FreiHAND, HO-3D or own photos lie on disk, with simulated detections.
 
     The pictures depend on the settings alone, not on the number of processes. A folder that holds the same
     dataset already is left as it is.
@@ -73,8 +80,8 @@ def write_synthetic_dataset(
         root: folder to write.
         train: training pictures.
         evaluation: evaluation pictures; they share no random number with training.
-        image_size: width of the pictures in pixels; None for the layout's own, 224 or 640.
-        layout: ``freihand``, ``ho3d_v2`` or ``ho3d_v3``.
+        image_size: width of the (widest) pictures in pixels; None for the layout's own, 224, 640 or 480.
+        layout: ``freihand``, ``ho3d_v2``, ``ho3d_v3`` or ``folder``.
         seed: of everything random.
         hand_model: ``generic`` or a MANO file.
         backgrounds: folder of photos to put behind the hands; None draws backgrounds.
@@ -181,13 +188,16 @@ def _use_one_thread() -> None:
 
 @dataclass(frozen=True)
 class _DrawnChunk:
-    """What a chunk's process hands back: JSON of label rows without the outer brackets, and detections."""
+    """What a chunk's process hands back: JSON of label rows without the outer brackets, and arrays."""
 
     labels: dict[str, str]
     keypoints: np.ndarray
     detected: np.ndarray
     confidence: np.ndarray
     hidden: np.ndarray
+    cameras: np.ndarray
+    sizes: np.ndarray
+    hands: tuple[str, ...]
 
 
 def _draw_chunk(task: tuple[Path, SyntheticSettings, str, int]) -> _DrawnChunk:
@@ -196,10 +206,11 @@ def _draw_chunk(task: tuple[Path, SyntheticSettings, str, int]) -> _DrawnChunk:
     numbers = range(start, min(start + CHUNK, settings.count(split)))
     randoms = [np.random.default_rng((settings.seed, SPLITS.index(split), number)) for number in numbers]
     layout = LAYOUTS[settings.layout]
-    samples: list[SyntheticSample] = [layout.adapt(sample) for sample in _studio(settings).draw(randoms)]
+    drawn: list[SyntheticSample] = _studio(settings).draw(randoms)
+    samples = [layout.adapt(sample, number) for number, sample in zip(numbers, drawn, strict=True)]
     for number, sample in zip(numbers, samples, strict=True):
         layout.write_sample(root, split, number, sample)
-    rows = layout.label_rows(split, samples)
+    rows = layout.label_rows(split, start, samples)
     return _DrawnChunk(
         labels={name: json.dumps(values, separators=(",", ":"))[1:-1] for name, values in rows.items()},
         **{
@@ -209,8 +220,11 @@ def _draw_chunk(task: tuple[Path, SyntheticSettings, str, int]) -> _DrawnChunk:
                 ("detected", "detected"),
                 ("confidence", "confidence"),
                 ("hidden", "hidden"),
+                ("cameras", "K"),
             )
         },
+        sizes=np.array([sample.image.shape[1::-1] for sample in samples]),
+        hands=tuple(sample.hand for sample in samples),
     )
 
 
@@ -241,12 +255,19 @@ def _gather(
             bar.update(len(chunk.keypoints))
         for file in files.values():
             file.write("]")
-    keypoints, detected, confidence, hidden = (
+    keypoints, detected, confidence, hidden, cameras, sizes = (
         np.concatenate([getattr(chunk, name) for chunk in chunks])
-        for name in ("keypoints", "detected", "confidence", "hidden")
+        for name in ("keypoints", "detected", "confidence", "hidden", "cameras", "sizes")
     )
-    rounded = (detected.round(2).astype(np.float32), confidence.round(3).astype(np.float32))
-    LAYOUTS[settings.layout].write_detections(root, split, *rounded)
+    detections = Detections(
+        detected.round(2).astype(np.float32),
+        confidence.round(3).astype(np.float32),
+        sizes=sizes,
+        boxes=simulate_boxes(keypoints).round(1).astype(np.float32),
+        hands=sum((chunk.hands for chunk in chunks), ()),
+        cameras=cameras.astype(np.float32),
+    )
+    LAYOUTS[settings.layout].write_detections(root, split, detections)
     found = confidence > 0
     errors = np.linalg.norm(detected - keypoints, axis=-1)[found]
     return {
@@ -260,4 +281,4 @@ def _gather(
 
 def _without_labels(chunk: _DrawnChunk) -> _DrawnChunk:
     """Forgets label text that is on disk already: a large dataset's would not fit in memory."""
-    return _DrawnChunk({}, chunk.keypoints, chunk.detected, chunk.confidence, chunk.hidden)
+    return replace(chunk, labels={})
