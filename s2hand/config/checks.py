@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from s2hand.config.folder_checks import check_folder, ineffective_folder_keys
 from s2hand.config.messages import ConfigError
 from s2hand.config.model import (
     BASE_PATH_KEYS,
@@ -42,13 +43,15 @@ def check_consistency(config: Config, given: Collection[str]) -> list[str]:
     """
     _check_repetition(config)
     _check_dataset_paths(config)
+    check_folder(config)
     _check_network(config)
+    notes = _checkpoint_notes(config) + ineffective_folder_keys(config, given)
     if config.stage == "evaluate":
-        return _published_checkpoint_notes(config)
+        return notes
     _check_losses(config)
     _check_heatmaps(config)
     _check_schedule(config)
-    return _published_checkpoint_notes(config) + _ineffective_keys(config, given)
+    return notes + _ineffective_keys(config, given)
 
 
 def check_paths(config: Config) -> None:
@@ -60,6 +63,8 @@ def check_paths(config: Config) -> None:
         ConfigError: the key and the path that does not exist.
     """
     paths = {BASE_PATH_KEYS[name]: "folder" for name in _used_datasets(config) if name != "Synthetic"}
+    if "Folder" in _used_datasets(config):
+        paths |= {"folder_detections": "file", "folder_labels": "file"}
     if config.hand_model != "generic" and "encoder+hand" in config.network_parts:
         paths["hand_model"] = "file"
     pretrained = ("pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model")
@@ -192,12 +197,14 @@ def _check_schedule(config: Config) -> None:
         )
 
 
-def _published_checkpoint_notes(config: Config) -> list[str]:
-    if config.hand_model != "generic" or not str(config.pretrain_model).endswith(".t7"):
+def _checkpoint_notes(config: Config) -> list[str]:
+    if config.stage == "evaluate" and config.pretrain_model is None:
+        return ["pretrain_model is not set: evaluates an untrained network"]
+    if config.hand_model != "generic" or not str(config.pretrain_model).endswith((".t7", ".safetensors")):
         return []
     return [
         'pretrain_model is a published checkpoint, trained with MANO, but hand_model is "generic": '
-        'set hand_model to MANO_RIGHT.pkl and fingertips to "s2hand" to reproduce its results'
+        "set hand_model to the path of MANO_RIGHT.pkl to reproduce its results"
     ]
 
 

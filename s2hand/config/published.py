@@ -30,6 +30,7 @@ _UNUSED_LOSS = "belongs to a loss that no published config asks for; it is not p
 _ONE_NETWORK = "the network is chosen by backbone, hourglass_* and attention"
 _ONE_RENDERER = "the only renderer is this project's; its gradient is chosen by renderer"
 _PANELS = "every evaluation draws one sheet of samples into pictures/"
+_NO_RHD = "the RHD dataset is out of this project's scope"
 _BY_LOSSES = "which labels a sample carries follows from losses"
 
 RETIRED_KEYS = {
@@ -70,14 +71,16 @@ RETIRED_KEYS = {
     "lambda_trans": _UNUSED_LOSS,
     "lambda_chamfer": _UNUSED_LOSS,
     "lambda_depth_pc_chamfer": _UNUSED_LOSS,
-    "rhd_base_path": "the RHD dataset is out of this project's scope",
-    "train_queries_rhd": "the RHD dataset is out of this project's scope",
+    "controlled_size_val": "eval_limit evaluates the first so many samples only",
+    "rhd_base_path": _NO_RHD,
+    "train_queries_rhd": _NO_RHD,
 }
 """Accepted and dropped: the value is what steers instead."""
 
 OUT_OF_SCOPE_KEYS = {
+    "controlled_exp_val": "set eval_limit to evaluate the first so many samples only",
     "semi_ratio": "mixing labelled with unlabelled samples is out of this project's scope",
-    "losses_rhd": "the RHD dataset is out of this project's scope",
+    "losses_rhd": _NO_RHD,
     "losses_frei": "one list of losses serves every dataset; use losses",
     "only_train_regressor": "set freeze_hm_estimator, and leave texture losses out of losses",
     "only_train_texture": "training the texture alone is out of this project's scope",
@@ -110,6 +113,8 @@ def translate(values: dict) -> tuple[dict, list[str]]:
     kept = _translate_lambdas(kept)
     for key in ("train_datasets", "val_datasets"):
         if isinstance(kept.get(key), (list, tuple)):
+            if "RHD" in kept[key]:
+                raise ValueError(f"{key}: {_NO_RHD}; leave it out")
             kept[key] = [_dataset_name(name) for name in kept[key]]
     if isinstance(kept.get("mode"), str):
         kept["mode"] = [kept["mode"]]
@@ -139,6 +144,9 @@ def _dataset_name(name):
 
 def _asks_for_unrotated_images(values: dict) -> bool:
     """The published reader rotated FreiHAND only if a query's name began with ``trans_``."""
+    datasets = values.get("train_datasets", ["FreiHand"])
+    if not isinstance(datasets, (list, tuple)) or "FreiHand" not in map(_dataset_name, datasets):
+        return False
     queries = values.get("train_queries_frei") or values.get("train_queries")
     if not isinstance(queries, (list, tuple)) or not queries:
         return False
