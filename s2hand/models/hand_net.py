@@ -79,7 +79,7 @@ class HandNet(nn.Module):
         self._check(wanted, K)
         fields = {}
         keypoints = None
-        if "heatmaps" in wanted or ("hand" in wanted and self._hand_needs_keypoints):
+        if "heatmaps" in wanted or ("hand" in wanted and self.hand_needs_keypoints):
             keypoints = self.keypoint_net(image)
         if "heatmaps" in wanted:
             fields["heatmap_keypoints"] = keypoints.keypoints
@@ -109,7 +109,8 @@ class HandNet(nn.Module):
         return inputs[0] if len(inputs) == 1 else torch.cat([part.float() for part in inputs], -1)
 
     @property
-    def _hand_needs_keypoints(self) -> bool:
+    def hand_needs_keypoints(self) -> bool:
+        """Whether the 2D branch runs for the hand, and its keypoints cost nothing more."""
         return self.keypoint_input or self.attention is not None
 
     def place_hand(self, parameters: HandParameters, K: Tensor) -> dict:
@@ -152,5 +153,5 @@ class HandNet(nn.Module):
                     raise ValueError(f"part '{part}' needs a {name}, which this network was built without")
         if "hand" in wanted and K is None:
             raise ValueError("part 'hand' needs the camera matrix K (B, 3, 3) to project joints")
-        if "hand" in wanted and self._hand_needs_keypoints and self.keypoint_net is None:
+        if "hand" in wanted and self.hand_needs_keypoints and self.keypoint_net is None:
             raise ValueError("the hand needs a keypoint_net, which this network was built without")

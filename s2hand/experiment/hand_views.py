@@ -1,0 +1,132 @@
+"""What is asked of the network: one hand in one photo, and what the network sees of it.
+
+Left hands are shown in a mirror: from the mirrored photo the same square is cut as from the photo of the
+right hand that it then is, so that a mirrored picture gives the mirrored prediction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from s2hand.data.crops import (
+    DEFAULT_MARGIN,
+    square_around_box,
+    square_around_keypoints,
+)
+from s2hand.data.errors import DatasetError
+from s2hand.data.transforms import crop_transform, transform_points, warp_image
+from s2hand.geometry.mirror import mirror_camera, mirror_keypoints
+
+HANDS = ("right", "left")
+
+FOUND_CONFIDENCE = 0.1
+"""A keypoint counts for the square if it is more certain than this; as in training on folders."""
+
+
+@dataclass(frozen=True)
+class HandView:
+    """One hand in one photo.
+
+    Attributes:
+        photo: (H, W, 3) RGB, upright, uint8 or float32 in [0, 1].
+        K: (3, 3) px of the photo.
+        focal_source: where its focal length comes from.
+        hand: "left" or "right".
+        square: (left, top, side) px of the photo: where to look; it may reach over the border.
+        keypoints: (21, 2) px of the photo, detected, or None.
+        confidence: (21,) of them, 0 where missed; or None.
+    """
+
+    photo: np.ndarray
+    K: np.ndarray
+    focal_source: str
+    hand: str
+    square: tuple[float, float, float]
+    keypoints: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the photo in pixels."""
+        return self.photo.shape[1], self.photo.shape[0]
+
+
+@dataclass(frozen=True)
+class NetworkView:
+    """A hand as the network sees it: a right one in a square.
+
+    Attributes:
+        image: (S, S, 3) RGB, of the photo's dtype.
+        K: (3, 3) px of ``image``.
+        keypoints: (21, 2) px of ``image``, detected, or None.
+        confidence: (21,) of them, or None.
+        mirrored: whether ``image`` shows the photo's mirror image.
+        transform: (3, 3) from pixels of the (mirrored) photo to those of ``image``.
+    """
+
+    image: np.ndarray
+    K: np.ndarray
+    keypoints: np.ndarray | None
+    confidence: np.ndarray | None
+    mirrored: bool
+    transform: np.ndarray
+
+    def to_photo(self, points: np.ndarray, width: int) -> np.ndarray:
+        """Points of ``image`` in pixels of the photo, which is ``width`` pixels wide; (..., 2) both."""
+        points = transform_points(np.linalg.inv(self.transform), points)
+        return mirror_keypoints(points, width) if self.mirrored else points
+
+
+def network_view(view: HandView, image_size: int) -> NetworkView:
+    """Cuts, mirrors and resizes.
+
+    Args:
+        view: the hand.
+        image_size: S, side of the network's pictures in pixels.
+    """
+    photo, K, keypoints, (left, top, side) = view.photo, view.K, view.keypoints, view.square
+    mirrored = view.hand == "left"
+    if mirrored:
+        width = view.size[0]
+        photo = np.ascontiguousarray(photo[:, ::-1])
+        K, left = mirror_camera(K, width), width - left - side
+        keypoints = None if keypoints is None else mirror_keypoints(keypoints, width)
+    transform = crop_transform((left, top), side, image_size)
+    if keypoints is not None:
+        keypoints = transform_points(transform, keypoints)
+    image = warp_image(photo, transform, image_size)
+    return NetworkView(image, transform @ K, keypoints, view.confidence, mirrored, transform)
+
+
+def find_square(
+    size: tuple[int, int],
+    box: np.ndarray | None = None,
+    keypoints: np.ndarray | None = None,
+    confidence: np.ndarray | None = None,
+    margin: float = DEFAULT_MARGIN,
+) -> tuple[float, float, float]:
+    """Where to look for a hand: about its box, else about its keypoints, else in the whole photo.
+
+    Args:
+        size: width and height of the photo in pixels.
+        box: (4,) px: left, top, width, height; None or NaN if there is none.
+        keypoints: (21, 2) px; None if there are none.
+        confidence: (21,) of them.
+        margin: see :func:`s2hand.data.crops.square_around_box`; the whole photo gets none.
+
+    Returns:
+        Left, top and side in pixels.
+
+    Raises:
+        DatasetError: the box has no extent.
+    """
+    if box is not None and not np.isnan(box).any():
+        return square_around_box(box, margin)
+    if keypoints is not None:
+        try:
+            return square_around_keypoints(keypoints, confidence, margin, FOUND_CONFIDENCE)
+        except DatasetError:  # hardly any joint was found: look everywhere
+            pass
+    return square_around_box(np.array([0, 0, *size], np.float64), margin=0)
