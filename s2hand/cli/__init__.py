@@ -24,7 +24,10 @@ COMMANDS = (
     ("demo", arguments.demo_arguments, commands.demo),
     ("staged", arguments.staged_arguments, commands.staged),
     ("synth", arguments.synth_arguments, commands.synth),
+    ("shard", arguments.shard_arguments, commands.shard),
     ("score", arguments.score_arguments, commands.score),
+    ("doctor", arguments.doctor_arguments, commands.doctor),
+    ("compare", arguments.compare_arguments, commands.compare),
     ("config", arguments.config_arguments, commands.config),
     ("convert-checkpoint", arguments.convert_arguments, commands.convert_checkpoint),
 )
@@ -38,11 +41,12 @@ def main(argv: list[str] | None = None) -> int:
         argv: the arguments without the program's name; default: the process's own.
 
     Returns:
-        The exit code: 0, 2 for a fault the user can put right, 130 or 143 when told to stop.
+        The exit code: 0, 1 if `doctor` found a fault, 2 for a fault the user can put right, 130 or 143 when
+        told to stop.
     """
     parsed = _parser().parse_args(argv)
     try:
-        parsed.run(parsed)
+        exit_code = parsed.run(parsed)
         sys.stdout.flush()
     except KeyboardInterrupt as stop:  # the trainer's own kind has saved a checkpoint and says so
         exit_code = getattr(stop, "exit_code", INTERRUPTED)
@@ -55,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         return _fail(f"error: {where}{error.strerror or error}", USAGE_ERROR)
-    return 0
+    return exit_code or 0
 
 
 def _is_main_process() -> bool:

@@ -70,6 +70,37 @@ def synth_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace a dataset with other settings")
 
 
+def shard_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source",
+        metavar="CONFIG_OR_DATASET",
+        help="an experiment's JSON, or a folder in FreiHAND's or HO-3D's layout",
+    )
+    command.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+    command.add_argument(
+        "--shard-size",
+        type=float,
+        metavar="MB",
+        help="begin a new tar at this many megabytes (256)",
+    )
+    command.add_argument(
+        "--splits",
+        nargs="+",
+        choices=("training", "evaluation"),
+        default=("training", "evaluation"),
+        help="what to write (both)",
+    )
+    command.add_argument(
+        "--labels",
+        nargs="+",
+        choices=("joints", "vertices", "mask", "scale"),
+        default=(),
+        help="training labels to keep besides those that the config's losses read",
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace shards of other data or settings")
+    override_arguments(command)
+
+
 def score_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--gt", metavar="DIR", required=True, help="the dataset's folder")
     command.add_argument("--pred", metavar="FILE", required=True, help="pred.json, or a zip of it")
@@ -84,6 +115,17 @@ def convert_arguments(command: argparse.ArgumentParser) -> None:
         nargs="?",
         help="weights; the .json lies beside them (default: beside the checkpoint)",
     )
+
+
+def doctor_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="CONFIG", nargs="?", help="an experiment's JSON, whose data to try")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    override_arguments(command)
+
+
+def compare_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder, its base_out_path")
+    command.add_argument("--out", metavar="DIR", help="also write compare.png and compare.json there")
 
 
 def config_arguments(command: argparse.ArgumentParser) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from s2hand.cli.arguments import STAGES
 
+FAULT_FOUND = 1
+"""Exit code of `doctor` when a check failed."""
+
 
 def _overrides(arguments: argparse.Namespace) -> dict:
     """What --set and --device replace."""
@@ -77,11 +80,48 @@ def synth(arguments: argparse.Namespace) -> None:
     print(f"{summary.root}: {'was there already' if summary.reused else 'written'}")
 
 
+def shard(arguments: argparse.Namespace) -> None:
+    """Write datasets as tar shards, to train from with few large files."""
+    from s2hand.experiment.sharding import DEFAULT_MEGABYTES, config_of_source, shard_datasets
+
+    shard_datasets(
+        config_of_source(arguments.source, _overrides(arguments)),
+        arguments.out,
+        splits=arguments.splits,
+        labels=arguments.labels,
+        megabytes=DEFAULT_MEGABYTES if arguments.shard_size is None else arguments.shard_size,
+        overwrite=arguments.overwrite,
+    )
+    print(f'to train from them: "train_datasets": ["Shards"], "shards_path": "{arguments.out}"')
+
+
 def score(arguments: argparse.Namespace) -> None:
     """Compute the official numbers of a prediction file."""
     from s2hand.engine.scoring import format_scores, score_files
 
     print(format_scores(score_files(arguments.gt, arguments.pred, arguments.out)))
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Show versions and devices, test the installation, and try a config's data."""
+    import json
+
+    from s2hand.experiment.doctor import diagnose
+
+    diagnosis = diagnose(arguments.file, _overrides(arguments))
+    print(json.dumps(diagnosis.as_dict(), indent=2) if arguments.json else diagnosis)
+    return 0 if diagnosis.healthy else FAULT_FOUND
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Put runs side by side: figures, speed, and the config keys that differ."""
+    from s2hand.experiment.compare import compare_runs, format_comparison, write_comparison
+
+    comparison = compare_runs(arguments.runs)
+    print(format_comparison(comparison))
+    if arguments.out is not None:
+        for path in write_comparison(comparison, arguments.out):
+            print(path)
 
 
 def convert_checkpoint(arguments: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from s2hand.config.published import translate
 
 PATH_KEYS = (
     *("freihand_base_path", "freihand_detections", "freihand_eval_detections"),
-    *("ho3d_base_path", "ho3d_detections", "synthetic_base_path", "base_out_path"),
+    *("ho3d_base_path", "ho3d_detections", "synthetic_base_path", "shards_path", "base_out_path"),
     *("hand_model", "pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model"),
 )
 """Keys whose ``${VARIABLE}`` and leading ``~`` are expanded."""

@@ -105,5 +105,6 @@ BASE_PATH_KEYS = {
     "FreiHand": "freihand_base_path",
     "HO3D": "ho3d_base_path",
     "Synthetic": "synthetic_base_path",
+    "Shards": "shards_path",
 }
 """The key that names each dataset's folder."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from s2hand.config.published import LOSS_NAMES
 
-Dataset = Literal["FreiHand", "HO3D", "Synthetic"]
+Dataset = Literal["FreiHand", "HO3D", "Synthetic", "Shards"]
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights"]
 Positive = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -85,6 +85,14 @@ class DataSection(Section):
         1.0,
     )
     synthetic_seed: int = key("Seed of the generated dataset.", 0, ge=0)
+    shards_path: str | None = key(
+        "Folder that `s2hand shard` wrote from other datasets, holding training/ and evaluation/.", None
+    )
+    shards_window: Positive | None = key(
+        "Go through Shards' tars in random order, so many at a time, and shuffle within these only: a slow "
+        "disk then reads each tar in one go; null: shuffle over everything.",
+        None,
+    )
     rotation_deg: float = key(
         "Training images are rotated by up to this angle, degrees, either way; "
         "default: 180, but 0 when training on HO3D alone, as published.",

@@ -13,6 +13,8 @@ from s2hand.data.errors import DatasetError
 from s2hand.data.folder import FolderDataset
 from s2hand.data.freihand import FreiHandDataset
 from s2hand.data.loader import HandLoader, collate_hands, make_loader
+from s2hand.data.shard_writer import ShardSummary, write_shards
+from s2hand.data.shards import ShardDataset
 from s2hand.data.tolerant import TolerantDataset
 from s2hand.data.transforms import AugmentationConfig
 
@@ -27,10 +29,13 @@ __all__ = [
     "HandDataset",
     "HandLoader",
     "SampleRecord",
+    "ShardDataset",
+    "ShardSummary",
     "TolerantDataset",
     "collate_hands",
     "make_loader",
     "read_detections",
     "write_detections",
+    "write_shards",
     "write_versioned_detections",
 ]

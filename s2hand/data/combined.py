@@ -39,6 +39,16 @@ class CombinedDataset(Dataset):
         for dataset in self.datasets:
             dataset.set_epoch(epoch)
 
+    def draw_order(self, random: np.random.Generator) -> np.ndarray:
+        """The order of an epoch: each dataset's own order, and at each place one of them by chance."""
+        orders = [dataset.draw_order(random) for dataset in self.datasets]
+        starts = np.subtract(self._ends, [len(order) for order in orders])
+        sources = random.permutation(np.repeat(np.arange(len(orders)), [len(order) for order in orders]))
+        mixed = np.empty(len(self), np.int64)
+        for number, order in enumerate(orders):
+            mixed[sources == number] = order + starts[number]
+        return mixed
+
     def image_path(self, index: int) -> Path:
         """The picture of a sample, for messages."""
         dataset, own_index = self._locate(index)

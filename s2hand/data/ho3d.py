@@ -110,6 +110,7 @@ class Ho3dDataset(HandDataset):
             joints=joints if "joints" in self.labels else None,
             vertices=vertices,
             scale=scale,
+            jitter_box=self._boxes[index] if self.split == "train" else None,
         )
 
     def _labels_of(self, index: int) -> tuple[np.ndarray | None, np.ndarray | None]:

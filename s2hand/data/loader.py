@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -52,6 +52,7 @@ class EpochBatchSampler(Sampler[list[int]]):
             the common order.
         world_size: number of processes. To give each as many samples, up to world_size - 1 samples are
             left out (``drop_last``) or repeated from the order's start.
+        draw_order: draws a permutation of the sample numbers; default: each as likely as any other.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class EpochBatchSampler(Sampler[list[int]]):
         drop_last: bool = False,
         rank: int = 0,
         world_size: int = 1,
+        draw_order: Callable[[np.random.Generator], np.ndarray] | None = None,
     ):
         if batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {batch_size}")
@@ -76,6 +78,7 @@ class EpochBatchSampler(Sampler[list[int]]):
         self.drop_last = drop_last
         self.rank = rank
         self.world_size = world_size
+        self.draw_order = draw_order or (lambda random: random.permutation(num_samples))
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
@@ -98,7 +101,7 @@ class EpochBatchSampler(Sampler[list[int]]):
     def _order(self) -> np.ndarray:
         """Sample numbers of this process in this epoch."""
         if self.shuffle:
-            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.num_samples)
+            order = self.draw_order(np.random.default_rng((self.seed, self.epoch)))
         else:
             order = np.arange(self.num_samples)
         if self.drop_last:
@@ -173,6 +176,7 @@ def make_loader(
         drop_last=drop_last,
         rank=rank,
         world_size=world_size,
+        draw_order=dataset.draw_order,
     )
     return HandLoader(
         dataset,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
@@ -36,6 +37,10 @@ class TolerantDataset(Dataset):
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch whose random changes are drawn."""
         self.dataset.set_epoch(epoch)
+
+    def draw_order(self, random: np.random.Generator) -> np.ndarray:
+        """The order of an epoch."""
+        return self.dataset.draw_order(random)
 
     def image_path(self, index: int) -> Path:
         """The picture of a sample, for messages."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from s2hand.config import Config
@@ -12,6 +13,10 @@ from s2hand.data import (
     HandDataset,
     TolerantDataset,
 )
+from s2hand.data.errors import require_folder
+from s2hand.data.shard_index import shard_folders
+from s2hand.data.shards import LAYOUT as SHARDS_LAYOUT
+from s2hand.data.shards import ShardDataset
 from s2hand.losses.registry import LOSSES
 
 LABEL_OF_FIELD = {
@@ -28,8 +33,7 @@ DETECTED_FIELDS = {"keypoints_2d", "confidence", "photometric_weight"}
 
 def training_dataset(config: Config) -> HandDataset | CombinedDataset | TolerantDataset:
     """Every dataset of ``train_datasets``, augmented; labels only where a loss of the config reads them."""
-    fields = {field for name in config.losses for field in LOSSES[name].fields}
-    labels = {LABEL_OF_FIELD[field] for field in fields if field in LABEL_OF_FIELD}
+    labels = training_labels(config)
     jitter = config.color_jitter
     augment = AugmentationConfig(config.rotation_deg, jitter, jitter, jitter)
     parts = [
@@ -40,6 +44,20 @@ def training_dataset(config: Config) -> HandDataset | CombinedDataset | Tolerant
     if config.max_unreadable_share:
         return TolerantDataset(dataset, config.max_unreadable_share)
     return dataset
+
+
+def training_labels(config: Config) -> set[str]:
+    """The labels that the config's losses read."""
+    fields = {field for name in config.losses for field in LOSSES[name].fields}
+    return {LABEL_OF_FIELD[field] for field in fields if field in LABEL_OF_FIELD}
+
+
+def unaugmented_dataset(
+    config: Config, name: str, *, training: bool, labels: Iterable[str] | None
+) -> HandDataset:
+    """One dataset's split as it lies on disk; ``labels`` None reads joints and vertices if there."""
+    labels = None if labels is None else set(labels)
+    return _dataset(config, name, training=training, labels=labels, augment=None)
 
 
 def evaluation_datasets(config: Config) -> dict[str, HandDataset]:
@@ -59,7 +77,7 @@ def _dataset(
     augment: AugmentationConfig | None,
 ) -> HandDataset:
     """One dataset's training or evaluation split; ``labels`` None reads joints and vertices if there."""
-    builders = {"FreiHand": _freihand, "Synthetic": _synthetic, "HO3D": _ho3d}
+    builders = {"FreiHand": _freihand, "Synthetic": _synthetic, "HO3D": _ho3d, "Shards": _shards}
     return builders[name](config, training, labels, augment)
 
 
@@ -137,6 +155,27 @@ def _ho3d(config: Config, training: bool, labels: set[str] | None, augment) -> H
         controlled_size=_limit(config, training),
         seed=config.seed,
     )
+
+
+def _shards(
+    config: Config, training: bool, labels: set[str] | None, augment
+) -> ShardDataset | CombinedDataset:
+    root = require_folder(config.shards_path, key="shards_path", expected=SHARDS_LAYOUT)
+    folders = shard_folders(root / ("training" if training else "evaluation"))
+    limit = _limit(config, training)
+    parts = [
+        ShardDataset(
+            folder,
+            image_size=config.image_size,
+            augment=augment,
+            labels=labels,
+            controlled_size=None if limit is None else max(limit // len(folders), 1),
+            window=config.shards_window,
+            seed=config.seed,
+        )
+        for folder in folders
+    ]
+    return parts[0] if len(parts) == 1 else CombinedDataset(parts)
 
 
 def _limit(config: Config, training: bool) -> int | None:

@@ -1,0 +1,137 @@
+"""A run's figures as they were in the end: resumed epochs once, torn lines left out, and all of that said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from s2hand.errors import S2HandError
+
+KINDS = ("train", "evaluation")
+BOOKKEEPING = ("kind", "epoch", "step", "time")
+"""What every record of metrics.jsonl holds besides its figures."""
+
+HIGHER_IS_BETTER = ("auc", "f5", "f15", "images_per_second")
+"""Starts of the names of figures of which more is better, after dataset and alignment; of others, less is."""
+
+ALIGNMENTS = ("pa_", "st_")
+
+
+@dataclass
+class RunRecords:
+    """What a run's folder tells of it.
+
+    Attributes:
+        name: tells it from the others.
+        folder: the run's.
+        figures: name -> epoch -> value; losses as "train/NAME", metrics as "evaluation/NAME".
+        times: when each record was written, seconds since 1970, in the order of the file.
+        config: the resolved config, None if it cannot be read.
+        notes: what is missing or was left out, one line each.
+    """
+
+    name: str
+    folder: Path
+    figures: dict[str, dict[float, float]] = field(default_factory=dict)
+    times: list[float] = field(default_factory=list)
+    config: dict[str, Any] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> float:
+        """The last epoch with a figure, 0 without any."""
+        return max((max(points) for points in self.figures.values() if points), default=0)
+
+
+def best_point(name: str, points: dict[float, float]) -> tuple[float, float]:
+    """Epoch and value of a figure's best, the earliest of equals."""
+    sign = -1 if higher_is_better(name) else 1
+    return min(points.items(), key=lambda point: (sign * point[1], point[0]))
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether more of a figure is better."""
+    plain = name.rsplit("/", 1)[-1]
+    for prefix in ALIGNMENTS:
+        plain = plain.removeprefix(prefix)
+    return plain.startswith(HIGHER_IS_BETTER)
+
+
+def read_run(folder: str | Path, name: str) -> RunRecords:
+    """Reads a run's metrics.jsonl and config.json; what is missing or damaged becomes a note.
+
+    Raises:
+        S2HandError: there is no such folder.
+    """
+    run = RunRecords(name, Path(folder).expanduser())
+    if not run.folder.is_dir():
+        raise S2HandError(f"{folder}: no such run folder; give a run's base_out_path")
+    _read_config(run)
+    path = run.folder / "metrics.jsonl"
+    if not path.is_file():
+        run.notes.append("no metrics.jsonl: nothing was recorded")
+        return run
+    lines = path.read_bytes().split(b"\n")
+    repeated = set()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        record = _parse(line)
+        if record is not None:
+            repeated |= _add(run, record)
+        elif number == len(lines):
+            run.notes.append("metrics.jsonl ends within a line, as after a kill: that line is left out")
+        else:
+            run.notes.append(f"metrics.jsonl: line {number} is damaged and left out")
+    if repeated:
+        epochs = ", ".join(f"{epoch:g}" for epoch in sorted(repeated))
+        run.notes.append(f"trained again after a restart, and taken from the last time: epochs {epochs}")
+    run.figures = {name: points for name, points in run.figures.items() if points}
+    if not run.figures:
+        run.notes.append("metrics.jsonl holds no records")
+    return run
+
+
+def _read_config(run: RunRecords) -> None:
+    path = run.folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        run.notes.append("no config.json: its keys are not compared")
+        return
+    except (OSError, ValueError, RecursionError):
+        config = None
+    if isinstance(config, dict):
+        run.config = config
+    else:
+        run.notes.append("config.json is damaged: its keys are not compared")
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """A record, or None if the line is none."""
+    try:
+        record = json.loads(line)
+        if record["kind"] not in KINDS:
+            return None
+        float(record["epoch"]), float(record["time"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return record
+
+
+def _add(run: RunRecords, record: dict[str, Any]) -> set[float]:
+    """Adds a record's figures; those of a training that it supersedes go. Returns their epochs."""
+    epoch, superseded = float(record["epoch"]), set()
+    run.times.append(float(record["time"]))
+    if record["kind"] == "train":
+        # A run that was killed before its checkpoint, or begun anew, trains epochs that were recorded before.
+        for points in run.figures.values():
+            for old in [old for old in points if old >= epoch]:
+                del points[old]
+                superseded.add(old)
+    for name, value in record.items():
+        if name not in BOOKKEEPING and isinstance(value, (int, float)):
+            run.figures.setdefault(f"{record['kind']}/{name}", {})[epoch] = float(value)
+    return superseded

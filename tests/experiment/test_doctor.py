@@ -1,0 +1,126 @@
+"""The doctor finds what is wrong, and nothing where nothing is."""
+
+import json
+
+import pytest
+import torch
+
+from s2hand import cli
+from s2hand.experiment import doctor, self_test
+from s2hand.rendering import kernel_cache
+
+
+@pytest.fixture
+def config_file(small_config, tmp_path):
+    def write(**changes):
+        path = tmp_path / "config.json"
+        path.write_text(small_config("shape", **changes).to_json())
+        return str(path)
+
+    return write
+
+
+def test_a_sound_installation_and_config_pass(config_file, capsys):
+    assert cli.main(["doctor", config_file()]) == 0
+    out = capsys.readouterr().out
+    assert out.endswith("everything works\n")
+    assert f"\ntorch                   {torch.__version__}" in out
+    assert "24 samples with K, confidence" in out
+    assert "8 samples with K," in out
+    assert "FAIL" not in out
+
+
+@pytest.mark.parametrize(
+    ("target", "replacement", "check", "found"),
+    [
+        (
+            "rasterize",
+            lambda draw: lambda v, *a, **k: draw(v * 1.01, *a, **k),
+            "rasterizer, forward",
+            "off by",
+        ),
+        (
+            "rasterize",
+            lambda draw: lambda v, *a, **k: draw(v.detach(), *a, **k),
+            "rasterizer, backward",
+            "off by",
+        ),
+        (
+            "ManoLayer",
+            lambda layer: lambda model, n: layer(model, n, "s2hand"),
+            "hand layer",
+            "off by joints",
+        ),
+        (
+            "Objective",
+            lambda build: lambda w, f, s: build({**w, "open_2dj": 1e38}, f, s),
+            "training step",
+            "finite",
+        ),
+        ("load_hand_model", lambda _: lambda name: 1 / 0, "hand layer", "ZeroDivisionError"),
+    ],
+)
+def test_each_fault_fails_its_check(monkeypatch, target, replacement, check, found):
+    monkeypatch.setattr(self_test, target, replacement(getattr(self_test, target)))
+    failed = [done for done in self_test.self_test() if not done.passed]
+    assert f"{check} (cpu)" in {done.name for done in failed}
+    assert any(found in done.detail for done in failed)
+    assert all("\n" not in done.detail for done in failed)
+
+
+def test_faults_are_the_exit_code_and_json(monkeypatch, config_file, capsys):
+    broken = self_test.Check("hand layer (cpu)", False, "off by 1 m", 0.0)
+    monkeypatch.setattr(doctor, "self_test", lambda device: [broken])
+    assert cli.main(["doctor", "--json"]) == 1
+    content = json.loads(capsys.readouterr().out)
+    assert content["healthy"] is False
+    assert content["checks"] == [
+        {"name": broken.name, "passed": False, "detail": broken.detail, "seconds": 0.0}
+    ]
+    assert cli.main(["doctor"]) == 1
+    assert "FAIL  hand layer (cpu): off by 1 m" in capsys.readouterr().out
+
+
+def test_a_configs_faults_are_found(monkeypatch, config_file, tmp_path, synthetic_root, capsys):
+    monkeypatch.setattr(doctor, "self_test", lambda device: [])
+    assert cli.main(["doctor", str(tmp_path / "no.json")]) == 1
+    assert "FAIL  config: " in capsys.readouterr().out
+    assert cli.main(["doctor", config_file(hand_model="no.pkl")]) == 1
+    assert "hand_model: no such file" in capsys.readouterr().out
+    assert cli.main(["doctor", config_file(synthetic_base_path=str(tmp_path / "new"))]) == 0
+    assert "training will generate" in capsys.readouterr().out
+    assert not (tmp_path / "new").exists()
+
+
+def test_unreadable_samples_are_found(monkeypatch, config_file, tmp_path, synthetic_root, capsys):
+    monkeypatch.setattr(doctor, "self_test", lambda device: [])
+    root = tmp_path / "copy"
+    for path in synthetic_root.rglob("*"):
+        if path.is_file():
+            copy = root / path.relative_to(synthetic_root)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    (root / "training/rgb/00000023.jpg").write_bytes(b"")
+    changes = {"train_datasets": ["FreiHand"], "freihand_base_path": str(root)}
+    assert cli.main(["doctor", config_file(**changes)]) == 1
+    out = capsys.readouterr().out
+    assert "FAIL  training data (FreiHand): " in out
+    assert "00000023.jpg is cut short" in out
+    assert "pass  evaluation data (FreiHand): " in out
+
+
+def test_kernels_are_cold_until_they_are_compiled(monkeypatch, tmp_path):
+    assert set(kernel_cache.compiled_kernels()) == set(kernel_cache.KERNEL_MODULES)
+    monkeypatch.setattr(kernel_cache, "kernel_cache", lambda: tmp_path)
+    assert doctor.kernel_states()["cpu"].startswith("cold: 0 of 6")
+    folder = tmp_path / kernel_cache._identifier("forward_kernels", "cpu")
+    folder.mkdir()
+    (folder / "any.o").touch()
+    assert doctor.kernel_states()["cpu"].startswith("partly warm: 1 of 6")
+
+
+def test_every_module_with_kernels_is_listed(pytestconfig):
+    sources = (pytestconfig.rootpath / "s2hand/rendering").glob("*.py")
+    assert {path.stem for path in sources if "@wp.kernel" in path.read_text()} == set(
+        kernel_cache.KERNEL_MODULES
+    )
