@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from s2hand.engine.published_convert import SUFFIX, read_converted, write_converted
 from s2hand.engine.published_names import PUBLISHED_PARTS
-from s2hand.engine.published_reader import PublishedCheckpoint, PublishedCheckpointError, read_t7
+from s2hand.engine.published_reader import PublishedCheckpoint, PublishedCheckpointError, printable, read_t7
 
 __all__ = [
     "LoadReport",
@@ -55,6 +55,11 @@ class LoadReport:
     missing: tuple[str, ...]
     not_asked: tuple[str, ...] = ()
 
+    @property
+    def modules(self) -> frozenset[str]:
+        """The model's children that were filled."""
+        return frozenset(PUBLISHED_PARTS[name.partition(".")[0]].attribute for name in self.loaded)
+
     def __str__(self) -> str:
         lines = [f"{self.path}: {len(self.loaded)} weights loaded"]
         for title in ("loaded", "not_in_model", "missing", "not_asked"):
@@ -64,7 +69,7 @@ class LoadReport:
                 by_network.setdefault(network, []).append(key)
             for network, keys in by_network.items():
                 more = ", ..." if len(keys) > NAMES_SHOWN else ""
-                shown = ", ".join(keys[:NAMES_SHOWN]) + more
+                shown = printable(", ".join(keys[:NAMES_SHOWN])) + more
                 lines.append(f"  {title.replace('_', ' ')}: {network}, {len(keys)} weights ({shown})")
         return "\n".join(lines)
 
@@ -145,7 +150,8 @@ def load_published_checkpoint(
             missing += [f"{part.attribute}.{key}" for key in module.state_dict()]
     if not loaded:
         raise PublishedCheckpointError(
-            f"{checkpoint.path}: nothing in it fits the model; it holds {', '.join(checkpoint.state_dicts)}"
+            f"{checkpoint.path}: nothing in it fits the model; it holds"
+            f" {printable(', '.join(checkpoint.state_dicts))}"
         )
     for module, renamed in ready:
         module.load_state_dict(renamed, strict=False)
@@ -182,7 +188,7 @@ def _check_parts(checkpoint: PublishedCheckpoint, model: nn.Module, parts: Colle
             known = ", ".join(PUBLISHED_PARTS)
             raise PublishedCheckpointError(f"no published network is called '{name}': choose from {known}")
         if name not in checkpoint.state_dicts:
-            held = ", ".join(checkpoint.state_dicts)
+            held = printable(", ".join(checkpoint.state_dicts))
             raise PublishedCheckpointError(f"{checkpoint.path}: holds no '{name}', only {held}")
         if getattr(model, PUBLISHED_PARTS[name].attribute, None) is None:
             raise PublishedCheckpointError(

@@ -27,6 +27,9 @@ ARCHITECTURE_KEYS = (
 )
 """Config keys that are the network's sizes and switches, under the same names."""
 
+ESSENTIAL_MODULES = ("backbone", "hand_head", "attention", "keypoint_net")
+"""Children of :class:`HandNet` without whose weights an evaluation's figures would mean nothing."""
+
 PUBLISHED_ENDINGS = (".t7", ".safetensors")
 
 
@@ -107,9 +110,11 @@ def load_pretrained(config: Config, model: HandNet) -> list[str]:
         One line or more on each file: what was loaded, and what was not.
 
     Raises:
-        CheckpointError: a file is unreadable or does not fit.
+        CheckpointError: a file is unreadable or does not fit, or the files together lack a network that is
+            to be evaluated.
+        PublishedCheckpointError: the same of a published file.
     """
-    reports = []
+    reports, loaded = [], set()
     wanted = {
         "pretrain_model": None,
         "pretrain_rgb2hm": ("keypoint_net",),
@@ -122,13 +127,31 @@ def load_pretrained(config: Config, model: HandNet) -> list[str]:
         if Path(path).suffix in PUBLISHED_ENDINGS:
             published = {"keypoint_net": "rgb2hm", "texture_light_head": "texture_light_from_low"}
             parts = [published[name] for name in modules] if modules else None
-            reports.append(f"{key}: {load_published_checkpoint(path, model, parts)}")
+            report = load_published_checkpoint(path, model, parts)
+            loaded.update(report.modules)
         else:
-            reports.append(f"{key}: {load_own_weights(path, model, modules)}")
+            report, found = load_own_weights(path, model, modules)
+            loaded.update(found)
+        reports.append(f"{key}: {report}")
+    if config.stage == "evaluate" and reports:
+        _check_complete(config, model, loaded)
     return reports
 
 
-def load_own_weights(path: str | Path, model: HandNet, modules: tuple[str, ...] | None = None) -> str:
+def _check_complete(config: Config, model: HandNet, loaded: set[str]) -> None:
+    """Training may start a network anew; its evaluation may not."""
+    absent = [name for name in ESSENTIAL_MODULES if getattr(model, name) is not None and name not in loaded]
+    if absent:
+        raise CheckpointError(
+            f"{config.pretrain_model}: lacks {', '.join(absent)}, which test_requires asks for: name a "
+            "checkpoint that holds their weights (the 2D branch's alone as pretrain_rgb2hm), or shorten "
+            "test_requires"
+        )
+
+
+def load_own_weights(
+    path: str | Path, model: HandNet, modules: tuple[str, ...] | None = None
+) -> tuple[str, list[str]]:
     """Copies weights from one of this project's checkpoints, whole modules only.
 
     Args:
@@ -137,7 +160,7 @@ def load_own_weights(path: str | Path, model: HandNet, modules: tuple[str, ...] 
         modules: children to fill, each of which the file must hold; None: those that both have.
 
     Returns:
-        A line that says which modules were loaded and which of the model's the file lacks.
+        A line that says which modules were loaded and which of the model's the file lacks; and the former.
 
     Raises:
         CheckpointError: nothing fits, a module is missing, or sizes differ.
@@ -159,7 +182,7 @@ def load_own_weights(path: str | Path, model: HandNet, modules: tuple[str, ...] 
     for name in chosen:
         _load_module(path, name, own[name], held[name])
     lacking = f"; not in it, so left as initialised: {', '.join(absent)}" if absent else ""
-    return f"{path}: loaded {', '.join(chosen)}{lacking}"
+    return f"{path}: loaded {', '.join(chosen)}{lacking}", chosen
 
 
 def _load_module(path: str | Path, name: str, module: nn.Module, weights: dict) -> None:

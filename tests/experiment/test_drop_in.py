@@ -1,16 +1,23 @@
 """Runs on the published datasets' layouts: HO-3D end to end, FreiHAND the same as Synthetic, and scores."""
 
+import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from s2hand.config import load_config
 from s2hand.data.synthetic import write_synthetic_dataset
+from s2hand.engine.checkpoint import CheckpointError
+from s2hand.engine.published import convert_published
 from s2hand.engine.scoring import score_files
 from s2hand.engine.submission import load_arrays, read_submission
 from s2hand.experiment.run import run
 from s2hand.skeleton import FREIHAND_TO_HO3D
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 SHARE_TOLERANCE, LENGTH_TOLERANCE = 1e-3, 1e-4
 """Labels are float32 in evaluation and float64 in scores: millimetres differ in their fifth decimal, and one
@@ -87,6 +94,73 @@ def test_synthetic_numbers_return_through_freihands_layout(small_config, synthet
     figures = {name: value for name, value in scores.items() if isinstance(value, float)}
     assert_same(figures, {name: again.metrics["FreiHand"][name] for name in figures})
     assert scores["warnings"] == []
+
+
+@pytest.fixture(scope="module")
+def published_files(tmp_path_factory):
+    """A hand network as published, of all its keys, as .t7, converted, and as 2D branch and hand apart."""
+    keys = json.loads((FIXTURES / "checkpoint_keys.json").read_text())
+    random = torch.Generator().manual_seed(0)
+    weights = {
+        part: {key: 0.01 * torch.randn(shape, generator=random) for key, shape in keys[part].items()}
+        for part in ("encoder", "decoder")
+    }
+    for state in weights.values():
+        for key, value in state.items():
+            if key.endswith("running_var"):
+                value.abs_().add_(0.5)
+            elif key.endswith("num_batches_tracked"):
+                state[key] = torch.tensor(7)
+    folder = tmp_path_factory.mktemp("published")
+    path = folder / "texturehand_120.t7"
+    torch.save({"epoch": 120, "args": argparse.Namespace(use_mean_shape=True), **weights}, path)
+    return path, convert_published(path, folder / "converted.safetensors")[0]
+
+
+def published_evaluation(small_config, path, **changes):
+    return small_config(
+        **{"mode": ["evaluation"], "backbone": "tf_efficientnet_b3", "pretrain_model": str(path)} | changes
+    )
+
+
+def test_published_checkpoints_evaluate_from_either_file(small_config, published_files, tmp_path):
+    """And from this project's own, which a training that starts from them writes."""
+    keys = json.loads((FIXTURES / "checkpoint_keys.json").read_text())
+    fitting = len(keys["encoder"]) - 2  # without ImageNet's classifier
+    found, lines = [], []
+    for path in published_files:
+        config = published_evaluation(small_config, path, base_out_path=str(tmp_path / path.suffix))
+        found.append(run(config, lines.append).evaluations["Synthetic"])
+    np.testing.assert_array_equal(found[0].vertices, found[1].vertices)
+    text = "\n".join(map(str, lines))
+    for path in published_files:
+        for said in (
+            f"use_mean_shape is True, as stored in {path}",
+            f"fingertips is 's2hand', as stored in {path}",
+            f"pretrain_model: {path}: {fitting + len(keys['decoder'])} weights loaded",
+            f"  loaded: encoder, {fitting} weights (encoder._conv_stem",
+            "not in model: encoder, 2 weights (encoder._fc.",
+        ):
+            assert said in text
+    changes = {"mode": ["training"], "total_epochs": 1, "train_batch": 24}
+    trained = run(published_evaluation(small_config, path, **changes), silent)
+    changes = {"base_out_path": str(tmp_path / "own"), "use_mean_shape": True, "fingertips": "s2hand"}
+    again = run(published_evaluation(small_config, trained.folder, **changes), lines.append)
+    assert f"pretrain_model: {trained.folder}: loaded backbone, hand_head" in lines
+    np.testing.assert_allclose(
+        again.evaluations["Synthetic"].vertices, trained.evaluations["Synthetic"].vertices, atol=1e-6
+    )
+
+
+def test_evaluation_of_what_no_file_holds_is_refused(small_config, published_files):
+    """Figures of a branch with random weights would mean nothing."""
+    config = published_evaluation(
+        small_config, published_files[0], test_requires=["joints", "verts", "heatmaps"]
+    )
+    with pytest.raises(
+        CheckpointError, match=r"_120\.t7: lacks keypoint_net, which test_requires"
+    ):
+        run(config, silent)
 
 
 def test_shipped_synthetic_ho3d_stages_chain(pytestconfig):
