@@ -269,7 +269,7 @@ def measure_stage(stage: str, options: argparse.Namespace) -> tuple[dict, dict]:
         "batch": config.train_batch,
         "device": str(experiment.device),
         "precision": experiment.precision,
-        "channels_last": config.channels_last,
+        "channels_last": experiment.channels_last,
         "compile": config.compile,
         "workers": config.num_workers,
         "threads": torch.get_num_threads(),

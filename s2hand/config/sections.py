@@ -211,7 +211,11 @@ class TrainingSection(Section):
         "device computes in it, else fp32.",
         "fp32",
     )
-    channels_last: bool = key("Keep images and features channels-last in memory.", False)
+    channels_last: bool | None = key(
+        "Keep images and features channels-last in memory: faster, the same results but for rounding; "
+        "default: true, but false for fp32 on CUDA.",
+        None,
+    )
     compile: bool = key("Compile the networks with torch.compile.", False)
     seed: int = key("Seed of weights, sampling and augmentation.", 0, ge=0)
     nonfinite: Literal["stop", "skip"] = key(

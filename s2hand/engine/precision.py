@@ -30,6 +30,21 @@ def cpu_has_bf16() -> bool:
     return bool(features.get("avx512_bf16") or features.get("amx_bf16") or features.get("arm_bf16"))
 
 
+def resolve_channels_last(wanted: bool | None, precision: str, device: torch.device) -> bool:
+    """Chooses the memory layout of images and features where the config leaves it open.
+
+    Args:
+        wanted: the config's choice.
+        precision: fp32, bf16 or fp16.
+        device: where the networks run.
+
+    Returns:
+        True on the CPU, whose convolutions are faster in this layout, and on CUDA in half precision, where
+        matrix units compute in it. For float32 on CUDA, where they are not used, PyTorch's own layout stays.
+    """
+    return (device.type != "cuda" or precision in AUTOCAST_DTYPES) if wanted is None else wanted
+
+
 def autocast(precision: str, device: torch.device) -> torch.autocast:
     """The autocast context of a precision; without effect for fp32."""
     enabled = precision in AUTOCAST_DTYPES

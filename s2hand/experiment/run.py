@@ -16,7 +16,7 @@ from s2hand.data.errors import DatasetError
 from s2hand.engine.devices import resolve_device
 from s2hand.engine.distributed import ALONE, Processes, join_processes
 from s2hand.engine.evaluator import Evaluation, evaluate
-from s2hand.engine.precision import resolve_precision
+from s2hand.engine.precision import resolve_channels_last, resolve_precision
 from s2hand.engine.refine import REFINEMENT_LOSSES, HandRefiner
 from s2hand.engine.reporting import RunRecorder, SilentRecorder
 from s2hand.engine.submission import write_submission
@@ -81,7 +81,8 @@ class Experiment:
             self.say(line)
         if processes.rank:  # the same first weights everywhere, but dropout of each process's own
             torch.manual_seed(config.seed + processes.rank)
-        if config.channels_last:
+        self.channels_last = resolve_channels_last(config.channels_last, self.precision, self.device)
+        if self.channels_last:
             self.model.to(memory_format=torch.channels_last)
         self.model.to(self.device)
         self.evaluations: dict[str, Evaluation] = {}

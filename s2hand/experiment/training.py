@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from s2hand.config import Config
+from s2hand.engine.allocator import keep_freed_memory
 from s2hand.engine.checkpoint import CheckpointKeeper
 from s2hand.engine.distributed import ALONE, Processes
 from s2hand.engine.ema import WeightAverage
@@ -32,6 +33,8 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         recorder: where figures go.
     """
     config, processes = experiment.config, experiment.processes
+    if experiment.device.type == "cpu":
+        keep_freed_memory()
     with processes.in_turns():
         dataset = training_dataset(config)
     trained = trained_modules(config, experiment.model)

@@ -1,0 +1,42 @@
+"""Freed memory stays with the process: a second round of the same tensors costs no page faults."""
+
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource
+import torch
+from s2hand.engine.allocator import keep_freed_memory
+
+def faults_of_a_round():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.zeros(1 << 24).add_(1)  # 64 MB: above every threshold of glibc's
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults_of_a_round()
+unset = faults_of_a_round()
+kept = keep_freed_memory()
+faults_of_a_round()
+print(kept, unset, faults_of_a_round())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a setting of glibc")
+def test_a_second_round_faults_no_more():
+    """In a process of its own, as the setting cannot be taken back."""
+    answer = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    kept, unset, set_ = answer.stdout.split()
+    if kept == "False":
+        pytest.skip("this C library has no mallopt")
+    assert int(unset) > 1000
+    assert int(set_) < 100
+
+
+def test_other_systems_are_left_alone(monkeypatch):
+    from s2hand.engine import allocator
+
+    monkeypatch.setattr(allocator.sys, "platform", "darwin")
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: pytest.fail("no library may be opened"))
+    assert allocator.keep_freed_memory() is False
