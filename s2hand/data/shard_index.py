@@ -11,13 +11,13 @@ import numpy as np
 from s2hand.data.errors import DatasetError, require_file
 from s2hand.data.json_files import read_json
 from s2hand.data.shard_records import ROLES, sample_key
+from s2hand.data.tar_files import REMEDY
 
 FORMAT = "s2hand-shards-1"
 INDEX = "index.json"
 SETS = "sets.json"
 """Lists the folders of several datasets that were written side by side."""
 
-REMEDY = "write the shards with `s2hand shard`, or copy the folder again"
 COLUMNS = ("offset", "size", "crc32")
 
 

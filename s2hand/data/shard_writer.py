@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import sys
-import tarfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -23,12 +18,12 @@ from s2hand.data.json_files import write_json
 from s2hand.data.photos import read_photo
 from s2hand.data.shard_index import COLUMNS, FORMAT, INDEX
 from s2hand.data.shard_records import LABEL_FIELDS, PICTURE_FIELDS, ROLES, encode_fields, sample_key
+from s2hand.data.tar_files import new_tar
 
 DEFAULT_MEGABYTES = 256.0
 """Size at which a new tar is begun: long enough to be read in one go, short enough to be moved about."""
 
 MEGABYTE = 2**20
-MODE = 0o644
 
 
 @dataclass(frozen=True)
@@ -191,8 +186,7 @@ def _write_shard(path: Path, dataset: HandDataset, start: int, megabytes: float)
     columns = {role: {name: [] for name in ("suffix", *COLUMNS)} for role in ROLES}
     unreadable = []
     count = 0
-    with _new_file(path) as file:
-        tar = _Tar(file)
+    with new_tar(path) as tar:
         while start + count < len(dataset) and (count == 0 or tar.offset < megabytes * MEGABYTE):
             index = start + count
             record, fault = _look_up(dataset, index)
@@ -208,7 +202,6 @@ def _write_shard(path: Path, dataset: HandDataset, start: int, megabytes: float)
                 unreadable.append(index)
                 print(f"sample {index} cannot be read: {fault}", file=sys.stderr, flush=True)
             count += 1
-        tar.finish()
     return {
         "file": path.name,
         "samples": count,
@@ -233,46 +226,6 @@ def _copy_picture(record: SampleRecord, role: str) -> tuple[bytes, str | None]:
     except DatasetError as error:
         return content, str(error)
     return content, None
-
-
-class _Tar:
-    """A tar of regular files without owner or time, so that the same files give the same bytes."""
-
-    def __init__(self, file: BinaryIO):
-        self.file, self.offset, self.digest = file, 0, hashlib.sha256()
-
-    def add(self, name: str, content: bytes) -> int:
-        """Appends a file; returns where its content begins."""
-        info = tarfile.TarInfo(name)
-        info.size, info.mode, info.mtime = len(content), MODE, 0
-        self._write(info.tobuf(tarfile.USTAR_FORMAT))
-        start = self.offset
-        self._write(content)
-        self._write(bytes(-len(content) % tarfile.BLOCKSIZE))
-        return start
-
-    def finish(self) -> None:
-        """Writes the end marker."""
-        self._write(bytes(2 * tarfile.BLOCKSIZE))
-
-    def _write(self, content: bytes) -> None:
-        self.file.write(content)
-        self.digest.update(content)
-        self.offset += len(content)
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under its name only when it is whole and on the disk."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _check_share(unreadable: list[int], max_share: float, count: int) -> None:

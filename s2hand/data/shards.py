@@ -7,9 +7,7 @@ go on within an epoch. Here the index says where each member lies, and a sample 
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,52 +16,13 @@ from s2hand.data.base import HandDataset, SampleRecord
 from s2hand.data.errors import DatasetError, require_folder
 from s2hand.data.ho3d import hand_crop
 from s2hand.data.orders import windowed_order
-from s2hand.data.shard_index import REMEDY, read_index
+from s2hand.data.shard_index import read_index
 from s2hand.data.shard_records import decode_fields
+from s2hand.data.tar_files import REMEDY, TarMember
 from s2hand.data.transforms import AugmentationConfig
 
 LAYOUT = "the folder that `s2hand shard` wrote, holding training/ and evaluation/ with index.json and tars"
 LABELS = ("joints", "vertices", "mask", "scale")
-
-
-@dataclass(frozen=True)
-class TarMember:
-    """A file inside a tar, which can stand where a path is read.
-
-    Attributes:
-        tar: the archive.
-        name: of the member.
-        offset: where its content begins, bytes.
-        size: of its content, bytes.
-        crc32: of its content.
-    """
-
-    tar: Path
-    name: str
-    offset: int
-    size: int
-    crc32: int
-
-    def __str__(self) -> str:
-        return f"{self.tar}: {self.name}"
-
-    def read_bytes(self) -> bytes:
-        """The content.
-
-        Raises:
-            DatasetError: the tar is missing or cut short, or the content is not what was written.
-        """
-        try:
-            with open(self.tar, "rb", buffering=0) as file:
-                file.seek(self.offset)
-                content = file.read(self.size)
-        except OSError as error:
-            raise DatasetError(f"cannot read {self} ({error.strerror}): {REMEDY}") from None
-        if len(content) != self.size:
-            raise DatasetError(f"{self} is cut short ({len(content)} of {self.size} bytes): {REMEDY}")
-        if zlib.crc32(content) != self.crc32:
-            raise DatasetError(f"{self} is damaged (its checksum is wrong): {REMEDY}")
-        return content
 
 
 class ShardDataset(HandDataset):

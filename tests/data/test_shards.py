@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,7 +12,14 @@ import webdataset
 from made_up_freihand import write_freihand
 from made_up_ho3d import write_ho3d
 
-from s2hand.data import AugmentationConfig, DatasetError, FreiHandDataset, TolerantDataset, make_loader
+from s2hand.data import (
+    AugmentationConfig,
+    DatasetError,
+    FolderDataset,
+    FreiHandDataset,
+    TolerantDataset,
+    make_loader,
+)
 from s2hand.data.combined import CombinedDataset
 from s2hand.data.ho3d import Ho3dDataset
 from s2hand.data.orders import windowed_order
@@ -70,6 +78,27 @@ def test_crops_that_training_draws_are_drawn_from_shards_too(tmp_path):
     assert_equal_samples(ShardDataset(tmp_path / "shards", **COMMON), source)
     still = Ho3dDataset(tmp_path / "ho3d", labels={"joints", "scale"}, image_size=24)
     assert_equal_samples(ShardDataset(tmp_path / "shards", image_size=24), still)
+
+
+def test_own_photos_keep_their_hand_and_their_orientation(photo_folder, tmp_path):
+    """Left hands are mirrored and EXIF is obeyed when shards are read, as when photos are."""
+    source = FolderDataset(photo_folder / "training", val_share=0, min_joints=0, **COMMON)
+    summary = write_shards(source, tmp_path, max_unreadable_share=0.5, progress=False)
+    shards = ShardDataset(tmp_path, **COMMON)
+    mirrored = set()
+    for index in range(len(source)):
+        try:
+            expected = source[index]
+        except DatasetError:
+            with pytest.raises(DatasetError):
+                shards[index]
+            summary = replace(summary, unreadable=summary.unreadable - 1)
+            continue
+        mirrored.add(bool(expected["mirrored"]))
+        for name, value in expected.items():
+            np.testing.assert_array_equal(shards[index][name], value, err_msg=name)
+    assert mirrored == {True, False}
+    assert summary.unreadable == 0
 
 
 def test_pictures_are_copied_byte_by_byte(source, folder):
