@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -27,6 +28,9 @@ ARCHITECTURE_KEYS = (
 )
 """Config keys that are the network's sizes and switches, under the same names."""
 
+SWITCHES = ("use_mean_shape", "fingertips")
+"""Those of them that change what the weights answer, and not their shapes."""
+
 ESSENTIAL_MODULES = ("backbone", "hand_head", "attention", "keypoint_net")
 """Children of :class:`HandNet` without whose weights an evaluation's figures would mean nothing."""
 
@@ -36,8 +40,8 @@ PUBLISHED_ENDINGS = (".t7", ".safetensors")
 def build_network(config: Config, hand_model: HandModel, say=print) -> HandNet:
     """Builds the parts that the config's stage needs, and no others.
 
-    A published checkpoint in ``pretrain_model`` brings its own sizes and switches; keys that the config sets
-    itself win over them, with a line that says so.
+    A published checkpoint in ``pretrain_model`` brings its own sizes and switches, one of this project's the
+    switches; keys that the config sets itself win over them, with a line that says so.
 
     Args:
         config: the experiment.
@@ -67,15 +71,14 @@ def network_sizes(config: Config, say=print) -> dict:
     """The values of ``ARCHITECTURE_KEYS`` that a config's network is built with.
 
     Args:
-        config: the experiment; a published checkpoint in its ``pretrain_model`` has a say, see
+        config: the experiment; the checkpoint in its ``pretrain_model`` has a say, see
             :func:`build_network`.
         say: takes each line meant for the user.
     """
     sizes = {name: getattr(config, name) for name in ARCHITECTURE_KEYS}
-    if not config.pretrain_model or Path(config.pretrain_model).suffix not in PUBLISHED_ENDINGS:
+    if not config.pretrain_model:
         return sizes
-    stored = published_architecture(read_published(config.pretrain_model))
-    for name, value in stored.items():
+    for name, value in _stored_sizes(config.pretrain_model).items():
         if name not in sizes or sizes[name] == value:
             continue
         if name in config.model_fields_set:
@@ -84,6 +87,20 @@ def network_sizes(config: Config, say=print) -> dict:
             say(f"{name} is {value!r}, as stored in {config.pretrain_model}")
             sizes[name] = value
     return sizes
+
+
+def _stored_sizes(path: str | Path) -> dict:
+    """Sizes and switches that a checkpoint's network was trained with.
+
+    Of this project's own only the switches: other sizes are noticed when the weights are loaded.
+    """
+    if Path(path).suffix in PUBLISHED_ENDINGS:
+        return published_architecture(read_published(path))
+    state = read_checkpoint(path)
+    if not any(name.startswith("hand_head.") for name in state.get("model", ())):
+        return {}
+    stored = json.loads(state.get("config", "{}"))
+    return {name: stored[name] for name in SWITCHES if name in stored}
 
 
 def build_renderer(config: Config, hand_model: HandModel) -> MeshRenderer:

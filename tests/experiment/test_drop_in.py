@@ -144,9 +144,11 @@ def test_published_checkpoints_evaluate_from_either_file(small_config, published
             assert said in text
     changes = {"mode": ["training"], "total_epochs": 1, "train_batch": 24}
     trained = run(published_evaluation(small_config, path, **changes), silent)
-    changes = {"base_out_path": str(tmp_path / "own"), "use_mean_shape": True, "fingertips": "s2hand"}
-    again = run(published_evaluation(small_config, trained.folder, **changes), lines.append)
+    config = published_evaluation(small_config, trained.folder, base_out_path=str(tmp_path / "own"))
+    again = run(config, lines.append)
     assert f"pretrain_model: {trained.folder}: loaded backbone, hand_head" in lines
+    # What the published file brought travels on.
+    assert f"use_mean_shape is True, as stored in {trained.folder}" in lines
     np.testing.assert_allclose(
         again.evaluations["Synthetic"].vertices, trained.evaluations["Synthetic"].vertices, atol=1e-6
     )
@@ -157,9 +159,7 @@ def test_evaluation_of_what_no_file_holds_is_refused(small_config, published_fil
     config = published_evaluation(
         small_config, published_files[0], test_requires=["joints", "verts", "heatmaps"]
     )
-    with pytest.raises(
-        CheckpointError, match=r"_120\.t7: lacks keypoint_net, which test_requires"
-    ):
+    with pytest.raises(CheckpointError, match=r"_120\.t7: lacks keypoint_net, which test_requires"):
         run(config, silent)
 
 
