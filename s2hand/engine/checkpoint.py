@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,10 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device = "cpu") 
             raise CheckpointError(
                 f"{path}: damaged (checksum of {damaged} is wrong); use an earlier checkpoint"
             )
-        state = torch.load(path, map_location=map_location, weights_only=True)
+        with warnings.catch_warnings():
+            # torch warns of a pickle protocol it may not read, and then says so if it cannot.
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location=map_location, weights_only=True)
     except CheckpointError:
         raise
     except Exception as error:  # damaged archives fail in many ways: zip, pickle, storage, size checks

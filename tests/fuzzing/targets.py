@@ -20,7 +20,7 @@ from s2hand.engine.checkpoint import read_checkpoint, write_checkpoint
 from s2hand.engine.published import convert_published, load_published_checkpoint, read_published
 from s2hand.engine.scoring import load_labels
 from s2hand.engine.submission import read_submission, write_submission
-from s2hand.hand import load_hand_model
+from s2hand.hand import HandModelError, load_hand_model
 from s2hand.models import HandHead, HandNet
 
 
@@ -68,15 +68,37 @@ def _write_meta(path: Path) -> None:
 
 
 def _write_mano(path: Path) -> None:
-    """Not a whole hand, which would be large; but nothing in it is wrong until its arrays are missed."""
+    """Every kind of entry that MANO's file has, in far smaller arrays."""
     import scipy.sparse
 
-    content = {
-        "v_template": np.zeros((9, 3)),
-        "J_regressor": scipy.sparse.csc_matrix(np.eye(4)),
-        "f": np.eye(3),
-    }
-    path.write_bytes(pickle.dumps(content, 2))
+    from s2hand.hand.assets import EXPECTED_SHAPES, NAMES_IN_MANO_FILES
+
+    content = {NAMES_IN_MANO_FILES.get(key, key): np.zeros((3, 2)) for key in EXPECTED_SHAPES}
+    array, select = Ch(), Select()
+    array.__dict__.update(x=np.arange(12.0), _dirty_vars={"x"}, _itr=None)
+    select.__dict__.update(a=array, idxs=np.arange(6), preferred_shape=(3, 2), _dirty_vars=set())
+    content |= {"J_regressor": scipy.sparse.csc_matrix(np.eye(4)), "shapedirs": select}
+    pickled = pickle.dumps(content, 2)
+    for name, module in (("Ch", b"chumpy.ch"), ("Select", b"chumpy.reordering")):
+        pickled = pickled.replace(f"c{__name__}\n{name}\n".encode(), b"c%s\n%s\n" % (module, name.encode()))
+    path.write_bytes(pickled)
+
+
+class Ch:
+    """Pickled under the name of chumpy's array."""
+
+
+class Select:
+    """Pickled under the name of chumpy's selection."""
+
+
+def _read_mano(path: Path) -> None:
+    """Loads the entries as :func:`load_hand_model` does; that the arrays are too small is no fault here."""
+    try:
+        load_hand_model(path)
+    except HandModelError as error:
+        if "v_template has shape (3, 2)" not in str(error):
+            raise
 
 
 def _head() -> dict[str, torch.Tensor]:
@@ -140,7 +162,7 @@ TARGETS = {
         (damage_bytes, inside_zip(damage_json)),
     ),
     "HO-3D pickle": Target("0000.pkl", _write_meta, read_meta, (damage_pickle, damage_bytes)),
-    "MANO pickle": Target("MANO_RIGHT.pkl", _write_mano, load_hand_model, (damage_pickle, damage_bytes)),
+    "MANO pickle": Target("MANO_RIGHT.pkl", _write_mano, _read_mano, (damage_pickle, damage_bytes)),
     "checkpoint .t7": Target("texturehand_3.t7", _published(), read_published, _ZIPPED_PICKLE),
     "checkpoint .t7, legacy": Target(
         "handhm_3.t7",
