@@ -130,7 +130,7 @@ def refusal(values: dict, source: str = "exp.json") -> str:
 
 @pytest.fixture
 def dataset_variables(monkeypatch):
-    for name in ("FREIHAND_PATH", "HO3D_PATH", "MANO_RIGHT"):
+    for name in ("FREIHAND_PATH", "HO3D_PATH", "PHOTOS_PATH", "MANO_RIGHT"):
         monkeypatch.setenv(name, f"/data/{name}")
 
 
@@ -149,10 +149,11 @@ def test_shipped_config_loads_without_remarks(path, dataset_variables):
 def test_every_dataset_ships_every_stage():
     names = {path.relative_to(ROOT / "configs").as_posix() for path in SHIPPED}
     stages = ("SSL-shape", "SSL-kp", "SSL-finetune", "SSL-e2e", "evaluation")
-    assert {f"{data}/{stage}.json" for data in ("FreiHAND", "HO3D", "Synthetic") for stage in stages} <= names
+    datasets = ("FreiHAND", "HO3D", "Synthetic", "Folder")
+    assert {f"{data}/{stage}.json" for data in datasets for stage in stages} <= names
 
 
-@pytest.mark.parametrize("dataset", ["FreiHAND", "HO3D", "Synthetic"])
+@pytest.mark.parametrize("dataset", ["FreiHAND", "HO3D", "Synthetic", "Folder"])
 def test_shipped_stages_train_their_parts_and_chain(dataset, dataset_variables):
     configs = {path.stem: load_config(path) for path in SHIPPED if path.parent.name == dataset}
     everything = {"encoder+hand", "heatmaps", "texture"}
@@ -446,6 +447,8 @@ def test_defaults_that_follow_from_other_keys():
 # --- contradictions ----------------------------------------------------------------------------------------
 
 PICTURE = {"train_requires": ["joints", "verts", "textures", "lights"]}
+PHOTOS = {"train_datasets": ["Folder"], "folder_base_path": "/photos"}
+CAMERA = [[500, 0, 300], [0, 500, 200], [0, 0, 1]]
 HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task": "hm_train"}
 
 
@@ -481,6 +484,14 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ({"init_lr": 0}, "init_lr is 0"),
         ({"lr_steps": [20, 10]}, "must increase"),
         ({"controlled_exp": True, "controlled_size": 4}, "less than one train_batch"),
+        (
+            {**PHOTOS, "folder_focal": 500, "folder_K": CAMERA},
+            "folder_K and folder_focal both state",
+        ),
+        ({**PHOTOS, "folder_K": CAMERA[:2]}, "folder_K must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]]"),
+        ({**PHOTOS, "folder_K": [[-1, 0, 0], *CAMERA[1:]]}, "with fx, fy > 0, got [[-1.0, 0.0, 0.0],"),
+        ({**PHOTOS, "folder_val_share": 1}, "no picture of Folder is left to train on"),
+        ({**PHOTOS, "folder_base_path": None}, "folder_base_path is not set, and Folder is used"),
     ],
 )
 def test_contradiction_is_explained(keys, expected):
@@ -493,6 +504,7 @@ def test_contradiction_is_explained(keys, expected):
         ({"lambda_mrgb": 1}, "lambda_mrgb has no effect"),
         ({"total_epochs": 10, "lr_steps": [5, 10]}, "lr_steps [10] have no effect"),
         ({"lr_schedule": "cosine", "lr_steps": [5]}, "lr_schedule is cosine"),
+        ({"folder_focal": 500}, "folder_focal has no effect: Folder is not among the datasets"),
         ({"pretrain_texture_model": "/t"}, "pretrain_texture_model has no effect"),
         ({"pretrain_model": "/m/texturehand.t7"}, "set hand_model to the path of MANO_RIGHT.pkl"),
         ({"pretrain_model": "/m/texturehand.safetensors"}, "set hand_model to the path of MANO_RIGHT.pkl"),

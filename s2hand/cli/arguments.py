@@ -53,15 +53,15 @@ def synth_arguments(command: argparse.ArgumentParser) -> None:
         command.add_argument(name, type=int, metavar="N", default=default, help=f"{meaning} (%(default)s)")
     command.add_argument(
         "--layout",
-        choices=("freihand", "ho3d_v2", "ho3d_v3"),
+        choices=("freihand", "ho3d_v2", "ho3d_v3", "folder"),
         default="freihand",
-        help="files as FreiHAND's or as HO-3D's (%(default)s)",
+        help="files as FreiHAND's, HO-3D's or own photos (%(default)s)",
     )
     command.add_argument(
         "--image-size",
         type=int,
         metavar="N",
-        help="width of the images in pixels (224, as HO-3D 640)",
+        help="width of the images in pixels (224, as HO-3D 640, as photos up to 480)",
     )
     command.add_argument(
         "--hand-model", metavar="FILE", default="generic", help='"generic" or the path of a MANO file'

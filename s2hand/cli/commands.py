@@ -63,7 +63,7 @@ def demo(arguments: argparse.Namespace) -> None:
 
 
 def synth(arguments: argparse.Namespace) -> None:
-    """Write a synthetic dataset in FreiHAND's or HO-3D's layout."""
+    """Write a synthetic dataset in the layout of FreiHAND, of HO-3D or of own photos."""
     from s2hand.data.synthetic import write_synthetic_dataset
 
     summary = write_synthetic_dataset(

@@ -17,6 +17,7 @@ from s2hand.config.published import translate
 PATH_KEYS = (
     *("freihand_base_path", "freihand_detections", "freihand_eval_detections"),
     *("ho3d_base_path", "ho3d_detections", "synthetic_base_path", "shards_path", "base_out_path"),
+    *("folder_base_path", "folder_detections", "folder_labels"),
     *("hand_model", "pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model"),
 )
 """Keys whose ``${VARIABLE}`` and leading ``~`` are expanded."""
@@ -26,6 +27,7 @@ PATH_HINTS = {
     "the hand that comes with this project",
     "freihand_base_path": "the folder of FreiHAND v2>, or set freihand_base_path",
     "ho3d_base_path": "the folder of HO-3D>, or set ho3d_base_path",
+    "folder_base_path": "a folder of pictures of hands>, or set folder_base_path",
 }
 """What to put into the variable of a shipped config."""
 

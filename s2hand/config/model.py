@@ -106,5 +106,6 @@ BASE_PATH_KEYS = {
     "HO3D": "ho3d_base_path",
     "Synthetic": "synthetic_base_path",
     "Shards": "shards_path",
+    "Folder": "folder_base_path",
 }
 """The key that names each dataset's folder."""

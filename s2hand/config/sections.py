@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from s2hand.config.published import LOSS_NAMES
+from s2hand.skeleton import NUM_JOINTS
 
-Dataset = Literal["FreiHand", "HO3D", "Synthetic", "Shards"]
+Dataset = Literal["FreiHand", "HO3D", "Synthetic", "Shards", "Folder"]
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights"]
 Positive = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+CameraMatrix = Annotated[tuple[Annotated[tuple[float, ...], Field(strict=False)], ...], Field(strict=False)]
 DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
 WORKING_FOLDER = "relative paths start from the current working directory"
 
@@ -108,6 +110,48 @@ class DataSection(Section):
     num_workers: int = key("Loader processes; 0 loads in the main process.", 4, ge=0)
     max_unreadable_share: Share = key(
         "Share of samples that may fail to load before the run stops; each one is named.", 0.0
+    )
+
+
+class FolderSection(Section):
+    """Own pictures."""
+
+    folder_base_path: str | None = key(
+        f"Folder of pictures of hands, with those in its sub-folders: the dataset Folder; {WORKING_FOLDER}.",
+        None,
+    )
+    folder_detections: str | None = key(
+        "JSON of what a detector found in them; default: detections.json in folder_base_path.", None
+    )
+    folder_labels: str | None = key(
+        "JSON of true hands, for scores in evaluation and for losses that need labels; null: there are none.",
+        None,
+    )
+    folder_focal: PositiveFloat | None = key(
+        "Focal length in pixels of every picture that has no K in the detections; null: from EXIF, or else "
+        "the picture's longer side.",
+        None,
+    )
+    folder_K: CameraMatrix | None = key(
+        "Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels of every picture that has no K in the "
+        "detections, for pictures of one size.",
+        None,
+    )
+    folder_crop_margin: float = key(
+        "Free part of the crop on each side, in longer sides of the hand's box, or, without a box, of its "
+        "keypoints'.",
+        0.3,
+        ge=0,
+        le=2,
+    )
+    folder_min_confidence: Share = key("A joint counts as found if it is more certain than this.", 0.1)
+    folder_min_joints: int = key(
+        "Hands with fewer joints found are left out, and counted.", 11, ge=2, le=NUM_JOINTS
+    )
+    folder_val_share: Share = key(
+        "Share of the pictures, chosen by their names, that is evaluated on and not trained on; 0: train and "
+        "evaluate on all, 1: evaluate on all.",
+        0.1,
     )
 
 
@@ -244,4 +288,4 @@ class OutputSection(Section):
     refine_steps: Positive = key("Steps of that fit.", 150)
 
 
-SECTIONS = (DataSection, NetworkSection, LossSection, TrainingSection, OutputSection)
+SECTIONS = (DataSection, FolderSection, NetworkSection, LossSection, TrainingSection, OutputSection)

@@ -18,6 +18,13 @@ from s2hand.structures import HandBatch, HandPrediction
 REFINED = "refined_"
 """Before the names of figures and arrays of refined hands."""
 
+SOURCES_2D = {
+    "keypoints_2d": "keypoints",
+    f"{REFINED}keypoints_2d": f"{REFINED}keypoints",
+    "heatmap": "heatmap",
+}
+"""Columns of predicted keypoints, and what their figures' names begin with."""
+
 MEMORY_REMEDY = "lower val_batch"
 
 
@@ -29,10 +36,12 @@ class Evaluation:
         metrics: name -> value: those of :func:`s2hand.metrics.hand_metrics` in mm and [0, 1], and mean 2D
             errors in px of the image: ``keypoints_px`` (projected joints), ``heatmap_px`` (2D branch) and
             ``detector_px`` (the detections that were learned from, missed ones left out). Those of refined
-            hands have ``refined_`` before their names. Empty without labels.
+            hands have ``refined_`` before their names. Without labels no error is known, only mean distances
+            to the keypoints that were detected: ``keypoints_to_detector_px`` and ``heatmap_to_detector_px``.
         index: (N,) dataset indices; like the arrays, those of all processes in the main one.
         joints: (N, 21, 3) metres, camera frame, or None without the hand branch.
         vertices: (N, 778, 3) metres, camera frame, or None.
+        mirrored: (N,) bool, left hands: all coordinates here are of their mirror images, right hands.
         gt_joints: (N, 21, 3) metres, or None without labels.
         gt_vertices: (N, 778, 3) metres, or None without labels.
         refined_joints: (N, 21, 3) metres, camera frame, or None without refinement.
@@ -43,6 +52,7 @@ class Evaluation:
     index: np.ndarray
     joints: np.ndarray | None = None
     vertices: np.ndarray | None = None
+    mirrored: np.ndarray | None = None
     gt_joints: np.ndarray | None = None
     gt_vertices: np.ndarray | None = None
     refined_joints: np.ndarray | None = None
@@ -129,7 +139,7 @@ def evaluate(
             _add_hands(columns, refined, REFINED)
         if prediction.heatmap_keypoints is not None:
             columns.add("heatmap", prediction.heatmap_keypoints[-1])
-        for name in ("gt_joints", "gt_vertices", "gt_keypoints_2d", "confidence"):
+        for name in ("gt_joints", "gt_vertices", "gt_keypoints_2d", "confidence", "mirrored"):
             columns.add(name, getattr(batch, name))
         columns.add("detected", batch.keypoints_2d)
     columns = columns.gathered(processes)
@@ -144,6 +154,7 @@ def evaluate(
     return Evaluation(
         metrics=processes.share(figures),
         index=columns.get("index").astype(int),
+        mirrored=None if (mirrored := columns.get("mirrored")) is None else mirrored > 0,
         **{name: columns.get(name) for name in arrays},
     )
 
@@ -166,14 +177,26 @@ def _metrics_3d(columns: _Columns, prefix: str, scale_joint: int) -> dict[str, f
 def _metrics_2d(columns: _Columns) -> dict[str, float]:
     truth = columns.get("gt_keypoints_2d")
     if truth is None:
-        return {}
+        return _distances_to_detector(columns)
     figures = {}
-    sources = {"keypoints_2d": "keypoints_px", f"{REFINED}keypoints_2d": f"{REFINED}keypoints_px"}
-    for source, name in (sources | {"heatmap": "heatmap_px"}).items():
+    for source, name in SOURCES_2D.items():
         if (found := columns.get(source)) is not None:
-            figures[name] = keypoint_error_px(truth, found)
+            figures[f"{name}_px"] = keypoint_error_px(truth, found)
     detected, confidence = columns.get("detected"), columns.get("confidence")
     if detected is not None and confidence is not None and (confidence > 0).any():
         seen = confidence > 0
         figures["detector_px"] = float(np.linalg.norm(detected - truth, axis=-1)[seen].mean())
     return figures
+
+
+def _distances_to_detector(columns: _Columns) -> dict[str, float]:
+    """Mean distances of predicted keypoints to detected ones, missed ones left out."""
+    detected, confidence = columns.get("detected"), columns.get("confidence")
+    if detected is None or not (confidence > 0).any():
+        return {}
+    distances = {
+        name: np.linalg.norm(found - detected, axis=-1)[confidence > 0]
+        for source, name in SOURCES_2D.items()
+        if (found := columns.get(source)) is not None
+    }
+    return {f"{name}_to_detector_px": float(values.mean()) for name, values in distances.items()}

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from s2hand.config import Config
 from s2hand.data import (
     AugmentationConfig,
     CombinedDataset,
+    FolderDataset,
     FreiHandDataset,
     HandDataset,
     TolerantDataset,
 )
 from s2hand.data.errors import require_folder
+from s2hand.data.intrinsics import StatedCamera
 from s2hand.data.shard_index import shard_folders
 from s2hand.data.shards import LAYOUT as SHARDS_LAYOUT
 from s2hand.data.shards import ShardDataset
@@ -68,6 +72,15 @@ def evaluation_datasets(config: Config) -> dict[str, HandDataset]:
     }
 
 
+def dataset_summaries(dataset: HandDataset | CombinedDataset | TolerantDataset) -> list[str]:
+    """What the user should know of a dataset: a line for each folder of own pictures in it."""
+    if isinstance(dataset, TolerantDataset):
+        return dataset_summaries(dataset.dataset)
+    if isinstance(dataset, CombinedDataset):
+        return [line for part in dataset.datasets for line in dataset_summaries(part)]
+    return [dataset.summary()] if isinstance(dataset, FolderDataset) else []
+
+
 def _dataset(
     config: Config,
     name: str,
@@ -77,7 +90,13 @@ def _dataset(
     augment: AugmentationConfig | None,
 ) -> HandDataset:
     """One dataset's training or evaluation split; ``labels`` None reads joints and vertices if there."""
-    builders = {"FreiHand": _freihand, "Synthetic": _synthetic, "HO3D": _ho3d, "Shards": _shards}
+    builders = {
+        "FreiHand": _freihand,
+        "Synthetic": _synthetic,
+        "HO3D": _ho3d,
+        "Shards": _shards,
+        "Folder": _folder,
+    }
     return builders[name](config, training, labels, augment)
 
 
@@ -176,6 +195,28 @@ def _shards(
         for folder in folders
     ]
     return parts[0] if len(parts) == 1 else CombinedDataset(parts)
+
+
+def _folder(config: Config, training: bool, labels: set[str] | None, augment) -> FolderDataset:
+    stated = StatedCamera(config.folder_focal, None if config.folder_K is None else np.array(config.folder_K))
+    if labels is None:
+        labels = set() if config.folder_labels is None else {"joints", "vertices"}
+    return FolderDataset(
+        config.folder_base_path,
+        "training" if training else "evaluation",
+        detections=config.folder_detections or "auto",
+        image_size=config.image_size,
+        augment=augment,
+        labels=labels,
+        labels_file=config.folder_labels,
+        stated=stated,
+        margin=config.folder_crop_margin,
+        min_confidence=config.folder_min_confidence,
+        min_joints=config.folder_min_joints,
+        val_share=config.folder_val_share,
+        controlled_size=_limit(config, training),
+        seed=config.seed,
+    )
 
 
 def _limit(config: Config, training: bool) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,11 @@ from s2hand.engine.evaluator import Evaluation, evaluate
 from s2hand.engine.precision import resolve_channels_last, resolve_precision
 from s2hand.engine.refine import REFINEMENT_LOSSES, HandRefiner
 from s2hand.engine.reporting import RunRecorder, SilentRecorder
-from s2hand.engine.submission import write_submission
 from s2hand.engine.trainer import Progress, Trainer
-from s2hand.experiment.datasets import evaluation_datasets
+from s2hand.experiment.datasets import dataset_summaries, evaluation_datasets
 from s2hand.experiment.network import build_network, load_pretrained
 from s2hand.experiment.panels import write_panels
+from s2hand.experiment.predictions import write_predictions
 from s2hand.experiment.table import evaluation_table
 from s2hand.experiment.training import build_trainer
 from s2hand.hand import HandModel, load_hand_model
@@ -31,7 +30,6 @@ from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.metrics import DEFAULT_SCALE_JOINT, FREIHAND_SCALE_JOINT
 from s2hand.models import HandNet
 
-SUBMISSION_FORMATS = {"FreiHand": "freihand", "Synthetic": "freihand", "HO3D": "ho3d", "Shards": "freihand"}
 SCALE_JOINTS = {"HO3D": FREIHAND_SCALE_JOINT}
 """HO-3D's official st_ figures scale by the middle finger's first joint. Other datasets keep the official
 script's joint number, so that a run's figures equal those of ``s2hand score``."""
@@ -77,7 +75,8 @@ class Experiment:
             self.val_datasets = evaluation_datasets(config)
             torch.manual_seed(config.seed)
             self.model: HandNet = build_network(config, self.hand_model, self.say)
-        for line in load_pretrained(config, self.model):
+        summaries = [line for dataset in self.val_datasets.values() for line in dataset_summaries(dataset)]
+        for line in (*summaries, *load_pretrained(config, self.model)):
             self.say(line)
         if processes.rank:  # the same first weights everywhere, but dropout of each process's own
             torch.manual_seed(config.seed + processes.rank)
@@ -150,7 +149,7 @@ class Experiment:
                 step=progress.step,
             )
             if self.processes.is_main:
-                self._write_predictions(name, found)
+                write_predictions(self.config.run_dir / "predictions" / name, name, dataset, found)
                 write_panels(self, name, dataset, recorder, progress)
         self.say(evaluation_table(self.evaluations, f"after epoch {progress.epoch}"))
         return next(iter(self.evaluations.values())).metrics
@@ -191,22 +190,6 @@ class Experiment:
             rank=processes.rank,
             world_size=processes.size,
         )
-
-    def _write_predictions(self, name: str, found: Evaluation) -> None:
-        folder = self.config.run_dir / "predictions" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "metrics.json").write_text(json.dumps(found.metrics, indent=2) + "\n")
-        if found.joints is not None:
-            write_submission(
-                folder / "pred.json", found.joints, found.vertices, dataset=SUBMISSION_FORMATS[name]
-            )
-        if found.refined_joints is not None:
-            write_submission(
-                folder / "refined" / "pred.json",
-                found.refined_joints,
-                found.refined_vertices,
-                dataset=SUBMISSION_FORMATS[name],
-            )
 
 
 def run(config: Config, say=print) -> RunResult:

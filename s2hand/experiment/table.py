@@ -16,6 +16,8 @@ TABLE_COLUMNS = {
     "keypoints_px": "2D error px",
     "heatmap_px": "2D branch px",
     "detector_px": "detector px",
+    "keypoints_to_detector_px": "2D px from detector",
+    "heatmap_to_detector_px": "2D branch px from detector",
 }
 
 

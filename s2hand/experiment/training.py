@@ -16,7 +16,7 @@ from s2hand.engine.ema import WeightAverage
 from s2hand.engine.reporting import RunRecorder
 from s2hand.engine.schedule import LearningRate, build_optimizer
 from s2hand.engine.trainer import Trainer, TrainSettings
-from s2hand.experiment.datasets import training_dataset
+from s2hand.experiment.datasets import dataset_summaries, training_dataset
 from s2hand.experiment.network import network_sizes, trained_modules
 from s2hand.hand import HandModel
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
@@ -48,6 +48,8 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         for name in ("backbone", "keypoint_net"):
             if (module := getattr(experiment.model, name)) is not None:
                 module.compile()
+    for line in dataset_summaries(dataset):
+        experiment.say(line)
     places = f"{processes.size} processes on " if processes.size > 1 else ""
     experiment.say(
         f"training {', '.join(sorted(trained))} on {len(dataset):,} images with "
@@ -78,7 +80,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         device=experiment.device,
         # A published checkpoint may have brought sizes of its own: without them no one could rebuild it.
         describe=json.loads(config.to_json()) | network_sizes(config, say=lambda line: None),
-        best_metric="heatmap_px" if config.task == "hm_train" else "pa_mpjpe",
+        best_metric=_best_metric(config),
         average=WeightAverage(experiment.model, config.ema_decay) if config.ema_decay else None,
         processes=processes,
         file_of=dataset.image_path,
@@ -100,6 +102,14 @@ def build_objective(config: Config, hand_model: HandModel, processes: Processes 
         photometric_background=config.photometric_background,
         average_total=processes.mean if processes.size > 1 else None,
     )
+
+
+def _best_metric(config: Config) -> str:
+    """What the best checkpoint is the best in; without labels, agreement with the detections."""
+    labelled = config.val_datasets[:1] != ("Folder",) or config.folder_labels is not None
+    if config.task == "hm_train":
+        return "heatmap_px" if labelled else "heatmap_to_detector_px"
+    return "pa_mpjpe" if labelled else "keypoints_to_detector_px"
 
 
 def _learning_rate(config: Config) -> LearningRate:
