@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,7 @@ class RunRecorder:
         line = {"kind": kind, "epoch": epoch, "step": step, "time": round(time.time(), 3)}
         # JSON has no NaN: a figure that is not finite is written as null.
         line |= {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        with open(self.folder / "metrics.jsonl", "a") as file:
-            file.write(json.dumps(line) + "\n")
+        _append_line(self.folder / "metrics.jsonl", json.dumps(line))
         if self._writer:
             for name, value in numbers.items():
                 self._writer.add_scalar(f"{kind}/{name}", value, step)
@@ -90,6 +90,16 @@ class SilentRecorder(RunRecorder):
     def picture(self, name: str, rgb: np.ndarray, *, step: int) -> Path:
         """Does nothing; returns where the main process writes."""
         return self.folder / "pictures" / f"{name}.jpg"
+
+
+def _append_line(path: Path, text: str) -> None:
+    """Appends a line in one write, so that a kill leaves all of it or none; begins anew after a torn one."""
+    with open(path, "a+b", buffering=0) as file:
+        torn = False
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            torn = file.read(1) != b"\n"
+        file.write(b"\n" * torn + text.encode() + b"\n")
 
 
 def read_metrics(folder: Path | str) -> list[dict[str, Any]]:
