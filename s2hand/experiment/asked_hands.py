@@ -75,12 +75,15 @@ class AskedHands:
             header = PhotoHeader(photo.shape[1], photo.shape[0], None)
         K, source = choose_camera(header, stated=StatedCamera(K=self.cameras[index]))
         keypoints, confidence = self.keypoints[index], self.confidence[index]
+        size = header.width, header.height
+        square, looked_at = find_square(size, self.boxes[index], keypoints, confidence)
         return HandView(
             photo=photo,
             K=K,
             focal_source=CALLERS_SOURCE.get(source, source),
             hand=self.hands[index],
-            square=find_square((header.width, header.height), self.boxes[index], keypoints, confidence),
+            square=square,
+            looked_at=looked_at,
             keypoints=keypoints,
             confidence=confidence,
         )

@@ -35,6 +35,7 @@ class HandView:
         focal_source: where its focal length comes from.
         hand: "left" or "right".
         square: (left, top, side) px of the photo: where to look; it may reach over the border.
+        looked_at: what the square is about: "box", "keypoints" or "whole picture".
         keypoints: (21, 2) px of the photo, detected, or None.
         confidence: (21,) of them, 0 where missed; or None.
     """
@@ -44,6 +45,7 @@ class HandView:
     focal_source: str
     hand: str
     square: tuple[float, float, float]
+    looked_at: str
     keypoints: np.ndarray | None = None
     confidence: np.ndarray | None = None
 
@@ -106,7 +108,7 @@ def find_square(
     keypoints: np.ndarray | None = None,
     confidence: np.ndarray | None = None,
     margin: float = DEFAULT_MARGIN,
-) -> tuple[float, float, float]:
+) -> tuple[tuple[float, float, float], str]:
     """Where to look for a hand: about its box, else about its keypoints, else in the whole photo.
 
     Args:
@@ -117,16 +119,16 @@ def find_square(
         margin: see :func:`s2hand.data.crops.square_around_box`; the whole photo gets none.
 
     Returns:
-        Left, top and side in pixels.
+        Left, top and side in pixels; and which of these it was, as :attr:`HandView.looked_at`.
 
     Raises:
         DatasetError: the box has no extent.
     """
     if box is not None and not np.isnan(box).any():
-        return square_around_box(box, margin)
+        return square_around_box(box, margin), "box"
     if keypoints is not None:
         try:
-            return square_around_keypoints(keypoints, confidence, margin, FOUND_CONFIDENCE)
+            return square_around_keypoints(keypoints, confidence, margin, FOUND_CONFIDENCE), "keypoints"
         except DatasetError:  # hardly any joint was found: look everywhere
             pass
-    return square_around_box(np.array([0, 0, *size], np.float64), margin=0)
+    return square_around_box(np.array([0, 0, *size], np.float64), margin=0), "whole picture"

@@ -16,6 +16,9 @@ from s2hand.structures import HandParameters, HandPrediction
 STAGED_FIELDS = ("heatmap_keypoints",)
 """Fields whose first dimension counts stages, the second samples."""
 
+SHARED_FIELDS = ("right_faces",)
+"""Fields that are the same for all samples."""
+
 
 @dataclass(frozen=True)
 class Reconstruction(HandPrediction):
@@ -30,6 +33,7 @@ class Reconstruction(HandPrediction):
         hands: "left" or "right" of each.
         image_sizes: (width, height) px of each photo.
         focal_sources: where each focal length comes from: given, EXIF, default, or detections file.
+        looked_at: what each square was about: "box", "keypoints" or "whole picture".
         refined: whether each was fitted to keypoints.
         right_faces: (F, 3) vertex numbers of a right hand, counter-clockwise from outside.
     """
@@ -38,11 +42,16 @@ class Reconstruction(HandPrediction):
     hands: tuple[str, ...] = ()
     image_sizes: tuple[tuple[int, int], ...] = ()
     focal_sources: tuple[str, ...] = ()
+    looked_at: tuple[str, ...] = ()
     refined: tuple[bool, ...] = ()
     right_faces: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.hands)
+
+    def __getitem__(self, chosen: slice) -> Reconstruction:
+        """Some of the hands."""
+        return _part(self, chosen)
 
     def faces(self, index: int) -> Tensor:
         """(F, 3) vertex numbers of one hand, counter-clockwise from outside: a left hand's turn round."""
@@ -65,6 +74,7 @@ class Reconstruction(HandPrediction):
             hand=self.hands[index],
             K=_array(self.K[index]),
             focal_source=self.focal_sources[index],
+            looked_at=self.looked_at[index],
             vertices=_array(self.vertices[index]),
             joints=_array(self.joints[index]),
             keypoints_2d=_array(self.keypoints_2d[index]),
@@ -79,20 +89,46 @@ class Reconstruction(HandPrediction):
 
 def concatenated(parts: Sequence[Reconstruction]) -> Reconstruction:
     """The hands of several batches, one after the other."""
+    return _merged(parts)
+
+
+def joined_parameters(parts: Sequence[HandParameters]) -> HandParameters:
+    """The parameters of several batches of hands, one after the other."""
+    return _merged(parts)
+
+
+def _merged(parts: Sequence) -> Reconstruction | HandParameters:
+    """Joins structs of one kind field by field."""
     values = {}
-    for field in fields(Reconstruction):
+    for field in fields(parts[0]):
         pieces = [getattr(part, field.name) for part in parts]
-        if field.name == "right_faces" or pieces[0] is None:
+        if field.name in SHARED_FIELDS or pieces[0] is None:
             values[field.name] = pieces[0]
         elif isinstance(pieces[0], HandParameters):
-            values[field.name] = HandParameters(
-                **{name: torch.cat([getattr(piece, name) for piece in pieces]) for name in vars(pieces[0])}
-            )
+            values[field.name] = _merged(pieces)
         elif isinstance(pieces[0], Tensor):
-            values[field.name] = torch.cat(pieces, 1 if field.name in STAGED_FIELDS else 0)
+            values[field.name] = torch.cat(pieces, _sample_axis(field.name))
         else:
             values[field.name] = sum(pieces, ())
-    return Reconstruction(**values)
+    return type(parts[0])(**values)
+
+
+def _part(struct: Reconstruction | HandParameters, chosen: slice) -> Reconstruction | HandParameters:
+    """Some samples of a struct."""
+    values = {}
+    for field in fields(struct):
+        value = getattr(struct, field.name)
+        if field.name in SHARED_FIELDS or value is None:
+            values[field.name] = value
+        elif isinstance(value, HandParameters):
+            values[field.name] = _part(value, chosen)
+        else:
+            values[field.name] = value[:, chosen] if _sample_axis(field.name) else value[chosen]
+    return type(struct)(**values)
+
+
+def _sample_axis(name: str) -> int:
+    return 1 if name in STAGED_FIELDS else 0
 
 
 def _array(value: Tensor) -> np.ndarray:

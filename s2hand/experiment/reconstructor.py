@@ -109,6 +109,7 @@ class HandReconstructor:
         Raises:
             S2HandError: a picture cannot be read, numbers do not match, or there is nothing to refine with.
         """
+        self.check_refinement(refine, detections=keypoints is not None)
         asked = AskedHands(images, K, hand, boxes, keypoints, confidence)
         parts = []
         for start in range(0, len(asked), self.batch_size):
@@ -131,9 +132,6 @@ class HandReconstructor:
             refine: fit each to its keypoints, or else to the network's 2D branch; hands with neither stay as
                 the network says.
             adjust: changes the parameters at last, as a filter over time does.
-
-        Raises:
-            S2HandError: no hand has anything to be refined with.
         """
         model, device = self.network.model, self.network.device
         seen = [network_view(view, self.network.image_size) for view in views]
@@ -150,6 +148,22 @@ class HandReconstructor:
             hand = model.place_hand(adjust(prediction.parameters), batch.K)
             prediction = replace(prediction, **hand)
         return self._in_photos(prediction.to("cpu"), views, seen, refined)
+
+    def check_refinement(self, refine: bool, *, detections: bool) -> None:
+        """Refuses a refinement that could not happen.
+
+        Args:
+            refine: whether it is asked for.
+            detections: whether there are detected keypoints.
+
+        Raises:
+            S2HandError: there is nothing to refine with.
+        """
+        if refine and not detections and self.network.model.keypoint_net is None:
+            raise S2HandError(
+                f"nothing to refine with: the network of {self.network.path} has no 2D branch, and there are "
+                "no detected keypoints; give detections, or leave refinement out"
+            )
 
     def _parts(self, refine: bool) -> set[str]:
         """What to ask of the network: the 2D branch only where it is wanted, or runs anyway for the hand."""
@@ -196,6 +210,7 @@ class HandReconstructor:
             hands=tuple(view.hand for view in views),
             image_sizes=tuple(view.size for view in views),
             focal_sources=tuple(view.focal_source for view in views),
+            looked_at=tuple(view.looked_at for view in views),
             refined=refined,
             right_faces=self.right_faces,
         )

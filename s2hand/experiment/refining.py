@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from s2hand.engine.refine import HandRefiner
-from s2hand.errors import S2HandError
 from s2hand.experiment.hand_views import NetworkView
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
 
@@ -27,17 +26,12 @@ def refine_hands(
 
     Returns:
         The prediction, and whether each hand was refined.
-
-    Raises:
-        S2HandError: there is not one hand to refine.
     """
     targets = [_target(view, prediction, row) for row, view in enumerate(seen)]
     rows = [row for row, target in enumerate(targets) if target is not None]
+    refined = tuple(target is not None for target in targets)
     if not rows:
-        raise S2HandError(
-            "nothing to refine with: the network has no 2D branch, and there are no detected keypoints; give "
-            "detections, or leave refinement out"
-        )
+        return prediction, refined
     keypoints, confidence = zip(*(targets[row] for row in rows), strict=True)
     target = HandBatch(
         image=batch.image[rows],
@@ -53,7 +47,7 @@ def refine_hands(
         merged[name] = value.float().clone()
         merged[name][rows] = getattr(fitted, name)
     hand = refiner.place_hand(HandParameters(**merged), batch.K)
-    return replace(prediction, **hand), tuple(target is not None for target in targets)
+    return replace(prediction, **hand), refined
 
 
 def _target(view: NetworkView, prediction: HandPrediction, row: int) -> tuple[Tensor, Tensor] | None:

@@ -25,6 +25,7 @@ class ExportedHand:
         hand: "left" or "right".
         K: (3, 3) camera matrix in pixels of the upright photo.
         focal_source: where its focal length comes from.
+        looked_at: what the network was shown: the square about a "box", about "keypoints", "whole picture".
         vertices: (V, 3) metres, camera frame.
         joints: (21, 3) metres, camera frame, FreiHAND order.
         keypoints_2d: (21, 2) px, ``joints`` projected with K.
@@ -41,6 +42,7 @@ class ExportedHand:
     hand: str
     K: np.ndarray
     focal_source: str
+    looked_at: str
     vertices: np.ndarray
     joints: np.ndarray
     keypoints_2d: np.ndarray

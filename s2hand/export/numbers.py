@@ -43,8 +43,8 @@ MODEL_NOTE = (
     "right hand; for a left one change the sign of x of the result"
 )
 
-SIGNIFICANT_DECIMALS = 7
-"""Of the JSON: a tenth of a micrometre, a ten-thousandth of a millionth of a pixel; float32 holds no more."""
+DECIMALS = 7
+"""Of the JSON: a tenth of a micrometre; float32 holds no more."""
 
 
 def hand_as_dict(hand: ExportedHand) -> dict[str, Any]:
@@ -56,6 +56,7 @@ def hand_as_dict(hand: ExportedHand) -> dict[str, Any]:
         "hand": hand.hand,
         "refined": hand.refined,
         "focal_source": hand.focal_source,
+        "looked_at": hand.looked_at,
         "K": hand.K,
         "keypoints_2d": hand.keypoints_2d,
         "joints": hand.joints,
@@ -114,5 +115,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, np.ndarray):
-        return np.round(value.astype(np.float64), SIGNIFICANT_DECIMALS).tolist()
+        return np.round(value.astype(np.float64), DECIMALS).tolist()
     return value

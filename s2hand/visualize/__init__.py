@@ -9,6 +9,7 @@ from s2hand.visualize.drawing import FINGER_COLORS, draw_keypoints, overlay_mesh
 from s2hand.visualize.hero import hero_strip
 from s2hand.visualize.page import Figure, Table, write_page
 from s2hand.visualize.panels import evaluation_panel, panel_titles
+from s2hand.visualize.photo import Overlay, hand_window
 from s2hand.visualize.pictures import composite, to_picture, write_png
 from s2hand.visualize.sheets import contact_sheet, evaluation_sheet, tile_row
 from s2hand.visualize.text import draw_badge, draw_text
@@ -19,6 +20,7 @@ __all__ = [
     "FINGER_COLORS",
     "Curve",
     "Figure",
+    "Overlay",
     "Table",
     "ViewerMesh",
     "composite",
@@ -29,6 +31,7 @@ __all__ = [
     "evaluation_panel",
     "evaluation_sheet",
     "filmstrip",
+    "hand_window",
     "hero_strip",
     "overlay_mesh",
     "panel_titles",

@@ -1,0 +1,111 @@
+"""The sub-commands that use a trained network: predict, export-onnx."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+UNREADABLE_PICTURES = 3
+"""Exit code of a prediction that left out pictures which could not be read, as `detect` has it."""
+
+
+def _checkpoint_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="a .pt file or a run's folder; or a published .t7, or converted .safetensors",
+    )
+    command.add_argument(
+        "--hand-model",
+        metavar="FILE",
+        help='"generic" or a MANO file (default: the one that the network was trained with)',
+    )
+
+
+def predict_arguments(command: argparse.ArgumentParser) -> None:
+    _checkpoint_argument(command)
+    command.add_argument("images", metavar="IMAGES", nargs="+", help="folders, patterns, pictures and videos")
+    command.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+    command.add_argument(
+        "--detections", metavar="FILE", help="what `s2hand detect` found: where the hands are"
+    )
+    command.add_argument(
+        "--hand",
+        choices=("left", "right", "auto"),
+        default="auto",
+        help="which hands these are; auto: as in the detections, else right (%(default)s)",
+    )
+    camera = command.add_mutually_exclusive_group()
+    camera.add_argument("--focal", type=float, metavar="PX", help="focal length of all pictures, in pixels")
+    camera.add_argument(
+        "--K", type=float, nargs=4, metavar=("FX", "FY", "CX", "CY"), help="camera of all pictures, in pixels"
+    )
+    command.add_argument(
+        "--formats",
+        metavar="LIST",
+        default="overlay,glb,json,npz",
+        help="what to write, of overlay,mask,glb,obj,ply,json,npz (%(default)s)",
+    )
+    command.add_argument(
+        "--unlit", action="store_true", help=".glb: show the skin's own colour, without light"
+    )
+    command.add_argument(
+        "--refine", action="store_true", help="fit the hands to the detections, or else to the 2D branch"
+    )
+    command.add_argument(
+        "--no-smooth", dest="smooth", action="store_false", help="videos: do not steady the hands over time"
+    )
+    command.add_argument("--batch", type=int, metavar="N", default=16, help="hands at once (%(default)s)")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index> (%(default)s)")
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """Reconstruct the hands of pictures and videos: overlays, meshes, numbers."""
+    from s2hand.experiment.predict import PredictSettings
+    from s2hand.experiment.predict import predict as predict_hands
+
+    settings = PredictSettings(
+        detections=arguments.detections,
+        hand=arguments.hand,
+        focal=arguments.focal,
+        K=None if arguments.K is None else tuple(arguments.K),
+        formats=tuple(name.strip() for name in arguments.formats.split(",") if name.strip()),
+        unlit=arguments.unlit,
+        refine=arguments.refine,
+        smooth=arguments.smooth,
+    )
+    written = predict_hands(
+        arguments.checkpoint,
+        arguments.images,
+        arguments.out,
+        settings,
+        hand_model=arguments.hand_model,
+        device=arguments.device,
+        batch_size=arguments.batch,
+        note=lambda line: print(f"s2hand: note: {line}", file=sys.stderr),
+    )
+    for line in written.unreadable:
+        print(f"s2hand: left out: {line}", file=sys.stderr)
+    return UNREADABLE_PICTURES if written.unreadable else 0
+
+
+def onnx_arguments(command: argparse.ArgumentParser) -> None:
+    _checkpoint_argument(command)
+    command.add_argument("destination", metavar="OUT.onnx", help="the file to write")
+
+
+def export_onnx(arguments: argparse.Namespace) -> None:
+    """Write the network with its hand layer as ONNX, and check it against PyTorch."""
+    from s2hand.engine.onnx_export import OPSET
+    from s2hand.engine.onnx_export import export_onnx as write_onnx
+    from s2hand.experiment.trained import load_trained
+
+    network = load_trained(arguments.checkpoint, arguments.hand_model, device="cpu")
+    for line in network.notes:
+        print(f"s2hand: note: {line}", file=sys.stderr)
+    written = write_onnx(network.model, network.image_size, arguments.destination)
+    largest = max(written.differences.values())
+    print(
+        f"{written.path}: image (B, 3, {network.image_size}, {network.image_size}) and K (B, 3, 3) to "
+        f"{', '.join(written.outputs)}; opset {OPSET}; within {largest:.0e} of PyTorch"
+    )

@@ -1,0 +1,151 @@
+"""Which pictures to predict from, and where their hands are: by a detections file, or anywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from s2hand.data.detections import Detections
+from s2hand.data.errors import DatasetError
+from s2hand.data.intrinsics import StatedCamera, choose_camera
+from s2hand.data.photos import PhotoHeader, list_photos, read_photo, read_photo_header
+from s2hand.experiment.asked_hands import CALLERS_SOURCE
+from s2hand.experiment.hand_views import HandView, find_square
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class NamedPhoto:
+    """A picture.
+
+    Attributes:
+        path: the file.
+        name: relative to the folder it was found in, with "/", as in detections files.
+        stem: of the files that are written for it, without ending; no other picture has the same.
+    """
+
+    path: Path
+    name: str
+    stem: str
+
+
+def named_photos(sources: Sequence[str | Path]) -> list[NamedPhoto]:
+    """The pictures of folders, patterns and files.
+
+    Args:
+        sources: see :func:`s2hand.data.photos.list_photos`.
+
+    Returns:
+        Each picture once, in the order given.
+
+    Raises:
+        DatasetError: a source has no picture.
+    """
+    found: dict[Path, str] = {}
+    for source in sources:
+        source = Path(source).expanduser()
+        paths = list_photos(source)
+        root = source if source.is_dir() else Path(os.path.commonpath([path.parent for path in paths]))
+        for path in paths:
+            found.setdefault(path, path.relative_to(root).as_posix())
+    stems = [str(Path(name).with_suffix("")) for name in found.values()]
+    taken: set[str] = set()
+    photos = []
+    for (path, name), stem in zip(found.items(), stems, strict=True):
+        # a.jpg and a.png of one folder keep their endings; what still meets gets a number.
+        free = base = name if stems.count(stem) > 1 else stem
+        number = 2
+        while free in taken:
+            free, number = f"{base}_{number}", number + 1
+        taken.add(free)
+        photos.append(NamedPhoto(path, name, free))
+    return photos
+
+
+@dataclass(frozen=True)
+class HandFinder:
+    """Finds the hands of a picture: in a detections file, or one in the whole picture.
+
+    Attributes:
+        detections: with names, or None.
+        hand: "left" or "right" for all hands, or "auto": as detected, and right where nothing is known.
+        stated: camera of pictures that come without one.
+    """
+
+    detections: Detections | None = None
+    hand: str = AUTO
+    stated: StatedCamera = field(default_factory=StatedCamera)
+
+    def __post_init__(self):
+        if self.detections is not None and self.detections.names is None:
+            raise DatasetError("the detections file has no picture names: run `s2hand detect` again")
+
+    @cached_property
+    def _rows(self) -> dict[str, list[int]]:
+        """Name -> rows of the detections."""
+        rows: dict[str, list[int]] = {}
+        for row, name in enumerate(() if self.detections is None else self.detections.names):
+            rows.setdefault(name, []).append(row)
+        return rows
+
+    def views_of_file(self, photo: NamedPhoto) -> list[HandView]:
+        """Reads a picture and finds its hands.
+
+        Raises:
+            DatasetError: the picture cannot be read, or is not the one that was detected on.
+        """
+        return self.views(photo.name, read_photo(photo.path), read_photo_header(photo.path))
+
+    def views(self, name: str, pixels: np.ndarray, header: PhotoHeader) -> list[HandView]:
+        """The hands of a picture that was read: all that were detected, or one somewhere in it.
+
+        Args:
+            name: as in the detections.
+            pixels: (H, W, 3) uint8 RGB.
+            header: the picture's.
+
+        Raises:
+            DatasetError: it is not the picture that was detected on, or a camera or box is none.
+        """
+        return [self._view(row, name, pixels, header) for row in self._rows.get(name, [None])]
+
+    def _view(self, row: int | None, name: str, pixels: np.ndarray, header: PhotoHeader) -> HandView:
+        size = header.width, header.height
+        found = _row(self.detections, row)
+        if found.get("sizes") is not None and tuple(found["sizes"]) != size:
+            width, height = found["sizes"]
+            raise DatasetError(
+                f"{name} has {size[0]} x {size[1]} px, the detections are of {width} x {height}: detect again"
+            )
+        K, source = choose_camera(header, found.get("cameras"), self.stated)
+        hand = found.get("hands") or "right" if self.hand == AUTO else self.hand
+        keypoints, confidence = found.get("keypoints"), found.get("confidence")
+        square, looked_at = find_square(size, found.get("boxes"), keypoints, confidence)
+        return HandView(
+            photo=pixels,
+            K=K,
+            focal_source=CALLERS_SOURCE.get(source, source),
+            hand=hand,
+            square=square,
+            looked_at=looked_at,
+            keypoints=keypoints,
+            confidence=confidence,
+        )
+
+
+def _row(detections: Detections | None, row: int | None) -> dict:
+    """What a row of detections says; what it does not know is left out."""
+    if row is None:
+        return {}
+    names = ("keypoints", "confidence", "sizes", "boxes", "hands", "cameras")
+    columns = {name: getattr(detections, name) for name in names}
+    found = {name: column[row] for name, column in columns.items() if column is not None}
+    return {
+        name: value for name, value in found.items() if isinstance(value, str) or not np.isnan(value).any()
+    }
