@@ -10,7 +10,7 @@ import numpy as np
 
 from s2hand.data.errors import DatasetError, require_file
 from s2hand.data.json_files import read_json
-from s2hand.data.shard_records import ROLES, sample_key
+from s2hand.data.shard_records import LABELS, ROLES, sample_key
 from s2hand.data.tar_files import REMEDY
 
 FORMAT = "s2hand-shards-1"
@@ -85,7 +85,7 @@ def read_index(folder: str | Path) -> ShardIndex:
             sizes=tuple(int(shard["bytes"]) for shard in shards),
             sha256=tuple(str(shard["sha256"]) for shard in shards),
             counts=counts,
-            labels=frozenset(content["labels"]),
+            labels=_label_names(content["labels"]),
             detected=bool(content["detected"]),
             members={
                 role: _join_members([shard["members"][role] for shard in shards], counts) for role in ROLES
@@ -119,6 +119,13 @@ def _file_name(name: str) -> str:
     if Path(name).name != name:
         raise ValueError(f"{name!r} is not the name of a file")
     return name
+
+
+def _label_names(names: list[str]) -> frozenset[str]:
+    """Refuses what is no label."""
+    if not set(names) <= set(LABELS):
+        raise ValueError(f"labels must be among {', '.join(LABELS)}")
+    return frozenset(names)
 
 
 def _join_members(shards: list[dict[str, Any]], counts: tuple[int, ...]) -> Members:

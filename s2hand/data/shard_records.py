@@ -19,6 +19,8 @@ from s2hand.data.errors import DatasetError
 LABEL_FIELDS = ("joints", "vertices", "scale")
 """Fields of a record that are labels: a member of their own, never opened unless asked for."""
 
+LABELS = (*LABEL_FIELDS, "mask")
+
 PICTURE_FIELDS = {"image": "image_path", "mask": "mask_path"}
 """Members that are pictures, and the record's field that says where each lies."""
 

@@ -17,12 +17,11 @@ from s2hand.data.errors import DatasetError, require_folder
 from s2hand.data.ho3d import hand_crop
 from s2hand.data.orders import windowed_order
 from s2hand.data.shard_index import read_index
-from s2hand.data.shard_records import decode_fields
+from s2hand.data.shard_records import LABELS, decode_fields
 from s2hand.data.tar_files import REMEDY, TarMember
 from s2hand.data.transforms import AugmentationConfig
 
 LAYOUT = "the folder that `s2hand shard` wrote, holding training/ and evaluation/ with index.json and tars"
-LABELS = ("joints", "vertices", "mask", "scale")
 
 
 class ShardDataset(HandDataset):

@@ -9,12 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from fuzzing.mutate import Mutator, damage_bytes, damage_json, damage_pickle, inside_zip
 
 from s2hand.config import load_config
-from s2hand.data import Detections, read_detections, write_detections
+from s2hand.data import (
+    Detections,
+    HandDataset,
+    SampleRecord,
+    ShardDataset,
+    read_detections,
+    write_detections,
+    write_shards,
+)
 from s2hand.data.ho3d_meta import read_meta
 from s2hand.engine.checkpoint import read_checkpoint, write_checkpoint
 from s2hand.engine.published import convert_published, load_published_checkpoint, read_published
@@ -143,6 +152,35 @@ def _write_own(path: Path) -> None:
     write_checkpoint(path, {"model": {"a": torch.ones(3)}, "progress": {"epoch": 1}, "config": "{}"})
 
 
+class _TwoHands(HandDataset):
+    """The same made-up hand twice."""
+
+    def __init__(self, picture: Path):
+        super().__init__(image_size=8, augment=None, seed=0)
+        self.picture = picture
+
+    def __len__(self) -> int:
+        return 2
+
+    def record(self, index: int, random: np.random.Generator | None = None) -> SampleRecord:
+        points = np.ones((21, 3), np.float32)
+        found = {"keypoints_2d": points[:, :2], "confidence": points[:, 0], "photometric_weight": 1.0}
+        return SampleRecord(self.picture, np.eye(3), **found, scale=1.0)
+
+
+def _write_shards(path: Path) -> None:
+    picture = path.with_name("picture.png")
+    cv2.imwrite(str(picture), np.zeros((8, 8, 3), np.uint8))
+    write_shards(_TwoHands(picture), path.parent, progress=False)
+
+
+def _read_shards(path: Path) -> None:
+    """Every sample; which of them a damage hits does not matter."""
+    dataset = ShardDataset(path.parent, image_size=8)
+    for index in range(len(dataset)):
+        dataset[index]
+
+
 _ZIPPED_PICKLE = (damage_bytes, inside_zip(damage_pickle), inside_zip(damage_bytes))
 
 TARGETS = {
@@ -185,5 +223,7 @@ TARGETS = {
         lambda path: read_published(path.with_suffix(".safetensors")),
         (damage_json, damage_bytes),
     ),
+    "shards' index": Target("index.json", _write_shards, _read_shards, (damage_json, damage_bytes)),
+    "shard": Target("shard-000000.tar", _write_shards, _read_shards, (damage_bytes,)),
     "own checkpoint": Target("checkpoint_last.pt", _write_own, read_checkpoint, _ZIPPED_PICKLE),
 }
