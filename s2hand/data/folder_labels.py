@@ -48,9 +48,11 @@ def read_folder_labels(path: str | Path, names: Sequence[str]) -> FolderLabels:
         DatasetError: the file is missing or not such a list, or a hand has no label.
     """
     entries = read_json(path, remedy='set "folder_labels" to the JSON of true hands, or leave it out')
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in entries
+    ):
         raise DatasetError(f"{path}: expected a list of objects with name, joints and vertices")
-    row_of = {hand: row for row, hand in enumerate(_numbered([entry.get("name") for entry in entries]))}
+    row_of = {hand: row for row, hand in enumerate(_numbered([entry["name"] for entry in entries]))}
     try:
         chosen = [entries[row_of[hand]] for hand in _numbered(names)]
     except KeyError as missing:

@@ -87,8 +87,10 @@ def read_photo(path: str | PictureFile) -> np.ndarray:
             rgb = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=decoded)
             return UPRIGHT.get(orientation(read_exif(image)), lambda upright: upright)(rgb)
     try:
-        image.load()
-        return np.array(_to_rgb(ImageOps.exif_transpose(image), path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()
+            return np.array(_to_rgb(ImageOps.exif_transpose(image), path))
     except DatasetError:
         raise
     except Exception as error:  # damaged pictures fail in as many ways as there are decoders

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 from fuzzing.mutate import Mutator, damage_bytes, damage_json, damage_pickle, inside_zip
+from PIL import ExifTags, Image
 
 from s2hand.config import load_config
 from s2hand.data import (
@@ -24,7 +25,9 @@ from s2hand.data import (
     write_detections,
     write_shards,
 )
+from s2hand.data.folder_labels import read_folder_labels
 from s2hand.data.ho3d_meta import read_meta
+from s2hand.data.photos import read_photo, read_photo_header
 from s2hand.engine.checkpoint import read_checkpoint, write_checkpoint
 from s2hand.engine.published import convert_published, load_published_checkpoint, read_published
 from s2hand.engine.scoring import load_labels
@@ -64,6 +67,19 @@ def _write_detections(path: Path) -> None:
         ("a.jpg", "b.jpg"),
     )
     write_detections(path, found)
+
+
+def _write_photo(path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = 26
+    picture = np.random.default_rng(0).integers(0, 256, (12, 9, 3), np.uint8)
+    Image.fromarray(picture).save(path, exif=exif.tobytes())
+
+
+def _write_folder_labels(path: Path) -> None:
+    hand = {"name": "a.jpg", "joints": [[0, 0, 1]] * 21, "vertices": [[0, 0, 1]] * 778}
+    path.write_text(json.dumps([hand, hand]))
 
 
 def _write_prediction(path: Path) -> None:
@@ -191,6 +207,15 @@ TARGETS = {
         lambda path: path.write_text("[[[1,2,3],[4,5,6]]]"),
         load_labels,
         (damage_json,),
+    ),
+    "own photo, JPEG": Target("a.jpg", _write_photo, read_photo, (damage_bytes,)),
+    "own photo, PNG": Target("a.png", _write_photo, read_photo, (damage_bytes,)),
+    "own photo's header": Target("a.tif", _write_photo, read_photo_header, (damage_bytes,)),
+    "labels of own photos": Target(
+        "labels.json",
+        _write_folder_labels,
+        lambda path: read_folder_labels(path, ["a.jpg", "a.jpg"]),
+        (damage_json, damage_bytes),
     ),
     "prediction": Target("pred.json", _write_prediction, read_submission, (damage_json, damage_bytes)),
     "packed prediction": Target(
