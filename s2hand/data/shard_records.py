@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,28 @@ KEY_DIGITS = 8
 def sample_key(index: int) -> str:
     """What the names of a sample's members start with."""
     return f"{index:0{KEY_DIGITS}d}"
+
+
+class Member(NamedTuple):
+    """Ending of a member's name, and its content or the file to copy; both empty if it has none."""
+
+    suffix: str
+    content: bytes | Path
+
+
+def record_members(record: SampleRecord | None) -> dict[str, Member]:
+    """A sample's members by role; of a sample that cannot be read, only its number is kept."""
+    found = dict.fromkeys(ROLES, Member("", b""))
+    if record is None:
+        return found
+    found["annotations"] = Member(".json", encode_fields(record, labels=False))
+    found["image"] = Member(record.image_path.suffix.lower() or ".bin", record.image_path)
+    labels = encode_fields(record, labels=True)
+    if labels is not None:
+        found["labels"] = Member(".labels.json", labels)
+    if record.mask_path is not None:
+        found["mask"] = Member(f".mask{record.mask_path.suffix.lower()}", record.mask_path)
+    return found
 
 
 def encode_fields(record: SampleRecord, *, labels: bool) -> bytes | None:

@@ -7,7 +7,7 @@ import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tqdm import tqdm
 
@@ -17,8 +17,14 @@ from s2hand.data.images import read_image, read_mask
 from s2hand.data.json_files import write_json
 from s2hand.data.photos import read_photo
 from s2hand.data.shard_index import COLUMNS, FORMAT, INDEX
-from s2hand.data.shard_records import LABEL_FIELDS, PICTURE_FIELDS, ROLES, encode_fields, sample_key
-from s2hand.data.tar_files import new_tar
+from s2hand.data.shard_records import (
+    LABEL_FIELDS,
+    PICTURE_FIELDS,
+    ROLES,
+    record_members,
+    sample_key,
+)
+from s2hand.data.tar_files import END_BYTES, new_tar
 
 DEFAULT_MEGABYTES = 256.0
 """Size at which a new tar is begun: long enough to be read in one go, short enough to be moved about."""
@@ -133,10 +139,11 @@ def _is_current(shard: dict[str, Any], folder: Path, dataset: HandDataset, start
     try:
         if (folder / shard["file"]).stat().st_size != shard["bytes"]:
             return False
-        if start + shard["samples"] > len(dataset):
-            return False
+        rest = len(dataset) - start - shard["samples"]
+        if rest < 0 or (rest and shard["bytes"] - END_BYTES < shard["megabytes"] * MEGABYTE):
+            return False  # it would end elsewhere now
         for number in range(shard["samples"]):
-            for role, member in _members(_look_up(dataset, start + number)[0]).items():
+            for role, member in record_members(_look_up(dataset, start + number)[0]).items():
                 entry = {name: column[number] for name, column in shard["members"][role].items()}
                 content = member.content
                 if entry["suffix"] != member.suffix:
@@ -159,28 +166,6 @@ def _look_up(dataset: HandDataset, index: int) -> tuple[SampleRecord | None, str
         return None, str(error)
 
 
-class _Member(NamedTuple):
-    """Ending of a member's name, and its content or the file to copy; both empty if it has none."""
-
-    suffix: str
-    content: bytes | Path
-
-
-def _members(record: SampleRecord | None) -> dict[str, _Member]:
-    """A sample's members by role; of a sample that cannot be read, only its number is kept."""
-    found = dict.fromkeys(ROLES, _Member("", b""))
-    if record is None:
-        return found
-    found["annotations"] = _Member(".json", encode_fields(record, labels=False))
-    found["image"] = _Member(record.image_path.suffix.lower(), record.image_path)
-    labels = encode_fields(record, labels=True)
-    if labels is not None:
-        found["labels"] = _Member(".labels.json", labels)
-    if record.mask_path is not None:
-        found["mask"] = _Member(f".mask{record.mask_path.suffix.lower()}", record.mask_path)
-    return found
-
-
 def _write_shard(path: Path, dataset: HandDataset, start: int, megabytes: float) -> dict[str, Any]:
     """Writes one tar and returns its part of the index."""
     columns = {role: {name: [] for name in ("suffix", *COLUMNS)} for role in ROLES}
@@ -190,7 +175,7 @@ def _write_shard(path: Path, dataset: HandDataset, start: int, megabytes: float)
         while start + count < len(dataset) and (count == 0 or tar.offset < megabytes * MEGABYTE):
             index = start + count
             record, fault = _look_up(dataset, index)
-            for role, (suffix, content) in _members(record).items():
+            for role, (suffix, content) in record_members(record).items():
                 if isinstance(content, Path):
                     content, damage = _copy_picture(record, role)
                     fault = fault or damage

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from s2hand.data.errors import DatasetError
 
 MODE = 0o644
+END_BYTES = 2 * tarfile.BLOCKSIZE
 REMEDY = "write the shards with `s2hand shard`, or copy the folder again"
 
 
@@ -81,7 +82,7 @@ class TarWriter:
 
     def finish(self) -> None:
         """Writes the end marker."""
-        self._write(bytes(2 * tarfile.BLOCKSIZE))
+        self._write(bytes(END_BYTES))
 
     def _write(self, content: bytes) -> None:
         self.file.write(content)

@@ -20,7 +20,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 COLUMNS = 3
 CHART_WIDTH_IN, CHART_HEIGHT_IN = 4.2, 2.6
-LEGEND_ROW_IN = 0.28
+LEGEND_ROW_IN = 0.23
 LOG_RATIO = 30.0
 """Positive values that span more than this are drawn on a logarithmic axis."""
 

@@ -1,6 +1,7 @@
 """Shards hold what their source holds: every bit of every sample, in the same epoch, by the same number."""
 
 import json
+import shutil
 import tarfile
 from dataclasses import replace
 
@@ -177,6 +178,10 @@ def test_other_shards_are_replaced_only_when_told_to(source, tmp_path, freihand_
         with pytest.raises(DatasetError, match=r"other data or settings.*--overwrite"):
             write_shards(dataset, tmp_path, megabytes=megabytes, progress=False)
     assert contents(tmp_path) == before
+    write_shards(first_tar, tmp_path / "grown", megabytes=1.0, progress=False)
+    with pytest.raises(DatasetError, match="other data"):  # its tar has room for the next samples
+        write_shards(source, tmp_path / "grown", megabytes=1.0, progress=False)
+    shutil.rmtree(tmp_path / "grown")
     write_shards(other, tmp_path, overwrite=True, progress=False)
     assert len(ShardDataset(tmp_path)) == 4
     assert sorted(contents(tmp_path)) == ["index.json", "shard-000000.tar"]

@@ -31,41 +31,48 @@ def test_a_sound_installation_and_config_pass(config_file, capsys):
 
 
 @pytest.mark.parametrize(
-    ("target", "replacement", "check", "found"),
+    ("check", "target", "replacement", "found"),
     [
         (
+            "check_pictures",
             "rasterize",
-            lambda draw: lambda v, *a, **k: draw(v * 1.01, *a, **k),
-            "rasterizer, forward",
-            "off by",
+            lambda draw: lambda v, f, c, *a, **k: draw(v, f, c + 0.01, *a, **k),
+            "off by rgb",
         ),
+        ("check_pictures", "rasterize", lambda draw: lambda v, *a, **k: draw(v * 2, *a, **k), "another face"),
+        ("check_gradients", "rasterize", lambda draw: lambda v, *a, **k: draw(v.detach(), *a, **k), "off by"),
         (
-            "rasterize",
-            lambda draw: lambda v, *a, **k: draw(v.detach(), *a, **k),
-            "rasterizer, backward",
-            "off by",
-        ),
-        (
+            "check_hand",
             "ManoLayer",
             lambda layer: lambda model, n: layer(model, n, "s2hand"),
-            "hand layer",
             "off by joints",
         ),
         (
-            "Objective",
-            lambda build: lambda w, f, s: build({**w, "open_2dj": 1e38}, f, s),
-            "training step",
-            "finite",
+            "check_hand",
+            "load_hand_model",
+            lambda _: lambda name: 1 / 0,
+            "ZeroDivisionError: division by zero",
         ),
-        ("load_hand_model", lambda _: lambda name: 1 / 0, "hand layer", "ZeroDivisionError"),
+        (
+            "check_training_step",
+            "Objective",
+            lambda build: lambda weights, *rest: build({**weights, "open_2dj": 1e38}, *rest),
+            "not finite: total",
+        ),
+        (
+            "check_training_step",
+            "LOSSES",
+            lambda names: [name for name in names if name not in ("hm_integral", "kp_cons")],
+            "no gradient reaches keypoint_net",
+        ),
     ],
 )
-def test_each_fault_fails_its_check(monkeypatch, target, replacement, check, found):
+def test_each_fault_fails_its_check(monkeypatch, check, target, replacement, found):
     monkeypatch.setattr(self_test, target, replacement(getattr(self_test, target)))
-    failed = [done for done in self_test.self_test() if not done.passed]
-    assert f"{check} (cpu)" in {done.name for done in failed}
-    assert any(found in done.detail for done in failed)
-    assert all("\n" not in done.detail for done in failed)
+    done = self_test.run_check("name", lambda: getattr(self_test, check)(torch.device("cpu")))
+    assert not done.passed
+    assert found in done.detail
+    assert "\n" not in done.detail
 
 
 def test_faults_are_the_exit_code_and_json(monkeypatch, config_file, capsys):
