@@ -46,17 +46,12 @@ def build_hand_net(
         texture: with texture and light head; needs ``hand``.
         heatmaps: with the 2D branch.
         attention: let the 2D branch weigh the encoder's feature; needs ``hand`` and ``heatmaps``.
-        image_input: let the hand head read the encoder's feature.
-        keypoint_input: let the hand head read the 2D branch's keypoints; needs ``hand`` and ``heatmaps``.
-        backbone: a timm network, see :class:`Backbone`.
-        backbone_pretrained: with timm's weights, see :class:`Backbone`.
-        num_pca: components of the pose basis.
-        use_mean_shape: answer the mean shape.
+        image_input: let the hand head read the encoder's feature; ``keypoint_input`` the 2D branch's
+            keypoints, which needs ``hand`` and ``heatmaps``.
+        backbone: a timm network, see :class:`Backbone`; ``backbone_pretrained`` with timm's weights.
+        num_pca: components of the pose basis; ``use_mean_shape`` to answer the mean shape.
         fingertips: which vertices stand for the tips, see :class:`ManoLayer`.
-        hourglass_stacks: stages of the hourglass.
-        hourglass_depth: halvings of its map.
-        hourglass_modules: residual modules per path.
-        hourglass_features: its channels.
+        hourglass_stacks: stages of the hourglass; its other sizes are as :class:`StackedHourglass` says.
         hourglass_input_size: N, side in pixels to which images are padded for the hourglass. None: the
             smallest that holds the image and that the hourglass can halve evenly (256 for 224).
 
@@ -66,6 +61,38 @@ def build_hand_net(
     Raises:
         ValueError: if the values contradict each other or a part refuses its own.
     """
+    _check_parts(hand_model, hand, texture, heatmaps, attention, image_input, keypoint_input)
+    parts = {}
+    if hand:
+        parts["backbone"] = encoder = Backbone(backbone, backbone_pretrained)
+        width = encoder.feature_channels * image_input + RAY_FEATURES * keypoint_input
+        parts["hand_head"] = HandHead(width, num_pca, use_mean_shape=use_mean_shape)
+        parts["mano_layer"] = ManoLayer(hand_model, num_pca, fingertips)
+    if texture:
+        parts["texture_light_head"] = TextureLightHead(encoder.low_channels, len(hand_model.faces))
+    if heatmaps:
+        sizes = (hourglass_stacks, hourglass_depth, hourglass_modules, hourglass_features)
+        parts["keypoint_net"] = _keypoint_net(StackedHourglass(*sizes), hourglass_input_size, image_size)
+    if attention:
+        parts["attention"] = HeatmapAttention(encoder.feature_channels, hourglass_features)
+    return HandNet(renderer=renderer, image_input=image_input, keypoint_input=keypoint_input, **parts)
+
+
+def _keypoint_net(hourglass: StackedHourglass, input_size: int | None, image_size: int) -> KeypointNet:
+    """The 2D branch, by default with the smallest input that holds the image and can be halved evenly."""
+    fitting = -(-image_size // hourglass.size_multiple) * hourglass.size_multiple
+    return KeypointNet(hourglass, input_size or fitting)
+
+
+def _check_parts(
+    hand_model: HandModel | None,
+    hand: bool,
+    texture: bool,
+    heatmaps: bool,
+    attention: bool,
+    image_input: bool,
+    keypoint_input: bool,
+) -> None:
     if hand and hand_model is None:
         raise ValueError("a network with a hand needs hand_model: load one with load_hand_model('generic')")
     if texture and not hand:
@@ -78,18 +105,3 @@ def build_hand_net(
         raise ValueError("attention weighs the image feature, which image_input leaves out")
     if keypoint_input and not (hand and heatmaps):
         raise ValueError("keypoint_input gives the hand the 2D branch's keypoints: set hand and heatmaps")
-    parts = {}
-    if hand:
-        parts["backbone"] = encoder = Backbone(backbone, backbone_pretrained)
-        width = encoder.feature_channels * image_input + RAY_FEATURES * keypoint_input
-        parts["hand_head"] = HandHead(width, num_pca, use_mean_shape=use_mean_shape)
-        parts["mano_layer"] = ManoLayer(hand_model, num_pca, fingertips)
-    if texture:
-        parts["texture_light_head"] = TextureLightHead(encoder.low_channels, len(hand_model.faces))
-    if heatmaps:
-        hourglass = StackedHourglass(hourglass_stacks, hourglass_depth, hourglass_modules, hourglass_features)
-        fitting = -(-image_size // hourglass.size_multiple) * hourglass.size_multiple
-        parts["keypoint_net"] = KeypointNet(hourglass, hourglass_input_size or fitting)
-    if attention:
-        parts["attention"] = HeatmapAttention(encoder.feature_channels, hourglass_features)
-    return HandNet(renderer=renderer, image_input=image_input, keypoint_input=keypoint_input, **parts)
