@@ -50,7 +50,13 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         "--unlit", action="store_true", help=".glb: show the skin's own colour, without light"
     )
     command.add_argument(
-        "--refine", action="store_true", help="fit the hands to the detections, or else to the 2D branch"
+        "--refine",
+        type=int,
+        metavar="STEPS",
+        nargs="?",
+        const=150,
+        default=0,
+        help="fit the hands to the detections, or else to the 2D branch, in STEPS steps (%(const)s)",
     )
     command.add_argument(
         "--no-smooth", dest="smooth", action="store_false", help="videos: do not steady the hands over time"

@@ -12,6 +12,7 @@ from s2hand.data.detections import read_detections
 from s2hand.data.errors import DatasetError
 from s2hand.data.intrinsics import StatedCamera
 from s2hand.data.videos import is_video
+from s2hand.engine.refine import DEFAULT_STEPS
 from s2hand.experiment.hand_files import DEFAULT_FORMATS, HandFiles, versions_of
 from s2hand.experiment.photo_sources import AUTO, HandFinder, named_photos
 from s2hand.experiment.predict_photos import Predictions, predict_photos
@@ -30,7 +31,7 @@ class PredictSettings:
         K: fx, fy, cx, cy of them in pixels, or None.
         formats: what to write for pictures, see :mod:`s2hand.experiment.hand_files`.
         unlit: whether .glb files show the albedo as it is.
-        refine: fit the hands to the detections, or else to the network's 2D branch.
+        refine: steps of a fit of the hands to the detections, or else to the network's 2D branch; 0: none.
         smooth: steady the hands of videos over time.
     """
 
@@ -40,7 +41,7 @@ class PredictSettings:
     K: tuple[float, float, float, float] | None = None
     formats: tuple[str, ...] = DEFAULT_FORMATS
     unlit: bool = False
-    refine: bool = False
+    refine: int = 0
     smooth: bool = True
 
     def finder(self) -> HandFinder:
@@ -94,11 +95,17 @@ def predict(
     photos = [photo for photo in named_photos(sources) if not _lies_in(photo.path, out)]
     if not photos:
         raise DatasetError(f"all pictures lie in {out}, the folder for the results: name another folder")
-    reconstructor = HandReconstructor.from_checkpoint(checkpoint, hand_model, device, batch_size=batch_size)
+    reconstructor = HandReconstructor.from_checkpoint(
+        checkpoint,
+        hand_model,
+        device,
+        batch_size=batch_size,
+        refine_steps=settings.refine or DEFAULT_STEPS,
+    )
     for line in _notes(reconstructor, finder, settings):
         note(line)
     files = HandFiles(out, versions_of(reconstructor.network), settings.formats, settings.unlit)
-    options = {"refine": settings.refine, "progress": progress}
+    options = {"refine": settings.refine != 0, "progress": progress}
     still = [photo for photo in photos if not is_video(photo.path)]
     done = predict_photos(reconstructor, still, finder, files, **options)
     entries, unreadable = list(done.entries), list(done.unreadable)

@@ -91,7 +91,7 @@ def predict_photos(
     """
     reconstructor.check_refinement(refine, detections=finder.detections is not None)
     entries, unreadable = [], []
-    with tqdm(total=len(photos), unit="picture", disable=not progress) as bar:
+    with tqdm(total=len(photos), unit="picture", disable=not (progress and photos)) as bar:
         for chunk in _chunks(photos, finder, reconstructor.batch_size, unreadable):
             views = [view for _, found in chunk for view in found]
             hands = reconstructor.predict_views(views, refine=refine)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from untrained_checkpoint import E2E, SIZE, write_own
 
 import s2hand
 from s2hand.config import config_from_dict
@@ -17,44 +18,13 @@ from s2hand.data.intrinsics import DEFAULT_FOCAL_OVER_LONGER_SIDE
 from s2hand.engine.checkpoint import write_checkpoint
 from s2hand.engine.published import convert_published
 from s2hand.errors import S2HandError
-from s2hand.experiment.network import build_network, network_sizes
+from s2hand.experiment.network import network_sizes
 from s2hand.geometry.cameras import project_points
 from s2hand.geometry.mirror import mirror_camera, mirror_faces, mirror_keypoints, mirror_points
-from s2hand.hand import load_hand_model
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-SIZE = 64
 TOLERANCE = 1e-4
 """Metres: mirroring only changes the order in which numbers are added."""
-
-E2E = {
-    "train_datasets": ["Synthetic"],
-    "synthetic_base_path": "unused",
-    "losses": ["tsa_poses", "open_2dj", "hm_integral", "texture"],
-    "train_requires": ["joints", "verts", "textures", "lights", "heatmaps"],
-    "test_requires": ["joints", "verts"],
-    "image_size": SIZE,
-    "backbone": "test_resnet",
-    "hourglass_stacks": 1,
-    "hourglass_features": 16,
-    "hourglass_modules": 1,
-    "base_out_path": "unused",
-    "device": "cpu",
-}
-
-
-def write_own(path, **changes):
-    """A checkpoint of an untrained network whose answers depend on the picture; returns the network too."""
-    config = config_from_dict(E2E | changes)
-    torch.manual_seed(0)
-    model = build_network(config, load_hand_model("generic")).eval()
-    if model.hand_head is not None:
-        model.hand_head.rotation[-1].bias.data.copy_(torch.tensor([0.2, 0.3, -0.4]))
-        model.hand_head.trunk[0].weight.data *= 50
-        for layer in (model.hand_head.pose, model.hand_head.rotation):
-            layer[-1].weight.data.normal_(std=0.3)
-    write_checkpoint(path, {"model": model.state_dict(), "config": config.to_json()})
-    return model
 
 
 @pytest.fixture(scope="module")
