@@ -93,6 +93,33 @@ def interior_gradient(
 
 
 @wp.kernel
+def group_corners(
+    faces: wp.array2d(dtype=wp.int32),
+    corner_order: wp.array(dtype=wp.int64),
+    corner_start: wp.array(dtype=wp.int64),
+):
+    """One thread in all, for the CPU: sorts the faces' corners by vertex, by counting.
+
+    Writes:
+        corner_order: (3F,) see :func:`gather_vertices`; corners of vertices that there are not are left out.
+        corner_start: (V + 2,) likewise, with one entry to spare; the caller fills it with 0.
+    """
+    num_vertices = corner_start.shape[0] - 2
+    for corner in range(3 * faces.shape[0]):
+        vertex = faces[corner // 3, corner % 3]
+        if vertex >= 0 and vertex < num_vertices:
+            corner_start[vertex + 2] += wp.int64(1)
+    for vertex in range(num_vertices):
+        corner_start[vertex + 2] += corner_start[vertex + 1]
+    # While corners arrive, entry v + 1 stands where vertex v's next one goes: at last, where v + 1's begin.
+    for corner in range(3 * faces.shape[0]):
+        vertex = faces[corner // 3, corner % 3]
+        if vertex >= 0 and vertex < num_vertices:
+            corner_order[int(corner_start[vertex + 1])] = wp.int64(corner)
+            corner_start[vertex + 1] += wp.int64(1)
+
+
+@wp.kernel
 def gather_vertices(
     first_item: int,
     corner_order: wp.array(dtype=wp.int64),

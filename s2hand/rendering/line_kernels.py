@@ -1,68 +1,190 @@
 """Backward kernels that lay out, line by line, what the visibility gradient's scans read.
 
-Scanning needs, at every raster pixel, the upstream gradient G (rgb and alpha) and P = sum_c I_c G_c. G is
-kept at picture resolution, since all raster pixels of a picture pixel share it, and P as one plane per
-sample, so a scan reads contiguous memory. Both exist once per axis, the scanned coordinate last, for the
-lines that cross the mesh's rectangle. Lines are ``pitch`` floats long, S rounded up to a whole vector.
+Scanning needs, at every raster pixel, the side it shows, the upstream gradient G (rgb and alpha) and
+P = sum_c I_c G_c. G is kept at picture resolution, since all raster pixels of a picture pixel share it, sides
+and P as one plane per sample, so a scan reads contiguous memory. All exist once per axis, the scanned
+coordinate last, for the lines that cross the mesh's rectangle and where G is not zero.
+
+The picture is cut into tiles of ``tile`` x ``tile`` pixels, a vector each way.
 """
 
 import warp as wp
 
-from s2hand.rendering.geometry_kernels import Scene, shown_color
+from s2hand.rendering.geometry_kernels import Scene
+from s2hand.rendering.vectors import VECTORS
 
 wp.set_module_options({"enable_backward": False})
 
-LANES = 8
-"""Floats in a vector on common CPUs."""
+
+@wp.struct
+class Lines:
+    """What scans read, by scan line: the lines of axis 0 (columns), then those of axis 1 (rows).
+
+    ``pitch`` is S rounded up to whole tiles. Pixels beyond S are empty and have no upstream gradient.
+    """
+
+    tile: wp.int32
+    bounds: wp.array3d(dtype=wp.vec2i)  # (slots, 2, tiles) by axis and tile across: first and stop pixel
+    upstream: wp.array4d(dtype=float)  # (slots, 2 pitch, 4 channels, pitch)
+    products: wp.array4d(
+        dtype=float
+    )  # (slots, 2 pitch * samples, samples, pitch); [q, j]: P at j * samples + q
+    sides: wp.array4d(dtype=wp.int32)  # likewise
+
+
+IS_EMPTY = (
+    VECTORS
+    + """
+    const size_t size = grad_silhouette.shape[1], plane = size * size;
+    const float* planes[4] = {grad_rgb.data + item * 3 * plane, 0, 0, grad_silhouette.data + item * plane};
+    planes[1] = planes[0] + plane;
+    planes[2] = planes[1] + plane;
+    const int rows = wp::min(lanes, (int)size - first_row);
+    const int columns = wp::min(lanes, (int)size - first_column);
+    bool found = false;
+    for (const float* values : planes)
+        for (int row = first_row; row < first_row + rows; ++row) {
+            const float* line = values + row * size + first_column;
+            if (columns == lanes)
+                for (int x = 0; x < lanes; ++x) found |= line[x] != 0.0f;
+            else
+                for (int x = 0; x < columns; ++x) found |= line[x] != 0.0f;
+        }
+    return !found;
+"""
+)
+
+
+@wp.func_native(IS_EMPTY)
+def is_empty(
+    grad_rgb: wp.array4d(dtype=float),
+    grad_silhouette: wp.array3d(dtype=float),
+    item: int,
+    first_row: int,
+    first_column: int,
+) -> bool:
+    """Whether the upstream gradient is 0 in a whole tile."""
+    ...
 
 
 @wp.kernel
 def bound_lines(
     first_item: int,
+    scene: Scene,
     mesh: wp.array2d(dtype=wp.int32),
     grad_rgb: wp.array4d(dtype=float),
     grad_silhouette: wp.array3d(dtype=float),
-    bounds: wp.array2d(dtype=wp.vec2i),
+    lines: Lines,
 ):
-    """One thread per axis and picture line: where its upstream gradient is not zero.
+    """One thread per axis and row or column of tiles: where its upstream gradient is not zero.
 
     Args:
         mesh: (B, 4) see :func:`~s2hand.rendering.geometry_kernels.mesh_bounds`.
 
     Writes:
-        bounds: scratch (2 S, 2) first and stop, picture pixels: the lines of axis 0, then those of axis 1.
-            Lines outside the mesh's rectangle are left alone.
+        lines: ``bounds``; empty outside the mesh's rectangle.
     """
-    slot, axis, line = wp.tid()
+    slot, axis, number = wp.tid()
     item = first_item + slot
-    if line < mesh[item, 1 - axis] or line >= -mesh[item, 3 - axis]:
-        return
-    size = grad_silhouette.shape[1]
+    tile = lines.tile
+    across = number * tile
     first = wp.int32(0)
-    stop = wp.int32(size)
-    while first < stop and is_zero(grad_rgb, grad_silhouette, item, axis, line, first):
-        first += 1
-    while first < stop and is_zero(grad_rgb, grad_silhouette, item, axis, line, stop - 1):
-        stop -= 1
-    bounds[slot, axis * size + line] = wp.vec2i(first, stop)
+    stop = wp.int32(0)
+    if across + tile > mesh[item, 1 - axis] and across < -mesh[item, 3 - axis]:
+        stop = tile * lines.bounds.shape[2]
+    while first < stop and tile_is_empty(grad_rgb, grad_silhouette, item, axis, across, first):
+        first += tile
+    while first < stop and tile_is_empty(grad_rgb, grad_silhouette, item, axis, across, stop - tile):
+        stop -= tile
+    lines.bounds[slot, axis, number] = wp.vec2i(first, stop)
 
 
 @wp.func
-def is_zero(
+def tile_is_empty(
     grad_rgb: wp.array4d(dtype=float),
     grad_silhouette: wp.array3d(dtype=float),
     item: int,
     axis: int,
-    line: int,
-    position: int,
+    across: int,
+    along: int,
 ):
-    row = line
-    column = position
     if axis == 0:
-        row = position
-        column = line
-    g = upstream_at(grad_rgb, grad_silhouette, item, row, column)
-    return g[0] == 0.0 and g[1] == 0.0 and g[2] == 0.0 and g[3] == 0.0
+        return is_empty(grad_rgb, grad_silhouette, item, along, across)
+    return is_empty(grad_rgb, grad_silhouette, item, across, along)
+
+
+LAY_OUT = (
+    VECTORS
+    + """
+    const int size = grad_silhouette.shape[1], raster_size = size * samples;
+    const size_t plane = (size_t)size * size, pitch = lines.upstream.shape[3];
+    const float* planes[4] = {grad_rgb.data + item * 3 * plane, 0, 0, grad_silhouette.data + item * plane};
+    planes[1] = planes[0] + plane;
+    planes[2] = planes[1] + plane;
+    const int* sides = scene.face_index.data + (size_t)item * raster_size * raster_size;
+    const auto* colors = scene.face_colors.data + (size_t)item * scene.face_colors.shape[1];
+    float g[4][lanes][lanes] = {}, p[lanes][lanes];
+    int s[lanes][lanes];
+    const int rows = wp::min(lanes, size - row), columns = wp::min(lanes, size - column);
+    for (int channel = 0; channel < 4; ++channel)
+        for (int y = 0; y < rows; ++y)
+            for (int x = 0; x < columns; ++x)
+                g[channel][y][x] = planes[channel][(size_t)(row + y) * size + column + x];
+    // Where the rows of tile-sized arrays go: as they are to the rows' lines, transposed to the columns'.
+    auto store = [&](const auto& values, auto* base, size_t stride, size_t of_rows, size_t of_columns) {
+        auto* to_columns = base + of_columns + row;
+        auto* to_rows = base + of_rows + column;
+        if (for_rows)
+            for (int y = 0; y < lanes; ++y)
+                for (int x = 0; x < lanes; ++x) to_rows[y * stride + x] = values[y][x];
+        if (for_columns)
+            for (int x = 0; x < lanes; ++x)
+                for (int y = 0; y < lanes; ++y) to_columns[x * stride + y] = values[y][x];
+    };
+    const size_t first_line = slot * 2 * pitch, first_row_line = first_line + pitch + row;
+    for (int channel = 0; channel < 4; ++channel)
+        store(g[channel], lines.upstream.data, 4 * pitch, (first_row_line * 4 + channel) * pitch,
+            ((first_line + column) * 4 + channel) * pitch);
+    for (int i = 0; i < samples; ++i)
+        for (int j = 0; j < samples; ++j) {
+            for (int y = 0; y < lanes; ++y)
+                for (int x = 0; x < lanes; ++x) {
+                    int side = -1;
+                    if (has_faces && y < rows && x < columns) {
+                        const size_t raster_row = (row + y) * samples + i;
+                        side = sides[raster_row * raster_size + (column + x) * samples + j];
+                    }
+                    const wp::vec3 color = side < 0 ? scene.background : colors[side];
+                    s[y][x] = side;
+                    p[y][x] = color[0] * g[0][y][x] + color[1] * g[1][y][x] + color[2] * g[2][y][x]
+                        + (side < 0 ? 0.0f : g[3][y][x]);
+                }
+            const size_t of_rows = ((first_row_line * samples + i) * samples + j) * pitch;
+            const size_t of_columns = (((first_line + column) * samples + j) * samples + i) * pitch;
+            store(p, lines.products.data, samples * samples * pitch, of_rows, of_columns);
+            store(s, lines.sides.data, samples * samples * pitch, of_rows, of_columns);
+        }
+"""
+)
+
+
+@wp.func_native(LAY_OUT)
+def lay_out(
+    scene: Scene,
+    grad_rgb: wp.array4d(dtype=float),
+    grad_silhouette: wp.array3d(dtype=float),
+    item: int,
+    slot: int,
+    samples: int,
+    row: int,
+    column: int,
+    has_faces: bool,
+    for_rows: bool,
+    for_columns: bool,
+    lines: Lines,
+):
+    """Copies the tile at (row, column) to the lines that cross it."""
+    ...
 
 
 @wp.kernel
@@ -70,79 +192,38 @@ def prepare_lines(
     first_item: int,
     scene: Scene,
     mesh: wp.array2d(dtype=wp.int32),
-    bounds: wp.array2d(dtype=wp.vec2i),
-    block: int,
     grad_rgb: wp.array4d(dtype=float),
     grad_silhouette: wp.array3d(dtype=float),
-    upstream: wp.array4d(dtype=float),
-    products: wp.array4d(dtype=float),
+    lines: Lines,
 ):
-    """One thread per ``block`` picture rows: their part of the scan buffers, within the lines' bounds.
-
-    Writes:
-        upstream: scratch (2 S, 4 channels, pitch): the S picture lines of axis 0, then those of axis 1.
-        products: scratch (2 R, samples, pitch), likewise by raster line; [q, j] is P at j * samples + q.
-    """
-    slot, part = wp.tid()
+    """One thread per tile: writes its part of ``lines`` where the lines' bounds take it in."""
+    slot, i, j = wp.tid()
     item = first_item + slot
-    size = grad_silhouette.shape[1]
-    first_row = part * block
-    stop_row = wp.min(first_row + block, size)
-    samples = scene.samples
-    for row in range(wp.max(first_row, mesh[item, 0]), wp.min(stop_row, -mesh[item, 2])):
-        bound = bounds[slot, size + row]
-        for column in range(bound[0], bound[1]):
-            g = upstream_at(grad_rgb, grad_silhouette, item, row, column)
-            store_upstream(upstream, slot, size + row, column, g)
-            for i in range(samples):
-                raster_row = row * samples + i
-                for q in range(samples):
-                    product = product_at(scene, item, raster_row, column * samples + q, g)
-                    products[slot, size * samples + raster_row, q, column] = product
-    for column in range(mesh[item, 1], -mesh[item, 3]):
-        bound = bounds[slot, column]
-        for row in range(wp.max(first_row, bound[0]), wp.min(stop_row, bound[1])):
-            g = upstream_at(grad_rgb, grad_silhouette, item, row, column)
-            store_upstream(upstream, slot, column, row, g)
-            for i in range(samples):
-                raster_column = column * samples + i
-                for q in range(samples):
-                    product = product_at(scene, item, row * samples + q, raster_column, g)
-                    products[slot, raster_column, q, row] = product
-
-
-@wp.func
-def upstream_at(
-    grad_rgb: wp.array4d(dtype=float),
-    grad_silhouette: wp.array3d(dtype=float),
-    item: int,
-    row: int,
-    column: int,
-):
-    return wp.vec4(
-        grad_rgb[item, 0, row, column],
-        grad_rgb[item, 1, row, column],
-        grad_rgb[item, 2, row, column],
-        grad_silhouette[item, row, column],
-    )
-
-
-@wp.func
-def store_upstream(upstream: wp.array4d(dtype=float), slot: int, line: int, position: int, g: wp.vec4):
-    for channel in range(4):
-        upstream[slot, line, channel, position] = g[channel]
-
-
-@wp.func
-def product_at(scene: Scene, item: int, row: int, column: int, g: wp.vec4):
-    return wp.dot(shown_color(scene, item, scene.face_index[item, row, column]), g)
-
-
-@wp.func
-def load_upstream(upstream: wp.array4d(dtype=float), slot: int, line: int, position: int):
-    return wp.vec4(
-        upstream[slot, line, 0, position],
-        upstream[slot, line, 1, position],
-        upstream[slot, line, 2, position],
-        upstream[slot, line, 3, position],
-    )
+    tile = lines.tile
+    row = i * tile
+    column = j * tile
+    along_row = lines.bounds[slot, 1, i]
+    along_column = lines.bounds[slot, 0, j]
+    for_rows = along_row[0] <= column and column < along_row[1]
+    for_columns = along_column[0] <= row and row < along_column[1]
+    if for_rows or for_columns:
+        has_faces = (
+            row + tile > mesh[item, 0]
+            and row < -mesh[item, 2]
+            and column + tile > mesh[item, 1]
+            and column < -mesh[item, 3]
+        )
+        lay_out(
+            scene,
+            grad_rgb,
+            grad_silhouette,
+            item,
+            slot,
+            scene.samples,
+            row,
+            column,
+            has_faces,
+            for_rows,
+            for_columns,
+            lines,
+        )

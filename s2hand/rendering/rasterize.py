@@ -13,7 +13,7 @@ from torch import Tensor
 from s2hand.rendering import antialias_kernels, forward_kernels, interior_kernels
 from s2hand.rendering.checks import check_inputs
 from s2hand.rendering.geometry_kernels import mesh_bounds
-from s2hand.rendering.launch import Scratch, as_warp, launch_over_batch
+from s2hand.rendering.launch import Scratch, as_argument, launch_over_batch
 from s2hand.rendering.scene import Settings, border_passes, corners_by_vertex, make_scene
 from s2hand.structures import RenderOutput
 
@@ -53,15 +53,15 @@ def rasterize_op(
     batch_size, device = len(vertices), vertices.device
     outputs = rgb, silhouette, depth, face_index = _empty_outputs(vertices, image_size, samples)
     scene = make_scene(vertices, faces, face_colors, face_index, settings)
-    bounds = as_warp(torch.full((batch_size, 4), image_size, dtype=torch.int32, device=device))
+    bounds = as_argument(torch.full((batch_size, 4), image_size, dtype=torch.int32, device=device))
     strip = image_size if device.type == "cpu" else 1
     grid = (image_size, image_size // strip)
     raster_size = image_size * samples
-    pictures = [as_warp(rgb), as_warp(silhouette)]
+    pictures = [as_argument(rgb), as_argument(silhouette)]
 
     def plan(scratch: Scratch) -> list:
         buffer = scratch.empty("depth", (raster_size, raster_size), torch.int64)
-        resolve = [scene, bounds, buffer, strip, *pictures, as_warp(depth)]
+        resolve = [scene, bounds, buffer, strip, *pictures, as_argument(depth)]
         passes = [
             (mesh_bounds, (vertices.shape[1],), [scene, bounds]),
             (forward_kernels.clear_buffer, grid, [scene, bounds, strip, buffer]),
@@ -111,12 +111,12 @@ def rasterize_backward_op(
     settings = Settings(background, near, far, eps, samples, fill_back, antialias)
     (batch_size, num_vertices), num_faces, device = vertices.shape[:2], len(faces), vertices.device
     scene = make_scene(vertices, faces, face_colors, face_index, settings)
-    rgb, silhouette, depth = (as_warp(g.contiguous()) for g in (grad_rgb, grad_silhouette, grad_depth))
+    rgb, silhouette, depth = (as_argument(g.contiguous()) for g in (grad_rgb, grad_silhouette, grad_depth))
     grad_vertices = torch.empty(vertices.shape, device=device)
     grad_colors = torch.empty(face_colors.shape, device=device)
-    vertices_w, colors_w = as_warp(grad_vertices, wp.vec3), as_warp(grad_colors, wp.vec3)
-    bounds = as_warp(torch.full((batch_size, 4), grad_depth.shape[-1], dtype=torch.int32, device=device))
-    order, start = (as_warp(t) for t in corners_by_vertex(faces, num_vertices))
+    vertices_w, colors_w = as_argument(grad_vertices, wp.vec3), as_argument(grad_colors, wp.vec3)
+    bounds = as_argument(torch.full((batch_size, 4), grad_depth.shape[-1], dtype=torch.int32, device=device))
+    order, start = (as_argument(t) for t in corners_by_vertex(faces, num_vertices))
 
     def plan(scratch: Scratch) -> list:
         corners = scratch.empty("corners", (num_faces, 3, 3), torch.float32, wp.vec3)
@@ -144,12 +144,22 @@ def _(vertices, faces, face_colors, face_index, *rest):
 def _setup_context(ctx, inputs, output):
     vertices, faces, face_colors, _, *settings = inputs
     ctx.mark_non_differentiable(output[3])
+    ctx.set_materialize_grads(False)  # zeros for face_index would cost as much as drawing
     ctx.save_for_backward(vertices, faces, face_colors, output[3])
     ctx.settings = settings
 
 
 def _backward(ctx, grad_rgb, grad_silhouette, grad_depth, _):
-    upstream = (grad_rgb, grad_silhouette, grad_depth)
+    vertices, face_index = ctx.saved_tensors[0], ctx.saved_tensors[3]
+    size = face_index.shape[-1] // Settings(*ctx.settings).samples
+    upstream = [
+        vertices.new_zeros((len(vertices), *shape)) if gradient is None else gradient
+        for gradient, shape in (
+            (grad_rgb, (3, size, size)),
+            (grad_silhouette, (size, size)),
+            (grad_depth, (size, size)),
+        )
+    ]
     grad_vertices, grad_colors = rasterize_backward_op(*ctx.saved_tensors, *upstream, *ctx.settings)
     return grad_vertices, None, grad_colors, *[None] * (1 + len(Settings._fields))
 

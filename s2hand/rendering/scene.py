@@ -10,8 +10,10 @@ from torch import Tensor
 
 from s2hand.rendering.border_kernels import scan_edges
 from s2hand.rendering.geometry_kernels import Scene, mesh_bounds
-from s2hand.rendering.launch import Scratch, as_warp
-from s2hand.rendering.line_kernels import LANES, bound_lines, prepare_lines
+from s2hand.rendering.interior_kernels import group_corners
+from s2hand.rendering.launch import Scratch, as_argument, as_warp, launch_once
+from s2hand.rendering.line_kernels import Lines, bound_lines, prepare_lines
+from s2hand.rendering.vectors import lanes_on
 
 
 class Settings(NamedTuple):
@@ -55,12 +57,19 @@ def corners_by_vertex(faces: Tensor, num_vertices: int) -> tuple[Tensor, Tensor]
     """Sorts the faces' corners by vertex.
 
     Args:
-        faces: (F, 3) integer.
+        faces: (F, 3) int32; on the CPU of vertex numbers below V.
         num_vertices: V.
 
     Returns:
-        (3F,) flat corner numbers in order of their vertices, and (V + 1,) where each vertex's begin; int64.
+        (3F,) flat corner numbers in order of their vertices, and (at least V + 1,) where each vertex's begin;
+        int64.
     """
+    if faces.device.type == "cpu":
+        # PyTorch's searchsorted would wake its threads, which then spin for a while, in the way of ours.
+        order = torch.empty(faces.numel(), dtype=torch.int64)
+        start = torch.zeros(num_vertices + 2, dtype=torch.int64)
+        launch_once(group_corners, [as_argument(t) for t in (faces.contiguous(), order, start)])
+        return order, start
     sorted_vertices, order = faces.flatten().sort(stable=True)
     vertices = torch.arange(num_vertices + 1, device=faces.device, dtype=faces.dtype)
     return order, torch.searchsorted(sorted_vertices, vertices)
@@ -83,18 +92,24 @@ def border_passes(
     Returns:
         Passes for :func:`~s2hand.rendering.launch.launch_over_batch`.
     """
-    size, samples = upstream_pictures[1].shape[1], scene.samples
+    samples = scene.samples
+    size = scene.face_index.shape[1] // samples
     num_vertices, num_faces = scene.vertices.shape[1], scene.faces.shape[0]
-    pitch = -(-size // LANES) * LANES
-    upstream = scratch.empty("upstream", (2 * size, 4, pitch), torch.float32)
-    products = scratch.empty("products", (2 * size * samples, samples, pitch), torch.float32)
-    lines = scratch.empty("lines", (2 * size, 2), torch.int32, wp.vec2i)
-    block = LANES if scratch.device.type == "cpu" else 1
-    prepare = [scene, bounds, lines, block, *upstream_pictures, upstream, products]
-    scan = [scene, eps, owned, upstream, products, lines, edges]
+    tile = lanes_on(scratch.device)
+    tiles = -(-size // tile)
+    pitch = tiles * tile
+    lines = Lines()
+    lines.tile = tile
+    lines.bounds = scratch.empty("bounds", (2, tiles, 2), torch.int32, wp.vec2i)
+    lines.upstream = scratch.empty("upstream", (2 * pitch, 4, pitch), torch.float32)
+    lines.products = scratch.empty("products", (2 * pitch * samples, samples, pitch), torch.float32)
+    lines.sides = scratch.empty("sides", (2 * pitch * samples, samples, pitch), torch.int32)
+    prepare = [scene, bounds, *upstream_pictures, lines]
+    pairs = 6 if scratch.device.type == "cpu" else 1
+    scan = [scene, eps, pairs, owned, lines, edges]
     return [
         (mesh_bounds, (num_vertices,), [scene, bounds]),
-        (bound_lines, (2, size), [bounds, *upstream_pictures, lines]),
-        (prepare_lines, (-(-size // block),), prepare),
-        (scan_edges, (num_faces, 3, 2), scan),
+        (bound_lines, (2, tiles), prepare),
+        (prepare_lines, (tiles, tiles), prepare),
+        (scan_edges, (num_faces, 6 // pairs), scan),
     ]

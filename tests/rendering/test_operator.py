@@ -8,7 +8,7 @@ from meshes import gradients, octahedron, random_soup
 
 from s2hand.rendering import rasterize
 from s2hand.rendering.rasterize import rasterize_backward_op, rasterize_op
-from s2hand.rendering.scene import Settings
+from s2hand.rendering.scene import Settings, corners_by_vertex
 
 SIZE = 16
 
@@ -136,6 +136,16 @@ def test_a_gradient_for_one_output_only():
     vertices, faces, colors = octahedron()
     (gradient,) = gradients(lambda v: rasterize(v, faces, colors[:, :8], SIZE).depth.sum(), vertices)
     assert gradient[..., 2].abs().max() > 0
+
+
+def test_corners_come_in_the_order_of_the_faces():
+    generator = torch.Generator().manual_seed(0)
+    faces = torch.randint(0, 30, (50, 3), generator=generator).int()
+    faces[faces == 17] = 18  # a vertex of no face
+    order, start = corners_by_vertex(faces, 30)
+    for vertex in range(30):
+        expected = (faces.flatten() == vertex).nonzero().flatten().tolist()
+        assert order[start[vertex] : start[vertex + 1]].tolist() == expected
 
 
 def test_bytes_kept_for_backward():
