@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 
-from s2hand.cli import arguments, commands
+from s2hand.cli import arguments, commands, prediction
 from s2hand.errors import S2HandError
 
 USAGE_ERROR = 2
@@ -25,6 +25,9 @@ COMMANDS = (
     ("staged", arguments.staged_arguments, commands.staged),
     ("synth", arguments.synth_arguments, commands.synth),
     ("shard", arguments.shard_arguments, commands.shard),
+    ("detect", arguments.detect_arguments, commands.detect),
+    ("predict", prediction.predict_arguments, prediction.predict),
+    ("export-onnx", prediction.onnx_arguments, prediction.export_onnx),
     ("score", arguments.score_arguments, commands.score),
     ("doctor", arguments.doctor_arguments, commands.doctor),
     ("compare", arguments.compare_arguments, commands.compare),
@@ -41,8 +44,8 @@ def main(argv: list[str] | None = None) -> int:
         argv: the arguments without the program's name; default: the process's own.
 
     Returns:
-        The exit code: 0, 1 if `doctor` found a fault, 2 for a fault the user can put right, 130 or 143 when
-        told to stop.
+        The exit code: 0, 1 if `doctor` found a fault, 2 for a fault the user can put right, 3 if `detect`
+        or `predict` met unreadable pictures, 130 or 143 when told to stop.
     """
     parsed = _parser().parse_args(argv)
     try:

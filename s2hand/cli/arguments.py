@@ -101,6 +101,51 @@ def shard_arguments(command: argparse.ArgumentParser) -> None:
     override_arguments(command)
 
 
+def detect_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source", metavar="SOURCE", help="folder, pattern, picture, video, or the folder of FreiHAND or HO-3D"
+    )
+    command.add_argument("--detector", choices=("openpose", "hourglass"), default="openpose")
+    command.add_argument(
+        "--weights",
+        metavar="FILE",
+        required=True,
+        help="hand_pose_model.pth; for the hourglass a checkpoint (.pt, run folder, .t7, .safetensors)",
+    )
+    command.add_argument("--out", metavar="FILE", required=True, help="detections to write, JSON")
+    command.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16", "fp16"), default="fp32", help="(%(default)s)"
+    )
+    command.add_argument("--scales", type=float, nargs="+", metavar="S", help="of OpenPose (0.5 1 1.5 2)")
+    command.add_argument("--fast", action="store_true", help="OpenPose at one scale: 1/7 of the time")
+    command.add_argument(
+        "--no-recheck",
+        dest="recheck",
+        action="store_false",
+        help="do not compute pictures again in fp32 whose peaks a half precision leaves open",
+    )
+    command.add_argument("--split", choices=("training", "evaluation"), help="of a dataset (training)")
+    command.add_argument(
+        "--boxes", metavar="FILE", help="JSON of hand boxes; without, pictures are taken whole"
+    )
+    command.add_argument(
+        "--hand", choices=("left", "right"), default="right", help="where the boxes do not say (%(default)s)"
+    )
+    command.add_argument("--batch", type=int, metavar="N", default=8, help="pictures at once (%(default)s)")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index> (%(default)s)")
+    command.add_argument("--shard", metavar="I/N", help="do part I (from 0) of N; the last to finish merges")
+    command.add_argument(
+        "--preview", action="store_true", help="also draw a sheet of pictures with keypoints"
+    )
+    command.add_argument(
+        "--published",
+        metavar="FILE",
+        nargs="?",
+        const="auto",
+        help="also write the published format; without FILE to the place that the dataset has for it",
+    )
+
+
 def score_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--gt", metavar="DIR", required=True, help="the dataset's folder")
     command.add_argument("--pred", metavar="FILE", required=True, help="pred.json, or a zip of it")

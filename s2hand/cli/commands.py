@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from s2hand.cli.arguments import STAGES
+
+UNREADABLE_PICTURES = 3
+"""Exit code of a detection that left out pictures which could not be read."""
 
 FAULT_FOUND = 1
 """Exit code of `doctor` when a check failed."""
@@ -93,6 +97,21 @@ def shard(arguments: argparse.Namespace) -> None:
         overwrite=arguments.overwrite,
     )
     print(f'to train from them: "train_datasets": ["Shards"], "shards_path": "{arguments.out}"')
+
+
+def detect(arguments: argparse.Namespace) -> int:
+    """Find hand keypoints on pictures, and go on where an earlier run stopped."""
+    from s2hand.experiment.detection import run_detection
+    from s2hand.experiment.detectors import DetectorSettings
+
+    values = vars(arguments)
+    summary = run_detection(
+        arguments.source,
+        arguments.out,
+        DetectorSettings(**{field.name: values[field.name] for field in fields(DetectorSettings)}),
+        **{key: values[key] for key in ("split", "boxes", "hand", "batch", "shard", "published", "preview")},
+    )
+    return UNREADABLE_PICTURES if summary.unreadable else 0
 
 
 def score(arguments: argparse.Namespace) -> None:
