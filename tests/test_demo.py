@@ -1,13 +1,16 @@
 """The demo, small: all of its steps on a few pictures."""
 
+import contextlib
 import json
+import re
+import time
 
 import numpy as np
 import torch
 
 from s2hand.demo import run_demo
 from s2hand.demo.baselines import MeanHand
-from s2hand.demo.demo import demo_configs
+from s2hand.demo.demo import demo_configs, stopwatch
 from s2hand.geometry.procrustes import similarity_align
 from s2hand.hand import ManoLayer, load_hand_model
 
@@ -35,6 +38,7 @@ def test_the_embedded_stages_load_and_never_read_a_label(tmp_path):
 
 def test_demo_ends_with_a_table_a_page_and_pictures(tmp_path):
     said = []
+    (tmp_path / "seconds.json").write_text("3600.0\n")  # an earlier call was interrupted after an hour
     page = run_demo(tmp_path, SMALL, said.append)
     results = json.loads((tmp_path / "results.json").read_text())
     assert list(results) == [
@@ -46,10 +50,24 @@ def test_demo_ends_with_a_table_a_page_and_pictures(tmp_path):
         assert results[name]["keypoints_px"] > 0
     assert any("PA-MPJPE mm" in line and "never seen" in line for line in said)
     text = page.read_text()
+    assert re.search(r"It took 6\d minutes\.", text)
     assert text.startswith("<!doctype html>")
     assert text.count("<img") >= 5
     assert (tmp_path / "hero.png").stat().st_size > 10_000
     assert (tmp_path / "turntable.gif").stat().st_size > 10_000
+
+
+def test_time_of_interrupted_calls_counts(tmp_path):
+    path = tmp_path / "run" / "seconds.json"
+    with contextlib.suppress(KeyboardInterrupt), stopwatch(path):
+        time.sleep(0.2)
+        raise KeyboardInterrupt
+    assert json.loads(path.read_text()) >= 0.2
+    path.write_text("100.0\n")
+    with stopwatch(path) as seconds:
+        assert seconds() >= 100
+    assert json.loads(path.read_text()) >= 100
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_mean_hand_is_the_models_own_wherever_it_is_put():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -53,20 +55,45 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
     Returns:
         The page.
     """
-    start = time.perf_counter()
     out = Path(out)
     configs = demo_configs(out, overrides)
-    for config in configs:
-        with Experiment(config, say) as experiment, experiment.open_recorder() as recorder:
-            experiment.train(recorder)
-    trained = experiment.evaluations[DATASET]
-    rows = {TRAINED: trained.metrics} | baseline_metrics(experiment)
-    rows[DETECTOR] = {"keypoints_px": trained.metrics["detector_px"]}
-    say(format_table(f"on {len(trained.index)} pictures never seen in training", rows, COLUMNS))
-    (out / "results.json").write_text(json.dumps(rows, indent=2) + "\n")
-    page = write_demo_page(out / "index.html", experiment, configs, rows, time.perf_counter() - start)
+    with stopwatch(out / "seconds.json") as seconds:
+        for config in configs:
+            with Experiment(config, say) as experiment, experiment.open_recorder() as recorder:
+                experiment.train(recorder)
+        trained = experiment.evaluations[DATASET]
+        rows = {TRAINED: trained.metrics} | baseline_metrics(experiment)
+        rows[DETECTOR] = {"keypoints_px": trained.metrics["detector_px"]}
+        say(format_table(f"on {len(trained.index)} pictures never seen in training", rows, COLUMNS))
+        (out / "results.json").write_text(json.dumps(rows, indent=2) + "\n")
+        page = write_demo_page(out / "index.html", experiment, configs, rows, seconds())
     say(f"open {page}")
     return page
+
+
+@contextmanager
+def stopwatch(path: Path) -> Iterator[Callable[[], float]]:
+    """A clock that goes on where an earlier one with the same file stopped, also if that was interrupted.
+
+    Args:
+        path: keeps the seconds.
+
+    Yields:
+        A function that tells the seconds so far.
+    """
+    before = float(json.loads(path.read_text())) if path.is_file() else 0.0
+    start = time.perf_counter()
+
+    def seconds() -> float:
+        return before + time.perf_counter() - start
+
+    try:
+        yield seconds
+    finally:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(f"{seconds():.1f}\n")
+        os.replace(partial, path)
 
 
 def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:

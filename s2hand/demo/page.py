@@ -52,7 +52,7 @@ def write_demo_page(
         experiment: the last stage, trained and evaluated.
         stages: the configs of all stages in their order.
         rows: name -> metrics, the trained network first.
-        seconds: how long the demo took, data and evaluation included.
+        seconds: how long the demo took, data, evaluation and interrupted calls included.
 
     Returns:
         The HTML file.

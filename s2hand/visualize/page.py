@@ -84,11 +84,7 @@ def write_page(
     sections = [_header(title, lead)]
     if hero:
         sections.append(f'<section class="hero">{_figure(hero)}</section>')
-    results = _facts(facts) + (_table(table) if table else "")
-    if results or mesh:
-        results = f'<div class="results"><h2>Results</h2>{results}</div>' if results else ""
-        kind = "pair" if results and mesh else "single"
-        sections.append(f'<section class="{kind}">{results}{viewer_html(mesh) if mesh else ""}</section>')
+    sections.append(_results(facts, table, mesh))
     sections += [f'<section class="sheet">{_figure(sheet)}</section>' for sheet in sheets]
     if curves:
         sections.append(_curves(curves))
@@ -96,21 +92,25 @@ def write_page(
         sections.append(_settings(settings))
     if footer:
         sections.append(f"<footer><p>{escape(footer)}</p></footer>")
-    script = f"<script>{asset_text('viewer.js')}</script>" if mesh else ""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_document(title, sections, with_viewer=mesh is not None), encoding="utf-8")
+    return path
+
+
+def _document(title: str, sections: Sequence[str], with_viewer: bool) -> str:
+    """The whole file; empty sections are left out."""
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title>'
         f"<style>{asset_text('page.css')}</style>"
     )
-    body = "\n".join(sections)
-    page = (
+    body = "\n".join(section for section in sections if section)
+    script = f"<script>{asset_text('viewer.js')}</script>" if with_viewer else ""
+    return (
         f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n'
         f"<body>\n<main>\n{body}\n</main>\n{script}</body>\n</html>\n"
     )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
-    return path
 
 
 def _header(title: str, lead: str) -> str:
@@ -126,6 +126,16 @@ def _figure(figure: Figure) -> str:
     wide = isinstance(figure.picture, np.ndarray) and figure.picture.shape[1] > WIDE_PX
     kind = "scroll wide" if wide else "scroll"
     return f'{title}<figure><div class="{kind}" tabindex="0">{image}</div>{caption}</figure>'
+
+
+def _results(facts: Sequence[tuple[str, str]], table: Table | None, mesh: ViewerMesh | None) -> str:
+    """Figures, and beside them the viewer; empty where there is neither."""
+    results = _facts(facts) + (_table(table) if table else "")
+    if not (results or mesh):
+        return ""
+    kind = "pair" if results and mesh else "single"
+    results = f'<div class="results"><h2>Results</h2>{results}</div>' if results else ""
+    return f'<section class="{kind}">{results}{viewer_html(mesh) if mesh else ""}</section>'
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> str:
