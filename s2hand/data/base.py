@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from s2hand.data.errors import DatasetError
 from s2hand.data.images import PictureFile, read_image, read_mask
-from s2hand.data.photos import read_photo
+from s2hand.data.photos import read_photo, read_photo_shrunk
 from s2hand.data.transforms import (
     AugmentationConfig,
     apply_colour_transform,
@@ -134,7 +134,7 @@ class HandDataset(Dataset):
         return {**self._augmented(record, random), **marks}
 
     def _augmented(self, record: SampleRecord, random: np.random.Generator | None) -> Sample:
-        stored = _read_picture(record)
+        stored, shrunk = _read_picture(record, self.image_size)
         crop = crop_transform(*_square(record, stored), self.image_size)
         K = crop @ record.K
         mirror = np.eye(3)
@@ -144,7 +144,7 @@ class HandDataset(Dataset):
         if random is not None and self.augment.rotation_deg:
             angle_rad = math.radians(random.uniform(-self.augment.rotation_deg, self.augment.rotation_deg))
             turn = rotation_transform(angle_rad, self.image_size)
-        image = warp_image(stored, turn @ mirror @ crop, self.image_size)
+        image = warp_image(stored, turn @ mirror @ crop @ np.diag([shrunk, shrunk, 1]), self.image_size)
         if random is not None and self.augment.changes_colour:
             image = apply_colour_transform(image, sample_colour_transform(self.augment, random))
         sample = {
@@ -162,16 +162,23 @@ class HandDataset(Dataset):
         }
 
 
-def _read_picture(record: SampleRecord) -> np.ndarray:
-    """A sample's whole picture, (H, W, 3) uint8 RGB."""
-    picture = read_photo(record.image_path) if record.upright else read_image(record.image_path)
-    height, width = picture.shape[:2]
+def _read_picture(record: SampleRecord, image_size: int) -> tuple[np.ndarray, int]:
+    """A sample's whole picture, uint8 RGB, and how many times smaller than stored it is.
+
+    A large photo is decoded no finer than :func:`warp_image` would make it: to one or two of its pixels for
+    each of the sample's.
+    """
+    if record.upright and record.crop is not None:
+        picture, shrunk = read_photo_shrunk(record.image_path, max(record.crop[2] / image_size, 1))
+    else:
+        picture, shrunk = (read_photo if record.upright else read_image)(record.image_path), 1
+    height, width = (shrunk * side for side in picture.shape[:2])
     if record.size not in (None, (width, height)):
         raise DatasetError(
             f"{record.image_path} has {width} x {height} px, but its keypoints are of {record.size[0]} x "
             f"{record.size[1]} px: detect on this picture again"
         )
-    return picture
+    return picture, shrunk
 
 
 def _square(record: SampleRecord, image: np.ndarray) -> tuple[tuple[float, float], float]:

@@ -6,28 +6,29 @@ network sees right hands only.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from s2hand.data.base import HandDataset, SampleRecord
+from s2hand.data.cache import file_stamp
 from s2hand.data.crops import DEFAULT_MARGIN, square_around_box, square_around_keypoints
 from s2hand.data.detections import Detections, photometric_weight, read_detections
 from s2hand.data.errors import DatasetError, require_folder
 from s2hand.data.folder_cameras import UNREADABLE, find_cameras
 from s2hand.data.folder_labels import FolderLabels, read_folder_labels
 from s2hand.data.intrinsics import SOURCES, StatedCamera
+from s2hand.data.name_split import SPLITS, in_split
 from s2hand.data.photos import read_photo_header
 from s2hand.data.transforms import AugmentationConfig
 from s2hand.skeleton import SCALE_BONE
 
 LAYOUT = "a folder of pictures with detections.json, which `s2hand detect` writes"
 DETECTIONS_FILE = "detections.json"
-SPLITS = ("training", "evaluation")
 LABELS = ("joints", "vertices", "scale")
 
 DEFAULT_MIN_CONFIDENCE = 0.1
@@ -100,7 +101,7 @@ class FolderDataset(HandDataset):
                 f"{self.source}: none of its {len(found)} hands has {min_joints} joints above "
                 f"{min_confidence:g}: lower folder_min_joints or folder_min_confidence, or detect again"
             )
-        chosen = _in_split([names[row] for row in np.flatnonzero(found)], split, val_share)
+        chosen = in_split([names[row] for row in np.flatnonzero(found)], split, val_share)
         self.rows = np.flatnonzero(found)[chosen][:controlled_size]
         if not len(self.rows):
             raise DatasetError(
@@ -171,7 +172,8 @@ class FolderDataset(HandDataset):
         source = "the given detections"
         if not isinstance(detections, Detections):
             path = self.root / DETECTIONS_FILE if detections == "auto" else Path(detections).expanduser()
-            source, detections = str(path), read_detections(path)
+            source = str(path)
+            detections = _read_once(path, file_stamp(path)) if path.is_file() else read_detections(path)
         if detections.names is None:
             raise DatasetError(
                 f"{source} has no picture names, which a folder needs: run `s2hand detect` on it"
@@ -231,24 +233,7 @@ class FolderDataset(HandDataset):
         return fields
 
 
-def _in_split(names: Sequence[str], split: str, val_share: float) -> np.ndarray:
-    """Which pictures are in a split, (N,) bool.
-
-    A picture is for evaluation if the hash of its name, a number in [0, 1), is below the share. If that
-    leaves a split of several pictures empty, it gets the one picture nearest to it.
-    """
-    if val_share == 0:
-        return np.ones(len(names), bool)
-    hashes = np.array([_name_hash(name) for name in names])
-    evaluation = hashes < val_share
-    if 0 < val_share < 1 and len(set(names)) > 1:
-        if not evaluation.any():
-            evaluation = hashes == hashes.min()
-        elif evaluation.all():
-            evaluation = hashes != hashes.max()
-    return evaluation if split == "evaluation" else ~evaluation
-
-
-def _name_hash(name: str) -> float:
-    """A number in [0, 1) that depends on a name alone."""
-    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:6], "big") / 2**48
+@lru_cache(maxsize=1)
+def _read_once(path: Path, stamp: str) -> Detections:
+    """Training and evaluation need the same file, which takes a while to read if it is large."""
+    return read_detections(path)

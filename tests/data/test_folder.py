@@ -130,6 +130,41 @@ def test_hands_are_where_the_labels_say(everything):
     assert set(turned) == {1, 3, 6, 8}
 
 
+def test_large_photos_give_the_samples_that_smaller_decoding_gives(photo_folder, tmp_path, monkeypatch):
+    """Photos eight times as large: decoded to the size that is needed, or whole, samples are the same."""
+    source = photo_folder / "training"
+    found = read_detections(source / "detections.json")
+    large = tmp_path / "large"
+    rows = [row for row, name in enumerate(found.names) if name.endswith(".jpg")][:6]
+    for row in rows:
+        with Image.open(source / found.names[row]) as picture:
+            (large / found.names[row]).parent.mkdir(parents=True, exist_ok=True)
+            enlarged = picture.resize([8 * side for side in picture.size], Image.Resampling.BICUBIC)
+            enlarged.save(large / found.names[row], exif=picture.getexif(), quality=95)
+    detections = Detections(
+        8 * found.keypoints[rows],
+        found.confidence[rows],
+        tuple(found.names[row] for row in rows),
+        sizes=8 * found.sizes[rows],
+        hands=tuple(found.hands[row] for row in rows),
+    )
+    dataset = FolderDataset(large, detections=detections, val_share=0, min_joints=0, image_size=SIZE)
+    sides = []
+    quick = [dataset[index] for index in range(len(dataset))]
+
+    def read_whole(path, most):
+        sides.append(most)
+        return read_photo(path), 1
+
+    monkeypatch.setattr("s2hand.data.base.read_photo_shrunk", read_whole)
+    for index, sample in enumerate(quick):
+        whole = dataset[index]
+        assert np.abs(sample["image"].astype(int) - whole["image"]).mean() < 1.5
+        np.testing.assert_array_equal(sample["K"], whole["K"])
+        np.testing.assert_array_equal(sample["keypoints_2d"], whole["keypoints_2d"])
+    assert min(sides) > 2
+
+
 @pytest.mark.parametrize("rotation_deg", [0, 180])
 def test_a_mirrored_photo_of_the_other_hand_is_the_same_sample(own, tmp_path, rotation_deg):
     """Once in a sample, nothing tells a left hand from the mirror image of a right one."""

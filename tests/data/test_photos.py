@@ -9,7 +9,7 @@ import pytest
 from PIL import ExifTags, Image, ImageOps
 
 from s2hand.data import DatasetError
-from s2hand.data.photos import exif_focal_px, list_photos, photo_size, read_photo
+from s2hand.data.photos import exif_focal_px, list_photos, photo_size, read_photo, read_photo_shrunk
 
 HEIGHT, WIDTH = 40, 60
 
@@ -89,6 +89,36 @@ def test_pictures_are_upright(tmp_path, name, orientation):
     np.testing.assert_allclose(read_photo(path).astype(int), upright, atol=4)
     assert photo_size(path) == upright.shape[1::-1]
     assert photo_size(path) == ((HEIGHT, WIDTH) if orientation > 4 else (WIDTH, HEIGHT))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_read_smaller_is_the_photo_at_another_size(tmp_path, orientation):
+    """A spot lies at the same place of the upright picture, whichever size it is decoded to."""
+    stored = np.zeros((240, 320), np.uint8)
+    stored[60:76, 80:96] = 255
+    stored = cv2.GaussianBlur(stored, (0, 0), 9)
+    path = saved(tmp_path / "a.jpg", stored, quality=98, exif=exif_bytes(orientation))
+    whole = read_photo(path)
+    for most, factor in ((1, 1), (1.9, 1), (2, 2), (3.5, 2), (5, 4), (100, 8)):
+        smaller, found = read_photo_shrunk(path, most)
+        assert found == factor
+        assert smaller.shape == (whole.shape[0] // factor, whole.shape[1] // factor, 3)
+        np.testing.assert_allclose(factor * centroid(smaller), centroid(whole), atol=0.3)
+        area = cv2.resize(whole, smaller.shape[1::-1], interpolation=cv2.INTER_AREA)
+        assert np.abs(smaller.astype(int) - area).max() <= 12
+
+
+def centroid(picture):
+    """x and y, px, of the brightness of a picture."""
+    weight = picture[..., 0].astype(float)
+    y, x = np.indices(weight.shape) + 0.5
+    return np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum()
+
+
+def test_sides_that_do_not_divide_are_read_whole(tmp_path):
+    path = saved(tmp_path / "a.jpg", np.zeros((244, 322), np.uint8))
+    assert [read_photo_shrunk(path, most)[1] for most in (1, 2, 4, 8)] == [1, 2, 2, 2]
+    assert read_photo_shrunk(saved(tmp_path / "a.png", np.zeros((64, 64), np.uint8)), 8)[1] == 1
 
 
 def test_broken_exif_is_passed_over(tmp_path):
