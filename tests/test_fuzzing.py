@@ -31,13 +31,16 @@ def misbehave(watch):
         lambda path: os.system("true"),
         lambda path: subprocess.run(["true"]),
         lambda path: time.sleep(5),
+        lambda path: [number for number in iter(int, 1)],
         lambda path: 1 / 0,
         lambda path: (path.parent / "canary").touch(),
     ]
-    fuzz.SECONDS_PER_CASE, usual = 0.2, fuzz.SECONDS_PER_CASE
-    signal.signal(signal.SIGALRM, fuzz._too_long)
+    usual = fuzz.SECONDS_PER_CASE, fuzz.WAITED_SECONDS_PER_CASE
+    fuzz.SECONDS_PER_CASE = fuzz.WAITED_SECONDS_PER_CASE = 0.2
+    for number in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(number, fuzz._too_long)
     cases = [fuzz.run_case(Target("file", None, read, ()), folder, b"x", watch) for read in readers]
-    fuzz.SECONDS_PER_CASE = usual
+    fuzz.SECONDS_PER_CASE, fuzz.WAITED_SECONDS_PER_CASE = usual
     print("watch:", *(outcome.split()[0] for outcome in cases))
 
 misbehave(fuzz.Watch())
@@ -54,7 +57,7 @@ def test_readers_survive_damaged_files():
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     # The watch itself sees who writes elsewhere, starts a process, hangs, fails oddly or leaves a file.
     watched, *lines = done.stdout.splitlines()
-    assert watched == "watch: loaded did did did took raised left"
+    assert watched == "watch: loaded did did did took took raised left"
     assert [line.partition(":")[0] for line in lines] == list(TARGETS)
     for line in lines:
         counts = {outcome: int(count) for count, outcome in re.findall(r"(\d+) (loaded|refused)", line)}
