@@ -60,18 +60,17 @@ class _GlobalBatchNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float):
         axes = _all_but_channels(x)
-        # Moments are combined in float64: counts stay exact, and no digit is lost where the means differ.
-        wide = x if x.dtype == torch.float64 else x.float()
-        variance, mean = torch.var_mean(wide, axes, correction=0)
+        # Sums are in float64, as in PyTorch's own layer on the CPU; what they yield is in x's precision again.
+        variance, mean = torch.var_mean(x.double(), axes, correction=0)
         count = mean.new_full((1,), x.numel() // x.shape[1])
-        counts, means, variances = _gather(torch.cat([count, mean, variance]).double()).split(
-            [1, x.shape[1], x.shape[1]], dim=1
-        )
+        shares = _gather(torch.cat([count, mean, variance]))
+        counts, means, variances = shares.split([1, x.shape[1], x.shape[1]], dim=1)
         total = counts.sum()
         global_mean = (counts * means).sum(0) / total
         global_variance = (counts * (variances + (means - global_mean).square())).sum(0) / total
-        mean, variance = global_mean.to(wide.dtype), global_variance.to(wide.dtype)
-        ctx.save_for_backward(x, weight, mean, (variance + eps).rsqrt())
+        precise = torch.float64 if x.dtype == torch.float64 else torch.float32
+        mean, variance = global_mean.to(precise), global_variance.to(precise)
+        ctx.save_for_backward(x, weight, mean, (global_variance + eps).rsqrt().to(precise))
         ctx.total, ctx.has_bias = total, bias is not None
         ctx.mark_non_differentiable(global_mean, global_variance, total)
         output = nn.functional.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
@@ -84,8 +83,9 @@ class _GlobalBatchNorm(torch.autograd.Function):
         shape = (1, -1) + (1,) * (x.ndim - 2)
         wide_grad = grad.to(mean.dtype)
         centred = x.to(mean.dtype) - mean.view(shape)
-        own_sums = torch.stack([wide_grad.sum(axes), (wide_grad * centred).sum(axes)])
-        sums = own_sums.double()
+        products = wide_grad * centred
+        own_sums = torch.stack([value.sum(axes, dtype=torch.float64) for value in (wide_grad, products)])
+        sums = own_sums.clone()
         dist.all_reduce(sums)
         mean_grad, mean_product = (sums / ctx.total).to(mean.dtype)
         scale = inverse_std if weight is None else inverse_std * weight.to(mean.dtype)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import nullcontext
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -46,33 +47,57 @@ class TrainingLosses(nn.Module):
 
 
 def over_processes(
-    losses: TrainingLosses, trained: Iterable[str], device: torch.device, processes: Processes
-) -> nn.Module:
-    """Makes the gradients those of all processes' batches together.
+    losses: TrainingLosses, trained: Collection[str], batch: HandBatch
+) -> DistributedDataParallel:
+    """Makes the gradients those of all processes' batches together; all of them must call it at once.
+
+    Batch normalisations that learn become synchronised. Parameters that the losses do not reach (the shape
+    head under ``use_mean_shape``, say) are frozen: every process would wait for their gradients.
 
     Args:
         losses: starts from the main process's weights in all processes.
-        trained: the network's children that learn; their batch normalisations become synchronised.
-        device: where it computes.
-        processes: of the run; with one, nothing changes.
+        trained: the network's children that learn.
+        batch: any samples, on the device that computes.
     """
-    if processes.size == 1:
-        return losses
+    model = losses.model
+    model.eval()  # nothing is counted or drawn
+    reached = _parameters_behind(losses(_first(batch))["total"])
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.requires_grad and parameter in reached)
     for name in trained:
-        if (child := getattr(losses.model, name, None)) is not None:
-            synchronise_batch_norm(child, device)
-    # Some stages leave parameters without a gradient (the shape head under use_mean_shape, say), which must
-    # be looked for at each step. PyTorch warns where there are none, as if the search were a mistake.
-    warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
-    # Synchronised statistics are the same everywhere already.
-    return DistributedDataParallel(losses, find_unused_parameters=True, broadcast_buffers=False)
+        synchronise_batch_norm(getattr(model, name), batch.image.device)
+    set_training(model, trained)
+    with warnings.catch_warnings():
+        # Synchronised statistics need no broadcast. Later PyTorch has another name for the argument.
+        warnings.simplefilter("ignore", FutureWarning)
+        return DistributedDataParallel(losses, broadcast_buffers=False)
+
+
+def _first(batch: HandBatch) -> HandBatch:
+    """The first sample."""
+    return replace(batch, **{name: value[:1] for name, value in vars(batch).items() if value is not None})
+
+
+def _parameters_behind(value: Tensor) -> set[nn.Parameter]:
+    """The parameters that a value is computed from."""
+    found, seen, waiting = set(), set(), [value.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            found.add(node.variable)
+        waiting.extend(following for following, _ in node.next_functions)
+    return found
 
 
 class GradientStep:
     """Accumulates gradients of batches and moves the weights.
 
     Args:
-        losses: from a batch to its losses, see :func:`over_processes`.
+        losses: from a batch to its losses.
+        trained: the network's children that learn.
         optimizer: over the trained parameters only.
         processes: of the run.
         accumulate: batches whose gradients make one step.
@@ -82,7 +107,8 @@ class GradientStep:
 
     def __init__(
         self,
-        losses: nn.Module,
+        losses: TrainingLosses,
+        trained: Collection[str],
         optimizer: torch.optim.Optimizer,
         processes: Processes,
         *,
@@ -90,8 +116,10 @@ class GradientStep:
         clip: float | None,
         scaler: torch.amp.GradScaler,
     ) -> None:
-        self.losses, self.optimizer, self.processes = losses, optimizer, processes
+        self.losses, self.trained = losses, trained
+        self.optimizer, self.processes = optimizer, processes
         self.accumulate, self.clip, self.scaler = accumulate, clip, scaler
+        self._shared: DistributedDataParallel | None = None
 
     def run(self, batch: HandBatch, is_full: bool) -> tuple[dict[str, Tensor], bool]:
         """Computes a batch's losses and, if they are finite, its gradient; then moves the weights.
@@ -104,9 +132,11 @@ class GradientStep:
             The losses of this share, and whether they are finite in every process. If not, all gradients
             since the last move are dropped, and the weights stay.
         """
-        waits = not is_full and isinstance(self.losses, DistributedDataParallel)
-        with memory_hint(batch.image, MEMORY_REMEDY), self.losses.no_sync() if waits else nullcontext():
-            losses = self.losses(batch)
+        if self.processes.size > 1 and self._shared is None:
+            self._shared = over_processes(self.losses, self.trained, batch)
+        alone = self._shared is None or is_full
+        with memory_hint(batch.image, MEMORY_REMEDY), nullcontext() if alone else self._shared.no_sync():
+            losses = (self._shared or self.losses)(batch)
             if self.processes.largest(int(not losses["total"].isfinite())):
                 self.optimizer.zero_grad(set_to_none=True)
                 return losses, False

@@ -22,7 +22,7 @@ from s2hand.engine.progress import Averages, Progress, TrainSettings
 from s2hand.engine.random_state import random_state, restore_random_state
 from s2hand.engine.reporting import RunRecorder
 from s2hand.engine.schedule import LearningRate
-from s2hand.engine.step import GradientStep, TrainingLosses, over_processes, set_training
+from s2hand.engine.step import GradientStep, TrainingLosses, set_training
 from s2hand.losses.objective import Objective
 from s2hand.structures import HandBatch
 
@@ -87,9 +87,9 @@ class Trainer:
         self.processes, self.file_of = processes, file_of
         self.progress = Progress(batch_images=settings.batch_images)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
-        losses = TrainingLosses(model, objective, settings.precision)
         self.step = GradientStep(
-            over_processes(losses, self.trained, self.device, processes),
+            TrainingLosses(model, objective, settings.precision),
+            self.trained,
             optimizer,
             processes,
             accumulate=settings.accumulate_steps,
