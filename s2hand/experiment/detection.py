@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from s2hand.data import DatasetError, read_detections
+from s2hand.engine.allocator import keep_freed_memory
 from s2hand.engine.detection import DetectionSummary, DetectionTask, PictureSource, Shard, detect
 from s2hand.engine.detection.boxes import with_boxes
 from s2hand.engine.detection.merging import published_places
@@ -63,6 +64,7 @@ def run_detection(
         pictures = with_boxes(pictures, boxes)
     if published is not None:
         published_places(pictures, published)  # refused now rather than after hours
+    keep_freed_memory()  # the network's largest maps are hundreds of megabytes, new for every picture
     detector, info = build_detector(replace(settings, device=_own_device(settings.device)))
     say(f"{source}: {pictures.kind}, {len(pictures.pictures):,} hands; {info.name}, {info.settings}")
     out = Path(out).expanduser()
