@@ -1,9 +1,10 @@
 """How long does the rasterizer take, how does its time grow, and what does it compile and keep?
 
-    python benchmarks/rasterize.py [--device cuda] [--batch 8] [--repeats 20]
+    python benchmarks/rasterize.py [--device cuda] [--batch 8] [--repeats 20] [--only hand "growth 128" ...]
 
-PyTorch3D and nvdiffrast are timed beside it where they are importable. The hand has 1,538 faces, covers 7 %
-of a 224 x 224 picture and is drawn anti-aliased, both sides, each item of the batch moved a little.
+Every section adds its part to the results once measured. PyTorch3D and nvdiffrast are timed beside
+it where they are importable. The hand has 1,538 faces, covers 7 % of a 224 x 224 picture and is drawn
+anti-aliased, both sides, each item of the batch moved a little.
 """
 
 from __future__ import annotations
@@ -31,18 +32,27 @@ from s2hand.rendering import rasterize
 RESULTS = Path(__file__).parent / "results" / "rasterize.json"
 IMAGE_SIZE = 224
 HAND_COVERAGE = 0.07
-GROWTH_SUBDIVISIONS = (3, 4, 5, 6)  # of an icosahedron: 1.3k, 5k, 20k, 82k faces
+GROWTH_SUBDIVISIONS = (0, 1, 2, 3)  # of the hand's faces: 1,538, 6,152, 24,608 and 98,432
+GROWTH_BATCH = 2
+GROWTH_REPEATS = 10
 GROWTH_SIZES = (128, 224, 512, 1024)
-UNITS = "ms per image"
+MS = "ms per image"
+UNITS = {"kept": "bytes", "start-up": "seconds: empty kernel cache, then a filled one"}
 
 
-def hand_scene(batch: int, device: str) -> tuple[Tensor, Tensor, Tensor]:
-    """NDC vertices (B, 778, 3), faces (1538, 3), colours (B, 3076, 3) of the hand at 7 % coverage."""
+def hand_scene(batch: int, device: str, subdivisions: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """The hand at 7 % coverage, each face cut into four ``subdivisions`` times.
+
+    Returns:
+        NDC vertices (B, V, 3), faces (F, 3), colours (B, 2F, 3); 778 vertices and 1,538 faces uncut.
+    """
     model = load_hand_model("generic")
-    vertices = torch.as_tensor(model.v_template).float()
+    vertices, faces = model.v_template, model.faces
+    for _ in range(subdivisions):
+        vertices, faces = trimesh.remesh.subdivide(vertices, faces)
+    vertices, faces = torch.as_tensor(vertices).float(), torch.as_tensor(faces).int()
     vertices = vertices - vertices.mean(0)
     vertices = vertices[:, vertices.std(0).argsort(descending=True)]  # flat towards the camera
-    faces = torch.as_tensor(model.faces).int()
     colors = torch.rand(batch, 2 * len(faces), 3, generator=torch.Generator().manual_seed(0))
     scale = 1 / vertices.abs().max()
     for _ in range(20):
@@ -51,15 +61,6 @@ def hand_scene(batch: int, device: str) -> tuple[Tensor, Tensor, Tensor]:
         scale = scale * (HAND_COVERAGE / covered).sqrt()
     shifts = 0.05 * torch.randn(batch, 1, 3, generator=torch.Generator().manual_seed(1))
     return (placed + shifts).to(device), faces.to(device), colors.to(device)
-
-
-def sphere_scene(subdivisions: int, batch: int, device: str) -> tuple[Tensor, Tensor, Tensor]:
-    """A ball that covers about 7 % of the picture, however finely it is cut."""
-    mesh = trimesh.creation.icosphere(subdivisions)
-    vertices = torch.tensor(mesh.vertices).float() * 0.3 + torch.tensor([0.0, 0.0, 3.0])
-    faces = torch.tensor(mesh.faces).int()
-    colors = torch.rand(batch, 2 * len(faces), 3, generator=torch.Generator().manual_seed(0))
-    return vertices.repeat(batch, 1, 1).to(device), faces.to(device), colors.to(device)
 
 
 def ours(vertices: Tensor, faces: Tensor, colors: Tensor, size: int, gradient: str = "nmr"):
@@ -90,7 +91,10 @@ def cases(renderer: Callable, scene, size: int = IMAGE_SIZE) -> dict[str, Callab
 
     def both(gradients):
         outputs = renderer(leaves[0], faces, leaves[1], size)
-        torch.autograd.grad(outputs, leaves, gradients, allow_unused=True)
+        # Some renderers' silhouettes are not differentiable.
+        pairs = [pair for pair in zip(outputs, gradients, strict=True) if pair[0].requires_grad]
+        outputs, upstream_of = zip(*pairs, strict=True)
+        torch.autograd.grad(outputs, leaves, upstream_of, allow_unused=True)
 
     return {
         "forward": forward,
@@ -100,18 +104,31 @@ def cases(renderer: Callable, scene, size: int = IMAGE_SIZE) -> dict[str, Callab
 
 
 def time_interleaved(runs: dict[str, Callable], batch: int, repeats: int) -> dict[str, dict[str, float]]:
-    """Median and best of ``repeats`` rounds, ms per image; rounds take turns, so noise hits all alike."""
+    """Median and best of ``repeats`` rounds, ms per image; rounds take turns, so noise hits all alike.
+
+    "processor" is the median of what all threads of the process took together.
+    """
     for run in runs.values():
         run()
     times = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
             _synchronize()
-            start = time.perf_counter()
+            start = time.perf_counter(), time.process_time()
             run()
             _synchronize()
-            times[name].append((time.perf_counter() - start) * 1e3 / batch)
-    return {name: {"median": statistics.median(t), "best": min(t)} for name, t in times.items()}
+            times[name].append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    table = {}
+    for name, pairs in times.items():
+        wall, processor = (
+            [seconds * 1e3 / batch for seconds in column] for column in zip(*pairs, strict=True)
+        )
+        table[name] = {
+            "median": statistics.median(wall),
+            "best": min(wall),
+            "processor": statistics.median(processor),
+        }
+    return table
 
 
 def _synchronize() -> None:
@@ -131,15 +148,13 @@ def compare(batch: int, device: str, repeats: int) -> dict:
     return time_interleaved(runs, batch, repeats)
 
 
-def growth(batch: int, device: str, repeats: int) -> dict:
-    """Times by faces and picture size."""
+def growth(size: int, device: str) -> dict:
+    """Times at a picture size, by number of faces and case."""
     table = {}
     for subdivisions in GROWTH_SUBDIVISIONS:
-        scene = sphere_scene(subdivisions, batch, device)
-        for size in GROWTH_SIZES:
-            runs = cases(ours, scene, size)
-            del runs["forward + backward, inside"]
-            table[f"{len(scene[1])} faces, {size} px"] = time_interleaved(runs, batch, repeats)
+        scene = hand_scene(GROWTH_BATCH, device, subdivisions)
+        times = time_interleaved(cases(ours, scene, size), GROWTH_BATCH, GROWTH_REPEATS)
+        table |= {f"{len(scene[1])} faces | {case}": row for case, row in times.items()}
     return table
 
 
@@ -161,7 +176,7 @@ def start_up() -> dict[str, float]:
 
 def kept_bytes_per_pixel() -> float:
     """Bytes per picture pixel that wait for the backward pass, anti-aliased."""
-    vertices, faces, colors = sphere_scene(1, 1, "cpu")
+    vertices, faces, colors = hand_scene(1, "cpu")
     saved = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
         ours(vertices.requires_grad_(), faces, colors, IMAGE_SIZE)
@@ -169,11 +184,38 @@ def kept_bytes_per_pixel() -> float:
     return sum(per_picture) / IMAGE_SIZE**2
 
 
-def print_table(title: str, rows: dict[str, dict[str, float]], unit: str = UNITS) -> None:
+def print_table(title: str, rows: dict[str, dict[str, float]], unit: str) -> None:
     """Prints rows of named numbers."""
     print(f"\n{title} ({unit})")
     for name, row in rows.items():
         print(f"  {name:<48}" + "".join(f"  {column} {value:8.3f}" for column, value in row.items()))
+
+
+def sections(options: argparse.Namespace) -> dict[str, Callable[[], dict]]:
+    """What can be measured, by name."""
+    return {
+        "hand": lambda: compare(options.batch, options.device, options.repeats),
+        "kept": lambda: {"for backward": {"bytes per picture pixel": kept_bytes_per_pixel()}},
+        "start-up": lambda: {"first call": start_up()},
+        **{f"growth {size}": partial(growth, size, options.device) for size in GROWTH_SIZES},
+    }
+
+
+def record(options: argparse.Namespace, name: str, table: dict) -> None:
+    """Adds a section to the results; numbers of another device or batch are dropped."""
+    circumstances = {
+        "device": options.device,
+        "threads": torch.get_num_threads(),
+        "batch": options.batch,
+        "repeats": options.repeats,
+    }
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if any(results.get(key) != value for key, value in circumstances.items()):
+        results = circumstances
+    RESULTS.parent.mkdir(exist_ok=True)
+    partial_file = RESULTS.with_suffix(".partial")
+    partial_file.write_text(json.dumps({**results, name: table}, indent=2))
+    partial_file.replace(RESULTS)
 
 
 def main() -> None:
@@ -181,31 +223,17 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--skip-growth", action="store_true")
+    parser.add_argument("--only", nargs="+", metavar="SECTION", help="sections to measure; default: all")
     options = parser.parse_args()
-    results = {
-        "device": options.device,
-        "threads": torch.get_num_threads(),
-        "batch": options.batch,
-        "hand": compare(options.batch, options.device, options.repeats),
-        "bytes per pixel kept for backward": kept_bytes_per_pixel(),
-    }
-    print_table(
-        f"Hand, {options.device}, batch {options.batch}, {results['threads']} threads", results["hand"]
-    )
-    print(f"\nKept for backward: {results['bytes per pixel kept for backward']:.0f} bytes per picture pixel")
-    if options.device == "cpu":
-        results["start-up"] = start_up()
-        print_table("First call of a process", {"empty, then filled cache": results["start-up"]}, "s")
-    if not options.skip_growth:
-        results["growth"] = growth(2, options.device, max(3, options.repeats // 5))
-        rows = {
-            name: {case: times["median"] for case, times in row.items()}
-            for name, row in results["growth"].items()
-        }
-        print_table("Growth, anti-aliased", rows)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=2))
+    available = sections(options)
+    for name in options.only or available:
+        if name not in available:
+            parser.error(f"--only: expected some of {', '.join(available)}, got {name!r}")
+        table = available[name]()
+        print_table(
+            f"{name}, {options.device}, {torch.get_num_threads()} threads", table, UNITS.get(name, MS)
+        )
+        record(options, name, table)
 
 
 if __name__ == "__main__":
