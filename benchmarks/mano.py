@@ -3,7 +3,8 @@
     python benchmarks/mano.py [--device cuda] [--batch 64] [--repeats 100]
 
 "Bare products" are the two products that no skinning can do without (blend shapes and weights times
-transforms) with their backward products, and nothing else.
+transforms) with their backward products, and nothing else. Operations are those that would each be a kernel
+on CUDA, counted whatever the device.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from s2hand.hand import HandModel, ManoLayer, load_hand_model
 
@@ -80,6 +82,25 @@ def smplx_layer(model: HandModel, batch: int, device: str) -> Callable | None:
     return run
 
 
+class _Counter(TorchDispatchMode):
+    """Counts operations that compute or move numbers; views and scalars on the host do not."""
+
+    NO_KERNEL = ("aten::_unsafe_view", "aten::scalar_tensor", "aten::_local_scalar_dense")
+
+    count = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        self.count += not operation.is_view and operation.name().split(".")[0] not in self.NO_KERNEL
+        return operation(*args, **(kwargs or {}))
+
+
+def operations(step: Callable[[], None]) -> int:
+    """How many kernels a step would launch on CUDA."""
+    with _Counter() as counter:
+        step()
+    return counter.count
+
+
 def milliseconds(step: Callable[[], None], repeats: int, device: str) -> float:
     """The fastest of many steps: other programs can only slow a step down."""
     times = []
@@ -115,14 +136,16 @@ def main() -> None:
     if theirs is not None:
         steps["smplx MANO"] = layer_step(theirs, options.batch, options.device)
     results = {name: milliseconds(step, options.repeats, options.device) for name, step in steps.items()}
+    counts = {name: operations(step) for name, step in steps.items()}
     print(f"forward + backward, batch {options.batch}, {options.device}, {torch.get_num_threads()} threads")
     for name, value in results.items():
-        print(f"  {name:24s} {value:8.2f} ms")
+        print(f"  {name:24s} {value:8.2f} ms {counts[name]:6d} operations")
     if theirs is None:
         print("  smplx MANO               not installed")
     RESULTS.parent.mkdir(exist_ok=True)
     settings = {**vars(options), "threads": torch.get_num_threads(), "torch": torch.__version__}
-    RESULTS.write_text(json.dumps({"settings": settings, "milliseconds": results}, indent=1))
+    figures = {"settings": settings, "milliseconds": results, "operations": counts}
+    RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

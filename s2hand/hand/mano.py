@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..geometry.rotations import axis_angle_to_matrix
 from ..skeleton import FINGERTIP_VERTICES, FREIHAND_FROM_MANO_WITH_TIPS
 from ..structures import ManoOutput
-from .assets import NUM_BETAS, NUM_HAND_JOINTS, NUM_POSE, HandModel
+from .assets import MANO_PARENTS, NUM_BETAS, NUM_HAND_JOINTS, NUM_POSE, HandModel
 
 ROOT_AXIS_ANGLE = (math.pi, 0.0, 0.0)
 """The wrist's constant rotation (S2HAND): it turns the rest hand's y and z to a camera's."""
@@ -51,18 +52,27 @@ class ManoLayer(nn.Module):
         self.num_pca = num_pca
         # All vertex arrays are laid out (3, V): each coordinate of all vertices is one contiguous row.
         template = model.v_template.T
-        offsets = [model.shapedirs.transpose(2, 1, 0), model.posedirs.transpose(2, 1, 0)]
+        shape_offsets, pose_offsets = (
+            basis.transpose(2, 1, 0).reshape(basis.shape[-1], -1)
+            for basis in (model.shapedirs, model.posedirs)
+        )
+        # Pose offsets are linear in the joints' rotation matrices less the identity, which goes in here.
+        identities = np.tile(np.eye(3).ravel(), NUM_HAND_JOINTS - 1)
+        joints = np.concatenate([model.v_template[..., None], model.shapedirs], -1)
+        joints = np.tensordot(model.J_regressor, joints, 1).transpose(2, 0, 1)  # (1 + 10, 16, 3)
+        bones = joints[:, 1:] - joints[:, list(MANO_PARENTS[1:])]
+        skeleton = np.concatenate([joints, bones], 1).reshape(1 + NUM_BETAS, -1)
+        root_axis_angle = torch.tensor(ROOT_AXIS_ANGLE, dtype=torch.float64)
         constants = {
             "pose_basis": torch.from_numpy(model.hands_components[:num_pca]),
             "pose_mean": torch.from_numpy(model.hands_mean),
-            "vertex_template": torch.from_numpy(template).reshape(-1),
-            "vertex_basis": torch.cat([torch.from_numpy(o.reshape(len(o), -1)) for o in offsets]),
-            "joint_template": torch.from_numpy(model.J_regressor @ model.v_template).reshape(-1),
-            "joint_basis": torch.from_numpy(
-                (model.J_regressor @ model.shapedirs.transpose(2, 0, 1)).reshape(NUM_BETAS, -1)
-            ),
+            "vertex_template": torch.from_numpy(template.reshape(-1) - identities @ pose_offsets),
+            "vertex_basis": torch.from_numpy(np.concatenate([shape_offsets, pose_offsets])),
+            "skeleton_template": torch.from_numpy(skeleton[0]),
+            "skeleton_basis": torch.from_numpy(skeleton[1:]),
             "skinning": torch.from_numpy(model.lbs_weights.T),
-            "root_axis_angle": torch.tensor(ROOT_AXIS_ANGLE, dtype=torch.float64),
+            "root_axis_angle": root_axis_angle,
+            "root_matrix": axis_angle_to_matrix(root_axis_angle),
         }
         for name, value in constants.items():
             self.register_buffer(name, value.to(torch.get_default_dtype()).contiguous(), persistent=False)
@@ -94,36 +104,27 @@ class ManoLayer(nn.Module):
                 raise ValueError(f"{name} has shape {tuple(value.shape)}, expected (B, {columns})")
         batch = pose_pca.shape[0]  # not len(): a traced network must take batches of any size
         finger_axis_angle = torch.addmm(self.pose_mean, pose_pca, self.pose_basis).view(batch, -1, 3)
-        local = axis_angle_to_matrix(finger_axis_angle)
-        vertices = self._blend_shapes(betas, local)
-        rest_joints = torch.addmm(self.joint_template, betas, self.joint_basis).view(
-            batch, NUM_HAND_JOINTS, 3
-        )
-        root = axis_angle_to_matrix(rotation)
-        rotations, joints = forward_kinematics(
-            root @ axis_angle_to_matrix(self.root_axis_angle),
-            (root @ rest_joints[:, 0, :, None]).squeeze(-1),
-            local,
-            rest_joints,
-        )
+        matrices = axis_angle_to_matrix(torch.cat([rotation[:, None], finger_axis_angle], 1))
+        turn, local = matrices[:, 0], matrices[:, 1:]
+        # Template, shape and pose offsets in one product.
+        coefficients = torch.cat([betas, local.flatten(1)], 1)
+        vertices = torch.addmm(self.vertex_template, coefficients, self.vertex_basis).unflatten(1, (3, -1))
+        skeleton = torch.addmm(self.skeleton_template, betas, self.skeleton_basis).unflatten(1, (-1, 3))
+        rest_joints, bones = skeleton[:, :NUM_HAND_JOINTS], skeleton[:, NUM_HAND_JOINTS:]
+        root_position = (turn @ rest_joints[:, 0, :, None]).squeeze(-1)
+        rotations, joints = forward_kinematics(turn @ self.root_matrix, root_position, local, bones)
         vertices = skin(vertices, rotations, joints, rest_joints, self.skinning)
-        with_tips = torch.cat([joints, vertices[:, self.tip_vertices]], 1)
+        with_tips = torch.cat([joints, vertices.index_select(1, self.tip_vertices)], 1)
         root_axis_angle = self.root_axis_angle.expand(batch, 1, 3)
         return ManoOutput(
             vertices=vertices,
-            joints=with_tips[:, self.joint_order],
+            joints=with_tips.index_select(1, self.joint_order),
             pose_axis_angle=torch.cat([root_axis_angle, finger_axis_angle], 1),
         )
 
-    def _blend_shapes(self, betas: Tensor, local: Tensor) -> Tensor:
-        """The unposed vertices (B, 3, V): template, shape and pose offsets in one product."""
-        identity = torch.eye(3, dtype=local.dtype, device=local.device)
-        coefficients = torch.cat([betas, (local - identity).flatten(1)], 1)
-        return torch.addmm(self.vertex_template, coefficients, self.vertex_basis).unflatten(1, (3, -1))
-
 
 def forward_kinematics(
-    root_rotation: Tensor, root_position: Tensor, local: Tensor, rest_joints: Tensor
+    root_rotation: Tensor, root_position: Tensor, local: Tensor, bones: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Carries rotations along the kinematic tree, all five fingers at once.
 
@@ -131,27 +132,23 @@ def forward_kinematics(
         root_rotation: (B, 3, 3) of the wrist.
         root_position: (B, 3) metres, where the wrist comes to lie.
         local: (B, 15, 3, 3) rotations of the finger joints relative to their parents.
-        rest_joints: (B, 16, 3) metres.
+        bones: (B, 15, 3) metres, from each joint's parent to the joint, at rest.
 
     Returns:
         (B, 16, 3, 3) rotations and (B, 16, 3) positions of all joints.
     """
-    chains = local.unflatten(1, (NUM_FINGERS, JOINTS_PER_FINGER))
-    rest = rest_joints[:, 1:].unflatten(1, (NUM_FINGERS, JOINTS_PER_FINGER))
-    rotation, position, rest_parent = root_rotation[:, None], root_position[:, None], rest_joints[:, :1]
-    rotations, positions = [], []
-    for level in range(JOINTS_PER_FINGER):
-        bone = rest[:, :, level] - rest_parent
-        position = position + (rotation * bone[:, :, None]).sum(-1)
-        rotation = rotation @ chains[:, :, level]
-        rest_parent = rest[:, :, level]
-        rotations.append(rotation)
-        positions.append(position)
-    finger_rotations = torch.stack(rotations, 2).flatten(1, 2)
-    finger_positions = torch.stack(positions, 2).flatten(1, 2)
+    fingers = (NUM_FINGERS, JOINTS_PER_FINGER)
+    rotation, levels = root_rotation[:, None], []
+    for level in local.unflatten(1, fingers).unbind(2):
+        rotation = rotation @ level
+        levels.append(rotation)
+    of_root = root_rotation[:, None].expand_as(levels[0])
+    of_parents = torch.stack([of_root, *levels[:-1]], 2)
+    turned = (of_parents @ bones.unflatten(1, fingers)[..., None]).squeeze(-1)
+    positions = root_position[:, None, None] + turned.cumsum(2)
     return (
-        torch.cat([root_rotation[:, None], finger_rotations], 1),
-        torch.cat([root_position[:, None], finger_positions], 1),
+        torch.cat([root_rotation[:, None], torch.stack(levels, 2).flatten(1, 2)], 1),
+        torch.cat([root_position[:, None], positions.flatten(1, 2)], 1),
     )
 
 
@@ -170,7 +167,7 @@ def skin(
     Returns:
         (B, V, 3) metres.
     """
-    offsets = joints - (rotations * rest_joints[:, :, None]).sum(-1)
+    offsets = joints - (rotations @ rest_joints[..., None]).squeeze(-1)
     transforms = torch.cat([rotations, offsets[..., None]], -1)
     blended = (transforms.flatten(2).transpose(1, 2) @ skinning).unflatten(1, (3, 4))
     # By columns, moved = t + A_x x + A_y y + A_z z: no (B, 3, 3, V) products are kept for the backward pass.

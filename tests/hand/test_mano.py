@@ -96,9 +96,9 @@ def test_matches_slow_loop(random_model, double, num_pca):
         np.testing.assert_allclose(output.pose_axis_angle[i, 1:].ravel(), pose, atol=1e-12)
 
 
-@pytest.mark.parametrize("scale", [0.0, 1e-9, 0.0099, 0.0101, 1.0])
+@pytest.mark.parametrize("scale", [0.0, 1e-9, 1e-4, 1e-3, 1.0])
 def test_gradients_match_finite_differences(generic_model, double, scale):
-    """Also exactly at zero rotation and on both sides of the switch to the Taylor series."""
+    """Also exactly at zero rotation and on both sides of where the Taylor series takes over."""
     layer = ManoLayer(generic_model, 45)
     probe = torch.randn(799, 3, generator=torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(1)
