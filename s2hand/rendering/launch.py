@@ -17,7 +17,7 @@ from torch import Tensor
 wp.config.log_level = wp.LOG_WARNING  # no banner, no line per module that is loaded
 
 PIXELS_AT_A_TIME = 2**20
-"""Raster pixels that a thread works on between two launches: some 25 MB of scratch buffers."""
+"""Raster pixels that a thread works on between two launches: some 35 MB of scratch buffers."""
 
 LARGEST_KEPT_BYTES = 2**26
 """Scratch buffers beyond 64 MB are given back after use."""
