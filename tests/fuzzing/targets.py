@@ -18,12 +18,14 @@ from PIL import ExifTags, Image
 from s2hand.config import load_config
 from s2hand.data import (
     Detections,
+    DetectorInfo,
     HandDataset,
     SampleRecord,
     ShardDataset,
     read_detections,
     write_detections,
     write_shards,
+    write_versioned_detections,
 )
 from s2hand.data.folder_labels import read_folder_labels
 from s2hand.data.ho3d_meta import read_meta
@@ -80,6 +82,22 @@ def _write_photo(path: Path) -> None:
 def _write_folder_labels(path: Path) -> None:
     hand = {"name": "a.jpg", "joints": [[0, 0, 1]] * 21, "vertices": [[0, 0, 1]] * 778}
     path.write_text(json.dumps([hand, hand]))
+
+
+def _write_versioned_detections(path: Path) -> None:
+    random = np.random.default_rng(0)
+    found = Detections(
+        random.uniform(0, 224, (2, 21, 2)).astype(np.float32),
+        random.uniform(0, 1, (2, 21)).astype(np.float32),
+        ("a.jpg", "b.jpg"),
+        sizes=np.array([[224, 224], [640, 480]]),
+        boxes=np.float32([[1, 2, 3, 4], [np.nan] * 4]),
+        hands=("left", "right"),
+        cameras=np.float32([np.eye(3)] * 2),
+        detector=DetectorInfo("openpose", "0", {"scales": [1.0]}),
+        unreadable=("c.jpg: empty",),
+    )
+    write_versioned_detections(path, found)
 
 
 def _write_prediction(path: Path) -> None:
@@ -202,6 +220,9 @@ _ZIPPED_PICKLE = (damage_bytes, inside_zip(damage_pickle), inside_zip(damage_byt
 TARGETS = {
     "config": Target("experiment.json", _write_config, load_config, (damage_json, damage_bytes)),
     "detections": Target("detect.json", _write_detections, read_detections, (damage_json, damage_bytes)),
+    "detections, versioned": Target(
+        "detect.json", _write_versioned_detections, read_detections, (damage_json, damage_bytes)
+    ),
     "labels": Target(
         "evaluation_xyz.json",
         lambda path: path.write_text("[[[1,2,3],[4,5,6]]]"),
