@@ -1,7 +1,8 @@
 """What is asked of the network: one hand in one photo, and what the network sees of it.
 
 Left hands are shown in a mirror: from the mirrored photo the same square is cut as from the photo of the
-right hand that it then is, so that a mirrored picture gives the mirrored prediction.
+right hand that it then is, so that a mirrored picture gives the mirrored prediction. A square is seen by a
+camera that looks at it (:mod:`s2hand.data.virtual_camera`), a whole picture by its own.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from s2hand.data.crops import (
     square_around_keypoints,
 )
 from s2hand.data.errors import DatasetError
-from s2hand.data.transforms import crop_transform, transform_points, warp_image
+from s2hand.data.transforms import crop_transform, warp_image
+from s2hand.data.virtual_camera import look_at_square, map_points, warp_by_homography
 from s2hand.geometry.mirror import mirror_camera, mirror_keypoints
 
 HANDS = ("right", "left")
+
+WHOLE_PICTURE = "whole picture"
 
 FOUND_CONFIDENCE = 0.1
 """A keypoint counts for the square if it is more certain than this; as in training on folders."""
@@ -65,7 +69,8 @@ class NetworkView:
         keypoints: (21, 2) px of ``image``, detected, or None.
         confidence: (21,) of them, or None.
         mirrored: whether ``image`` shows the photo's mirror image.
-        transform: (3, 3) from pixels of the (mirrored) photo to those of ``image``.
+        rotation: (3, 3) from the (mirrored) photo's camera frame to that of ``image``; None if they are one.
+        homography: (3, 3) from pixels of the (mirrored) photo to those of ``image``.
     """
 
     image: np.ndarray
@@ -73,16 +78,17 @@ class NetworkView:
     keypoints: np.ndarray | None
     confidence: np.ndarray | None
     mirrored: bool
-    transform: np.ndarray
+    rotation: np.ndarray | None
+    homography: np.ndarray
 
     def to_photo(self, points: np.ndarray, width: int) -> np.ndarray:
         """Points of ``image`` in pixels of the photo, which is ``width`` pixels wide; (..., 2) both."""
-        points = transform_points(np.linalg.inv(self.transform), points)
+        points = map_points(np.linalg.inv(self.homography), points)
         return mirror_keypoints(points, width) if self.mirrored else points
 
 
 def network_view(view: HandView, image_size: int) -> NetworkView:
-    """Cuts, mirrors and resizes.
+    """Mirrors, turns the camera to the square, and resizes; a whole picture is only brought to size.
 
     Args:
         view: the hand.
@@ -95,11 +101,16 @@ def network_view(view: HandView, image_size: int) -> NetworkView:
         photo = np.ascontiguousarray(photo[:, ::-1])
         K, left = mirror_camera(K, width), width - left - side
         keypoints = None if keypoints is None else mirror_keypoints(keypoints, width)
-    transform = crop_transform((left, top), side, image_size)
+    if view.looked_at == WHOLE_PICTURE:
+        rotation, homography = None, crop_transform((left, top), side, image_size)
+        image, K = warp_image(photo, homography, image_size), homography @ K
+    else:
+        camera = look_at_square((left, top, side), K, image_size)
+        rotation, homography, K = camera.rotation, camera.homography, camera.K
+        image = warp_by_homography(photo, homography, image_size, camera.scale)
     if keypoints is not None:
-        keypoints = transform_points(transform, keypoints)
-    image = warp_image(photo, transform, image_size)
-    return NetworkView(image, transform @ K, keypoints, view.confidence, mirrored, transform)
+        keypoints = map_points(homography, keypoints)
+    return NetworkView(image, K, keypoints, view.confidence, mirrored, rotation, homography)
 
 
 def find_square(
@@ -131,4 +142,4 @@ def find_square(
             return square_around_keypoints(keypoints, confidence, margin, FOUND_CONFIDENCE), "keypoints"
         except DatasetError:  # hardly any joint was found: look everywhere
             pass
-    return square_around_box(np.array([0, 0, *size], np.float64), margin=0), "whole picture"
+    return square_around_box(np.array([0, 0, *size], np.float64), margin=0), WHOLE_PICTURE

@@ -17,7 +17,7 @@ from s2hand.data.photos import PhotoHeader
 from s2hand.data.videos import FRAME_NAME, VideoHeader, VideoWriter, read_frames, read_video_header
 from s2hand.engine.smoothing import HandSmoother
 from s2hand.experiment.hand_files import HandFiles, overlay_of
-from s2hand.experiment.hand_views import HandView
+from s2hand.experiment.hand_views import WHOLE_PICTURE, HandView
 from s2hand.experiment.photo_sources import HandFinder
 from s2hand.experiment.reconstruction import Reconstruction, joined_parameters
 from s2hand.experiment.reconstructor import HandReconstructor
@@ -147,7 +147,7 @@ def _frames(path: Path, header: VideoHeader, finder: HandFinder) -> Iterator[Fra
         name = FRAME_NAME.format(video=path.name, frame=number)
         views = finder.views(name, pixels, photo_header)
         if finder.detections is not None:  # a guess from the whole frame would make the hand jump
-            views = [view for view in views if view.looked_at != "whole picture"]
+            views = [view for view in views if view.looked_at != WHOLE_PICTURE]
         yield Frame(number, number / header.fps, pixels, views)
 
 

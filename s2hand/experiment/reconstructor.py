@@ -17,15 +17,13 @@ from s2hand.experiment.hand_views import HandView, NetworkView, network_view
 from s2hand.experiment.reconstruction import Reconstruction, concatenated
 from s2hand.experiment.refining import refine_hands
 from s2hand.experiment.trained import TrainedNetwork, load_trained
+from s2hand.experiment.turning import light_in_photos, turned_back
 from s2hand.geometry.cameras import project_points
 from s2hand.geometry.mirror import mirror_points
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
 
 DEFAULT_BATCH = 16
-
-LIGHT_DIRECTION = slice(8, 11)
-"""Of a light vector, see :mod:`s2hand.rendering.lighting`."""
 
 
 class HandReconstructor:
@@ -144,10 +142,10 @@ class HandReconstructor:
         refined = (False,) * len(seen)
         if refine:
             prediction, refined = refine_hands(self.refiner, prediction, batch, seen)
+        parameters = turned_back(prediction.parameters.to("cpu"), seen)
         if adjust is not None:
-            hand = model.place_hand(adjust(prediction.parameters), batch.K)
-            prediction = replace(prediction, **hand)
-        return self._in_photos(prediction.to("cpu"), views, seen, refined)
+            parameters = adjust(parameters)
+        return self._in_photos(replace(prediction.to("cpu"), parameters=parameters), views, seen, refined)
 
     def check_refinement(self, refine: bool, *, detections: bool) -> None:
         """Refuses a refinement that could not happen.
@@ -181,18 +179,20 @@ class HandReconstructor:
         seen: Sequence[NetworkView],
         refined: tuple[bool, ...],
     ) -> Reconstruction:
-        """The network's answer, left hands mirrored back, in the photos' pixels."""
+        """The answer (its parameters are turned back already) with left hands mirrored, in the photos' pixels."""
+        K = torch.from_numpy(np.stack([view.K for view in views])).float()
+        device = self.network.device
+        right = HandPrediction(
+            **self.network.model.place_hand(prediction.parameters.to(device), K.to(device))
+        )
+        right = right.to("cpu")
         left = torch.tensor([view.mirrored for view in seen])[:, None, None]
         vertices, joints = (
-            torch.where(left, mirror_points(points), points)
-            for points in (prediction.vertices, prediction.joints)
+            torch.where(left, mirror_points(points), points) for points in (right.vertices, right.joints)
         )
-        K = torch.from_numpy(np.stack([view.K for view in views])).float()
         light, heatmap_keypoints = prediction.light, prediction.heatmap_keypoints
         if light is not None:
-            light = light.clone()
-            direction = light[:, LIGHT_DIRECTION]
-            light[:, LIGHT_DIRECTION] = torch.where(left[:, 0], mirror_points(direction), direction)
+            light = light_in_photos(light, seen)
         if heatmap_keypoints is not None:
             columns = zip(heatmap_keypoints.double().numpy().swapaxes(0, 1), views, seen, strict=True)
             in_photos = [one.to_photo(points, view.size[0]) for points, view, one in columns]
@@ -202,7 +202,7 @@ class HandReconstructor:
             joints=joints,
             keypoints_2d=project_points(joints, K),
             parameters=prediction.parameters,
-            pose_axis_angle=prediction.pose_axis_angle,
+            pose_axis_angle=right.pose_axis_angle,
             face_textures=prediction.face_textures,
             light=light,
             heatmap_keypoints=heatmap_keypoints,
