@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from s2hand.data.detections import Detections
@@ -26,6 +22,7 @@ from s2hand.data.synthetic.backgrounds import list_photos
 from s2hand.data.synthetic.folder_layout import FolderLayout
 from s2hand.data.synthetic.freihand_layout import FreiHandLayout
 from s2hand.data.synthetic.ho3d_layout import Ho3dLayout
+from s2hand.data.synthetic.processes import ordered_map
 from s2hand.data.synthetic.settings import (
     SUMMARY_FILE,
     SyntheticSettings,
@@ -148,7 +145,7 @@ def _write_all(root: Path, settings: SyntheticSettings, processes: int | None, p
         processes = 1
     statistics = {}
     with ExitStack() as stack:
-        chunks = stack.enter_context(_mapper(processes))
+        chunks = stack.enter_context(ordered_map(processes))
         bar = stack.enter_context(
             tqdm(total=total, desc="drawing hands", unit="image", disable=not progress, dynamic_ncols=True)
         )
@@ -157,33 +154,6 @@ def _write_all(root: Path, settings: SyntheticSettings, processes: int | None, p
             drawn = chunks(_draw_chunk, [(root, settings, split, start) for start in starts])
             statistics[split] = _gather(root, settings, split, drawn, bar)
     return statistics
-
-
-@contextmanager
-def _mapper(processes: int) -> Iterator[Callable]:
-    """An ordered ``map`` over this many processes, each on one thread."""
-    if processes == 1:
-        threads = torch.get_num_threads(), cv2.getNumThreads()
-        _use_one_thread()
-        try:
-            yield map
-        finally:
-            torch.set_num_threads(threads[0])
-            cv2.setNumThreads(threads[1])
-        return
-    # Spawned, not forked: a forked copy of the renderer's runtime and its threads may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=_use_one_thread) as pool:
-        try:
-            yield pool.map
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _use_one_thread() -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 @dataclass(frozen=True)
