@@ -60,7 +60,7 @@ class _GlobalBatchNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float):
         axes = _all_but_channels(x)
-        # Sums are in float64, as in PyTorch's own layer on the CPU; what they yield is in x's precision again.
+        # Sums are in float64, as in PyTorch's own layer on the CPU; the result has x's precision again.
         variance, mean = torch.var_mean(x.double(), axes, correction=0)
         count = mean.new_full((1,), x.numel() // x.shape[1])
         shares = _gather(torch.cat([count, mean, variance]))

@@ -61,6 +61,20 @@ def test_truncated_image(experiment, capsys, workers):
     assert len(line) < 400
 
 
+def test_five_percent_of_damaged_images_are_passed_over_and_no_more(experiment, capsys):
+    pictures = sorted((experiment.root / "training/rgb").iterdir())
+    pictures[3].write_bytes(pictures[3].read_bytes()[:300])  # one of 24
+    changes = {"max_unreadable_share": 0.05, "rotation_deg": 0}
+    assert main(["train", str(experiment(**changes))]) == 0
+    left_out = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    assert len(left_out) == 1
+    assert pictures[3].name in left_out[0]
+    pictures[7].write_bytes(b"")
+    line = message_of(capsys, experiment(**changes, resume=False))
+    assert "2 of 24 samples cannot be read" in line
+    assert "max_unreadable_share is 0.05" in line
+
+
 def test_wrong_type(experiment, capsys):
     line = message_of(capsys, experiment(train_batch="many"))
     assert "train_batch" in line
