@@ -127,6 +127,19 @@ def test_boxes_are_cut_out_and_a_picture_may_have_two(folder, tmp_path):
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "out.json").read_bytes()
 
 
+def test_large_whole_pictures_are_shrunk(tmp_path):
+    picture = np.zeros((2000, 3000, 3), np.uint8)
+    picture[1000:1006, 2400:2406] = SPOT
+    write_picture(tmp_path / "large" / "a.png", picture)
+    detector = SpotDetector()
+    run(tmp_path / "large", tmp_path / "out.json", detector)
+    (_, height, width, _), *_ = detector.batches
+    assert 0.99 * 2**21 < height * width <= 2**21
+    found = read_detections(tmp_path / "out.json")
+    assert found.sizes.tolist() == [[3000, 2000]]
+    np.testing.assert_allclose(found.keypoints[0, 0], (2403, 1003), atol=3)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
 from s2hand.data.crops import square_around_box
 from s2hand.data.transforms import crop_transform, transform_points, warp_image
 from s2hand.engine.detection.sources import Picture
 from s2hand.geometry.mirror import mirror_keypoints
+
+LARGEST_WHOLE = 1 << 21
+"""Pixels; just above 1920 x 1080. A detector's maps have the picture's size, 21 of them and more."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ def view_hand(
         image: (H, W, 3) uint8 RGB, upright.
         box: (x, y, width, height) px, or None for the whole picture.
         hand: "left" or "right".
-        whole_pictures: without a box, take the picture as it is; else its square, with black beside it.
+        whole_pictures: without a box, take the picture as it is, or shrunk to ``LARGEST_WHOLE`` pixels; else
+            its square, with black beside it.
         crop_size: side of squares in pixels.
 
     Raises:
@@ -74,7 +80,8 @@ def view_hand(
     """
     height, width = image.shape[:2]
     if box is None and whole_pictures:
-        view, to_picture = image, np.eye(3)
+        view = _shrunk(image)
+        to_picture = np.diag([width / view.shape[1], height / view.shape[0], 1.0])
     else:
         # The whole picture's square needs no margin: the hand's own is within it.
         left, top, side = (
@@ -85,3 +92,13 @@ def view_hand(
     if hand == "left":
         view = np.ascontiguousarray(view[:, ::-1])
     return HandView(view, (width, height), hand, to_picture)
+
+
+def _shrunk(image: np.ndarray) -> np.ndarray:
+    """A picture of at most ``LARGEST_WHOLE`` pixels, by area averages."""
+    height, width = image.shape[:2]
+    scale = math.sqrt(LARGEST_WHOLE / (height * width))
+    if scale >= 1:
+        return image
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

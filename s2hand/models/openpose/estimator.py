@@ -33,6 +33,9 @@ INPUT_SCALE, INPUT_OFFSET = 1 / 256, -0.5
 PIXELS_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 24}
 """Input pixels that go through the network together: each takes about 1 kB in float32."""
 
+PICTURE_PIXELS_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 23}
+"""Pixels of the pictures whose maps are averaged together: each takes about 0.4 kB."""
+
 MAX_INPUT_PIXELS = 1 << 23
 """More at once than this is a picture much wider than high, which the rule of heights would blow up."""
 
@@ -118,6 +121,13 @@ class OpenPoseEstimator:
     @torch.inference_mode()
     def peaks(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As :meth:`__call__`, but with indices of pixels, (B, 21, 2) int64, as the published detector."""
+        height, width = images.shape[1:3]
+        at_once = max(1, PICTURE_PIXELS_AT_ONCE[self.device.type] // (height * width))
+        parts = [self._peaks(images[start : start + at_once]) for start in range(0, len(images), at_once)]
+        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+    def _peaks(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Peaks and confidences of a few pictures."""
         found = find_peaks(*self.averaged_maps(images), self.map_error)
         doubtful = (found.doubtful & (found.confidence > RECHECKED_CONFIDENCE)).any(-1)
         if doubtful.any():
