@@ -18,10 +18,12 @@ from s2hand.engine.batch_norm import synchronise_batch_norm
 from s2hand.engine.checkpoint import read_checkpoint
 from s2hand.engine.distributed import ALONE, join_processes
 from s2hand.engine.evaluator import evaluate
+from s2hand.engine.nonfinite import read_saved_batch
 from s2hand.engine.progress import Progress
 from s2hand.engine.reporting import read_metrics
 from s2hand.engine.step import GradientStep
 from s2hand.experiment import run
+from s2hand.experiment.replay import replay_losses
 from s2hand.structures import HandPrediction
 
 TOLERANCE = 1e-5
@@ -218,6 +220,35 @@ def test_the_place_in_an_epoch_is_found_by_images():
     progress = Progress(epoch=1, batch=7, batch_images=24)
     progress.place_among(16)
     assert (progress.batch, progress.batch_images) == (10, 16)  # 168 images: ten batches and a half
+
+
+def test_a_loss_that_is_not_finite_in_one_process_stops_all_and_the_whole_batch_is_kept(
+    small_config, monkeypatch
+):
+    config = small_config("shape", train_batch=4)
+
+    def poisoned(rank):
+        step = GradientStep.run
+
+        def with_nan(self, batch, is_full):
+            if rank == 1:
+                batch.K[2, 0, 0] = float("nan")
+            return step(self, batch, is_full)
+
+        monkeypatch.setattr(GradientStep, "run", with_nan)
+        run(config, silent)
+
+    errors = [outcome.error for outcome in run_in_processes(2, poisoned)]
+    saved = read_saved_batch(config.run_dir)
+    assert len(saved.batch.image) == len(saved.files) == 8
+    assert sum("NonFiniteLossError" in error for error in errors) == 1
+    assert sum("PeerFailedError" in error for error in errors) == 1
+    for error in errors:
+        assert f"because K is not finite in {saved.files[4 + 2]}; samples: {saved.files[0]}" in error
+    # What K does not reach is, over the whole batch, what the two processes found together.
+    again = replay_losses(config.run_dir)
+    assert float(again["tsa_poses"].detach()) == pytest.approx(saved.losses["tsa_poses"], rel=1e-4)
+    assert again["total"].isnan()
 
 
 @pytest.mark.parametrize("how", ["fails", "is killed"])
