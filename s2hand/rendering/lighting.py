@@ -44,9 +44,9 @@ def split_light(light: Tensor) -> Light:
     """Names the parts of (B, 11) light vectors.
 
     Raises:
-        ValueError: if the last dimension is not 11.
+        ValueError: for another shape.
     """
-    if light.shape[-1] != LIGHT_SIZE:
+    if light.ndim != 2 or light.shape[-1] != LIGHT_SIZE:
         raise ValueError(
             f"light: expected (B, {LIGHT_SIZE}), got {tuple(light.shape)}; "
             "it holds two intensities, two colours and a direction"

@@ -164,7 +164,12 @@ def _backward(ctx, grad_rgb, grad_silhouette, grad_depth, _):
     return grad_vertices, None, grad_colors, *[None] * (1 + len(Settings._fields))
 
 
+def _no_second_derivative(ctx, *_):
+    raise RuntimeError("rasterize has no second derivatives: differentiate once, without create_graph")
+
+
 torch.library.register_autograd("s2hand::rasterize", _backward, setup_context=_setup_context)
+torch.library.register_autograd("s2hand::rasterize_backward", _no_second_derivative)
 
 
 def rasterize(
@@ -208,12 +213,12 @@ def rasterize(
         in ``face_colors``; depth in all of ``vertices``, but not through edges; face_index in nothing.
 
     Raises:
-        TypeError: if a tensor has the wrong kind of number.
+        TypeError: if something is no tensor, a tensor of the wrong kind of number, or the size no integer.
         ValueError: if a shape, a device, a setting or (on the CPU) a vertex number does not fit.
     """
     if gradient not in GRADIENTS:
         raise ValueError(f"gradient: expected one of {', '.join(GRADIENTS)}, got {gradient!r}")
-    check_inputs(vertices, faces, face_colors, image_size, background, (near, far), fill_back)
+    check_inputs(vertices, faces, face_colors, image_size, background, (near, far), eps, fill_back)
     settings = Settings(
         background=[float(channel) for channel in background],
         near=float(near),

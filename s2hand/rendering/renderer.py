@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from s2hand.geometry.cameras import MIN_DEPTH, camera_to_ndc
+from s2hand.rendering.checks import check_mesh
 from s2hand.rendering.lighting import face_normals, shade
 from s2hand.rendering.rasterize import rasterize
 from s2hand.structures import RenderOutput
@@ -78,17 +79,22 @@ class MeshRenderer(nn.Module):
 
         Args:
             vertices: (B, V, 3) metres, camera frame.
-            K: (B, 3, 3) pixels of the S x S picture.
-            face_textures: (B, F, 3) colours before light; they pass through tanh, as in the published
+            K: (B or 1, 3, 3) pixels of the S x S picture.
+            face_textures: (B or 1, F, 3) colours before light; they pass through tanh, as in the published
                 renderer. Without ``light`` they are drawn as they are.
             light: (B, 11), see :mod:`s2hand.rendering.lighting`.
 
         Returns:
             The pictures; depth in metres.
+
+        Raises:
+            ValueError: if a shape does not fit.
         """
+        check_mesh(vertices, K, face_textures, self.faces.shape[0])
         with torch.autocast(vertices.device.type, enabled=False):
             vertices, colors = vertices.float(), face_textures.float()
             if light is None:
+                colors = colors.expand(len(vertices), -1, -1)
                 colors = torch.cat([colors, colors], 1) if self.fill_back else colors
             else:
                 colors = self._light_sides(vertices, colors.tanh(), light.float())

@@ -167,7 +167,11 @@ def test_bytes_kept_for_backward():
         ({"faces": torch.full((8, 3), 6)}, ValueError, r"vertex numbers in \[0, 6\)"),
         ({"face_colors": torch.zeros(1, 9, 3)}, ValueError, r"face_colors: expected \(1, 8, 3\)"),
         ({"image_size": 0}, ValueError, "image_size"),
+        ({"image_size": 16.0}, TypeError, "image_size: expected an integer, got 16.0"),
+        ({"vertices": [[0, 0, 1]]}, TypeError, "vertices: expected a torch.Tensor, got list"),
         ({"background": (1, 1)}, ValueError, "background: expected 3"),
+        ({"background": 0.5}, ValueError, "background: expected 3"),
+        ({"eps": 0.0}, ValueError, "eps: expected more than 0"),
         ({"near": 2.0, "far": 1.0}, ValueError, "0 < near < far"),
         ({"gradient": "soft"}, ValueError, "expected one of nmr, antialias"),
     ],
@@ -177,6 +181,16 @@ def test_refuses_with_a_clear_line(changes, error, message):
     arguments = {"vertices": vertices, "faces": faces, "face_colors": colors[:, :8], "image_size": SIZE}
     with pytest.raises(error, match=message):
         rasterize(**{**arguments, **changes})
+
+
+def test_refuses_second_derivatives():
+    """Zero would be silently wrong."""
+    vertices, faces, colors = octahedron()
+    vertices.requires_grad_()
+    loss = rasterize(vertices, faces, colors, SIZE, fill_back=True).rgb.square().sum()
+    (gradient,) = torch.autograd.grad(loss, vertices, create_graph=True)
+    with pytest.raises(RuntimeError, match="no second derivatives"):
+        gradient.square().sum().backward()
 
 
 def _draw_in_child(queue, arguments):

@@ -159,3 +159,30 @@ def test_refuses_faces_that_are_none():
         MeshRenderer(torch.zeros(4, 4).int(), SIZE)
     with pytest.raises(ValueError, match="vertex numbers"):
         MeshRenderer(torch.tensor([[0, 1, -2]]), SIZE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vertices": torch.zeros(6, 3)}, r"vertices: expected \(B, V, 3\), got \(6, 3\)"),
+        ({"K": K[0]}, r"K: expected \(2, 3, 3\) or \(1, 3, 3\), got \(3, 3\)"),
+        ({"K": K.repeat(3, 1, 1)}, "K: expected"),
+        ({"face_textures": torch.zeros(2, 9, 3)}, r"face_textures: expected \(2, 8, 3\)"),
+        ({"light": LIGHT[0]}, r"light: expected \(B, 11\), got \(11,\)"),
+    ],
+)
+def test_refuses_shapes_that_do_not_fit(changes, message):
+    vertices, faces, colors = hand_sized(2)
+    arguments = {"vertices": vertices, "K": K, "face_textures": colors, "light": LIGHT}
+    with pytest.raises(ValueError, match=message):
+        MeshRenderer(faces, SIZE)(**{**arguments, **changes})
+
+
+@pytest.mark.parametrize("light", [None, LIGHT])
+def test_camera_textures_and_light_may_be_shared(light):
+    vertices, faces, colors = hand_sized(2)
+    renderer = MeshRenderer(faces, SIZE)
+    shared = renderer(vertices, K, colors[:1], light)
+    twice = None if light is None else light.repeat(2, 1)
+    expected = renderer(vertices, K.repeat(2, 1, 1), colors[:1].repeat(2, 1, 1), twice)
+    assert torch.equal(shared.rgb, expected.rgb)
