@@ -1,10 +1,11 @@
-"""How many images a second one core decodes, turns and collates, and where the time goes.
+"""How many images a second one core decodes, turns and collates, where the time goes, and what memory does.
 
 Writes a small dataset in FreiHAND's layout to a temporary folder. ``python benchmarks/loader.py --out FILE``.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import tempfile
@@ -19,12 +20,15 @@ import torch
 from s2hand.data import AugmentationConfig, Detections, FreiHandDataset, make_loader, write_detections
 from s2hand.data.images import read_image
 from s2hand.data.transforms import rotation_transform, warp_image
+from s2hand.engine.allocator import keep_freed_memory
 
 NUM_IMAGES = 512
 SIZE = 224
 JPEG_QUALITY = 95
 ROUNDS = 5
 BATCH = 64
+EPOCHS = 12
+JITTER = {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue_deg": 10}
 
 
 def write_dataset(root: Path) -> None:
@@ -64,10 +68,9 @@ def bare_opencv(paths: list[Path]) -> None:
 
 
 def measure(root: Path) -> dict[str, float]:
-    jitter = {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue_deg": 10}
     plain = FreiHandDataset(root)
     turned = FreiHandDataset(root, augment=AugmentationConfig())
-    coloured = FreiHandDataset(root, augment=AugmentationConfig(**jitter))
+    coloured = FreiHandDataset(root, augment=AugmentationConfig(**JITTER))
     paths = [plain.image_path(index) for index in range(NUM_IMAGES)]
     turn = rotation_transform(0.5, SIZE)
 
@@ -95,21 +98,47 @@ def measure(root: Path) -> dict[str, float]:
     }
 
 
+def memory_by_epoch(root: Path) -> list[float]:
+    """Megabytes of this process and its two loader processes after each of ``EPOCHS`` epochs."""
+    loader = make_loader(
+        FreiHandDataset(root, augment=AugmentationConfig(**JITTER)), BATCH, shuffle=True, num_workers=2
+    )
+    sizes = []
+    for epoch in range(EPOCHS):
+        loader.set_epoch(epoch)
+        for _ in loader:
+            pass
+        pids = [os.getpid(), *(child.pid for child in multiprocessing.active_children())]
+        sizes.append(sum(_proportional_kb(pid) for pid in pids) / 1024)
+    loader.close()
+    return sizes
+
+
+def _proportional_kb(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="write the figures as JSON, too")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    keep_freed_memory()  # as training does
     with tempfile.TemporaryDirectory() as folder:
         write_dataset(Path(folder))
         figures = measure(Path(folder))
+        memory = memory_by_epoch(Path(folder)) if platform.system() == "Linux" else []
     print(f"{SIZE} px JPEG, images a second of one core (best of {ROUNDS} rounds of {NUM_IMAGES})")
     for name, figure in figures.items():
         print(f"  {name:32s} {figure:8.0f}")
+    print(f"  MB after epochs 1 to {len(memory)}: {', '.join(f'{size:.0f}' for size in memory)}")
     if options.out:
         machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-        options.out.write_text(json.dumps({"machine": machine, "images_per_second": figures}, indent=2))
+        options.out.write_text(
+            json.dumps({"machine": machine, "images_per_second": figures, "mb_by_epoch": memory}, indent=2)
+        )
 
 
 if __name__ == "__main__":
