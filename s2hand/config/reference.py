@@ -11,7 +11,7 @@ from s2hand.config.sections import SECTIONS
 _PREAMBLE = """\
 # The experiment's keys
 
-<!-- Made by `s2hand config --markdown`; edit the descriptions in s2hand/config/sections.py instead. -->
+<!-- Made by `s2hand config --markdown`; edit the descriptions in s2hand/config instead. -->
 
 An experiment is one flat JSON object. Every key has its default, but for `base_out_path`; `null` means the
 default, too. Unknown keys, wrong types and contradictions are errors. `s2hand config FILE` checks a file and
