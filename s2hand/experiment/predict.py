@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +102,7 @@ def predict(
         batch_size=batch_size,
         refine_steps=settings.refine or DEFAULT_STEPS,
     )
+    finder = replace(finder, margin=reconstructor.network.crop_margin)
     for line in _notes(reconstructor, finder, settings):
         note(line)
     files = HandFiles(out, versions_of(reconstructor.network), settings.formats, settings.unlit)

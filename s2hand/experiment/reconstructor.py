@@ -108,7 +108,8 @@ class HandReconstructor:
             S2HandError: a picture cannot be read, numbers do not match, or there is nothing to refine with.
         """
         self.check_refinement(refine, detections=keypoints is not None)
-        asked = AskedHands(images, K, hand, boxes, keypoints, confidence)
+        margin = self.network.crop_margin
+        asked = AskedHands(images, K, hand, boxes, keypoints, confidence, margin)
         parts = []
         for start in range(0, len(asked), self.batch_size):
             indices = range(start, min(start + self.batch_size, len(asked)))
@@ -179,7 +180,7 @@ class HandReconstructor:
         seen: Sequence[NetworkView],
         refined: tuple[bool, ...],
     ) -> Reconstruction:
-        """The answer (its parameters are turned back already) with left hands mirrored, in the photos' pixels."""
+        """The answer, whose parameters are turned back, with left hands mirrored and in photos' pixels."""
         K = torch.from_numpy(np.stack([view.K for view in views])).float()
         device = self.network.device
         right = HandPrediction(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from pydantic import ValidationError
 
 from s2hand.config import Config
+from s2hand.data.crops import DEFAULT_MARGIN
 from s2hand.engine.checkpoint import CheckpointError, newest_sound, read_checkpoint
 from s2hand.engine.devices import resolve_device
 from s2hand.engine.published import (
@@ -25,6 +26,8 @@ from s2hand.models import HandNet, build_hand_net
 PUBLISHED_IMAGE_SIZE = 224
 """Side of the pictures that every published checkpoint was trained on."""
 
+CPU = torch.device("cpu")
+
 MANO_REMEDY = "its predictions are right with that hand only; name the file of MANO_RIGHT as hand_model"
 
 
@@ -36,17 +39,20 @@ class TrainedNetwork:
         model: in evaluation mode, on its device, without gradients.
         hand_model: arrays of its hand.
         image_size: S, side of its pictures in pixels.
-        device: where it computes.
         path: the checkpoint's file.
+        crop_margin: free part on each side of the squares about hands, in longer sides of their boxes, as in
+            training on folders.
         notes: lines worth showing to the user.
+        device: where it computes.
     """
 
     model: HandNet
     hand_model: HandModel
     image_size: int
-    device: torch.device
     path: Path
+    crop_margin: float = DEFAULT_MARGIN
     notes: tuple[str, ...] = ()
+    device: torch.device = CPU
 
 
 def load_trained(
@@ -66,12 +72,12 @@ def load_trained(
     path = Path(path)
     place = resolve_device(device)
     load = _load_published if path.suffix in PUBLISHED_ENDINGS else _load_own
-    model, arrays, image_size, file, notes = load(path, hand_model)
-    model.requires_grad_(False).eval().to(place)
-    return TrainedNetwork(model, arrays, image_size, place, file, tuple(notes))
+    network = load(path, hand_model)
+    network.model.requires_grad_(False).eval().to(place)
+    return replace(network, device=place)
 
 
-def _load_own(path: Path, hand_model: str | Path | None) -> tuple[HandNet, HandModel, int, Path, list[str]]:
+def _load_own(path: Path, hand_model: str | Path | None) -> TrainedNetwork:
     """A checkpoint of this project; its config describes the network."""
     file = newest_sound(path) if path.is_dir() else path
     state = read_checkpoint(file)
@@ -94,7 +100,9 @@ def _load_own(path: Path, hand_model: str | Path | None) -> tuple[HandNet, HandM
             f"{file}: its weights do not fit the network that its own config describes ({detail}); "
             "it comes from another version of s2hand"
         ) from None
-    return model, arrays, config.image_size, file, notes
+    return TrainedNetwork(
+        model, arrays, config.image_size, file, config.folder_crop_margin, notes=tuple(notes)
+    )
 
 
 def _stored_config(state: dict, file: Path) -> Config:
@@ -112,9 +120,7 @@ def _stored_config(state: dict, file: Path) -> Config:
         raise CheckpointError(f"{file}: holds no config to rebuild its network from; {remedy}") from None
 
 
-def _load_published(
-    path: Path, hand_model: str | Path | None
-) -> tuple[HandNet, HandModel, int, Path, list[str]]:
+def _load_published(path: Path, hand_model: str | Path | None) -> TrainedNetwork:
     """A published checkpoint; its weights' shapes and stored settings describe the network."""
     sizes = published_architecture(read_published(path))
     if not sizes["hand"]:
@@ -127,4 +133,4 @@ def _load_published(
         notes.append(f"{path} was trained with MANO: {MANO_REMEDY}")
     if missing := [name for name in report.missing if not name.endswith(COUNTER)]:
         notes.append(f"{path} lacks {len(missing)} weights, left as initialised (first {missing[0]})")
-    return model, arrays, PUBLISHED_IMAGE_SIZE, path, notes
+    return TrainedNetwork(model, arrays, PUBLISHED_IMAGE_SIZE, path, notes=tuple(notes))

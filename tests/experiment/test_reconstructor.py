@@ -104,6 +104,20 @@ def test_a_square_in_the_middle_is_a_plain_crop(reconstructor, photos):
     assert (found.looked_at, expected.looked_at) == (("box",), ("whole picture",))
 
 
+def test_squares_have_the_margin_of_training(photos, tmp_path):
+    write_own(tmp_path / "c.pt", folder_crop_margin=0.0)
+    reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
+    wide = np.array([[40.0, 30, 48, 48]])
+    grown = wide + np.array([-1, -1, 2, 2]) * 48 * DEFAULT_MARGIN
+    assert reconstructor.network.crop_margin == 0
+    write_own(tmp_path / "d.pt")
+    usual = s2hand.HandReconstructor.from_checkpoint(tmp_path / "d.pt", device="cpu")
+    found, expected = (
+        one.predict(photos[0], K_PHOTO, boxes=box) for one, box in ((reconstructor, grown), (usual, wide))
+    )
+    torch.testing.assert_close(found.vertices, expected.vertices, rtol=0, atol=1e-5)
+
+
 def turned_photo(photo, K, rotation):
     """What the camera would see, turned: the homography K R K^-1, here by OpenCV alone."""
     shift = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
