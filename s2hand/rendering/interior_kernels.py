@@ -6,6 +6,7 @@ Every kernel writes only to places of its own, and sums run in a fixed order: th
 import warp as wp
 
 from s2hand.rendering.geometry_kernels import (
+    DrawnFace,
     Scene,
     barycentrics,
     columns_of,
@@ -16,6 +17,47 @@ from s2hand.rendering.geometry_kernels import (
 )
 
 wp.set_module_options({"enable_backward": False})
+
+
+@wp.struct
+class Shown:
+    """Sums over the raster pixels that show a face."""
+
+    count: wp.int32
+    color: wp.vec3  # of the upstream gradient of rgb
+    depth: wp.vec3  # of upstream * z^2 * w_k, by drawn corner
+
+
+@wp.func
+def sum_shown(
+    scene: Scene,
+    item: int,
+    face: DrawnFace,
+    grad_rgb: wp.array4d(dtype=float),
+    grad_depth: wp.array3d(dtype=float),
+):
+    shown = Shown()
+    size = scene.face_index.shape[1]
+    samples = scene.samples
+    rows = rows_of(face, size)
+    for row in range(rows.first, rows.stop):
+        py = pixel_centre(row, size)
+        columns = columns_of(face, py, size)
+        line = size - 1 - row
+        for column in range(columns.first, columns.stop):
+            if scene.face_index[item, line, column] == face.side:
+                i = line // samples
+                j = column // samples
+                shown.count += 1
+                shown.color += wp.vec3(
+                    grad_rgb[item, 0, i, j], grad_rgb[item, 1, i, j], grad_rgb[item, 2, i, j]
+                )
+                upstream = grad_depth[item, i, j]
+                if upstream != 0.0:
+                    w = barycentrics(edge_values(face, pixel_centre(column, size), py))
+                    z = 1.0 / wp.dot(w, face.inverse_z)
+                    shown.depth += upstream * z * z * w
+    return shown
 
 
 @wp.kernel
@@ -29,7 +71,7 @@ def interior_gradient(
     grad_corners: wp.array3d(dtype=wp.vec3),
     grad_edges: wp.array4d(dtype=wp.vec2),
 ):
-    """One thread per face: sums over the raster pixels that show it.
+    """One thread per face: the gradients of its colour and, through depth, of its corners.
 
     Depth: dz/dz_k = w_k z^2 / z_k^2. Moving corner k on screen moves 1/z's plane under the pixel by w_k times
     as much, so dz/dx_k = w_k z^2 d(1/z)/dx, with d(1/z)/dx = sum_m (dw_m/dx) / z_m (Kato et al. 2018
@@ -51,45 +93,25 @@ def interior_gradient(
         grad_corners[slot, index, k] = wp.vec3(0.0, 0.0, 0.0)
         for axis in range(2):
             grad_edges[slot, index, k, axis] = wp.vec2(0.0, 0.0)
-    count = wp.int32(0)
-    color = wp.vec3(0.0, 0.0, 0.0)
-    weighted = wp.vec3(0.0, 0.0, 0.0)  # sum of upstream * z^2 * w_k over pixels
+    shown = Shown()
     if face.visible:
-        size = scene.face_index.shape[1]
-        samples = scene.samples
-        rows = rows_of(face, size)
-        for row in range(rows.first, rows.stop):
-            py = pixel_centre(row, size)
-            columns = columns_of(face, py, size)
-            line = size - 1 - row
-            for column in range(columns.first, columns.stop):
-                if scene.face_index[item, line, column] == face.side:
-                    i = line // samples
-                    j = column // samples
-                    count += 1
-                    color += wp.vec3(
-                        grad_rgb[item, 0, i, j], grad_rgb[item, 1, i, j], grad_rgb[item, 2, i, j]
-                    )
-                    upstream = grad_depth[item, i, j]
-                    if upstream != 0.0:
-                        w = barycentrics(edge_values(face, pixel_centre(column, size), py))
-                        z = 1.0 / wp.dot(w, face.inverse_z)
-                        weighted += upstream * z * z * w
-        if count > 0:
-            weight = 1.0 / float(scene.samples * scene.samples)
-            grad_colors[item, face.side] = color * weight
-            weighted = weighted * weight
-            # Screen derivatives of the barycentrics: of edge values over the area.
-            inverse_z_x = -wp.dot(face.edge_y, face.inverse_z) / face.area
-            inverse_z_y = wp.dot(face.edge_x, face.inverse_z) / face.area
-            for k in range(3):
-                corner = k
-                if face.flipped:
-                    corner = 2 - k
-                grad_corners[slot, index, corner] = weighted[k] * wp.vec3(
-                    inverse_z_x, inverse_z_y, face.inverse_z[k] * face.inverse_z[k]
-                )
-    owned[slot, index] = count
+        shown = sum_shown(scene, item, face, grad_rgb, grad_depth)
+    owned[slot, index] = shown.count
+    if shown.count > 0:
+        weight = 1.0 / float(scene.samples * scene.samples)
+        grad_colors[item, face.side] = shown.color * weight
+        # Screen derivatives of the barycentrics: of edge values over the area.
+        inverse_z_x = -wp.dot(face.edge_y, face.inverse_z) / face.area
+        inverse_z_y = wp.dot(face.edge_x, face.inverse_z) / face.area
+        for k in range(3):
+            corner = k
+            if face.flipped:
+                corner = 2 - k
+            grad_corners[slot, index, corner] = (
+                weight
+                * shown.depth[k]
+                * wp.vec3(inverse_z_x, inverse_z_y, face.inverse_z[k] * face.inverse_z[k])
+            )
 
 
 @wp.kernel
