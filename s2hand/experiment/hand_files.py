@@ -73,7 +73,7 @@ class HandFiles:
         entry |= self._write_pictures(stem, photo, hands)
         entry["hands"] = []
         for index in range(len(hands)):
-            hand_stem = stem if len(hands) == 1 else f"{stem}_{index}"
+            hand_stem = stem if len(hands) == 1 else f"{stem}.hand{index}"
             hand = hands.exported(index, name)
             files = {
                 kind: self._write_hand(kind, hand_stem, hand) for kind in HAND_FORMATS if kind in self.formats
@@ -94,10 +94,10 @@ class HandFiles:
         if set(self.formats) & set(PICTURE_FORMATS):
             overlay = overlay_of(photo, hands)
         if "overlay" in self.formats:
-            written["overlay"] = f"{stem}_overlay.jpg"
+            written["overlay"] = f"{stem}.overlay.jpg"
             _save(self.out / written["overlay"], overlay.picture, quality=JPEG_QUALITY)
         if "mask" in self.formats:
-            written["mask"] = f"{stem}_mask.png"
+            written["mask"] = f"{stem}.mask.png"
             _save(self.out / written["mask"], np.rint(overlay.silhouette * 255).astype(np.uint8))
         return written
 

@@ -137,7 +137,7 @@ class HandReconstructor:
         batch = HandBatch(
             image=torch.stack([_as_input(view.image) for view in seen]).to(device),
             K=torch.from_numpy(np.stack([view.K for view in seen])).float().to(device),
-            index=torch.arange(len(seen)),
+            index=torch.arange(len(seen), device=device),
         )
         prediction = model(batch.image, batch.K, self._parts(refine))
         refined = (False,) * len(seen)

@@ -64,7 +64,7 @@ def test_every_hand_of_every_picture_is_written(checkpoint, tmp_path, capsys):
     index = json.loads((out / "index.json").read_text())
     assert [entry["name"] for entry in index["images"]] == ["a.jpg", "a.png", "sub/b.jpg"]
     files = [hand["files"] for entry in index["images"] for hand in entry["hands"]]
-    assert [each["npz"] for each in files] == ["a.jpg.npz", "a.png.npz", "sub/b_0.npz", "sub/b_1.npz"]
+    assert [each["npz"] for each in files] == ["a.jpg.npz", "a.png.npz", "sub/b.hand0.npz", "sub/b.hand1.npz"]
     listed = {name for each in files for name in each.values()}
     listed |= {entry[kind] for entry in index["images"] for kind in ("overlay", "mask")}
     beside_obj = {each["obj"].replace(".obj", ending) for each in files for ending in (".mtl", ".png")}
@@ -76,7 +76,7 @@ def test_every_hand_of_every_picture_is_written(checkpoint, tmp_path, capsys):
     assert [hand["K"][0][0] for hand in hands] == [75, 90, 75, 75]
     assert all(hand["refined"] and hand["looked_at"] == "keypoints" for hand in hands)
     assert (index["settings"]["focal"], index["settings"]["refine"]) == (75, 3)
-    with Image.open(out / "sub/b_overlay.jpg") as overlay:
+    with Image.open(out / "sub/b.overlay.jpg") as overlay:
         assert overlay.size == (WIDTH, HEIGHT)
     # The results' pictures are no input of a second run.
     assert predict(checkpoint, photos, "--out", out, "--formats", "json") == 0

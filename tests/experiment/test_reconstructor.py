@@ -139,8 +139,7 @@ def test_turning_the_camera_turns_the_hand(reconstructor, photos):
         turned_photo(smooth, K, rotation), K, boxes=np.array([[*(mapped - side / 2), side, side]])
     )
     matrix = torch.from_numpy(rotation).float()
-    # The shortest turn has no roll about the new axis; what is left of it is the square's own orientation.
-    torch.testing.assert_close(turned.joints[0], middle.joints[0] @ matrix.T, rtol=0, atol=8e-3)
+    torch.testing.assert_close(turned.joints[0], middle.joints[0] @ matrix.T, rtol=0, atol=5e-4)
     assert (turned.joints - middle.joints).norm(dim=-1).mean() > 0.05
     torch.testing.assert_close(turned.keypoints_2d, project_points(turned.joints, turned.K))
     posed = reconstructor.network.model.place_hand(turned.parameters, turned.K)

@@ -16,9 +16,7 @@ from s2hand.data.freihand import DETECTION_FILES, FreiHandDataset
 from s2hand.data.ho3d import DETECTION_FOLDER, Ho3dDataset
 from s2hand.data.images import read_image
 from s2hand.data.photos import list_photos, read_photo
-
-VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
-FRAME_NAME = "{video}#{frame:06d}"
+from s2hand.data.videos import FRAME_NAME, is_video
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def open_source(source: str | Path, split: str | None = None) -> PictureSource:
                 return _ho3d(path, ho3d_name)
     if split is not None:
         raise DatasetError(f"{source}: no {split} split of FreiHAND or HO-3D there: leave out --split")
-    if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
+    if path.is_file() and is_video(path):
         return _video(path)
     return _photos(path)
 
