@@ -97,6 +97,10 @@ class HandFinder:
             rows.setdefault(name, []).append(row)
         return rows
 
+    def knows(self, name: str) -> bool:
+        """Whether the detections name a picture."""
+        return name in self._rows
+
     def views_of_file(self, photo: NamedPhoto) -> list[HandView]:
         """Reads a picture and finds its hands.
 

@@ -14,7 +14,7 @@ from s2hand.data.intrinsics import StatedCamera
 from s2hand.data.videos import is_video
 from s2hand.engine.refine import DEFAULT_STEPS
 from s2hand.experiment.hand_files import DEFAULT_FORMATS, HandFiles, versions_of
-from s2hand.experiment.photo_sources import AUTO, HandFinder, named_photos
+from s2hand.experiment.photo_sources import AUTO, HandFinder, NamedPhoto, named_photos
 from s2hand.experiment.predict_photos import Predictions, predict_photos
 from s2hand.experiment.predict_video import predict_video
 from s2hand.experiment.reconstructor import DEFAULT_BATCH, HandReconstructor
@@ -95,6 +95,8 @@ def predict(
     photos = [photo for photo in named_photos(sources) if not _lies_in(photo.path, out)]
     if not photos:
         raise DatasetError(f"all pictures lie in {out}, the folder for the results: name another folder")
+    still = [photo for photo in photos if not is_video(photo.path)]
+    unknown = _undetected(still, finder, settings)
     reconstructor = HandReconstructor.from_checkpoint(
         checkpoint,
         hand_model,
@@ -103,11 +105,10 @@ def predict(
         refine_steps=settings.refine or DEFAULT_STEPS,
     )
     finder = replace(finder, margin=reconstructor.network.crop_margin)
-    for line in _notes(reconstructor, finder, settings):
+    for line in (*_notes(reconstructor, finder, settings), *unknown):
         note(line)
     files = HandFiles(out, versions_of(reconstructor.network), settings.formats, settings.unlit)
     options = {"refine": settings.refine != 0, "progress": progress}
-    still = [photo for photo in photos if not is_video(photo.path)]
     done = predict_photos(reconstructor, still, finder, files, **options)
     entries, unreadable = list(done.entries), list(done.unreadable)
     for video in (photo for photo in photos if is_video(photo.path)):
@@ -126,6 +127,27 @@ def predict(
 
 def _lies_in(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
+
+
+def _undetected(photos: Sequence[NamedPhoto], finder: HandFinder, settings: PredictSettings) -> list[str]:
+    """A line if the detections lack some of the pictures.
+
+    Raises:
+        DatasetError: they lack all of them, so they are of other pictures.
+    """
+    missing = [photo.name for photo in photos if not finder.knows(photo.name)]
+    if finder.detections is None or not missing:
+        return []
+    if len(missing) == len(photos):
+        known = ", ".join(finder.detections.names[:2]) or "no pictures"
+        raise DatasetError(
+            f"{settings.detections} names none of the pictures (it has {known}; these are {missing[0]}, "
+            "...): name the folder that was detected on, or detect on these pictures"
+        )
+    return [
+        f"{settings.detections} does not name {len(missing):,} of the pictures (first {missing[0]}): "
+        "they are looked at whole"
+    ]
 
 
 def _notes(

@@ -140,6 +140,7 @@ def test_broken_pictures_are_named_and_the_rest_goes_on(checkpoint, tmp_path, ca
     shown = capsys.readouterr().err
     assert all(line in shown for line in index["unreadable"])
     assert "detect again" in shown
+    assert "does not name 9 of the pictures (first cmyk.jpg)" in shown
     assert not list((tmp_path / "o").rglob("*.partial*"))
 
 
@@ -163,6 +164,14 @@ def test_bad_arguments_end_in_one_line(checkpoint, tmp_path, monkeypatch, capsys
     lines = capsys.readouterr().err.splitlines()
     assert message in lines[-1]
     assert lines[-1].startswith("s2hand: error: ")
+
+
+def test_detections_of_other_pictures_are_refused(checkpoint, tmp_path, capsys):
+    save_photo(tmp_path / "photos/a.jpg", 0)
+    write_versioned_detections(tmp_path / "d.json", rows(["trip/a.jpg"], ["left"]))
+    options = ["--out", tmp_path / "o", "--detections", tmp_path / "d.json"]
+    assert predict(checkpoint, tmp_path / "photos", *options) == 2
+    assert "names none of the pictures (it has trip/a.jpg; these are a.jpg, ...)" in capsys.readouterr().err
 
 
 def test_stems_never_meet(tmp_path):
