@@ -183,10 +183,13 @@ class HandReconstructor:
         """The answer, whose parameters are turned back, with left hands mirrored and in photos' pixels."""
         K = torch.from_numpy(np.stack([view.K for view in views])).float()
         device = self.network.device
-        right = HandPrediction(
-            **self.network.model.place_hand(prediction.parameters.to(device), K.to(device))
-        )
-        right = right.to("cpu")
+        placed = self.network.model.place_hand(prediction.parameters.to(device), K.to(device))
+        right = HandPrediction(**placed).to("cpu")
+        if not right.vertices.isfinite().all():
+            raise S2HandError(
+                f"{self.network.path}: the network's answer is not finite; its training went astray, so name "
+                "an earlier checkpoint"
+            )
         left = torch.tensor([view.mirrored for view in seen])[:, None, None]
         vertices, joints = (
             torch.where(left, mirror_points(points), points) for points in (right.vertices, right.joints)

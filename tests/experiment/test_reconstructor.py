@@ -348,6 +348,14 @@ def test_bad_checkpoints_are_named(checkpoint, tmp_path):
         load(tmp_path / "nothing.t7")
 
 
+def test_weights_that_are_not_finite_are_named(checkpoint, tmp_path, photos):
+    state = torch.load(checkpoint)
+    state["model"]["hand_head.translation.3.bias"] += float("nan")
+    write_checkpoint(tmp_path / "c.pt", state)
+    with pytest.raises(S2HandError, match=r"c\.pt: the network's answer is not finite"):
+        s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu").predict(photos)
+
+
 def test_another_hand_model_is_noted(checkpoint, tmp_path):
     state = torch.load(checkpoint)
     config = json.loads(state["config"]) | {"hand_model": "MANO_RIGHT.pkl"}
