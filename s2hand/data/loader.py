@@ -198,4 +198,5 @@ def _start_worker(worker_id: int) -> None:
     # Ctrl-C and a job's end reach every process. The main one answers them, after the batch in hand, and ends
     # its workers; if it died instead, they leave on their own.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(GRACE_S))
+    if hasattr(signal, "alarm"):  # not on Windows
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(GRACE_S))

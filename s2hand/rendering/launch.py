@@ -32,7 +32,8 @@ def thread_pool() -> ThreadPoolExecutor:
 
 
 # A forked process (a data loader's worker) has the pool's object but none of its threads.
-os.register_at_fork(after_in_child=thread_pool.cache_clear)
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=thread_pool.cache_clear)
 
 
 @cache

@@ -8,12 +8,13 @@ bit of the results.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
 
 from s2hand.errors import S2HandError
 
@@ -75,6 +76,8 @@ class ShardFile:
         self.path, self.header, self.units = path, header, units
         self.done = 0
         self._file: BinaryIO | None = None
+        # The system lets go of it when the process ends, however it ends.
+        self._lock = FileLock(path.with_name(path.name + ".lock"))
 
     def __enter__(self) -> ShardFile:
         """Opens the file, cuts off a torn end, and counts what is done.
@@ -83,21 +86,26 @@ class ShardFile:
             DetectionError: another process works on it, or it belongs to a run with other settings.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(self.path, "a+b")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
+            self._lock.acquire(blocking=False)
+        except Timeout:
             raise DetectionError(f"{self.path}: another process is at work on this shard") from None
-        self._file.seek(0)
-        _, self.done, good_bytes = _parse(self._file.read(), self.path, self.header, self.units)
-        self._file.truncate(good_bytes)
-        if not good_bytes:
-            self._append([self.header])
+        try:
+            self._file = open(self.path, "a+b")
+            self._file.seek(0)
+            _, self.done, good_bytes = _parse(self._file.read(), self.path, self.header, self.units)
+            self._file.truncate(good_bytes)
+            if not good_bytes:
+                self._append([self.header])
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+        self._lock.release()
 
     def append(self, lines: list[dict[str, Any]]) -> None:
         """Records the next unit, one line a picture."""
