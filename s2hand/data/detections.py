@@ -203,8 +203,8 @@ def _read_detector(entry: Any, path: str | Path) -> DetectorInfo | None:
 def write_detections(path: str | Path, detections: Detections) -> None:
     """Writes a detections file of the published format; reading it back gives the same numbers."""
     content = [
-        np.asarray(detections.keypoints, np.float32).tolist(),
-        np.asarray(detections.confidence, np.float32)[..., None].tolist(),
+        np.ascontiguousarray(detections.keypoints, np.float32),
+        np.ascontiguousarray(detections.confidence, np.float32)[..., None],
     ]
     if detections.names is not None:
         content.append([[name] for name in detections.names])
@@ -239,15 +239,15 @@ def _image_entry(detections: Detections, row: int) -> dict:
         "hand": None if detections.hands is None else detections.hands[row],
         "box": _row_or_null(detections.boxes, row),
         "K": _row_or_null(detections.cameras, row),
-        "keypoints": np.asarray(detections.keypoints[row], np.float32).tolist(),
-        "confidence": np.asarray(detections.confidence[row], np.float32).tolist(),
+        "keypoints": np.ascontiguousarray(detections.keypoints[row], np.float32),
+        "confidence": np.ascontiguousarray(detections.confidence[row], np.float32),
     }
 
 
-def _row_or_null(column: np.ndarray | None, row: int) -> list | None:
+def _row_or_null(column: np.ndarray | None, row: int) -> np.ndarray | None:
     if column is None or np.isnan(column[row]).any():
         return None
-    return np.asarray(column[row], np.float32).tolist()
+    return np.ascontiguousarray(column[row], np.float32)
 
 
 def photometric_weight(confidence: np.ndarray) -> np.ndarray:

@@ -166,7 +166,8 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_impossible_settings_are_refused(tmp_path):
     with pytest.raises(DatasetError, match="train must be 1 or more, got 0"):
         write_synthetic_dataset(tmp_path / "data", **{**SETTINGS, "train": 0})
-    with pytest.raises(DatasetError, match="seed must be 0 or more"):
-        write_synthetic_dataset(tmp_path / "data", **{**SETTINGS, "seed": -1})
+    for seed in (-1, 2**63):
+        with pytest.raises(DatasetError, match=r"seed must be in \[0, 9223372036854775807\]"):
+            write_synthetic_dataset(tmp_path / "data", **{**SETTINGS, "seed": seed})
     with pytest.raises(DatasetError, match="no folder"):
         write_synthetic_dataset(tmp_path / "data", **SETTINGS, backgrounds=tmp_path / "absent")

@@ -19,6 +19,9 @@ GENERATOR_VERSION = 1
 
 SUMMARY_FILE = "synthetic.json"
 
+LARGEST_SEED = 2**63 - 1
+"""The summary's numbers are read as 64 bits."""
+
 
 @dataclass(frozen=True)
 class SyntheticSettings:
@@ -40,8 +43,8 @@ class SyntheticSettings:
                 raise DatasetError(f"synthetic data: {name} must be 1 or more, got {getattr(self, name)}")
         if not 0 <= self.view_variety <= 1:
             raise DatasetError(f"synthetic data: view_variety must be in [0, 1], got {self.view_variety}")
-        if self.seed < 0:
-            raise DatasetError(f"synthetic data: seed must be 0 or more, got {self.seed}")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise DatasetError(f"synthetic data: seed must be in [0, {LARGEST_SEED}], got {self.seed}")
 
     def count(self, split: str) -> int:
         return self.train if split == "training" else self.evaluation
