@@ -79,8 +79,8 @@ class HandRefiner:
 
         Args:
             prediction: with ``parameters``.
-            target: K, and ``keypoints_2d`` with ``confidence`` to follow; some joint of each sample must have
-                been found. Only the proportions of a sample's confidences count.
+            target: K, and ``keypoints_2d`` with ``confidence`` to follow. Only the proportions of a sample's
+                confidences count; a sample that has none above 0 stays as it is.
 
         Returns:
             As :meth:`__call__`.
@@ -88,22 +88,20 @@ class HandRefiner:
         Raises:
             S2HandError: a hand became NaN or infinite.
         """
+        followed = (target.confidence > 0).any(-1)
+        if not followed.any():
+            return prediction
         # Evaluation runs without gradients, and its values may be inference tensors, which cannot be leaves.
         with torch.inference_mode(False), torch.enable_grad():
-            target = replace(
-                target,
-                K=target.K.float().clone(),
-                keypoints_2d=target.keypoints_2d.float().clone(),
-                confidence=equal_pull(target.confidence.float().clone()),
-            )
-            free = {
-                name: getattr(prediction.parameters, name).detach().float().clone().requires_grad_()
-                for name in STEP_SIZES
+            whole = {
+                name: getattr(prediction.parameters, name).detach().float().clone() for name in STEP_SIZES
             }
-            self._fit(free, target)
-            refined = HandParameters(**{name: value.detach() for name, value in free.items()})
-            hand = self.place_hand(refined, target.K)
-        bad = ~torch.isfinite(hand["vertices"]).flatten(1).all(1)
+            free = {name: value[followed].requires_grad_() for name, value in whole.items()}
+            self._fit(free, _samples_to_follow(target, followed))
+            for name, value in free.items():
+                whole[name][followed] = value.detach()
+            hand = self.place_hand(HandParameters(**whole), target.K.float().clone())
+        bad = followed & ~torch.isfinite(hand["vertices"]).flatten(1).all(1)
         if bad.any():
             samples = target.index[bad].tolist()
             raise S2HandError(
@@ -126,6 +124,17 @@ class HandRefiner:
             for value, gradient in zip(free.values(), gradients, strict=True):
                 value.grad = gradient
             optimizer.step()
+
+
+def _samples_to_follow(target: HandBatch, chosen: Tensor) -> HandBatch:
+    """The chosen samples, (B,) bool, as the losses read them: fresh tensors, and an equal pull on each."""
+    return HandBatch(
+        image=target.image[chosen],
+        K=target.K[chosen].float(),
+        index=target.index[chosen],
+        keypoints_2d=target.keypoints_2d[chosen].float(),
+        confidence=equal_pull(target.confidence[chosen].float()),
+    )
 
 
 def equal_pull(confidence: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from s2hand.engine.refine import HandRefiner
 from s2hand.experiment.hand_views import NetworkView
-from s2hand.structures import HandBatch, HandParameters, HandPrediction
+from s2hand.skeleton import NUM_JOINTS
+from s2hand.structures import HandBatch, HandPrediction
 
 
 def refine_hands(
@@ -28,33 +29,16 @@ def refine_hands(
         The prediction, and whether each hand was refined.
     """
     targets = [_target(view, prediction, row) for row, view in enumerate(seen)]
-    rows = [row for row, target in enumerate(targets) if target is not None]
-    refined = tuple(target is not None for target in targets)
-    if not rows:
-        return prediction, refined
-    keypoints, confidence = zip(*(targets[row] for row in rows), strict=True)
-    target = HandBatch(
-        image=batch.image[rows],
-        K=batch.K[rows],
-        index=batch.index[rows],
-        keypoints_2d=torch.stack(keypoints).to(batch.K),
-        confidence=torch.stack(confidence).to(batch.K),
-    )
-    chosen = {name: value[rows] for name, value in vars(prediction.parameters).items()}
-    fitted = refiner.fit(HandPrediction(parameters=HandParameters(**chosen)), target).parameters
-    merged = {}
-    for name, value in vars(prediction.parameters).items():
-        merged[name] = value.float().clone()
-        merged[name][rows] = getattr(fitted, name)
-    hand = refiner.place_hand(HandParameters(**merged), batch.K)
-    return replace(prediction, **hand), refined
+    keypoints, confidence = (torch.stack(values).to(batch.K) for values in zip(*targets, strict=True))
+    refined = tuple((confidence > 0).any(-1).tolist())
+    return refiner.fit(prediction, replace(batch, keypoints_2d=keypoints, confidence=confidence)), refined
 
 
-def _target(view: NetworkView, prediction: HandPrediction, row: int) -> tuple[Tensor, Tensor] | None:
-    """Keypoints (21, 2) in px of the network's picture and their confidences (21,), or None."""
+def _target(view: NetworkView, prediction: HandPrediction, row: int) -> tuple[Tensor, Tensor]:
+    """Keypoints (21, 2) in px of the network's picture and their confidences (21,), 0 if there are none."""
     if view.keypoints is not None and (view.confidence > 0).any():
         return torch.from_numpy(view.keypoints).float(), torch.from_numpy(view.confidence).float()
     if prediction.heatmap_keypoints is not None:
-        keypoints = prediction.heatmap_keypoints[-1, row].cpu()
+        keypoints = prediction.heatmap_keypoints[-1, row].float().cpu()
         return keypoints, torch.ones_like(keypoints[:, 0])
-    return None
+    return torch.zeros(NUM_JOINTS, 2), torch.zeros(NUM_JOINTS)

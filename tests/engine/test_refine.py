@@ -159,6 +159,37 @@ def test_detections_are_followed_as_far_as_they_are_trusted(hand_net, objective,
     assert torch.allclose(refiner.fit(prediction, faint).joints, refined.joints, rtol=0, atol=2e-4)
 
 
+def test_a_sample_without_keypoints_stays_as_it_was(hand_net, objective, problem):
+    """And the others are refined as in a batch without it."""
+    prediction, batch, hand = problem
+    missed = torch.arange(SAMPLES) == 2
+    target = replace(
+        batch,
+        keypoints_2d=hand["keypoints_2d"] * ~missed[:, None, None],
+        confidence=torch.ones(SAMPLES, 21) * ~missed[:, None],
+    )
+    refiner = HandRefiner(hand_net.place_hand, objective, steps=20)
+    refined = refiner.fit(prediction, target)
+    for name in STEP_SIZES:
+        assert torch.equal(getattr(refined.parameters, name)[2], getattr(prediction.parameters, name)[2])
+    for name in ("vertices", "joints", "keypoints_2d", "pose_axis_angle"):
+        assert torch.equal(getattr(refined, name)[2], getattr(prediction, name)[2])
+    others = [0, 1, 3, 4, 5]
+    parameters = {name: getattr(prediction.parameters, name)[others] for name in STEP_SIZES}
+    alone = refiner.fit(
+        HandPrediction(parameters=HandParameters(**parameters)),
+        HandBatch(
+            *(batch.image[others], batch.K[others], batch.index[others]),
+            keypoints_2d=target.keypoints_2d[others],
+            confidence=target.confidence[others],
+        ),
+    )
+    assert torch.allclose(alone.vertices, refined.vertices[others], rtol=0, atol=1e-6)
+    assert not torch.allclose(alone.vertices, prediction.vertices[others], rtol=0, atol=1e-3)
+    nothing = replace(target, confidence=torch.zeros(SAMPLES, 21))
+    assert refiner.fit(prediction, nothing) is prediction
+
+
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_fits_where_gradients_are_off(hand_net, objective, problem, mode):
     prediction, batch, hand = problem
