@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from s2hand.config import Config
 from s2hand.engine.devices import resolve_device
 from s2hand.engine.nonfinite import SavedBatch, read_saved_batch
-from s2hand.engine.precision import resolve_precision
+from s2hand.engine.precision import resolve_channels_last, resolve_precision
 from s2hand.engine.step import TrainingLosses, set_training
 from s2hand.experiment.network import build_network
 from s2hand.experiment.training import build_objective
@@ -46,5 +47,7 @@ def losses_of(saved: SavedBatch, device: str = "cpu", precision: str | None = No
     model = build_network(config, hand_model)
     model.load_state_dict(saved.model)
     set_training(model.to(place), saved.trained)
-    objective = build_objective(config, hand_model).to(place)
-    return TrainingLosses(model, objective, resolve_precision(precision or config.precision, place))
+    arithmetic = resolve_precision(precision or config.precision, place)
+    if resolve_channels_last(config.channels_last, arithmetic, place):
+        model.to(memory_format=torch.channels_last)
+    return TrainingLosses(model, build_objective(config, hand_model).to(place), arithmetic)
