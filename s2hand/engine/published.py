@@ -109,12 +109,12 @@ def convert_published(source: str | Path, destination: str | Path) -> tuple[Path
 
 
 def load_published_checkpoint(
-    path: str | Path, model: nn.Module, parts: Collection[str] | None = None
+    source: str | Path | PublishedCheckpoint, model: nn.Module, parts: Collection[str] | None = None
 ) -> LoadReport:
     """Copies a published checkpoint's weights into a model, all or none.
 
     Args:
-        path: a .t7, or a converted .safetensors.
+        source: a .t7 or a converted .safetensors, or what :func:`read_published` read of it.
         model: a :class:`~s2hand.models.hand_net.HandNet`.
         parts: published names of the networks to load (keys of ``PUBLISHED_PARTS``), each of which the file
             and the model must have. None: those that both have; the others are listed in the report.
@@ -126,7 +126,7 @@ def load_published_checkpoint(
         PublishedCheckpointError: if the file cannot be read, a shape differs, nothing fits, or an encoder,
             decoder or hourglass that the file holds lacks a weight of the model's.
     """
-    checkpoint = read_published(path)
+    checkpoint = source if isinstance(source, PublishedCheckpoint) else read_published(source)
     _check_parts(checkpoint, model, parts)
     loaded, not_in_model, missing, not_asked, ready = [], [], [], [], []
     for name, weights in checkpoint.state_dicts.items():

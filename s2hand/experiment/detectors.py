@@ -110,14 +110,15 @@ def _hourglass(
 
 def _published_branch(path: Path) -> tuple[HandNet, int]:
     """The 2D branch of a published checkpoint, and the side of its pictures."""
-    found = published_architecture(read_published(path))
+    checkpoint = read_published(path)
+    found = published_architecture(checkpoint)
     if not found["heatmaps"]:
         raise CheckpointError(
             f"{path}: holds no 2D branch (rgb2hm): name a checkpoint that was trained with one"
         )
     sizes = {key: found[key] for key in HOURGLASS_KEYS}
     network = build_hand_net(hand=False, texture=False, image_size=PUBLISHED_IMAGE_SIZE, **sizes)
-    load_published_checkpoint(path, network, ["rgb2hm"])
+    load_published_checkpoint(checkpoint, network, ["rgb2hm"])
     return network, PUBLISHED_IMAGE_SIZE
 
 

@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from s2hand.config import Config
+from s2hand.config.published import translate
 from s2hand.data.crops import DEFAULT_MARGIN
 from s2hand.engine.checkpoint import CheckpointError, newest_sound, read_checkpoint
 from s2hand.engine.devices import resolve_device
@@ -109,7 +110,7 @@ def _stored_config(state: dict, file: Path) -> Config:
     """The config a checkpoint was trained with, without what only the start of training read."""
     remedy = "it comes from another version of s2hand; train again, or evaluate it with that version"
     try:
-        values = json.loads(state["config"])
+        values, _ = translate(json.loads(state["config"]))  # without keys retired since
         values |= {"backbone_pretrained": False, "pretrain_model": None}
         return Config.model_validate(values)
     except (KeyError, TypeError, ValueError) as error:
@@ -122,12 +123,13 @@ def _stored_config(state: dict, file: Path) -> Config:
 
 def _load_published(path: Path, hand_model: str | Path | None) -> TrainedNetwork:
     """A published checkpoint; its weights' shapes and stored settings describe the network."""
-    sizes = published_architecture(read_published(path))
+    checkpoint = read_published(path)
+    sizes = published_architecture(checkpoint)
     if not sizes["hand"]:
         raise CheckpointError(f"{path}: holds no encoder and so predicts no hand; name another checkpoint")
     arrays = load_hand_model("generic" if hand_model is None else hand_model)
     model = build_hand_net(arrays, image_size=PUBLISHED_IMAGE_SIZE, **sizes)
-    report = load_published_checkpoint(path, model)
+    report = load_published_checkpoint(checkpoint, model)
     notes = []
     if hand_model in (None, "generic"):
         notes.append(f"{path} was trained with MANO: {MANO_REMEDY}")
