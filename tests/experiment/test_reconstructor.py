@@ -318,6 +318,13 @@ def test_bad_arguments_are_named(reconstructor, photos, changes, message):
         reconstructor.predict(**({"images": photos[:1]} | changes))
 
 
+def test_keys_retired_since_are_passed_over(checkpoint, tmp_path):
+    state = torch.load(checkpoint)
+    config = json.loads(state["config"]) | {"demo_freq": 100}
+    write_checkpoint(tmp_path / "c.pt", {"model": state["model"], "config": json.dumps(config)})
+    assert s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
+
+
 def test_bad_checkpoints_are_named(checkpoint, tmp_path):
     load = s2hand.HandReconstructor.from_checkpoint
     state = torch.load(checkpoint)
