@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from s2hand.data import DatasetError, FreiHandDataset, collate_hands
-from s2hand.data.synthetic import write_synthetic_dataset, writer
+from s2hand.data.synthetic import drawing, write_synthetic_dataset
 from s2hand.geometry.cameras import project_points
 from s2hand.hand import ManoLayer, load_hand_model
 from s2hand.rendering import MeshRenderer
@@ -104,7 +104,7 @@ def test_mano_parameters_give_the_vertices(synthetic_folder, training):
 
 
 def test_the_number_of_processes_changes_nothing(synthetic_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "SPAWN_FROM", 0)
+    monkeypatch.setattr(drawing, "SPAWN_FROM", 0)
     write_synthetic_dataset(tmp_path / "again", **SETTINGS, processes=2)
     assert contents(tmp_path / "again") == contents(synthetic_folder)
 
@@ -156,8 +156,8 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return draw(task)
 
-    draw = writer._draw_chunk
-    monkeypatch.setattr(writer, "_draw_chunk", draw_one_then_fail)
+    draw = drawing._draw_chunk
+    monkeypatch.setattr(drawing, "_draw_chunk", draw_one_then_fail)
     with pytest.raises(KeyboardInterrupt):
         write_synthetic_dataset(tmp_path / "data", **SETTINGS)
     assert list(tmp_path.iterdir()) == []

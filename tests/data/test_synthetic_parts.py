@@ -10,7 +10,7 @@ from s2hand.data import DatasetError
 from s2hand.data.synthetic import scene
 from s2hand.data.synthetic.backgrounds import (
     PROCEDURAL,
-    list_photos,
+    find_backgrounds,
     photo_background,
     procedural_background,
 )
@@ -50,15 +50,15 @@ def test_photos_are_found_and_cut(tmp_path):
     (tmp_path / "sub").mkdir()
     cv2.imwrite(str(tmp_path / "sub" / "a.png"), np.full((40, 60, 3), (0, 0, 255), np.uint8))
     (tmp_path / "notes.txt").write_text("no picture")
-    photos = list_photos(tmp_path)
+    photos = find_backgrounds(tmp_path)
     assert [photo.name for photo in photos] == ["a.png"]
     cut = photo_background(rng(), 32, photos)
     np.testing.assert_allclose(cut, np.broadcast_to([1.0, 0, 0], (32, 32, 3)), atol=1e-6)
     with pytest.raises(DatasetError, match="no folder"):
-        list_photos(tmp_path / "absent")
+        find_backgrounds(tmp_path / "absent")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="holds no pictures"):
-        list_photos(tmp_path / "empty")
+        find_backgrounds(tmp_path / "empty")
 
 
 def test_camera_changes_a_picture_mildly():

@@ -1,4 +1,4 @@
-"""Synthetic hands: drawn with the project's own renderer, stored in FreiHAND's or HO-3D's layout."""
+"""Synthetic hands: drawn with the project's own renderer, stored as FreiHAND, HO-3D or own photos are."""
 
 from s2hand.data.synthetic.simulated_detector import DetectorNoise
 from s2hand.data.synthetic.writer import SyntheticSummary, write_synthetic_dataset

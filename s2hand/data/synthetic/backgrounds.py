@@ -180,7 +180,7 @@ def procedural_background(random: np.random.Generator, size: int) -> np.ndarray:
     return np.clip(picture * shade[..., None] * random.uniform(0.75, 1.15), 0, 1).astype(np.float32)
 
 
-def list_photos(folder: str | Path, *, key: str = "synthetic_backgrounds") -> tuple[Path, ...]:
+def find_backgrounds(folder: str | Path, *, key: str = "synthetic_backgrounds") -> tuple[Path, ...]:
     """Finds the pictures under a folder, in a fixed order.
 
     Raises:

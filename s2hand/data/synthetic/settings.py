@@ -10,7 +10,7 @@ import numpy as np
 
 from s2hand.data.errors import DatasetError
 from s2hand.data.json_files import read_json
-from s2hand.data.synthetic.backgrounds import list_photos
+from s2hand.data.synthetic.backgrounds import find_backgrounds
 from s2hand.data.synthetic.simulated_detector import DetectorNoise
 from s2hand.hand import HandModel, load_hand_model
 
@@ -75,7 +75,7 @@ def describe(settings: SyntheticSettings) -> dict:
             digest.update(np.ascontiguousarray(array).tobytes())
     photos = None
     if settings.backgrounds is not None:
-        listing = [f"{photo.name} {photo.stat().st_size}" for photo in list_photos(settings.backgrounds)]
+        listing = [f"{photo.name} {photo.stat().st_size}" for photo in find_backgrounds(settings.backgrounds)]
         photos = hashlib.sha256("\n".join(listing).encode()).hexdigest()
     description = asdict(settings)
     description |= {"hand_model": digest.hexdigest(), "backgrounds": photos, "generator": GENERATOR_VERSION}
