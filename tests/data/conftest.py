@@ -1,6 +1,11 @@
+import json
+import shutil
+
 import pytest
 from made_up_freihand import write_freihand
 
+from s2hand.data import read_detections
+from s2hand.data.detections import write_versioned_detections
 from s2hand.data.synthetic import DetectorNoise, write_synthetic_dataset
 
 
@@ -25,3 +30,25 @@ def photo_folder(tmp_path_factory):
         progress=False,
     )
     return root
+
+
+@pytest.fixture
+def own(photo_folder, tmp_path):
+    """A copy of the training photos that a test may damage."""
+    return shutil.copytree(photo_folder / "training", tmp_path / "photos")
+
+
+@pytest.fixture
+def truth(photo_folder):
+    return {entry["name"]: entry for entry in json.loads((photo_folder / "training/truth.json").read_text())}
+
+
+@pytest.fixture
+def rewrite_detections(own):
+    """A function: replaces the photos' detections by what ``change`` makes of them."""
+
+    def rewrite(change):
+        path = own / "detections.json"
+        write_versioned_detections(path, change(read_detections(path)))
+
+    return rewrite

@@ -1,7 +1,5 @@
-"""Own pictures as a dataset: crops, cameras, left hands, what is left out, and what is refused."""
+"""Own pictures as a dataset: samples agree with the truth, with crops, and with their mirror images."""
 
-import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,15 +10,12 @@ from PIL import ExifTags, Image
 from s2hand.data import (
     AugmentationConfig,
     CombinedDataset,
-    DatasetError,
     Detections,
     FolderDataset,
     FreiHandDataset,
-    TolerantDataset,
     collate_hands,
     read_detections,
 )
-from s2hand.data.detections import write_versioned_detections
 from s2hand.data.intrinsics import StatedCamera
 from s2hand.data.photos import read_photo
 from s2hand.geometry.mirror import mirror_camera, mirror_keypoints, mirror_points
@@ -33,24 +28,6 @@ SIZE = 96
 def project(points, K):
     homogeneous = points @ np.swapaxes(K, -1, -2)
     return homogeneous[..., :2] / homogeneous[..., 2:]
-
-
-def rewritten(root, change):
-    """Replaces a folder's detections by what ``change`` makes of them."""
-    path = root / "detections.json"
-    write_versioned_detections(path, change(read_detections(path)))
-    return root
-
-
-@pytest.fixture
-def own(photo_folder, tmp_path):
-    """A copy of the training photos that a test may damage."""
-    return shutil.copytree(photo_folder / "training", tmp_path / "photos")
-
-
-@pytest.fixture
-def truth(photo_folder):
-    return {entry["name"]: entry for entry in json.loads((photo_folder / "training/truth.json").read_text())}
 
 
 @pytest.fixture
@@ -218,28 +195,6 @@ def test_mirroring_back_gives_the_left_hands_truth(everything, truth):
         assert sample["gt_scale"] == pytest.approx(np.linalg.norm(joints[9] - joints[10]), rel=1e-4)
 
 
-def test_hands_without_enough_joints_are_left_out_and_counted(own):
-    def weaken(found):
-        confidence = np.full_like(found.confidence, 0.9)
-        confidence[3, 5:] = 0.05
-        confidence[4, 10:] = 0.3
-        return replace(found, confidence=confidence)
-
-    rewritten(own, weaken)
-    total = len(read_detections(own / "detections.json"))
-    dataset = FolderDataset(own, val_share=0)
-    assert (len(dataset), dataset.num_left_out) == (total - 1, 1)
-    assert 3 not in dataset.rows
-    stricter = FolderDataset(own, val_share=0, min_confidence=0.35)
-    assert not {3, 4} & set(stricter.rows)
-    assert f"2 of {total} left out for fewer than 11 joints above 0.35" in stricter.summary()
-    assert len(FolderDataset(own, val_share=0, min_joints=5)) == total
-    with pytest.raises(
-        DatasetError, match=r"none of its .* lower folder_min_joints or folder_min_confidence"
-    ):
-        FolderDataset(own, min_joints=21, min_confidence=0.95)
-
-
 def test_crops_come_from_boxes_or_else_from_keypoints(own):
     found = read_detections(own / "detections.json")
     dataset = FolderDataset(own, val_share=0, min_joints=0, margin=0.5)
@@ -255,186 +210,6 @@ def test_crops_come_from_boxes_or_else_from_keypoints(own):
         assert side == pytest.approx(2 * max(width, height), rel=1e-5)
         centre = left + side / 2, top + side / 2
         np.testing.assert_allclose(centre, (x + width / 2, y + height / 2), rtol=1e-5)
-
-
-class TestCameras:
-    """Each source, in its order; the principal point is the picture's middle unless K says otherwise."""
-
-    def cameras(self, own, **settings):
-        dataset = FolderDataset(own, val_share=0, min_joints=0, **settings)
-        return dataset, np.stack([dataset.record(index).K for index in range(len(dataset))])
-
-    def test_sources_are_counted(self, own, truth):
-        dataset, K = self.cameras(own)
-        found = read_detections(own / "detections.json")
-        for index, source in enumerate(dataset.camera_sources):
-            width, height = found.sizes[index]
-            if source == "detections file":
-                np.testing.assert_allclose(K[index], truth[dataset.name(index)]["K"], rtol=1e-5)
-                continue
-            assert K[index, :2, 2].tolist() == [width / 2, height / 2]
-            assert K[index, 0, 0] == K[index, 1, 1]
-            if source == "default":
-                assert K[index, 0, 0] == max(width, height)
-            else:
-                assert K[index, 0, 0] == pytest.approx(truth[dataset.name(index)]["K"][0][0], rel=0.03)
-        assert "cameras: 5 detections file, 5 EXIF, 4 default" in dataset.summary()
-
-    def test_a_stated_focal_length_comes_before_exif(self, own, monkeypatch):
-        def refuse(*_):
-            raise AssertionError("no header need be read")
-
-        monkeypatch.setattr("s2hand.data.photo_index.read_photo_header", refuse)
-        dataset, K = self.cameras(own, stated=StatedCamera(focal_px=777))
-        assert set(dataset.camera_sources) == {"detections file", "config"}
-        stated = [source == "config" for source in dataset.camera_sources]
-        assert (K[stated][:, 0, 0] == 777).all()
-        sizes = read_detections(own / "detections.json").sizes
-        np.testing.assert_allclose(K[stated][:, :2, 2], sizes[stated] / 2)
-
-    def test_a_stated_camera_holds_for_all(self, own):
-        stated = np.array([[300.0, 0, 70], [0, 310, 60], [0, 0, 1]])
-        dataset, K = self.cameras(own, stated=StatedCamera(K=stated))
-        chosen = [source == "config" for source in dataset.camera_sources]
-        assert (K[chosen] == stated).all()
-        assert not all(chosen)
-
-    def test_sizes_are_read_from_the_pictures_if_the_detections_lack_them(self, own):
-        found = read_detections(own / "detections.json")
-        expected = self.cameras(own)[1]
-        bare = Detections(found.keypoints, found.confidence, found.names)
-        dataset, K = self.cameras(own, detections=bare)
-        others = [source != "detections file" for source in self.cameras(own)[0].camera_sources]
-        np.testing.assert_array_equal(K[others], expected[others])
-        assert set(dataset.camera_sources) == {"EXIF", "default"}
-        assert dataset.hand(1) == "right"
-
-    def test_what_is_no_camera_is_refused(self, own):
-        def break_one(found):
-            cameras = found.cameras.copy()
-            cameras[0] = np.zeros((3, 3))
-            return replace(found, cameras=cameras)
-
-        with pytest.raises(
-            DatasetError, match=r"detections\.json, album0/000000\.jpg: the picture's K must be"
-        ):
-            FolderDataset(rewritten(own, break_one))
-        with pytest.raises(DatasetError, match="the stated focal length must be positive"):
-            StatedCamera(focal_px=-1)
-        with pytest.raises(DatasetError, match="keep one of them"):
-            StatedCamera(focal_px=1, K=np.eye(3))
-        with pytest.raises(DatasetError, match="the stated K must be"):
-            StatedCamera(K=np.eye(3)[:2])
-
-
-def test_headers_of_many_pictures_are_kept(own, tmp_path, monkeypatch):
-    monkeypatch.setattr("s2hand.data.photo_index.CACHE_FROM", 1)
-    first = FolderDataset(own, val_share=0)
-    stored = list((own.parent / ".s2hand_cache").glob("photos.*.headers.npy"))
-    assert len(stored) == 1
-
-    def refuse(*_):
-        raise AssertionError("headers were kept")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("s2hand.data.photo_index.read_photo_header", refuse)
-        again = FolderDataset(own, val_share=0)
-    assert again.camera_sources == first.camera_sources
-    np.testing.assert_array_equal(again.record(1).K, first.record(1).K)
-    replaced = first.name(first.camera_sources.index("default"))
-    picture = Image.open(own / replaced)
-    picture.resize((50, 50)).save(own / replaced)  # a replaced picture is looked at again
-    changed = FolderDataset(own, val_share=0, detections=replace(first.detections, sizes=None))
-    assert changed.record(first.camera_sources.index("default")).K[0, 0] == 50
-
-
-def test_splits_depend_on_names_alone(own):
-    def names(split, share, **settings):
-        dataset = FolderDataset(own, split, val_share=share, min_joints=0, **settings)
-        return {dataset.name(index) for index in range(len(dataset))}
-
-    everything = names("training", 0)
-    assert names("evaluation", 0) == everything
-    assert names("evaluation", 1) == everything
-    for share in (1e-9, 0.2, 0.5, 0.999999):  # neither split is ever empty
-        training, evaluation = names("training", share), names("evaluation", share)
-        assert training | evaluation == everything
-        assert not training & evaluation
-        assert training
-        assert evaluation
-    half = names("evaluation", 0.5)
-    assert names("evaluation", 0.2) <= half
-    found = read_detections(own / "detections.json")
-    fewer = Detections(found.keypoints[:9], found.confidence[:9], found.names[:9])
-    assert names("evaluation", 0.5, detections=fewer) == half & set(found.names[:9])
-    with pytest.raises(DatasetError, match="no picture is left for training with a folder_val_share of 1"):
-        names("training", 1)
-
-
-def test_both_hands_of_a_picture_are_in_one_split(own):
-    found = read_detections(own / "detections.json")
-    twice = Detections(
-        np.repeat(found.keypoints, 2, 0),
-        np.repeat(found.confidence, 2, 0),
-        sum(zip(found.names, found.names, strict=True), ()),
-    )
-    for share in (1e-9, 0.4):
-        dataset = FolderDataset(own, "evaluation", detections=twice, val_share=share, min_joints=0)
-        assert len(dataset) % 2 == 0
-
-
-def test_unreadable_pictures_are_named_and_passed_over(own, capsys):
-    found = read_detections(own / "detections.json")
-    (own / found.names[2]).write_bytes(b"")
-    (own / found.names[3]).write_text("text")
-    (own / found.names[5]).write_bytes((own / found.names[5]).read_bytes()[:-500])
-    dataset = FolderDataset(own, val_share=0, min_joints=0)
-    for index, message in ((2, "is empty"), (3, "is not a picture"), (5, "is damaged or cut short")):
-        with pytest.raises(DatasetError, match=f"{found.names[index]} {message}"):
-            dataset[index]
-    tolerant = TolerantDataset(dataset, 0.3)
-    assert [int(tolerant[index]["index"]) for index in range(2, 7)] == [4, 4, 4, 6, 6]
-    lines = capsys.readouterr().err.splitlines()
-    assert [line[:17] for line in lines] == [f"sample {number} left out" for number in (2, 3, 5)]
-
-
-def test_a_picture_of_another_size_than_detected_on_is_refused(own):
-    dataset = FolderDataset(own, val_share=0)
-    path = dataset.image_path(0)
-    Image.open(path).resize((33, 44)).save(path)
-    with pytest.raises(DatasetError, match=r"000000\.jpg has 33 x 44 px, but its keypoints are of .* again"):
-        dataset[0]
-
-
-def test_detections_that_do_not_fit_are_refused(own, tmp_path):
-    found = read_detections(own / "detections.json")
-    with pytest.raises(DatasetError, match="the given detections has no picture names"):
-        FolderDataset(own, detections=replace(found, names=None))
-    with pytest.raises(DatasetError, match="must be relative to the pictures' folder"):
-        FolderDataset(own / "album0", detections=own / "detections.json")
-    with pytest.raises(DatasetError, match=r"no file .*detections\.json: write it with `s2hand detect`"):
-        FolderDataset(own / "album0")
-    with pytest.raises(DatasetError, match='set "folder_base_path" to a folder of pictures'):
-        FolderDataset(tmp_path / "nowhere")
-
-
-def test_labels_are_matched_by_name_and_order(own, truth):
-    with pytest.raises(DatasetError, match=r'has no joints: leave out the losses .* or set "folder_labels"'):
-        FolderDataset(own, labels={"joints"})
-    with pytest.raises(DatasetError, match="it has no mask"):
-        FolderDataset(own, labels={"mask"})
-    entries = list(truth.values())
-    path = own / "some.json"
-    path.write_text(json.dumps(entries[::-1]))
-    dataset = FolderDataset(own, labels={"joints"}, labels_file=path, val_share=0)
-    np.testing.assert_allclose(dataset.record(2).joints, truth[dataset.name(2)]["joints"], rtol=1e-6)
-    assert dataset.record(2).vertices is None
-    path.write_text(json.dumps(entries[1:]))
-    with pytest.raises(DatasetError, match=r"some\.json: no label for hand 0 of album0/000000\.jpg"):
-        FolderDataset(own, labels={"joints"}, labels_file=path)
-    path.write_text(json.dumps([{**entry, "joints": [[0, 0, 0]]} for entry in entries]))
-    with pytest.raises(DatasetError, match=r"some\.json, joints: expected shape"):
-        FolderDataset(own, labels={"joints"}, labels_file=path)
 
 
 def test_photos_and_freihand_make_one_batch(photo_folder, freihand_folder):
