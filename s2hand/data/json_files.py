@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import orjson
 
 from s2hand.data.errors import DatasetError, require_file
+from s2hand.files import written_whole
 
 
 def read_json(path: str | Path, *, remedy: str) -> Any:
@@ -96,17 +96,11 @@ def as_array(value: Any, shape: tuple[int | None, ...], *, what: str) -> np.ndar
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes compact JSON through a temporary file beside it, so that readers never see half of it.
+    """Writes compact JSON whole or not at all.
 
     Args:
         path: the file; its folder is made if missing.
         value: of plain types, or C-contiguous arrays, whose float32 numbers take half the digits of lists'.
     """
-    file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY))
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as partial:
+        partial.write_bytes(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +18,7 @@ from s2hand.engine.evaluator import Evaluation, evaluate
 from s2hand.engine.reporting import format_table
 from s2hand.experiment.network import build_network
 from s2hand.experiment.run import Experiment
+from s2hand.files import write_text_whole
 
 TRAINED, UNTRAINED, MEAN_HAND = "trained network", "the same, untrained", "always the mean hand"
 DETECTOR = "the detector it learned from"
@@ -65,7 +65,7 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
         rows = {TRAINED: trained.metrics} | baseline_metrics(experiment)
         rows[DETECTOR] = {"keypoints_px": trained.metrics["detector_px"]}
         say(format_table(f"on {len(trained.index)} pictures never seen in training", rows, COLUMNS))
-        (out / "results.json").write_text(json.dumps(rows, indent=2) + "\n")
+        write_text_whole(out / "results.json", json.dumps(rows, indent=2) + "\n")
         page = write_demo_page(out / "index.html", experiment, configs, rows, seconds())
     say(f"open {page}")
     return page
@@ -90,10 +90,7 @@ def stopwatch(path: Path) -> Iterator[Callable[[], float]]:
     try:
         yield seconds
     finally:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(f"{seconds():.1f}\n")
-        os.replace(partial, path)
+        write_text_whole(path, f"{seconds():.1f}\n")
 
 
 def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:

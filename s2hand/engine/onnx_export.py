@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from s2hand.errors import S2HandError
-from s2hand.export import CAMERA_FRAME, written_whole
+from s2hand.export import CAMERA_FRAME
+from s2hand.files import written_whole
 from s2hand.models import HandNet
 
 OPSET = 17

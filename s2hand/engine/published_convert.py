@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 
 from s2hand.engine.published_reader import PublishedCheckpoint, PublishedCheckpointError, check_networks
+from s2hand.files import write_text_whole, written_whole
 
 CONVERTED_FORMAT = "s2hand published checkpoint 1"
 SUFFIX = ".safetensors"
@@ -46,9 +45,9 @@ def write_converted(checkpoint: PublishedCheckpoint, destination: Path) -> tuple
     }
     text = json.dumps(description, indent=1) + "\n"
     json_path = destination.with_suffix(".json")
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    _replace(destination, lambda path: save_file(tensors, path))
-    _replace(json_path, lambda path: path.write_text(text, encoding="utf-8"))
+    with written_whole(destination) as partial:
+        save_file(tensors, partial)
+    write_text_whole(json_path, text)
     return destination, json_path
 
 
@@ -90,10 +89,3 @@ def read_converted(path: Path) -> PublishedCheckpoint:
         )
     check_networks(path, state_dicts)
     return PublishedCheckpoint(path, epoch, args, state_dicts)
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes under another name first, so that an interrupted conversion leaves no half file."""
-    unfinished = path.with_name(path.name + ".part")
-    write(unfinished)
-    os.replace(unfinished, path)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from s2hand.engine.submission import OPENGL_FLIP, load_arrays, to_array
 from s2hand.errors import S2HandError
+from s2hand.files import write_text_whole
 from s2hand.metrics import (
     THRESHOLDS_M,
     MetricAccumulator,
@@ -73,8 +74,7 @@ def score_files(
     }
     if out_dir is not None:
         out_dir = Path(out_dir)
-        out_dir.mkdir(parents=True, exist_ok=True)
-        (out_dir / SCORES_FILE).write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+        write_text_whole(out_dir / SCORES_FILE, json.dumps(scores, indent=2) + "\n")
         plot_pck(accumulator.pck_curves(), out_dir / PLOT_FILE)
     return scores
 

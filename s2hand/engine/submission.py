@@ -8,13 +8,13 @@ published S2HAND code left the vertices unflipped.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from s2hand.errors import S2HandError
+from s2hand.files import written_whole
 from s2hand.skeleton import FREIHAND_TO_HO3D, HO3D_TO_FREIHAND, NUM_JOINTS
 
 OPENGL_FLIP = np.array((1.0, -1.0, -1.0))
@@ -51,10 +51,11 @@ def write_submission(
     joints, vertices = np.asarray(joints, dtype=np.float64), np.asarray(vertices, dtype=np.float64)
     _check(joints, vertices)
     joints_out, vertices_out = to_dataset(joints, vertices, dataset)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, lambda temporary: _write_json(temporary, joints_out, vertices_out))
+    with written_whole(path) as partial:
+        _write_json(partial, joints_out, vertices_out)
     archive = path.with_suffix(".zip")
-    _replace(archive, lambda temporary: _write_zip(temporary, path))
+    with written_whole(archive) as partial:
+        _write_zip(partial, path)
     for written, expected in zip(read_submission(archive, dataset), (joints, vertices), strict=True):
         if written.shape != expected.shape or not np.allclose(written, expected, rtol=0, atol=10**-DECIMALS):
             raise OSError(f"{archive}: read back differently than written; check the disk and write it again")
@@ -168,16 +169,6 @@ def _write_json(path: Path, joints: np.ndarray, vertices: np.ndarray) -> None:
 def _write_zip(path: Path, json_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(json_path, MEMBER)
-
-
-def _replace(path: Path, write) -> None:
-    """Writes beside ``path`` and moves into place, so that a broken run leaves no half file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check_dataset(dataset: str) -> None:

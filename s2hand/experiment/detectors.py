@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,15 +15,13 @@ from s2hand.engine.detection import DetectionError, Detector
 from s2hand.engine.devices import resolve_device
 from s2hand.engine.precision import resolve_precision
 from s2hand.engine.published import load_published_checkpoint, published_architecture, read_published
-from s2hand.experiment.network import PUBLISHED_ENDINGS, load_own_weights
+from s2hand.experiment.network import PUBLISHED_ENDINGS, PUBLISHED_IMAGE_SIZE, load_own_weights
+from s2hand.files import sha256_of_file
 from s2hand.models import HandNet, HourglassEstimator, build_hand_net
 from s2hand.models.openpose import FAST_SCALES, SCALES, OpenPoseEstimator, load_openpose
 
 DETECTORS = ("openpose", "hourglass")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-PUBLISHED_IMAGE_SIZE = 224
-"""Side of the pictures that the published checkpoints were trained on."""
-
 HOURGLASS_KEYS = ("hourglass_stacks", "hourglass_depth", "hourglass_modules", "hourglass_features")
 
 
@@ -102,10 +99,8 @@ def _hourglass(
     load = _published_branch if path.suffix in PUBLISHED_ENDINGS else _own_branch
     network, image_size = load(path)
     estimator = HourglassEstimator(network.keypoint_net, image_size, precision=precision, device=device)
-    with path.open("rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
     recorded = {"precision": precision, "image_size": image_size}
-    return estimator, DetectorInfo(estimator.name, digest, recorded)
+    return estimator, DetectorInfo(estimator.name, sha256_of_file(path), recorded)
 
 
 def _published_branch(path: Path) -> tuple[HandNet, int]:

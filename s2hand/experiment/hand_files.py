@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -22,8 +21,8 @@ from s2hand.export import (
     write_hand_npz,
     write_obj,
     write_ply,
-    written_whole,
 )
+from s2hand.files import sha256_of_file, written_whole
 from s2hand.visualize import Overlay, hand_window
 
 PICTURE_FORMATS = ("overlay", "mask")
@@ -32,7 +31,6 @@ FORMATS = PICTURE_FORMATS + HAND_FORMATS
 DEFAULT_FORMATS = ("overlay", "glb", "json", "npz")
 
 JPEG_QUALITY = 92
-BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -134,15 +132,11 @@ def overlay_of(photo: np.ndarray, hands: Reconstruction) -> Overlay:
 
 def versions_of(network: TrainedNetwork) -> dict[str, str]:
     """What makes the predictions: the program, PyTorch, the checkpoint's file and its SHA-256, the hand."""
-    digest = hashlib.sha256()
-    with network.path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
     return {
         "s2hand": _own_version(),
         "torch": torch.__version__,
         "checkpoint": network.path.name,
-        "checkpoint_sha256": digest.hexdigest(),
+        "checkpoint_sha256": sha256_of_file(network.path),
         "hand_model": network.hand_model.name,
     }
 

@@ -36,6 +36,9 @@ ESSENTIAL_MODULES = ("backbone", "hand_head", "attention", "keypoint_net")
 
 PUBLISHED_ENDINGS = (".t7", ".safetensors")
 
+PUBLISHED_IMAGE_SIZE = 224
+"""Side of the pictures that every published checkpoint was trained on."""
+
 
 def build_network(config: Config, hand_model: HandModel, say=print) -> HandNet:
     """Builds the parts that the config's stage needs, and no others.

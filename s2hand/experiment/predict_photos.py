@@ -15,7 +15,7 @@ from s2hand.experiment.hand_files import HandFiles
 from s2hand.experiment.hand_views import HandView
 from s2hand.experiment.photo_sources import HandFinder, NamedPhoto
 from s2hand.experiment.reconstructor import HandReconstructor
-from s2hand.export import written_whole
+from s2hand.files import write_text_whole
 
 INDEX_FORMAT = "s2hand-predictions-1"
 INDEX_FILE = "index.json"
@@ -62,8 +62,7 @@ class Predictions:
             "unreadable": list(self.unreadable),
         }
         path = files.out / INDEX_FILE
-        with written_whole(path) as partial:
-            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_text_whole(path, json.dumps(content, indent=1) + "\n")
         return path
 
 

@@ -21,7 +21,8 @@ from s2hand.experiment.hand_views import WHOLE_PICTURE, HandView
 from s2hand.experiment.photo_sources import HandFinder
 from s2hand.experiment.reconstruction import Reconstruction, joined_parameters
 from s2hand.experiment.reconstructor import HandReconstructor
-from s2hand.export import FRAMES, MODEL_NOTE, UNITS, hand_as_dict, written_whole
+from s2hand.export import FRAMES, MODEL_NOTE, UNITS, hand_as_dict
+from s2hand.files import written_whole
 from s2hand.structures import HandParameters
 
 LINES_FORMAT = "s2hand-video-1"

@@ -10,7 +10,7 @@ import numpy as np
 from s2hand.data import FolderDataset, HandDataset
 from s2hand.engine.evaluator import Evaluation
 from s2hand.engine.submission import write_submission
-from s2hand.export import written_whole
+from s2hand.files import write_text_whole, written_whole
 from s2hand.geometry.mirror import mirror_points
 
 SUBMISSION_FORMATS = {"FreiHand": "freihand", "Synthetic": "freihand", "HO3D": "ho3d", "Shards": "freihand"}
@@ -26,8 +26,7 @@ def write_predictions(folder: Path, name: str, dataset: HandDataset, found: Eval
         dataset: what was predicted.
         found: for it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "metrics.json").write_text(json.dumps(found.metrics, indent=2) + "\n")
+    write_text_whole(folder / "metrics.json", json.dumps(found.metrics, indent=2) + "\n")
     hands = {
         folder: (found.joints, found.vertices),
         folder / "refined": (found.refined_joints, found.refined_vertices),

@@ -25,6 +25,7 @@ from s2hand.experiment.panels import write_panels
 from s2hand.experiment.predictions import write_predictions
 from s2hand.experiment.table import evaluation_table
 from s2hand.experiment.training import build_trainer
+from s2hand.files import write_text_whole
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.metrics import DEFAULT_SCALE_JOINT, FREIHAND_SCALE_JOINT
@@ -99,7 +100,7 @@ class Experiment:
         if not self.processes.is_main:
             return closing(SilentRecorder(self.config.run_dir))
         recorder = RunRecorder(self.config.run_dir, tensorboard=self.config.is_write_tb)
-        (self.config.run_dir / "config.json").write_text(self.config.to_json() + "\n")
+        write_text_whole(self.config.run_dir / "config.json", self.config.to_json() + "\n")
         return closing(recorder)
 
     def train(self, recorder: RunRecorder) -> None:

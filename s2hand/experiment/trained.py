@@ -20,12 +20,9 @@ from s2hand.engine.published import (
     published_architecture,
     read_published,
 )
-from s2hand.experiment.network import PUBLISHED_ENDINGS, build_network
+from s2hand.experiment.network import PUBLISHED_ENDINGS, PUBLISHED_IMAGE_SIZE, build_network
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.models import HandNet, build_hand_net
-
-PUBLISHED_IMAGE_SIZE = 224
-"""Side of the pictures that every published checkpoint was trained on."""
 
 CPU = torch.device("cpu")
 

@@ -10,7 +10,6 @@ from s2hand.export.gltf import write_glb
 from s2hand.export.hand import CAMERA_FRAME, GLTF_FRAME, ExportedHand, to_gltf_frame
 from s2hand.export.meshes import write_obj, write_ply
 from s2hand.export.numbers import FRAMES, MODEL_NOTE, UNITS, hand_as_dict, write_hand_json, write_hand_npz
-from s2hand.export.whole import written_whole
 
 __all__ = [
     "CAMERA_FRAME",
@@ -27,5 +26,4 @@ __all__ = [
     "write_hand_npz",
     "write_obj",
     "write_ply",
-    "written_whole",
 ]

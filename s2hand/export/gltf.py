@@ -10,7 +10,7 @@ from PIL import Image
 
 from s2hand.export.atlas import ColorAtlas
 from s2hand.export.hand import GLTF_FRAME, ExportedHand, to_gltf_frame
-from s2hand.export.whole import written_whole
+from s2hand.files import written_whole
 
 SKIN_ROUGHNESS = 0.85
 UNLIT = "KHR_materials_unlit"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from s2hand.export.atlas import ColorAtlas
 from s2hand.export.hand import CAMERA_FRAME, ExportedHand
-from s2hand.export.whole import written_whole
+from s2hand.files import write_text_whole, written_whole
 
 DECIMALS = 7
 """Coordinates are written to a tenth of a micrometre: float32's own resolution at a hand's distance."""
@@ -34,10 +34,7 @@ def write_obj(path: str | Path, hand: ExportedHand) -> tuple[Path, Path, Path]:
     atlas = ColorAtlas.of_faces(hand.colors())
     with written_whole(texture) as partial:
         Image.fromarray(atlas.picture).save(partial)
-    with written_whole(material) as partial:
-        partial.write_text(
-            f"newmtl skin\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture.name}\n", encoding="utf-8"
-        )
+    write_text_whole(material, f"newmtl skin\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture.name}\n")
     corners = hand.faces + 1  # .obj counts from 1
     lines = [
         f"# a {hand.hand} hand; metres; {CAMERA_FRAME}",
@@ -47,8 +44,7 @@ def write_obj(path: str | Path, hand: ExportedHand) -> tuple[Path, Path, Path]:
         "usemtl skin",
         *(f"f {a}/{face} {b}/{face} {c}/{face}" for face, (a, b, c) in enumerate(corners, start=1)),
     ]
-    with written_whole(path) as partial:
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text_whole(path, "\n".join(lines) + "\n")
     return path, material, texture
 
 

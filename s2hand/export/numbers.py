@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from s2hand.export.hand import CAMERA_FRAME, GLTF_FRAME, ExportedHand
-from s2hand.export.whole import written_whole
+from s2hand.files import write_text_whole, written_whole
 
 FORMAT = "s2hand-hand-1"
 
@@ -85,8 +85,7 @@ def write_hand_json(path: str | Path, hand: ExportedHand, versions: dict[str, st
         "versions": versions,
     }
     path = Path(path)
-    with written_whole(path) as partial:
-        partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    write_text_whole(path, json.dumps(content) + "\n")
     return path
 
 

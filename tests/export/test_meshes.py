@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import trimesh
-from PIL import Image
 
-from s2hand.export import ColorAtlas, to_gltf_frame, write_glb, write_obj, write_ply, written_whole
+from s2hand.export import ColorAtlas, to_gltf_frame, write_glb, write_obj, write_ply
 from s2hand.export.hand import BARE_COLOR
 from s2hand.export.meshes import vertex_colors
 
@@ -102,19 +101,3 @@ def test_blocks_are_of_one_colour_all_about_their_middle(count):
         x = (atlas.uv[:, 0] * side + column).astype(int)
         y = ((1 - atlas.uv[:, 1]) * side + row).astype(int)
         np.testing.assert_allclose(atlas.picture[y, x] / 255, colors, atol=COLOR_STEP)
-
-
-def write_half(path):
-    with written_whole(path) as partial:
-        partial.write_bytes(b"half")
-        raise KeyboardInterrupt
-
-
-def test_an_interrupted_writer_leaves_the_old_file(tmp_path):
-    path = tmp_path / "a.png"
-    Image.new("RGB", (2, 2)).save(path)
-    before = path.read_bytes()
-    with pytest.raises(KeyboardInterrupt):
-        write_half(path)
-    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
-    assert path.read_bytes() == before

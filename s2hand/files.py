@@ -1,11 +1,14 @@
-"""Files that are whole or not there at all."""
+"""Files that are whole or not there at all, and what tells one from another."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+BLOCK_BYTES = 1 << 20
 
 
 @contextmanager
@@ -26,3 +29,18 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_text_whole(path: str | Path, text: str) -> None:
+    """Writes a text file in UTF-8, whole or not at all; its folder is made."""
+    with written_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def sha256_of_file(path: str | Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,37 @@
+"""Files are whole or as they were, and known by their content."""
+
+import hashlib
+
+import pytest
+
+from s2hand.files import BLOCK_BYTES, sha256_of_file, write_text_whole, written_whole
+
+
+def write_half(path):
+    with written_whole(path) as partial:
+        partial.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_writer_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"whole")
+    with pytest.raises(KeyboardInterrupt):
+        write_half(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
+    assert path.read_bytes() == b"whole"
+
+
+def test_text_is_written_with_its_folder(tmp_path):
+    path = tmp_path / "new" / "folder" / "a.txt"
+    for text in ("first", "zwölf\n"):
+        write_text_whole(path, text)
+    assert path.read_bytes() == "zwölf\n".encode()
+    assert [file.name for file in path.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES, 2 * BLOCK_BYTES + 7])
+def test_the_hash_is_that_of_the_whole_file(tmp_path, size):
+    content = bytes(index % 251 for index in range(size))
+    (tmp_path / "a").write_bytes(content)
+    assert sha256_of_file(tmp_path / "a") == hashlib.sha256(content).hexdigest()
