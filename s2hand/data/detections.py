@@ -1,4 +1,4 @@
-"""Detected 2D keypoints: two file formats, and the trust that photometric losses put in a sample.
+"""Detected 2D keypoints, and the two file formats that they come in.
 
 Keypoints are pixels of the image that was detected on; a missed joint is (0, 0) with confidence 0.
 
@@ -30,9 +30,6 @@ from s2hand.skeleton import NUM_JOINTS
 
 FORMAT = "s2hand-detections-1"
 HANDS = ("left", "right")
-
-TRUSTED_CONFIDENCE = 0.1
-"""A picture counts in photometric losses only if each of its joints is more certain than this (published)."""
 
 REMEDY = "write it with `s2hand detect`, or name another detections file"
 
@@ -248,15 +245,3 @@ def _row_or_null(column: np.ndarray | None, row: int) -> np.ndarray | None:
     if column is None or np.isnan(column[row]).any():
         return None
     return np.ascontiguousarray(column[row], np.float32)
-
-
-def photometric_weight(confidence: np.ndarray) -> np.ndarray:
-    """How much a sample counts in photometric losses.
-
-    Args:
-        confidence: (..., 21) of the detections.
-
-    Returns:
-        (...) mean confidence if every joint is above ``TRUSTED_CONFIDENCE``, else 0 (published rule).
-    """
-    return np.where((confidence > TRUSTED_CONFIDENCE).all(-1), confidence.mean(-1), 0)

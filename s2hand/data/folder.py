@@ -17,7 +17,7 @@ import numpy as np
 from s2hand.data.base import HandDataset, SampleRecord
 from s2hand.data.cache import file_stamp
 from s2hand.data.crops import DEFAULT_MARGIN, square_around_box, square_around_keypoints
-from s2hand.data.detections import Detections, photometric_weight, read_detections
+from s2hand.data.detections import Detections, read_detections
 from s2hand.data.errors import DatasetError, require_folder
 from s2hand.data.folder_cameras import UNREADABLE, find_cameras
 from s2hand.data.folder_labels import FolderLabels, read_folder_labels
@@ -25,6 +25,7 @@ from s2hand.data.intrinsics import SOURCES, StatedCamera
 from s2hand.data.name_split import SPLITS, in_split
 from s2hand.data.photos import read_photo_header
 from s2hand.data.transforms import AugmentationConfig
+from s2hand.data.trust import photometric_weight
 from s2hand.skeleton import SCALE_BONE
 
 LAYOUT = "a folder of pictures with detections.json, which `s2hand detect` writes"

@@ -11,9 +11,8 @@ import numpy as np
 
 from s2hand.data.errors import DatasetError
 from s2hand.data.json_files import as_array, read_json
+from s2hand.hand.assets import NUM_VERTICES
 from s2hand.skeleton import NUM_JOINTS
-
-NUM_VERTICES = 778
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from s2hand.data.base import HandDataset, SampleRecord
-from s2hand.data.detections import Detections, photometric_weight, read_detections
+from s2hand.data.detections import Detections, read_detections
 from s2hand.data.errors import DatasetError, require_file, require_folder
 from s2hand.data.json_files import as_array, read_json
 from s2hand.data.points_json import read_points
 from s2hand.data.transforms import AugmentationConfig
+from s2hand.data.trust import photometric_weight
 from s2hand.skeleton import NUM_JOINTS
 
 LAYOUT = (

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from s2hand.data.base import HandDataset, SampleRecord
-from s2hand.data.detections import photometric_weight, read_detections
+from s2hand.data.detections import read_detections
 from s2hand.data.errors import DatasetError, require_file, require_folder
 from s2hand.data.ho3d_meta import OPENGL_TO_CAMERA, load_index
 from s2hand.data.points_json import read_points
 from s2hand.data.transforms import AugmentationConfig
+from s2hand.data.trust import photometric_weight
 from s2hand.skeleton import HO3D_TO_FREIHAND, NUM_JOINTS, SCALE_BONE
 
 LAYOUT = "the folder of HO-3D: train.txt, train/<sequence>/rgb and meta, evaluation.txt, evaluation/..."

@@ -9,6 +9,7 @@ import glob
 import io
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -135,24 +136,6 @@ def read_photo_header(path: str | Path) -> PhotoHeader:
     return PhotoHeader(width, height, focal_px(exif, size))
 
 
-def photo_size(path: str | Path) -> tuple[int, int]:
-    """Width and height in pixels of the upright picture; raises as :func:`read_photo_header`."""
-    header = read_photo_header(path)
-    return header.width, header.height
-
-
-def exif_focal_px(path: str | Path) -> float | None:
-    """Focal length in pixels of the picture as stored, from EXIF; raises as :func:`read_photo_header`.
-
-    Taken from the focal length in 35 mm film if stated, which outlives resizing, else from the focal length
-    and the focal plane's resolution. It is wrong for pictures cropped by a program that kept the EXIF.
-
-    Returns:
-        Pixels, or None where EXIF does not tell.
-    """
-    return read_photo_header(path).focal_px
-
-
 def list_photos(source: str | Path) -> list[Path]:
     """The pictures that a folder (with its sub-folders), a pattern such as ``"trip/*.jpg"`` or a file names.
 
@@ -181,6 +164,22 @@ def list_photos(source: str | Path) -> list[Path]:
             f"{source}: no pictures there ({', '.join(PHOTO_SUFFIXES)}): name a folder, a pattern or a file"
         )
     return photos
+
+
+def photo_names(source: str | Path, photos: Sequence[Path]) -> list[str]:
+    """What detections files call pictures: paths from the folder, or from the innermost that holds them all.
+
+    Args:
+        source: as given to :func:`list_photos`.
+        photos: what it returned.
+
+    Returns:
+        Names with "/", in the same order.
+    """
+    root = Path(source).expanduser()
+    if not root.is_dir():
+        root = Path(os.path.commonpath([photo.parent for photo in photos]))
+    return [photo.relative_to(root).as_posix() for photo in photos]
 
 
 def _read_bytes(path: str | PictureFile) -> bytes:

@@ -45,17 +45,31 @@ def is_video(path: str | Path) -> bool:
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
+def open_video(path: str | Path) -> cv2.VideoCapture:
+    """Opens a video file.
+
+    Raises:
+        DatasetError: the file is missing or no video that OpenCV can read.
+    """
+    if not Path(path).is_file():
+        raise DatasetError(f"cannot read {path}: no such file")
+    capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise DatasetError(f"{path} is not a video that OpenCV can read: convert it to H.264 .mp4")
+    return capture
+
+
 def read_video_header(path: str | Path) -> VideoHeader:
     """Reads size and rate of a video.
 
     Raises:
         DatasetError: the file is missing or no video that OpenCV can read.
     """
-    capture = _opened(path)
+    capture = open_video(path)
     try:
         ok, frame = capture.read()
         if not ok:
-            raise DatasetError(f"{path} has no frame that OpenCV can read: convert it to .mp4")
+            raise DatasetError(f"{path} has no frame that OpenCV can read: convert it to H.264 .mp4")
         fps = capture.get(cv2.CAP_PROP_FPS)
         frames = int(max(capture.get(cv2.CAP_PROP_FRAME_COUNT), 0))
     finally:
@@ -70,7 +84,7 @@ def read_frames(path: str | Path) -> Iterator[np.ndarray]:
     Raises:
         DatasetError: the file is missing or no video that OpenCV can read.
     """
-    capture = _opened(path)
+    capture = open_video(path)
     try:
         while True:
             ok, frame = capture.read()
@@ -109,12 +123,3 @@ class VideoWriter:
     def write(self, frame: np.ndarray) -> None:
         """Adds a frame (H, W, 3) uint8 RGB of the video's size."""
         self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-
-
-def _opened(path: str | Path) -> cv2.VideoCapture:
-    if not Path(path).is_file():
-        raise DatasetError(f"cannot read {path}: no such file")
-    capture = cv2.VideoCapture(str(path))
-    if not capture.isOpened():
-        raise DatasetError(f"{path} is not a video that OpenCV can read: convert it to .mp4")
-    return capture

@@ -32,8 +32,6 @@ LABEL_OF_FIELD = {
 }
 """Fields of HandBatch that are labels, and what a dataset must read for them."""
 
-DETECTED_FIELDS = {"keypoints_2d", "confidence", "photometric_weight"}
-
 
 def training_dataset(config: Config) -> HandDataset | CombinedDataset | TolerantDataset:
     """Every dataset of ``train_datasets``, augmented; labels only where a loss of the config reads them."""

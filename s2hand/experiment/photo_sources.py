@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +13,7 @@ from s2hand.data.crops import DEFAULT_MARGIN
 from s2hand.data.detections import Detections
 from s2hand.data.errors import DatasetError
 from s2hand.data.intrinsics import StatedCamera, choose_camera
-from s2hand.data.photos import PhotoHeader, list_photos, read_photo, read_photo_header
+from s2hand.data.photos import PhotoHeader, list_photos, photo_names, read_photo, read_photo_header
 from s2hand.experiment.asked_hands import CALLERS_SOURCE
 from s2hand.experiment.hand_views import HandView, find_square
 
@@ -50,11 +49,9 @@ def named_photos(sources: Sequence[str | Path]) -> list[NamedPhoto]:
     """
     found: dict[Path, str] = {}
     for source in sources:
-        source = Path(source).expanduser()
         paths = list_photos(source)
-        root = source if source.is_dir() else Path(os.path.commonpath([path.parent for path in paths]))
-        for path in paths:
-            found.setdefault(path, path.relative_to(root).as_posix())
+        for path, name in zip(paths, photo_names(source, paths), strict=True):
+            found.setdefault(path, name)
     stems = [str(Path(name).with_suffix("")) for name in found.values()]
     taken: set[str] = set()
     photos = []

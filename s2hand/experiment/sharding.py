@@ -8,11 +8,10 @@ from pathlib import Path
 from s2hand.config import Config, check_paths, config_from_dict, load_config
 from s2hand.data import DatasetError
 from s2hand.data.json_files import write_json
+from s2hand.data.name_split import SPLITS
 from s2hand.data.shard_index import SETS
 from s2hand.data.shard_writer import DEFAULT_MEGABYTES, ShardSummary, write_shards
 from s2hand.experiment.datasets import training_labels, unaugmented_dataset
-
-SPLITS = ("training", "evaluation")
 
 
 def config_of_source(source: str | Path, overrides: dict | None = None) -> Config:

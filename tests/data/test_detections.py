@@ -11,7 +11,8 @@ from s2hand.data import (
     write_detections,
     write_versioned_detections,
 )
-from s2hand.data.detections import DetectorInfo, photometric_weight
+from s2hand.data.detections import DetectorInfo
+from s2hand.data.trust import photometric_weight
 
 
 @pytest.fixture

@@ -9,9 +9,14 @@ import pytest
 from PIL import ExifTags, Image, ImageOps
 
 from s2hand.data import DatasetError
-from s2hand.data.photos import exif_focal_px, list_photos, photo_size, read_photo, read_photo_shrunk
+from s2hand.data.photos import list_photos, photo_names, read_photo, read_photo_header, read_photo_shrunk
 
 HEIGHT, WIDTH = 40, 60
+
+
+def size_of(path):
+    header = read_photo_header(path)
+    return header.width, header.height
 
 
 def gradient():
@@ -40,7 +45,7 @@ def test_colours_survive(tmp_path, name):
     image = read_photo(saved(tmp_path / name, gradient(), **options))
     assert image.dtype == np.uint8
     np.testing.assert_allclose(image.astype(int), gradient(), atol=3 if name == "a.JPG" else 0)
-    assert photo_size(tmp_path / name) == (WIDTH, HEIGHT)
+    assert size_of(tmp_path / name) == (WIDTH, HEIGHT)
 
 
 def test_grey(tmp_path):
@@ -87,8 +92,8 @@ def test_pictures_are_upright(tmp_path, name, orientation):
     with Image.open(path) as picture:
         upright = np.asarray(ImageOps.exif_transpose(picture).convert("RGB")).astype(int)
     np.testing.assert_allclose(read_photo(path).astype(int), upright, atol=4)
-    assert photo_size(path) == upright.shape[1::-1]
-    assert photo_size(path) == ((HEIGHT, WIDTH) if orientation > 4 else (WIDTH, HEIGHT))
+    assert size_of(path) == upright.shape[1::-1]
+    assert size_of(path) == ((HEIGHT, WIDTH) if orientation > 4 else (WIDTH, HEIGHT))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -123,18 +128,18 @@ def test_sides_that_do_not_divide_are_read_whole(tmp_path):
 
 def test_broken_exif_is_passed_over(tmp_path):
     path = saved(tmp_path / "a.jpg", gradient(), exif=b"Exif\0\0II*\0\xff\xff\xff\xff nonsense")
-    assert photo_size(path) == (WIDTH, HEIGHT)
+    assert size_of(path) == (WIDTH, HEIGHT)
     assert read_photo(path).shape == (HEIGHT, WIDTH, 3)
-    assert exif_focal_px(path) is None
+    assert read_photo_header(path).focal_px is None
 
 
 def test_focal_length_of_a_phone(tmp_path):
     """An iPhone 12's: 4.2 mm over pixels of 1.4 um are 3000 px, "26 mm" a rounded equivalent."""
     tags = {"FocalLength": 4.2, "FocalLengthIn35mmFilm": 26}
     path = saved(tmp_path / "a.jpg", np.zeros((3024, 4032), np.uint8), exif=exif_bytes(6, **tags))
-    assert exif_focal_px(path) == pytest.approx(3000, rel=0.02)
+    assert read_photo_header(path).focal_px == pytest.approx(3000, rel=0.02)
     small = saved(tmp_path / "b.jpg", np.zeros((302, 403), np.uint8), exif=exif_bytes(6, **tags))
-    assert exif_focal_px(small) == pytest.approx(300, rel=0.02)
+    assert read_photo_header(small).focal_px == pytest.approx(300, rel=0.02)
 
 
 def test_focal_length_of_a_camera(tmp_path):
@@ -148,17 +153,17 @@ def test_focal_length_of_a_camera(tmp_path):
         "FocalLengthIn35mmFilm": 0,  # unknown
     }
     path = saved(tmp_path / "a.jpg", np.zeros((2000, 3000), np.uint8), exif=exif_bytes(**tags))
-    assert exif_focal_px(path) == pytest.approx(50 * 3000 / 22.3, rel=1e-3)
+    assert read_photo_header(path).focal_px == pytest.approx(50 * 3000 / 22.3, rel=1e-3)
     tags |= {"FocalPlaneXResolution": 6000 / 22.3 * 25.4, "FocalPlaneResolutionUnit": 2}
     path = saved(tmp_path / "b.jpg", np.zeros((4000, 6000), np.uint8), exif=exif_bytes(**tags))
-    assert exif_focal_px(path) == pytest.approx(50 * 6000 / 22.3, rel=1e-3)
+    assert read_photo_header(path).focal_px == pytest.approx(50 * 6000 / 22.3, rel=1e-3)
 
 
 @pytest.mark.parametrize(
     "tags", [{}, {"FocalLength": 50.0}, {"FocalLengthIn35mmFilm": 0}, {"FocalPlaneXResolution": 9.0}]
 )
 def test_no_focal_length_without_the_size_of_a_pixel(tmp_path, tags):
-    assert exif_focal_px(saved(tmp_path / "a.jpg", gradient(), exif=exif_bytes(**tags))) is None
+    assert read_photo_header(saved(tmp_path / "a.jpg", gradient(), exif=exif_bytes(**tags))).focal_px is None
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".tif"])
@@ -188,7 +193,7 @@ def test_several_pictures_in_one_file_give_the_first(tmp_path):
     np.testing.assert_allclose(read_photo(tmp_path / "a.jpg").astype(int), gradient(), atol=25)
 
 
-@pytest.mark.parametrize("read", [read_photo, photo_size, exif_focal_px])
+@pytest.mark.parametrize("read", [read_photo, read_photo_header])
 def test_other_files_are_named(tmp_path, read):
     (tmp_path / "text.jpg").write_text("not a picture")
     (tmp_path / "empty.png").touch()
@@ -205,7 +210,7 @@ def test_other_files_are_named(tmp_path, read):
 
 
 @pytest.mark.parametrize("side", [10_001, 30_000])
-@pytest.mark.parametrize("read", [read_photo, photo_size])
+@pytest.mark.parametrize("read", [read_photo, read_photo_header])
 def test_decompression_bombs_are_refused_before_they_are_decoded(tmp_path, side, read):
     def chunk(name, content):
         body = name + content
@@ -241,3 +246,19 @@ def test_photos_are_listed_in_order(tmp_path):
     assert list_photos(tmp_path / "e[1].jpg") == [tmp_path / "e[1].jpg"]
     with pytest.raises(DatasetError, match=r"\*\.gif: no pictures there"):
         list_photos(tmp_path / "*.gif")
+
+
+def test_names_are_those_of_detections_files(tmp_path):
+    """From the folder given; of a pattern or a file, from the innermost folder of all that it names."""
+    for name in ("trip/day/a.jpg", "trip/night/b.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    sources = {
+        "": ["trip/day/a.jpg", "trip/night/b.jpg"],
+        "trip": ["day/a.jpg", "night/b.jpg"],
+        "**/*.jpg": ["day/a.jpg", "night/b.jpg"],
+        "trip/day/*": ["a.jpg"],
+        "trip/day/a.jpg": ["a.jpg"],
+    }
+    for source, names in sources.items():
+        assert photo_names(tmp_path / source, list_photos(tmp_path / source)) == names, source

@@ -7,7 +7,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from s2hand.data import read_detections
-from s2hand.data.photos import exif_focal_px, list_photos, photo_size
+from s2hand.data.photos import list_photos, read_photo_header
 from s2hand.data.synthetic import DetectorNoise, write_synthetic_dataset
 from s2hand.data.synthetic.folder_layout import PHOTOS_PER_ALBUM, FolderLayout, photo_name, plan_photo
 from s2hand.geometry.mirror import mirror_points
@@ -38,11 +38,12 @@ def test_files_are_what_the_detections_say(photo_folder):
         assert [entry["name"] for entry in read_truth(folder)] == list(found.names)
         for row, name in enumerate(found.names):
             plan = plan_photo(row)
-            assert photo_size(folder / name) == tuple(found.sizes[row])
+            header = read_photo_header(folder / name)
+            assert (header.width, header.height) == tuple(found.sizes[row])
             assert found.hands[row] == plan.hand
             assert np.isnan(found.boxes[row]).any() == (not plan.has_box)
             assert np.isnan(found.cameras[row]).any() == (plan.camera != "detections")
-            assert (exif_focal_px(folder / name) is None) == (plan.camera != "exif")
+            assert (header.focal_px is None) == (plan.camera != "exif")
             with Image.open(folder / name) as picture:
                 assert picture.getexif().get(ExifTags.Base.Orientation, 1) == plan.orientation
 

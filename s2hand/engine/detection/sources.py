@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from s2hand.data.errors import DatasetError
 from s2hand.data.freihand import DETECTION_FILES, FreiHandDataset
 from s2hand.data.ho3d import DETECTION_FOLDER, Ho3dDataset
 from s2hand.data.images import read_image
-from s2hand.data.photos import list_photos, read_photo
-from s2hand.data.videos import FRAME_NAME, is_video
+from s2hand.data.photos import list_photos, photo_names, read_photo
+from s2hand.data.videos import FRAME_NAME, is_video, open_video
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,7 @@ def open_source(source: str | Path, split: str | None = None) -> PictureSource:
 
 def _photos(path: Path) -> PictureSource:
     found = list_photos(path)
-    root = path if path.is_dir() else Path(os.path.commonpath([photo.parent for photo in found]))
-    pictures = tuple(Picture(photo.relative_to(root).as_posix(), photo) for photo in found)
+    pictures = tuple(map(Picture, photo_names(path, found), found))
     return PictureSource("photos", pictures, read_photo, {})
 
 
@@ -157,7 +155,7 @@ class VideoFrames:
 
     def count(self) -> int:
         """Frames that can be decoded; the number that a video's header states may be wrong."""
-        capture = self._open()
+        capture = open_video(self.path)
         count = 0
         while capture.grab():
             count += 1
@@ -171,7 +169,7 @@ class VideoFrames:
             DatasetError: it cannot be decoded.
         """
         if self._capture is None or number < self._next:
-            self._capture, self._next = self._open(), 0
+            self._capture, self._next = open_video(self.path), 0
         while self._next < number and self._capture.grab():
             self._next += 1
         good, frame = self._capture.read()
@@ -182,9 +180,3 @@ class VideoFrames:
             )
         self._next += 1
         return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-
-    def _open(self) -> cv2.VideoCapture:
-        capture = cv2.VideoCapture(str(self.path))
-        if not capture.isOpened():
-            raise DatasetError(f"{self.path} is not a video that OpenCV can read: convert it to H.264 .mp4")
-        return capture
