@@ -13,19 +13,12 @@ from torch.utils.data import Dataset
 from s2hand.data.errors import DatasetError
 from s2hand.data.images import PictureFile, read_image, read_mask
 from s2hand.data.photos import read_photo, read_photo_shrunk
+from s2hand.data.square_view import SquareView, view_square
 from s2hand.data.transforms import (
     AugmentationConfig,
     apply_colour_transform,
-    crop_transform,
-    mirror_transform,
-    rotate_about_z,
-    rotate_camera,
-    rotation_transform,
     sample_colour_transform,
-    transform_points,
-    warp_image,
 )
-from s2hand.geometry.mirror import mirror_camera, mirror_points
 
 Sample = dict[str, np.ndarray]
 """One sample under the field names of :class:`s2hand.structures.HandBatch`: image (S, S, 3) and mask (S, S)
@@ -39,7 +32,7 @@ class SampleRecord:
     Attributes:
         image_path: the picture.
         K: (3, 3) px.
-        crop: (left, top, side) px of the square to cut; None takes the whole picture, which must be square.
+        crop: (left, top, side) px of the square to show; None takes the whole picture, which must be square.
         keypoints_2d: (21, 2) px, detected; (0, 0) where missed.
         confidence: (21,) of the detections.
         photometric_weight: weight of the sample in photometric losses.
@@ -52,6 +45,8 @@ class SampleRecord:
         true_keypoints_2d: (21, 2) px; None for ``joints`` projected with K, unless K is only a guess.
         mirrored: it is a left hand: the sample shows its mirror image, a right one. Everything here is of the
             left hand, as the picture shows it.
+        look_at: the square is seen by a camera in the picture's place that looks at it; else it is cut out,
+            and K with it. Everything here is before the picture's own camera.
         upright: the picture is anyone's own: its pixels are those of the picture put upright by its EXIF.
         size: (width, height) px that the picture must have for the rest to be right; None if any will do.
     """
@@ -69,6 +64,7 @@ class SampleRecord:
     jitter_box: np.ndarray | None = None
     true_keypoints_2d: np.ndarray | None = None
     mirrored: bool = False
+    look_at: bool = False
     upright: bool = False
     size: tuple[int, int] | None = None
 
@@ -135,38 +131,45 @@ class HandDataset(Dataset):
 
     def _augmented(self, record: SampleRecord, random: np.random.Generator | None) -> Sample:
         stored, shrunk = _read_picture(record, self.image_size)
-        crop = crop_transform(*_square(record, stored), self.image_size)
-        K = crop @ record.K
-        mirror = np.eye(3)
-        if record.mirrored:
-            mirror, K = mirror_transform(self.image_size), mirror_camera(K, self.image_size)
-        angle_rad, turn = 0.0, np.eye(3)
+        angle_rad = 0.0
         if random is not None and self.augment.rotation_deg:
             angle_rad = math.radians(random.uniform(-self.augment.rotation_deg, self.augment.rotation_deg))
-            turn = rotation_transform(angle_rad, self.image_size)
-        image = warp_image(stored, turn @ mirror @ crop @ np.diag([shrunk, shrunk, 1]), self.image_size)
+        view = self._view(record, stored, shrunk, angle_rad)
+        image = view.image(stored, shrunk)
         if random is not None and self.augment.changes_colour:
             image = apply_colour_transform(image, sample_colour_transform(self.augment, random))
         sample = {
             "image": image,
-            "K": rotate_camera(K, turn),
-            **_annotations(record, turn @ mirror @ crop, angle_rad),
+            "K": view.K,
+            "to_photo": view.rotation.T,
+            **_annotations(record, view),
         }
         if record.mask_path is not None:
             mask = read_mask(record.mask_path)
-            mask_crop = crop_transform(*_square(record, mask), self.image_size)
-            sample["mask"] = warp_image(mask, turn @ mirror @ mask_crop, self.image_size)
+            sample["mask"] = self._view(record, mask, 1, angle_rad).image(mask)
         return {
             name: value if value.dtype == np.uint8 else value.astype(np.float32)
             for name, value in sample.items()
         }
 
+    def _view(self, record: SampleRecord, stored: np.ndarray, shrunk: int, angle_rad: float) -> SquareView:
+        """What a sample shows of its picture or mask, of which ``stored`` was read, turned in its plane."""
+        view = view_square(
+            _square(record, stored),
+            record.K,
+            shrunk * stored.shape[1],
+            self.image_size,
+            look_at=record.look_at,
+            mirrored=record.mirrored,
+        )
+        return view.turned(angle_rad) if angle_rad else view
+
 
 def _read_picture(record: SampleRecord, image_size: int) -> tuple[np.ndarray, int]:
     """A sample's whole picture, uint8 RGB, and how many times smaller than stored it is.
 
-    A large photo is decoded no finer than :func:`warp_image` would make it: to one or two of its pixels for
-    each of the sample's.
+    A large photo is decoded no finer than its view would make it: to one or two of its pixels for each of the
+    sample's.
     """
     if record.upright and record.crop is not None:
         picture, shrunk = read_photo_shrunk(record.image_path, max(record.crop[2] / image_size, 1))
@@ -181,15 +184,14 @@ def _read_picture(record: SampleRecord, image_size: int) -> tuple[np.ndarray, in
     return picture, shrunk
 
 
-def _square(record: SampleRecord, image: np.ndarray) -> tuple[tuple[float, float], float]:
-    """Corner and side of the square that a sample shows of its picture, in stored pixels."""
+def _square(record: SampleRecord, stored: np.ndarray) -> tuple[float, float, float]:
+    """Left, top and side of the square that a sample shows of its picture, in stored pixels."""
     if record.crop is not None:
-        left, top, side = record.crop
-        return (left, top), side
-    height, width = image.shape[:2]
+        return record.crop
+    height, width = stored.shape[:2]
     if height != width:
         raise DatasetError(f"{record.image_path}: expected a square crop, got {width} x {height} px")
-    return (0.0, 0.0), float(width)
+    return 0.0, 0.0, float(width)
 
 
 def _true_keypoints(record: SampleRecord) -> np.ndarray:
@@ -200,26 +202,19 @@ def _true_keypoints(record: SampleRecord) -> np.ndarray:
     return projected[:, :2] / projected[:, 2:]
 
 
-def _annotations(record: SampleRecord, transform: np.ndarray, angle_rad: float) -> Sample:
-    """Takes what is known of a sample from the stored picture to the network's input.
-
-    Args:
-        record: the sample.
-        transform: (3, 3) from stored pixels to the input's, the mirror of a left hand included.
-        angle_rad: the rotation within it, for quantities in the camera frame.
-    """
+def _annotations(record: SampleRecord, view: SquareView) -> Sample:
+    """Takes what is known of a sample from the stored picture to the network's input."""
     annotations = {}
-    right_handed = mirror_points if record.mirrored else np.asarray
     if record.keypoints_2d is not None:
         found = record.confidence[:, None] > 0
-        annotations["keypoints_2d"] = np.where(found, transform_points(transform, record.keypoints_2d), 0)
+        annotations["keypoints_2d"] = np.where(found, view.pixels(record.keypoints_2d), 0)
         annotations["confidence"] = record.confidence
         annotations["photometric_weight"] = np.asarray(record.photometric_weight)
     if record.joints is not None:
-        annotations["gt_keypoints_2d"] = transform_points(transform, _true_keypoints(record))
-        annotations["gt_joints"] = rotate_about_z(right_handed(record.joints), angle_rad)
+        annotations["gt_keypoints_2d"] = view.pixels(_true_keypoints(record))
+        annotations["gt_joints"] = view.points(record.joints)
     if record.vertices is not None:
-        annotations["gt_vertices"] = rotate_about_z(right_handed(record.vertices), angle_rad)
+        annotations["gt_vertices"] = view.points(record.vertices)
     if record.scale is not None:
         annotations["gt_scale"] = np.asarray(record.scale)
     return annotations

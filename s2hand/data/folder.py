@@ -1,7 +1,8 @@
 """Anyone's pictures as a dataset: a folder, and a JSON of what a detector found in it.
 
-Each row of the detections is a sample: the square about one hand. Left hands are mirrored, so that the
-network sees right hands only.
+Each row of the detections is a sample: the square about one hand, seen by a camera that looks at it
+(:mod:`s2hand.data.virtual_camera`), as in prediction. Left hands are mirrored, so that the network sees right
+hands only.
 """
 
 from __future__ import annotations
@@ -150,6 +151,7 @@ class FolderDataset(HandDataset):
             photometric_weight=float(photometric_weight(confidence)),
             **self._labels_of(row),
             mirrored=self.hand(index) == "left",
+            look_at=True,
             upright=True,
             size=None if sizes is None else tuple(int(length) for length in sizes[row]),
         )

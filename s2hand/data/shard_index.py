@@ -13,7 +13,7 @@ from s2hand.data.json_files import read_json
 from s2hand.data.shard_records import LABELS, ROLES, sample_key
 from s2hand.data.tar_files import REMEDY
 
-FORMAT = "s2hand-shards-1"
+FORMAT = "s2hand-shards-2"
 INDEX = "index.json"
 SETS = "sets.json"
 """Lists the folders of several datasets that were written side by side."""

@@ -79,32 +79,24 @@ def rotation_transform(angle_rad: float, image_size: int) -> np.ndarray:
     return np.array([[cosine, -sine, shift_x], [sine, cosine, shift_y], [0, 0, 1]])
 
 
-def mirror_transform(image_size: int) -> np.ndarray:
-    """The image transform that exchanges left and right of the square.
-
-    Returns:
-        (3, 3) float64.
-    """
-    return np.array([[-1.0, 0, image_size], [0, 1, 0], [0, 0, 1]])
-
-
 def transform_points(transform: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Applies an image transform to points.
+    """Applies an image transform, or any homography, to points.
 
     Args:
         transform: (3, 3).
-        points: (N, 2) px.
+        points: (..., 2) px.
 
     Returns:
-        (N, 2) px.
+        (..., 2) px.
     """
-    return points @ transform[:2, :2].T + transform[:2, 2]
+    mapped = points @ transform[:2, :2].T + transform[:2, 2]
+    return mapped / (points @ transform[2, :2] + transform[2, 2])[..., None]
 
 
 def rotate_camera(K: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     """The camera of a picture turned in its plane: the principal point turns, the focal lengths stay.
 
-    With joints turned by :func:`rotate_about_z` their projections turn with the picture, exactly if
+    With joints turned by :func:`rotation_about_z` their projections turn with the picture, exactly if
     fx = fy; FreiHAND's differ by less than a per mille.
 
     Args:
@@ -119,18 +111,14 @@ def rotate_camera(K: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     return rotated
 
 
-def rotate_about_z(points: np.ndarray, angle_rad: float) -> np.ndarray:
-    """Turns camera-frame points about the optical axis, x towards y.
-
-    Args:
-        points: (N, 3) metres.
-        angle_rad: radians.
+def rotation_about_z(angle_rad: float) -> np.ndarray:
+    """The rotation of the camera frame about the optical axis, x towards y.
 
     Returns:
-        (N, 3) metres.
+        (3, 3) float64.
     """
     cosine, sine = math.cos(angle_rad), math.sin(angle_rad)
-    return points @ np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
+    return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
 
 
 def warp_image(image: np.ndarray, transform: np.ndarray, image_size: int) -> np.ndarray:

@@ -69,33 +69,19 @@ def turn_to_axis(direction: np.ndarray) -> np.ndarray:
     return np.eye(3) + cross + cross @ cross / (1 + z)
 
 
-def map_points(homography: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Applies a homography to points.
-
-    Args:
-        homography: (3, 3).
-        points: (..., 2) px.
-
-    Returns:
-        (..., 2) px.
-    """
-    mapped = np.concatenate([points, np.ones_like(points[..., :1])], -1) @ homography.T
-    return mapped[..., :2] / mapped[..., 2:]
-
-
 def warp_by_homography(
     image: np.ndarray, homography: np.ndarray, image_size: int, scale: float
 ) -> np.ndarray:
     """Resamples a picture bilinearly; what lies outside of it becomes black.
 
     Args:
-        image: (H, W, 3) uint8 or float32.
+        image: (H, W) or (H, W, 3), uint8 or float32.
         homography: (3, 3) from its pixels to the result's; pixel i covers [i, i + 1).
         image_size: S, side of the result in pixels.
         scale: pixels of the result per pixel of the picture, about the result's middle.
 
     Returns:
-        (S, S, 3) of the same dtype.
+        (S, S) or (S, S, 3) of the same dtype.
     """
     while scale < SHRINK_FROM and min(image.shape[:2]) > 1:
         height, width = image.shape[0] // 2, image.shape[1] // 2

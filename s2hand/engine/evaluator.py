@@ -39,9 +39,11 @@ class Evaluation:
             hands have ``refined_`` before their names. Without labels no error is known, only mean distances
             to the keypoints that were detected: ``keypoints_to_detector_px`` and ``heatmap_to_detector_px``.
         index: (N,) dataset indices; like the arrays, those of all processes in the main one.
-        joints: (N, 21, 3) metres, camera frame, or None without the hand branch.
+        joints: (N, 21, 3) metres, camera frame of the network's pictures, or None without the hand branch.
         vertices: (N, 778, 3) metres, camera frame, or None.
         mirrored: (N,) bool, left hands: all coordinates here are of their mirror images, right hands.
+        to_photo: (N, 3, 3) rotation from that frame to the pictures' own, see
+            :class:`s2hand.structures.HandBatch`; or None.
         gt_joints: (N, 21, 3) metres, or None without labels.
         gt_vertices: (N, 778, 3) metres, or None without labels.
         refined_joints: (N, 21, 3) metres, camera frame, or None without refinement.
@@ -53,6 +55,7 @@ class Evaluation:
     joints: np.ndarray | None = None
     vertices: np.ndarray | None = None
     mirrored: np.ndarray | None = None
+    to_photo: np.ndarray | None = None
     gt_joints: np.ndarray | None = None
     gt_vertices: np.ndarray | None = None
     refined_joints: np.ndarray | None = None
@@ -139,7 +142,7 @@ def evaluate(
             _add_hands(columns, refined, REFINED)
         if prediction.heatmap_keypoints is not None:
             columns.add("heatmap", prediction.heatmap_keypoints[-1])
-        for name in ("gt_joints", "gt_vertices", "gt_keypoints_2d", "confidence", "mirrored"):
+        for name in ("gt_joints", "gt_vertices", "gt_keypoints_2d", "confidence", "mirrored", "to_photo"):
             columns.add(name, getattr(batch, name))
         columns.add("detected", batch.keypoints_2d)
     columns = columns.gathered(processes)
@@ -155,6 +158,7 @@ def evaluate(
         metrics=processes.share(figures),
         index=columns.get("index").astype(int),
         mirrored=None if (mirrored := columns.get("mirrored")) is None else mirrored > 0,
+        to_photo=columns.get("to_photo"),
         **{name: columns.get(name) for name in arrays},
     )
 

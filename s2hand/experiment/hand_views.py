@@ -1,8 +1,7 @@
 """What is asked of the network: one hand in one photo, and what the network sees of it.
 
-Left hands are shown in a mirror: from the mirrored photo the same square is cut as from the photo of the
-right hand that it then is, so that a mirrored picture gives the mirrored prediction. A square is seen by a
-camera that looks at it (:mod:`s2hand.data.virtual_camera`), a whole picture by its own.
+Left hands are shown in a mirror. A square is seen by a camera that looks at it, as in training on folders
+(:mod:`s2hand.data.square_view`), a whole picture by its own.
 """
 
 from __future__ import annotations
@@ -17,9 +16,7 @@ from s2hand.data.crops import (
     square_around_keypoints,
 )
 from s2hand.data.errors import DatasetError
-from s2hand.data.transforms import crop_transform, warp_image
-from s2hand.data.virtual_camera import look_at_square, map_points, warp_by_homography
-from s2hand.geometry.mirror import mirror_camera, mirror_keypoints
+from s2hand.data.square_view import SquareView, view_square
 
 HANDS = ("right", "left")
 
@@ -65,52 +62,34 @@ class NetworkView:
 
     Attributes:
         image: (S, S, 3) RGB, of the photo's dtype.
-        K: (3, 3) px of ``image``.
+        view: camera of ``image``, and the way back to the photo.
         keypoints: (21, 2) px of ``image``, detected, or None.
         confidence: (21,) of them, or None.
-        mirrored: whether ``image`` shows the photo's mirror image.
-        rotation: (3, 3) from the (mirrored) photo's camera frame to that of ``image``; None if they are one.
-        homography: (3, 3) from pixels of the (mirrored) photo to those of ``image``.
     """
 
     image: np.ndarray
-    K: np.ndarray
+    view: SquareView
     keypoints: np.ndarray | None
     confidence: np.ndarray | None
-    mirrored: bool
-    rotation: np.ndarray | None
-    homography: np.ndarray
-
-    def to_photo(self, points: np.ndarray, width: int) -> np.ndarray:
-        """Points of ``image`` in pixels of the photo, which is ``width`` pixels wide; (..., 2) both."""
-        points = map_points(np.linalg.inv(self.homography), points)
-        return mirror_keypoints(points, width) if self.mirrored else points
 
 
-def network_view(view: HandView, image_size: int) -> NetworkView:
+def network_view(hand: HandView, image_size: int) -> NetworkView:
     """Mirrors, turns the camera to the square, and resizes; a whole picture is only brought to size.
 
     Args:
-        view: the hand.
+        hand: what is asked.
         image_size: S, side of the network's pictures in pixels.
     """
-    photo, K, keypoints, (left, top, side) = view.photo, view.K, view.keypoints, view.square
-    mirrored = view.hand == "left"
-    if mirrored:
-        width = view.size[0]
-        photo = np.ascontiguousarray(photo[:, ::-1])
-        K, left = mirror_camera(K, width), width - left - side
-        keypoints = None if keypoints is None else mirror_keypoints(keypoints, width)
-    if view.looked_at == WHOLE_PICTURE:
-        rotation, homography = None, crop_transform((left, top), side, image_size)
-        image, K = warp_image(photo, homography, image_size), homography @ K
-    else:
-        camera = look_at_square((left, top, side), K, image_size)
-        rotation, homography, K = camera.rotation, camera.homography, camera.K
-        image = warp_by_homography(photo, homography, image_size, camera.scale)
-    if keypoints is not None:
-        keypoints = map_points(homography, keypoints)
-    return NetworkView(image, K, keypoints, view.confidence, mirrored, rotation, homography)
+    view = view_square(
+        hand.square,
+        hand.K,
+        hand.size[0],
+        image_size,
+        look_at=hand.looked_at != WHOLE_PICTURE,
+        mirrored=hand.hand == "left",
+    )
+    keypoints = None if hand.keypoints is None else view.pixels(hand.keypoints)
+    return NetworkView(view.image(hand.photo), view, keypoints, hand.confidence)
 
 
 def find_square(

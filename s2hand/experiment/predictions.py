@@ -18,7 +18,8 @@ OWN_PICTURES_FILE = "predictions.npz"
 
 
 def write_predictions(folder: Path, name: str, dataset: HandDataset, found: Evaluation) -> None:
-    """Writes metrics.json and the predicted hands, left ones as left hands; refined ones into a sub-folder.
+    """Writes metrics.json and the predicted hands, before their pictures' own cameras and left ones as left
+    hands; refined ones into a sub-folder.
 
     Args:
         folder: made if needed.
@@ -35,6 +36,8 @@ def write_predictions(folder: Path, name: str, dataset: HandDataset, found: Eval
         if joints is None:
             continue
         place.mkdir(parents=True, exist_ok=True)
+        if found.to_photo is not None:  # hands that were seen by a camera turned towards them
+            joints, vertices = (points @ found.to_photo.swapaxes(1, 2) for points in (joints, vertices))
         if found.mirrored is not None:  # left hands, which the network saw in a mirror
             left = found.mirrored[:, None, None]
             joints = np.where(left, mirror_points(joints), joints)

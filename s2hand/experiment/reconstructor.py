@@ -136,14 +136,14 @@ class HandReconstructor:
         seen = [network_view(view, self.network.image_size) for view in views]
         batch = HandBatch(
             image=torch.stack([_as_input(view.image) for view in seen]).to(device),
-            K=torch.from_numpy(np.stack([view.K for view in seen])).float().to(device),
+            K=torch.from_numpy(np.stack([one.view.K for one in seen])).float().to(device),
             index=torch.arange(len(seen), device=device),
         )
         prediction = model(batch.image, batch.K, self._parts(refine))
         refined = (False,) * len(seen)
         if refine:
             prediction, refined = refine_hands(self.refiner, prediction, batch, seen)
-        parameters = turned_back(prediction.parameters.to("cpu"), seen)
+        parameters = turned_back(prediction.parameters.to("cpu"), [one.view for one in seen])
         if adjust is not None:
             parameters = adjust(parameters)
         return self._in_photos(replace(prediction.to("cpu"), parameters=parameters), views, seen, refined)
@@ -190,16 +190,16 @@ class HandReconstructor:
                 f"{self.network.path}: the network's answer is not finite; its training went astray, so name "
                 "an earlier checkpoint"
             )
-        left = torch.tensor([view.mirrored for view in seen])[:, None, None]
+        left = torch.tensor([one.view.mirrored for one in seen])[:, None, None]
         vertices, joints = (
             torch.where(left, mirror_points(points), points) for points in (right.vertices, right.joints)
         )
         light, heatmap_keypoints = prediction.light, prediction.heatmap_keypoints
         if light is not None:
-            light = light_in_photos(light, seen)
+            light = light_in_photos(light, [one.view for one in seen])
         if heatmap_keypoints is not None:
-            columns = zip(heatmap_keypoints.double().numpy().swapaxes(0, 1), views, seen, strict=True)
-            in_photos = [one.to_photo(points, view.size[0]) for points, view, one in columns]
+            columns = zip(heatmap_keypoints.double().numpy().swapaxes(0, 1), seen, strict=True)
+            in_photos = [one.view.picture_pixels(points) for points, one in columns]
             heatmap_keypoints = torch.from_numpy(np.stack(in_photos, 1)).float()
         return Reconstruction(
             vertices=vertices,

@@ -10,7 +10,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from s2hand.experiment.hand_views import NetworkView
+from s2hand.data.square_view import SquareView
 from s2hand.geometry.mirror import mirror_points
 from s2hand.structures import HandParameters
 
@@ -18,7 +18,7 @@ LIGHT_DIRECTION = slice(8, 11)
 """Of a light vector, see :mod:`s2hand.rendering.lighting`."""
 
 
-def turned_back(parameters: HandParameters, seen: Sequence[NetworkView]) -> HandParameters:
+def turned_back(parameters: HandParameters, views: Sequence[SquareView]) -> HandParameters:
     """The same hands in the frames of their (mirrored) photos' cameras.
 
     With p = t + s R x before the virtual camera, and Q from the photo's frame to its own,
@@ -26,24 +26,23 @@ def turned_back(parameters: HandParameters, seen: Sequence[NetworkView]) -> Hand
 
     Args:
         parameters: of B right hands, as the network was shown them; on the CPU.
-        seen: what it was shown.
+        views: of the hands.
     """
-    rotation, translation = parameters.rotation.clone(), parameters.translation.clone()
-    for row, view in enumerate(seen):
-        if view.rotation is not None:
-            back = Rotation.from_matrix(view.rotation.T)
-            turned = back * Rotation.from_rotvec(rotation[row].double().numpy())
-            rotation[row] = torch.from_numpy(turned.as_rotvec()).to(rotation)
-            translation[row] = torch.from_numpy(back.apply(translation[row].double().numpy())).to(translation)
-    return replace(parameters, rotation=rotation, translation=translation)
+    back = Rotation.from_matrix(np.stack([view.rotation.T for view in views]))
+    rotation = (back * Rotation.from_rotvec(parameters.rotation.double().numpy())).as_rotvec()
+    translation = back.apply(parameters.translation.double().numpy())
+    return replace(
+        parameters,
+        rotation=torch.from_numpy(rotation).to(parameters.rotation),
+        translation=torch.from_numpy(translation).to(parameters.translation),
+    )
 
 
-def light_in_photos(light: Tensor, seen: Sequence[NetworkView]) -> Tensor:
+def light_in_photos(light: Tensor, views: Sequence[SquareView]) -> Tensor:
     """Lights (B, 11) whose directions are those in the photos; left hands' are mirrored back."""
     light = light.clone()
-    for row, view in enumerate(seen):
-        direction = light[row, LIGHT_DIRECTION]
-        if view.rotation is not None:
-            direction = torch.from_numpy(view.rotation.T.astype(np.float32)) @ direction
+    for row, view in enumerate(views):
+        back = torch.from_numpy(view.rotation.T.astype(np.float32))
+        direction = back @ light[row, LIGHT_DIRECTION]
         light[row, LIGHT_DIRECTION] = mirror_points(direction) if view.mirrored else direction
     return light

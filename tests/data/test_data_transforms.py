@@ -10,8 +10,8 @@ from s2hand.data.transforms import (
     AugmentationConfig,
     apply_colour_transform,
     crop_transform,
-    rotate_about_z,
     rotate_camera,
+    rotation_about_z,
     rotation_transform,
     sample_colour_transform,
     transform_points,
@@ -95,7 +95,7 @@ def test_turned_joints_project_onto_turned_keypoints(angle_rad):
     joints = random.uniform((-0.08, -0.1, 0.5), (0.12, 0.1, 0.7), (21, 3))
     K = np.array([[240.0, 0, 70], [0, 240.0, 60], [0, 0, 1]])
     turn = rotation_transform(angle_rad, 128)
-    seen = project(rotate_about_z(joints, angle_rad), rotate_camera(K, turn))
+    seen = project(joints @ rotation_about_z(angle_rad).T, rotate_camera(K, turn))
     np.testing.assert_allclose(seen, transform_points(turn, project(joints, K)), atol=1e-9)
     if angle_rad:
         assert np.abs(seen - project(joints, K)).max() > 10
@@ -106,7 +106,7 @@ def test_unequal_focal_lengths_err_by_their_difference():
     joints = np.random.default_rng(1).uniform((-0.1, -0.1, 0.5), (0.1, 0.1, 0.7), (21, 3))
     K = np.array([[240.0, 0, 64], [0, 240.24, 64], [0, 0, 1]])
     turn = rotation_transform(math.pi / 2, 128)
-    error = project(rotate_about_z(joints, math.pi / 2), rotate_camera(K, turn)) - transform_points(
+    error = project(joints @ rotation_about_z(math.pi / 2).T, rotate_camera(K, turn)) - transform_points(
         turn, project(joints, K)
     )
     assert 1e-4 < np.abs(error).max() < 0.1

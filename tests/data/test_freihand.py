@@ -111,7 +111,7 @@ def test_labels_are_not_opened_unless_asked_for(own_folder):
     shutil.rmtree(own_folder / "training/mask")
     sample = FreiHandDataset(own_folder)[0]
     fields = ["K", "confidence", "image", "index", "keypoints_2d", "mirrored", "photometric_weight"]
-    assert sorted(sample) == fields
+    assert sorted(sample) == [*fields, "to_photo"]
     with pytest.raises(DatasetError, match=r"training_xyz\.json is not valid JSON"):
         FreiHandDataset(own_folder, labels={"joints"})
 

@@ -90,7 +90,7 @@ def test_evaluation_takes_the_labels_that_are_there(own_folder):
     shutil.rmtree(own_folder / "openpose")
     dataset = Ho3dDataset(own_folder, "evaluation", labels=everything)
     assert dataset.labels == {"vertices"}
-    assert sorted(dataset[0]) == ["K", "gt_vertices", "image", "index", "mirrored"]
+    assert sorted(dataset[0]) == ["K", "gt_vertices", "image", "index", "mirrored", "to_photo"]
 
 
 def test_training_without_labels_gives_none(ho3d_folder):

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from s2hand.data.virtual_camera import look_at_square, map_points, turn_to_axis, warp_by_homography
+from s2hand.data.transforms import transform_points
+from s2hand.data.virtual_camera import look_at_square, turn_to_axis, warp_by_homography
 
 K = np.array([[500.0, 0, 310], [0, 520, 250], [0, 0, 1]])
 SIZE = 128
@@ -32,12 +33,12 @@ def test_points_seen_by_both_cameras_are_one_homography_apart(square):
     camera = look_at_square(square, K, SIZE)
     points = np.random.default_rng(0).uniform((-0.4, -0.3, 0.8), (0.4, 0.3, 2), (50, 3))
     expected = project(points @ camera.rotation.T, camera.K)
-    np.testing.assert_allclose(map_points(camera.homography, project(points, K)), expected, atol=1e-8)
+    np.testing.assert_allclose(transform_points(camera.homography, project(points, K)), expected, atol=1e-8)
     left, top, side = square
-    middle = map_points(camera.homography, np.array([[left + side / 2, top + side / 2]]))
+    middle = transform_points(camera.homography, np.array([[left + side / 2, top + side / 2]]))
     np.testing.assert_allclose(middle, [[SIZE / 2, SIZE / 2]], atol=1e-9)
     # The square fills the picture, up to the stretch away from the optical axis.
-    corners = map_points(camera.homography, np.array([[left, top], [left + side, top + side]]))
+    corners = transform_points(camera.homography, np.array([[left, top], [left + side, top + side]]))
     assert np.abs(corners - [[0, 0], [SIZE, SIZE]]).max() < 0.2 * SIZE
 
 
@@ -64,5 +65,5 @@ def test_what_is_seen_is_where_the_points_are():
     camera = look_at_square((500.0, 40.0, 150.0), K, SIZE)
     seen = warp_by_homography(photo, camera.homography, SIZE, camera.scale)
     rows, columns = np.nonzero(seen[..., 0] > 127)
-    expected = map_points(camera.homography, np.array([559.5, 99.5]))
+    expected = transform_points(camera.homography, np.array([559.5, 99.5]))
     np.testing.assert_allclose([columns.mean() + 0.5, rows.mean() + 0.5], expected, atol=0.3)

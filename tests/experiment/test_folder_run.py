@@ -78,9 +78,9 @@ def test_it_trains_and_predicts_without_labels(folder_config, photos):
         assert set(hands) == {"left", "right"}
         assert found.mirrored.tolist() == [hand == "left" for hand in hands]
         assert (joints.shape, vertices.shape) == ((len(names), 21, 3), (len(names), 778, 3))
-        signs = np.where(found.mirrored, -1, 1)[:, None]
-        np.testing.assert_allclose(joints[..., 0] * signs, seen[..., 0], rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(joints[..., 1:], seen[..., 1:], rtol=1e-5, atol=1e-6)
+        turned = np.einsum("nij,nkj->nki", found.to_photo, seen)
+        turned[found.mirrored, :, 0] *= -1
+        np.testing.assert_allclose(joints, turned, rtol=1e-5, atol=1e-6)
         projected = joints @ K.transpose(0, 2, 1)
         np.testing.assert_allclose(keypoints, projected[..., :2] / projected[..., 2:], rtol=1e-3, atol=0.05)
     assert not (folder / "pred.json").exists()

@@ -17,7 +17,7 @@ import s2hand
 from s2hand.config import config_from_dict
 from s2hand.data.crops import DEFAULT_MARGIN
 from s2hand.data.intrinsics import DEFAULT_FOCAL_OVER_LONGER_SIDE
-from s2hand.data.virtual_camera import map_points
+from s2hand.data.transforms import transform_points
 from s2hand.engine.checkpoint import write_checkpoint
 from s2hand.engine.published import convert_published
 from s2hand.errors import S2HandError
@@ -131,7 +131,7 @@ def test_turning_the_camera_turns_the_hand(reconstructor, photos):
     K = np.array([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]])
     rotation = Rotation.from_rotvec([0.06, -0.15, 0.0]).as_matrix()  # some 10 degrees
     corners = np.array([[130.0, 90], [190, 90], [190, 150], [130, 150]])
-    mapped = map_points(K @ rotation @ np.linalg.inv(K), corners.mean(0)[None])[0]
+    mapped = transform_points(K @ rotation @ np.linalg.inv(K), corners.mean(0)[None])[0]
     stretch = np.linalg.norm(np.linalg.solve(K, [*mapped, 1]))
     side = 60 * stretch  # the same solid angle, as the square is measured across
     middle = reconstructor.predict(smooth, K, boxes=np.array([[130, 90, 60, 60]]))

@@ -1,0 +1,90 @@
+"""Training on a folder, evaluation on it and prediction show the network the same, and answer the same."""
+
+import numpy as np
+import pytest
+import torch
+from untrained_checkpoint import E2E, SIZE, write_own
+
+import s2hand
+from s2hand.config import config_from_dict
+from s2hand.data import FolderDataset, collate_hands, read_detections
+from s2hand.data.synthetic import DetectorNoise, write_synthetic_dataset
+from s2hand.experiment.hand_views import network_view
+from s2hand.experiment.photo_sources import HandFinder, named_photos
+from s2hand.experiment.run import run
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Eight photos: left and right hands, boxes or none, cameras from all sources, EXIF's orientations."""
+    root = tmp_path_factory.mktemp("photos") / "synthetic"
+    write_synthetic_dataset(
+        root,
+        layout="folder",
+        train=8,
+        evaluation=1,
+        image_size=160,
+        noise=DetectorNoise(failure_rate=0),
+        processes=1,
+        progress=False,
+    )
+    return root / "training"
+
+
+@pytest.fixture(scope="module")
+def views(photos):
+    """Picture's name -> what prediction asks about its one hand."""
+    finder = HandFinder(read_detections(photos / "detections.json"))
+    return {photo.name: finder.views_of_file(photo)[0] for photo in named_photos([photos])}
+
+
+def test_the_network_sees_the_same(photos, views):
+    dataset = FolderDataset(photos, val_share=0, min_joints=0, image_size=SIZE)
+    assert len(dataset) == len(views) == 8
+    for index in range(len(dataset)):
+        sample, seen = dataset[index], network_view(views[dataset.name(index)], SIZE)
+        assert np.abs(sample["image"].astype(int) - seen.image).max() <= 2
+        np.testing.assert_allclose(sample["K"], seen.view.K, atol=1e-4)
+        np.testing.assert_allclose(sample["to_photo"], seen.view.rotation.T, atol=1e-6)
+        found = sample["confidence"] > 0
+        np.testing.assert_allclose(sample["keypoints_2d"][found], seen.keypoints[found], atol=1e-3)
+        assert bool(sample["mirrored"]) == (dataset.hand(index) == "left")
+
+
+def test_evaluation_and_prediction_give_the_same_hands(photos, views, tmp_path):
+    write_own(tmp_path / "c.pt")
+    own = {"train_datasets": ["Folder"], "val_datasets": ["Folder"], "folder_base_path": str(photos)}
+    changes = {"mode": ["evaluation"], "folder_val_share": 1, "folder_min_joints": 2, "num_workers": 0}
+    places = {"pretrain_model": str(tmp_path / "c.pt"), "base_out_path": str(tmp_path / "run")}
+    result = run(config_from_dict(E2E | own | changes | places), lambda line: None)
+    reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
+    with np.load(result.folder / "predictions/Folder/predictions.npz") as written:
+        evaluated = dict(written)
+    assert sorted(evaluated["names"]) == sorted(views)
+    predicted = reconstructor.predict_views([views[name] for name in evaluated["names"]])
+    assert list(predicted.hands) == evaluated["hands"].tolist()
+    for name, tolerance in (("joints", 1e-3), ("vertices", 1e-3), ("keypoints_2d", 0.5), ("K", 1e-3)):
+        np.testing.assert_allclose(getattr(predicted, name), evaluated[name], atol=tolerance, err_msg=name)
+    joints = predicted.joints.numpy()
+    assert np.ptp(joints, axis=0).max() > 0.05  # the answers differ from photo to photo
+    right = evaluated["hands"] == "right"
+    seen = result.evaluations["Folder"].joints  # by cameras turned towards the hands
+    assert np.abs(seen - joints)[right].max() > 0.01
+
+
+def test_the_samples_of_a_batch_turn_back_alike(photos):
+    """The batch's rotations take points from the network's frame to photos', for every sample at once."""
+    labelled = FolderDataset(
+        photos,
+        val_share=0,
+        min_joints=0,
+        image_size=SIZE,
+        labels={"joints"},
+        labels_file=photos / "truth.json",
+    )
+    batch = collate_hands([labelled[index] for index in range(len(labelled))])
+    turned = batch.gt_joints @ batch.to_photo.mT
+    signs = torch.where(batch.mirrored, -1.0, 1.0)[:, None]
+    expected = np.stack([labelled.record(index).joints for index in range(len(labelled))])
+    np.testing.assert_allclose(turned[..., 0] * signs, expected[..., 0], atol=1e-6)
+    np.testing.assert_allclose(turned[..., 1:], expected[..., 1:], atol=1e-6)
