@@ -95,8 +95,7 @@ def predict(
     photos = [photo for photo in named_photos(sources) if not _lies_in(photo.path, out)]
     if not photos:
         raise DatasetError(f"all pictures lie in {out}, the folder for the results: name another folder")
-    still = [photo for photo in photos if not is_video(photo.path)]
-    unknown = _undetected(still, finder, settings)
+    unknown = _undetected([photo for photo in photos if not is_video(photo.path)], finder, settings)
     reconstructor = HandReconstructor.from_checkpoint(
         checkpoint,
         hand_model,
@@ -108,7 +107,23 @@ def predict(
     for line in (*_notes(reconstructor, finder, settings), *unknown):
         note(line)
     files = HandFiles(out, versions_of(reconstructor.network), settings.formats, settings.unlit)
+    written = _predict_files(reconstructor, photos, finder, files, settings, progress)
+    index = written.write_index(files, asdict(settings))
+    say(f"{written.summary()}; {index} lists them")
+    return written
+
+
+def _predict_files(
+    reconstructor: HandReconstructor,
+    photos: Sequence[NamedPhoto],
+    finder: HandFinder,
+    files: HandFiles,
+    settings: PredictSettings,
+    progress: bool,
+) -> Predictions:
+    """Predicts pictures, then videos; those that cannot be read are listed, and the rest goes on."""
     options = {"refine": settings.refine != 0, "progress": progress}
+    still = [photo for photo in photos if not is_video(photo.path)]
     done = predict_photos(reconstructor, still, finder, files, **options)
     entries, unreadable = list(done.entries), list(done.unreadable)
     for video in (photo for photo in photos if is_video(photo.path)):
@@ -119,10 +134,7 @@ def predict(
             entries.append(entry)
         except DatasetError as error:
             unreadable.append(f"{video.name}: {' '.join(str(error).split())}")
-    written = Predictions(tuple(entries), tuple(unreadable))
-    index = written.write_index(files, asdict(settings))
-    say(f"{written.summary()}; {index} lists them")
-    return written
+    return Predictions(tuple(entries), tuple(unreadable))
 
 
 def _lies_in(path: Path, folder: Path) -> bool:

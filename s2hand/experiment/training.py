@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -48,14 +49,8 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         for name in ("backbone", "keypoint_net"):
             if (module := getattr(experiment.model, name)) is not None:
                 module.compile()
-    for line in dataset_summaries(dataset):
+    for line in (*dataset_summaries(dataset), _summary(experiment, trained, len(dataset))):
         experiment.say(line)
-    places = f"{processes.size} processes on " if processes.size > 1 else ""
-    experiment.say(
-        f"training {', '.join(sorted(trained))} on {len(dataset):,} images with "
-        f"{', '.join(config.losses)}; {places}{experiment.device}, {experiment.precision}; "
-        f"run folder {config.run_dir}"
-    )
     parameters = [value for value in experiment.model.parameters() if value.requires_grad]
     return Trainer(
         experiment.model,
@@ -84,6 +79,16 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         average=WeightAverage(experiment.model, config.ema_decay) if config.ema_decay else None,
         processes=processes,
         file_of=dataset.image_path,
+    )
+
+
+def _summary(experiment: Experiment, trained: Collection[str], images: int) -> str:
+    """One line: what learns from what, where."""
+    config, count = experiment.config, experiment.processes.size
+    places = f"{count} processes on " if count > 1 else ""
+    return (
+        f"training {', '.join(sorted(trained))} on {images:,} images with {', '.join(config.losses)}; "
+        f"{places}{experiment.device}, {experiment.precision}; run folder {config.run_dir}"
     )
 
 

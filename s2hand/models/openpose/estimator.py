@@ -46,8 +46,7 @@ MAP_ERRORS = {"fp32": 0.0, "bf16": 0.02, "fp16": 0.0025}
 
 
 RECHECKED_CONFIDENCE = 0.1
-"""Joints less certain than this count in no loss (``TRUSTED_CONFIDENCE`` of the detections): a moved one
-changes nothing."""
+"""Joints less certain than this count in no loss (:mod:`s2hand.data.trust`): a moved one changes nothing."""
 
 
 class PictureShapeError(S2HandError):
