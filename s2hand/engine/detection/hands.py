@@ -19,7 +19,7 @@ LARGEST_WHOLE = 1 << 21
 
 
 @dataclass(frozen=True)
-class HandView:
+class DetectorView:
     """One hand as a detector gets it.
 
     Attributes:
@@ -64,7 +64,7 @@ class HandView:
 
 def view_hand(
     image: np.ndarray, box: tuple[float, ...] | None, hand: str, whole_pictures: bool, crop_size: int
-) -> HandView:
+) -> DetectorView:
     """Cuts a hand out of its picture.
 
     Args:
@@ -91,7 +91,7 @@ def view_hand(
         view, to_picture = warp_image(image, transform, crop_size), np.linalg.inv(transform)
     if hand == "left":
         view = np.ascontiguousarray(view[:, ::-1])
-    return HandView(view, (width, height), hand, to_picture)
+    return DetectorView(view, (width, height), hand, to_picture)
 
 
 def _shrunk(image: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from s2hand.data.detections import DetectorInfo
 from s2hand.data.errors import DatasetError
-from s2hand.engine.detection.hands import HandView, view_hand
+from s2hand.engine.detection.hands import DetectorView, view_hand
 from s2hand.engine.detection.merging import merge_records
 from s2hand.engine.detection.shards import FORMAT, Shard, ShardFile, cut_units, read_shard
 from s2hand.engine.detection.sources import Picture, PictureSource
@@ -150,7 +150,7 @@ def _detect_units(detector: Detector, task: DetectionTask, file: ShardFile, unit
 
 def _read_ahead(
     detector: Detector, task: DetectionTask, units: list[range], stack: ExitStack
-) -> Iterator[dict[int, HandView | str]]:
+) -> Iterator[dict[int, DetectorView | str]]:
     """Yields each unit's views by picture index; one of text says why a picture cannot be read."""
     pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
     following: Future | None = None
@@ -161,8 +161,8 @@ def _read_ahead(
         yield views
 
 
-def _read_unit(detector: Detector, task: DetectionTask, unit: range) -> dict[int, HandView | str]:
-    views: dict[int, HandView | str] = {}
+def _read_unit(detector: Detector, task: DetectionTask, unit: range) -> dict[int, DetectorView | str]:
+    views: dict[int, DetectorView | str] = {}
     for index in unit:
         picture = task.source.pictures[index]
         try:
@@ -184,12 +184,12 @@ def _reason(error: Exception, picture: Picture) -> str:
 
 
 def _detect_unit(
-    detector: Detector, pictures: tuple[Picture, ...], views: dict[int, HandView | str]
+    detector: Detector, pictures: tuple[Picture, ...], views: dict[int, DetectorView | str]
 ) -> list[dict[str, Any]]:
     """Detects on a unit, pictures of one size together; one record each, in the unit's order."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for index, view in views.items():
-        if isinstance(view, HandView):
+        if isinstance(view, DetectorView):
             groups.setdefault(view.image.shape, []).append(index)
     records = {
         index: {"index": index, "unreadable": view} for index, view in views.items() if isinstance(view, str)

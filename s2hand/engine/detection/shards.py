@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import orjson
 from filelock import FileLock, Timeout
 
 from s2hand.errors import S2HandError
@@ -157,7 +158,7 @@ def _parse(
 
 def _loads(line: bytes, path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(line)
+        record = orjson.loads(line)
     except ValueError:
         record = None
     if not isinstance(record, dict):
