@@ -105,7 +105,7 @@ def test_a_non_finite_loss_is_named_with_its_files_and_can_be_replayed(small_con
     assert saved.batch.image.shape == (8, 3, 64, 64)
     assert (saved.epoch, saved.number) == (1, 2)
     assert all(file in str(stop.value) for file in saved.files)
-    again = {name: float(value) for name, value in replay_losses(config.run_dir).items()}
+    again = {name: value.item() for name, value in replay_losses(config.run_dir).items()}
     for name in ("tsa_poses", "open_2dj", "open_bone_direc"):
         assert again[name] == float(found[1][name]) == saved.losses[name]
     assert math.isnan(saved.losses["mscale"])
