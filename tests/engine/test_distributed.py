@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from s2hand.engine.reporting import read_metrics
 from s2hand.engine.step import GradientStep
 from s2hand.experiment import run
 from s2hand.experiment.replay import replay_losses
+from s2hand.rendering import rasterize, renderer
 from s2hand.structures import HandPrediction
 
 TOLERANCE = 1e-5
@@ -48,7 +50,7 @@ def curve(folder) -> list[dict[str, float]]:
 def in_float64(monkeypatch):
     """Everything in double precision: twenty steps of Adam blow up the rounding of float32 to any size."""
     module = sys.modules["s2hand.experiment.run"]
-    build, as_tensor = module.build_network, loader._as_tensor
+    build, as_tensor, as_float32 = module.build_network, loader._as_tensor, torch.Tensor.float
     monkeypatch.setattr(module, "build_network", lambda *given: build(*given).double())
 
     def widened(array):
@@ -56,8 +58,17 @@ def in_float64(monkeypatch):
         return tensor.double() if tensor.is_floating_point() else tensor
 
     monkeypatch.setattr(loader, "_as_tensor", widened)
+
+    def drawn(vertices, faces, face_colors, *args, **kwargs):
+        """The kernels know float32 alone: what goes in is rounded to it, and so are gradients."""
+        with pytest.MonkeyPatch.context() as within:
+            within.setattr(torch.Tensor, "float", as_float32)
+            pictures = rasterize(vertices.float(), faces, face_colors.float(), *args, **kwargs)
+        return replace(pictures, rgb=pictures.rgb.double(), silhouette=pictures.silhouette.double())
+
+    monkeypatch.setattr(renderer, "rasterize", drawn)
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    monkeypatch.setattr(module, "write_panels", lambda *given: None)  # the renderer knows float32 alone
+    monkeypatch.setattr(module, "write_panels", lambda *given: None)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +80,7 @@ def in_float64(monkeypatch):
             4,
             {"use_mean_shape": True, "gradient_clip": 0.05, "accumulate_steps": 2, "ema_decay": 0.9},
         ),
+        ("e2e", 4, {"hourglass_depth": 1, "hourglass_features": 8}),
     ],
 )
 def test_two_processes_lose_as_one_with_twice_the_batch(
