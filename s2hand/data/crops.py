@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from s2hand.data.errors import DatasetError
@@ -9,8 +11,49 @@ from s2hand.data.errors import DatasetError
 DEFAULT_MARGIN = 0.3
 """Of the keypoints' box: hands then fill about two thirds of the square, as in FreiHAND's crops."""
 
+DEFAULT_MIN_CONFIDENCE = 0.1
+"""Of a keypoint that counts. As for photometric losses: what is less certain is a guess."""
+
 MIN_SIDE_PX = 1.0
 """Of a square about a single point, which would have no extent."""
+
+
+@dataclass(frozen=True)
+class SquareRule:
+    """Where to look for a hand that was detected; a network predicts by the rule that it was trained with.
+
+    Attributes:
+        margin: free part of the square on each side, in longer sides of the hand's box or its keypoints'.
+        min_confidence: keypoints that are not more certain than this do not count.
+    """
+
+    margin: float = DEFAULT_MARGIN
+    min_confidence: float = DEFAULT_MIN_CONFIDENCE
+
+    def square(
+        self, box: np.ndarray | None, keypoints: np.ndarray | None, confidence: np.ndarray | None
+    ) -> tuple[tuple[float, float, float], str]:
+        """The square about the hand's box, or, without one, about its keypoints.
+
+        Args:
+            box: (4,) px: left, top, width, height; None or NaN if there is none.
+            keypoints: (21, 2) px; None if there are none.
+            confidence: (21,) of them.
+
+        Returns:
+            Left, top and side in pixels; and which it is about, "box" or "keypoints".
+
+        Raises:
+            DatasetError: the box has no extent, or hardly any keypoint counts.
+        """
+        if box is not None and not np.isnan(box).any():
+            return square_around_box(box, self.margin), "box"
+        if keypoints is None:
+            keypoints, confidence = np.zeros((0, 2)), np.zeros(0)
+        return square_around_keypoints(keypoints, confidence, self.margin, self.min_confidence), "keypoints"
+
+
+DEFAULT_SQUARES = SquareRule()
 
 
 def square_around_box(box: np.ndarray, margin: float = DEFAULT_MARGIN) -> tuple[float, float, float]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from s2hand.data.base import HandDataset, SampleRecord
 from s2hand.data.cache import file_stamp
-from s2hand.data.crops import DEFAULT_MARGIN, square_around_box, square_around_keypoints
+from s2hand.data.crops import DEFAULT_MARGIN, DEFAULT_MIN_CONFIDENCE, SquareRule
 from s2hand.data.detections import Detections, read_detections
 from s2hand.data.errors import DatasetError, require_folder
 from s2hand.data.folder_cameras import UNREADABLE, find_cameras
@@ -32,9 +32,6 @@ from s2hand.skeleton import SCALE_BONE
 LAYOUT = "a folder of pictures with detections.json, which `s2hand detect` writes"
 DETECTIONS_FILE = "detections.json"
 LABELS = ("joints", "vertices", "scale")
-
-DEFAULT_MIN_CONFIDENCE = 0.1
-"""As for photometric losses: what is less certain is a guess."""
 
 DEFAULT_MIN_JOINTS = 11
 """More than half of the joints: with fewer, neither the place nor the pose of a hand is known."""
@@ -93,7 +90,8 @@ class FolderDataset(HandDataset):
             raise DatasetError(f"split must be training or evaluation, got {split!r}")
         self.root = require_folder(root, key=key, expected=LAYOUT)
         self.split = split
-        self.margin, self.min_confidence, self.min_joints = margin, min_confidence, min_joints
+        self.min_confidence, self.min_joints = min_confidence, min_joints
+        self.squares = SquareRule(margin, min_confidence)
         self.detections, self.source = self._load_detections(detections)
         names = self.detections.names
         found = (self.detections.confidence > min_confidence).sum(-1) >= min_joints
@@ -197,11 +195,11 @@ class FolderDataset(HandDataset):
     def _crop(self, index: int) -> tuple[float, float, float]:
         """The square about the detections' box, or else about the keypoints."""
         row, boxes = self.rows[index], self.detections.boxes
+        box = None if boxes is None else boxes[row]
         try:
-            if boxes is not None and not np.isnan(boxes[row]).any():
-                return square_around_box(boxes[row], self.margin)
-            keypoints, confidence = self.detections.keypoints[row], self.detections.confidence[row]
-            return square_around_keypoints(keypoints, confidence, self.margin, self.min_confidence)
+            return self.squares.square(box, self.detections.keypoints[row], self.detections.confidence[row])[
+                0
+            ]
         except DatasetError as error:
             raise DatasetError(f"{self.source}, {self.name(index)}: {error}") from None
 

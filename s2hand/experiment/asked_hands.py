@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from s2hand.data.crops import DEFAULT_MARGIN
+from s2hand.data.crops import DEFAULT_SQUARES, SquareRule
 from s2hand.data.intrinsics import StatedCamera, check_camera, choose_camera
 from s2hand.data.photos import PhotoHeader, read_photo, read_photo_header
 from s2hand.errors import S2HandError
@@ -23,8 +23,8 @@ CALLERS_SOURCE = {"config": "given"}
 class AskedHands:
     """One hand in each of N pictures; pictures that are files are read when their turn comes.
 
-    Args: those of :meth:`~s2hand.experiment.reconstructor.HandReconstructor.predict`, and ``margin`` of the
-        squares, see :func:`s2hand.data.crops.square_around_box`.
+    Args: those of :meth:`~s2hand.experiment.reconstructor.HandReconstructor.predict`, and ``squares``: where
+        to look for hands that were detected.
 
     Raises:
         S2HandError: there are no pictures, or numbers do not match.
@@ -38,9 +38,9 @@ class AskedHands:
         boxes: np.ndarray | Tensor | None = None,
         keypoints: np.ndarray | Tensor | None = None,
         confidence: np.ndarray | Tensor | None = None,
-        margin: float = DEFAULT_MARGIN,
+        squares: SquareRule = DEFAULT_SQUARES,
     ) -> None:
-        self.margin = margin
+        self.squares = squares
         self.pictures = _as_list(images)
         count = len(self.pictures)
         if not count:
@@ -80,7 +80,7 @@ class AskedHands:
         K, source = choose_camera(header, stated=StatedCamera(K=self.cameras[index]))
         keypoints, confidence = self.keypoints[index], self.confidence[index]
         size = header.width, header.height
-        square, looked_at = find_square(size, self.boxes[index], keypoints, confidence, self.margin)
+        square, looked_at = find_square(size, self.boxes[index], keypoints, confidence, self.squares)
         return HandView(
             photo=photo,
             K=K,

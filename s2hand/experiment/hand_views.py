@@ -10,20 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from s2hand.data.crops import (
-    DEFAULT_MARGIN,
-    square_around_box,
-    square_around_keypoints,
-)
+from s2hand.data.crops import DEFAULT_SQUARES, SquareRule, square_around_box
 from s2hand.data.errors import DatasetError
 from s2hand.data.square_view import SquareView, view_square
 
 HANDS = ("right", "left")
 
 WHOLE_PICTURE = "whole picture"
-
-FOUND_CONFIDENCE = 0.1
-"""A keypoint counts for the square if it is more certain than this; as in training on folders."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,7 @@ def find_square(
     box: np.ndarray | None = None,
     keypoints: np.ndarray | None = None,
     confidence: np.ndarray | None = None,
-    margin: float = DEFAULT_MARGIN,
+    rule: SquareRule = DEFAULT_SQUARES,
 ) -> tuple[tuple[float, float, float], str]:
     """Where to look for a hand: about its box, else about its keypoints, else in the whole photo.
 
@@ -106,7 +99,7 @@ def find_square(
         box: (4,) px: left, top, width, height; None or NaN if there is none.
         keypoints: (21, 2) px; None if there are none.
         confidence: (21,) of them.
-        margin: see :func:`s2hand.data.crops.square_around_box`; the whole photo gets none.
+        rule: of squares about hands; the whole photo gets no margin.
 
     Returns:
         Left, top and side in pixels; and which of these it was, as :attr:`HandView.looked_at`.
@@ -114,11 +107,11 @@ def find_square(
     Raises:
         DatasetError: the box has no extent.
     """
-    if box is not None and not np.isnan(box).any():
-        return square_around_box(box, margin), "box"
-    if keypoints is not None:
-        try:
-            return square_around_keypoints(keypoints, confidence, margin, FOUND_CONFIDENCE), "keypoints"
-        except DatasetError:  # hardly any joint was found: look everywhere
-            pass
+    has_box = box is not None and not np.isnan(box).any()
+    try:
+        return rule.square(box, keypoints, confidence)
+    except DatasetError:
+        if has_box:
+            raise
+    # Hardly any joint was found: look everywhere.
     return square_around_box(np.array([0, 0, *size], np.float64), margin=0), WHOLE_PICTURE

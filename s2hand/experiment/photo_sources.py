@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from s2hand.data.crops import DEFAULT_MARGIN
+from s2hand.data.crops import DEFAULT_SQUARES, SquareRule
 from s2hand.data.detections import Detections
 from s2hand.data.errors import DatasetError
 from s2hand.data.intrinsics import StatedCamera, choose_camera
@@ -74,13 +74,13 @@ class HandFinder:
         detections: with names, or None.
         hand: "left" or "right" for all hands, or "auto": as detected, and right where nothing is known.
         stated: camera of pictures that come without one.
-        margin: of the squares about hands, see :func:`s2hand.data.crops.square_around_box`.
+        squares: where to look for hands that were detected.
     """
 
     detections: Detections | None = None
     hand: str = AUTO
     stated: StatedCamera = field(default_factory=StatedCamera)
-    margin: float = DEFAULT_MARGIN
+    squares: SquareRule = DEFAULT_SQUARES
 
     def __post_init__(self):
         if self.detections is not None and self.detections.names is None:
@@ -130,7 +130,7 @@ class HandFinder:
         K, source = choose_camera(header, found.get("cameras"), self.stated)
         hand = found.get("hands") or "right" if self.hand == AUTO else self.hand
         keypoints, confidence = found.get("keypoints"), found.get("confidence")
-        square, looked_at = find_square(size, found.get("boxes"), keypoints, confidence, self.margin)
+        square, looked_at = find_square(size, found.get("boxes"), keypoints, confidence, self.squares)
         return HandView(
             photo=pixels,
             K=K,

@@ -103,7 +103,7 @@ def predict(
         batch_size=batch_size,
         refine_steps=settings.refine or DEFAULT_STEPS,
     )
-    finder = replace(finder, margin=reconstructor.network.crop_margin)
+    finder = replace(finder, squares=reconstructor.network.squares)
     for line in (*_notes(reconstructor, finder, settings), *unknown):
         note(line)
     files = HandFiles(out, versions_of(reconstructor.network), settings.formats, settings.unlit)

@@ -108,8 +108,7 @@ class HandReconstructor:
             S2HandError: a picture cannot be read, numbers do not match, or there is nothing to refine with.
         """
         self.check_refinement(refine, detections=keypoints is not None)
-        margin = self.network.crop_margin
-        asked = AskedHands(images, K, hand, boxes, keypoints, confidence, margin)
+        asked = AskedHands(images, K, hand, boxes, keypoints, confidence, self.network.squares)
         parts = []
         for start in range(0, len(asked), self.batch_size):
             indices = range(start, min(start + self.batch_size, len(asked)))

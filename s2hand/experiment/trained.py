@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from s2hand.config import Config
 from s2hand.config.published import translate
-from s2hand.data.crops import DEFAULT_MARGIN
+from s2hand.data.crops import DEFAULT_SQUARES, SquareRule
 from s2hand.engine.checkpoint import CheckpointError, newest_sound, read_checkpoint
 from s2hand.engine.devices import resolve_device
 from s2hand.engine.published import (
@@ -38,8 +38,7 @@ class TrainedNetwork:
         hand_model: arrays of its hand.
         image_size: S, side of its pictures in pixels.
         path: the checkpoint's file.
-        crop_margin: free part on each side of the squares about hands, in longer sides of their boxes, as in
-            training on folders.
+        squares: where it looks for hands that were detected, as in training on folders.
         notes: lines worth showing to the user.
         device: where it computes.
     """
@@ -48,7 +47,7 @@ class TrainedNetwork:
     hand_model: HandModel
     image_size: int
     path: Path
-    crop_margin: float = DEFAULT_MARGIN
+    squares: SquareRule = DEFAULT_SQUARES
     notes: tuple[str, ...] = ()
     device: torch.device = CPU
 
@@ -98,9 +97,8 @@ def _load_own(path: Path, hand_model: str | Path | None) -> TrainedNetwork:
             f"{file}: its weights do not fit the network that its own config describes ({detail}); "
             "it comes from another version of s2hand"
         ) from None
-    return TrainedNetwork(
-        model, arrays, config.image_size, file, config.folder_crop_margin, notes=tuple(notes)
-    )
+    squares = SquareRule(config.folder_crop_margin, config.folder_min_confidence)
+    return TrainedNetwork(model, arrays, config.image_size, file, squares, notes=tuple(notes))
 
 
 def _stored_config(state: dict, file: Path) -> Config:

@@ -8,6 +8,7 @@ from untrained_checkpoint import E2E, SIZE, write_own
 import s2hand
 from s2hand.config import config_from_dict
 from s2hand.data import FolderDataset, collate_hands, read_detections
+from s2hand.data.crops import SquareRule
 from s2hand.data.synthetic import DetectorNoise, write_synthetic_dataset
 from s2hand.experiment.hand_views import network_view
 from s2hand.experiment.photo_sources import HandFinder, named_photos
@@ -31,16 +32,19 @@ def photos(tmp_path_factory):
     return root / "training"
 
 
-@pytest.fixture(scope="module")
-def views(photos):
+def views_of(photos, squares):
     """Picture's name -> what prediction asks about its one hand."""
-    finder = HandFinder(read_detections(photos / "detections.json"))
+    finder = HandFinder(read_detections(photos / "detections.json"), squares=squares)
     return {photo.name: finder.views_of_file(photo)[0] for photo in named_photos([photos])}
 
 
-def test_the_network_sees_the_same(photos, views):
-    dataset = FolderDataset(photos, val_share=0, min_joints=0, image_size=SIZE)
+@pytest.mark.parametrize("squares", [SquareRule(), SquareRule(0.6, 0.45)])
+def test_the_network_sees_the_same(photos, squares):
+    views = views_of(photos, squares)
+    rule = {"margin": squares.margin, "min_confidence": squares.min_confidence}
+    dataset = FolderDataset(photos, val_share=0, min_joints=0, image_size=SIZE, **rule)
     assert len(dataset) == len(views) == 8
+    assert {view.looked_at for view in views.values()} == {"box", "keypoints"}
     for index in range(len(dataset)):
         sample, seen = dataset[index], network_view(views[dataset.name(index)], SIZE)
         assert np.abs(sample["image"].astype(int) - seen.image).max() <= 2
@@ -51,15 +55,17 @@ def test_the_network_sees_the_same(photos, views):
         assert bool(sample["mirrored"]) == (dataset.hand(index) == "left")
 
 
-def test_evaluation_and_prediction_give_the_same_hands(photos, views, tmp_path):
-    write_own(tmp_path / "c.pt")
+def test_evaluation_and_prediction_give_the_same_hands(photos, tmp_path):
     own = {"train_datasets": ["Folder"], "val_datasets": ["Folder"], "folder_base_path": str(photos)}
     changes = {"mode": ["evaluation"], "folder_val_share": 1, "folder_min_joints": 2, "num_workers": 0}
+    rule = {"folder_crop_margin": 0.4, "folder_min_confidence": 0.3}
     places = {"pretrain_model": str(tmp_path / "c.pt"), "base_out_path": str(tmp_path / "run")}
-    result = run(config_from_dict(E2E | own | changes | places), lambda line: None)
+    write_own(tmp_path / "c.pt", **rule)
+    result = run(config_from_dict(E2E | own | changes | rule | places), lambda line: None)
     reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
     with np.load(result.folder / "predictions/Folder/predictions.npz") as written:
         evaluated = dict(written)
+    views = views_of(photos, reconstructor.network.squares)
     assert sorted(evaluated["names"]) == sorted(views)
     predicted = reconstructor.predict_views([views[name] for name in evaluated["names"]])
     assert list(predicted.hands) == evaluated["hands"].tolist()

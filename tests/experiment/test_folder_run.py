@@ -8,6 +8,7 @@ import pytest
 
 from s2hand.config import ConfigError, check_paths
 from s2hand.data import DatasetError
+from s2hand.data.crops import SquareRule
 from s2hand.data.synthetic import DetectorNoise, write_synthetic_dataset
 from s2hand.experiment.datasets import evaluation_datasets, training_dataset
 from s2hand.experiment.run import run
@@ -138,7 +139,8 @@ def test_every_key_reaches_the_dataset(folder_config, photos, tmp_path):
     training, evaluation = training_dataset(config), evaluation_datasets(config)["Folder"]
     assert training.source == str(detections)
     for dataset in (training, evaluation):
-        assert (dataset.margin, dataset.min_confidence, dataset.min_joints) == (0.7, 0.25, 5)
+        assert (dataset.squares, dataset.min_joints) == (SquareRule(0.7, 0.25), 5)
+        assert dataset.min_confidence == 0.25
         assert set(dataset.camera_sources) == {"detections file", "config"}
         stated = dataset.camera_sources.index("config")
         assert dataset.record(stated).K.tolist() == [[200, 0, 80], [0, 210, 60], [0, 0, 1]]

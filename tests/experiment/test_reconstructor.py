@@ -109,7 +109,7 @@ def test_squares_have_the_margin_of_training(photos, tmp_path):
     reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
     wide = np.array([[40.0, 30, 48, 48]])
     grown = wide + np.array([-1, -1, 2, 2]) * 48 * DEFAULT_MARGIN
-    assert reconstructor.network.crop_margin == 0
+    assert reconstructor.network.squares.margin == 0
     write_own(tmp_path / "d.pt")
     usual = s2hand.HandReconstructor.from_checkpoint(tmp_path / "d.pt", device="cpu")
     found, expected = (
