@@ -136,15 +136,7 @@ def evaluate(
         with memory_hint(batch.image, MEMORY_REMEDY):
             prediction = model(batch.image, batch.K, parts)
             refined = None if refine is None else refine(prediction, batch)
-        columns.add("index", batch.index)
-        _add_hands(columns, prediction)
-        if refined is not None:
-            _add_hands(columns, refined, REFINED)
-        if prediction.heatmap_keypoints is not None:
-            columns.add("heatmap", prediction.heatmap_keypoints[-1])
-        for name in ("gt_joints", "gt_vertices", "gt_keypoints_2d", "confidence", "mirrored", "to_photo"):
-            columns.add(name, getattr(batch, name))
-        columns.add("detected", batch.keypoints_2d)
+        _add_batch(columns, batch, prediction, refined)
     columns = columns.gathered(processes)
     if not processes.is_main:
         return Evaluation(metrics=processes.share({}), index=np.zeros(0, dtype=int))
@@ -163,9 +155,19 @@ def evaluate(
     )
 
 
-def _add_hands(columns: _Columns, prediction: HandPrediction, prefix: str = "") -> None:
-    for name in ("joints", "vertices", "keypoints_2d"):
-        columns.add(prefix + name, getattr(prediction, name))
+def _add_batch(
+    columns: _Columns, batch: HandBatch, prediction: HandPrediction, refined: HandPrediction | None
+) -> None:
+    columns.add("index", batch.index)
+    for prefix, hands in (("", prediction), (REFINED, refined)):
+        if hands is not None:
+            for name in ("joints", "vertices", "keypoints_2d"):
+                columns.add(prefix + name, getattr(hands, name))
+    if prediction.heatmap_keypoints is not None:
+        columns.add("heatmap", prediction.heatmap_keypoints[-1])
+    for name in ("gt_joints", "gt_vertices", "gt_keypoints_2d", "confidence", "mirrored", "to_photo"):
+        columns.add(name, getattr(batch, name))
+    columns.add("detected", batch.keypoints_2d)
 
 
 def _metrics_3d(columns: _Columns, prefix: str, scale_joint: int) -> dict[str, float]:
