@@ -54,6 +54,7 @@ class SquareRule:
 
 
 DEFAULT_SQUARES = SquareRule()
+"""That of the folders' configs as they come."""
 
 
 def square_around_box(box: np.ndarray, margin: float = DEFAULT_MARGIN) -> tuple[float, float, float]:

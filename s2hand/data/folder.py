@@ -194,14 +194,13 @@ class FolderDataset(HandDataset):
 
     def _crop(self, index: int) -> tuple[float, float, float]:
         """The square about the detections' box, or else about the keypoints."""
-        row, boxes = self.rows[index], self.detections.boxes
-        box = None if boxes is None else boxes[row]
+        row, found = self.rows[index], self.detections
+        box = None if found.boxes is None else found.boxes[row]
         try:
-            return self.squares.square(box, self.detections.keypoints[row], self.detections.confidence[row])[
-                0
-            ]
+            square, _ = self.squares.square(box, found.keypoints[row], found.confidence[row])
         except DatasetError as error:
             raise DatasetError(f"{self.source}, {self.name(index)}: {error}") from None
+        return square
 
     def _read_labels(self, asked: frozenset[str], path: str | Path | None) -> FolderLabels | None:
         if unknown := asked - set(LABELS):
