@@ -21,6 +21,9 @@ RGB_TO_YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.311
 
 YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
 
+SHRINK_FROM = 0.5
+"""Below this scale a picture is first halved by area, so that bilinear resampling passes over no pixel."""
+
 
 @dataclass(frozen=True)
 class AugmentationConfig:
@@ -137,16 +140,28 @@ def warp_image(image: np.ndarray, transform: np.ndarray, image_size: int) -> np.
     """
     if image.shape[:2] == (image_size, image_size) and np.array_equal(transform, np.eye(3)):
         return image
-    while math.hypot(transform[0, 0], transform[1, 0]) < 0.5 and min(image.shape[:2]) > 1:
-        height, width = image.shape[0] // 2, image.shape[1] // 2
-        growth = np.diag([image.shape[1] / width, image.shape[0] / height, 1.0])
-        image, transform = (
-            cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA),
-            transform @ growth,
-        )
+    image, transform = halved(image, transform, math.hypot(transform[0, 0], transform[1, 0]))
     centred = transform[:2].copy()
     centred[:, 2] += centred[:, :2] @ (0.5, 0.5) - 0.5
     return cv2.warpAffine(image, centred, (image_size, image_size), flags=cv2.INTER_LINEAR)
+
+
+def halved(image: np.ndarray, transform: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Halves a picture by area as often as it will be shrunk to less than half its size.
+
+    Args:
+        image: (H, W) or (H, W, 3).
+        transform: (3, 3) from its pixels to the result's, affine or not.
+        scale: pixels of the result per pixel of the picture.
+
+    Returns:
+        The picture, and the transform from its pixels.
+    """
+    while scale < SHRINK_FROM and min(image.shape[:2]) > 1:
+        height, width = image.shape[0] // 2, image.shape[1] // 2
+        transform = transform @ np.diag([image.shape[1] / width, image.shape[0] / height, 1.0])
+        image, scale = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), 2 * scale
+    return image, transform
 
 
 def sample_colour_transform(augment: AugmentationConfig, random: np.random.Generator) -> np.ndarray:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-SHRINK_FROM = 0.5
-"""Below this scale a picture is first halved by area, so that no pixel is passed over."""
+from s2hand.data.transforms import halved
 
 
 @dataclass(frozen=True)
@@ -83,10 +82,7 @@ def warp_by_homography(
     Returns:
         (S, S) or (S, S, 3) of the same dtype.
     """
-    while scale < SHRINK_FROM and min(image.shape[:2]) > 1:
-        height, width = image.shape[0] // 2, image.shape[1] // 2
-        homography = homography @ np.diag([image.shape[1] / width, image.shape[0] / height, 1.0])
-        image, scale = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), 2 * scale
+    image, homography = halved(image, homography, scale)
     to_corners = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # OpenCV counts from pixels' centres
     centred = np.linalg.inv(to_corners) @ homography @ to_corners
     return cv2.warpPerspective(image, centred, (image_size, image_size), flags=cv2.INTER_LINEAR)

@@ -9,10 +9,11 @@ import numpy as np
 from torch import Tensor
 
 from s2hand.data.crops import DEFAULT_SQUARES, SquareRule
+from s2hand.data.detections import HANDS
 from s2hand.data.intrinsics import StatedCamera, check_camera, choose_camera
 from s2hand.data.photos import PhotoHeader, read_photo, read_photo_header
 from s2hand.errors import S2HandError
-from s2hand.experiment.hand_views import HANDS, HandView, find_square
+from s2hand.experiment.hand_views import HandView, find_square
 
 Picture = np.ndarray | Tensor | str | Path
 

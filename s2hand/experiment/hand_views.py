@@ -14,8 +14,6 @@ from s2hand.data.crops import DEFAULT_SQUARES, SquareRule, square_around_box
 from s2hand.data.errors import DatasetError
 from s2hand.data.square_view import SquareView, view_square
 
-HANDS = ("right", "left")
-
 WHOLE_PICTURE = "whole picture"
 
 
@@ -105,9 +103,11 @@ def find_square(
         Left, top and side in pixels; and which of these it was, as :attr:`HandView.looked_at`.
 
     Raises:
-        DatasetError: the box has no extent.
+        DatasetError: the box has no extent, or lies outside of the photo.
     """
     has_box = box is not None and not np.isnan(box).any()
+    if has_box:
+        require_in_picture(box, size)
     try:
         return rule.square(box, keypoints, confidence)
     except DatasetError:
