@@ -24,7 +24,7 @@ from s2hand.visualize import (
     viewer_mesh,
     write_gif,
     write_page,
-    write_png,
+    write_picture,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def write_demo_page(
     chosen = [int(ranked[round(share * (len(ranked) - 1))]) for share in np.linspace(0.1, 0.7, HERO_SAMPLES)]
     batch, prediction = predict_samples(experiment, dataset, chosen)
     hero = hero_strip(batch, prediction, range(len(chosen)), faces)
-    write_png(path.parent / "hero.png", hero)
+    write_picture(path.parent / "hero.png", hero)
     write_gif(path.parent / "turntable.gif", turning_hand(prediction, faces))
     return write_page(
         path,

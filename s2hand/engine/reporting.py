@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from s2hand.files import written_whole
+
 
 class RunRecorder:
     """Writes a run's figures and pictures.
@@ -61,8 +63,8 @@ class RunRecorder:
         import cv2
 
         path = self.folder / "pictures" / f"{name}.jpg"
-        path.parent.mkdir(exist_ok=True)
-        cv2.imwrite(str(path), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+        with written_whole(path) as partial:
+            cv2.imwrite(str(partial), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
         if self._writer:
             self._writer.add_image(name, rgb, step, dataformats="HWC")
         return path

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from s2hand.engine.submission import OPENGL_FLIP, load_arrays, to_array
 from s2hand.errors import S2HandError
-from s2hand.files import write_text_whole
+from s2hand.files import write_text_whole, written_whole
 from s2hand.metrics import (
     THRESHOLDS_M,
     MetricAccumulator,
@@ -143,4 +143,5 @@ def plot_pck(curves: dict[str, np.ndarray], path: Path) -> None:
     axes.set(xlabel="error threshold (mm)", ylabel="share of points", xlim=(0, 50), ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right", fontsize="small")
-    figure.savefig(path, dpi=150)
+    with written_whole(path) as partial:
+        figure.savefig(partial, dpi=150)

@@ -16,7 +16,7 @@ from s2hand.engine.detection.boxes import with_boxes
 from s2hand.engine.detection.merging import published_places
 from s2hand.engine.detection.sources import open_source
 from s2hand.experiment.detectors import DetectorSettings, build_detector
-from s2hand.visualize import contact_sheet, draw_keypoints, write_png
+from s2hand.visualize import contact_sheet, draw_keypoints, write_picture
 from s2hand.visualize.pictures import resize
 
 PREVIEW_PICTURES = 48
@@ -115,5 +115,5 @@ def write_preview(source: PictureSource, out: Path) -> Path:
         tiles.append(draw_keypoints(small, found.keypoints[row] * scale, found.confidence[row]))
     captions = [f"{found.names[row]} ({found.confidence[row].mean():.2f})" for row in chosen]
     heading = f"{found.detector.name}: {len(chosen)} of {len(found):,} hands, mean confidence in brackets"
-    write_png(path, contact_sheet(tiles, PREVIEW_COLUMNS, PREVIEW_TILE, captions, heading))
+    write_picture(path, contact_sheet(tiles, PREVIEW_COLUMNS, PREVIEW_TILE, captions, heading))
     return path

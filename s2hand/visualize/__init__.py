@@ -10,7 +10,7 @@ from s2hand.visualize.hero import hero_strip
 from s2hand.visualize.page import Figure, Table, write_page
 from s2hand.visualize.panels import evaluation_panel, panel_titles
 from s2hand.visualize.photo import Overlay, hand_window
-from s2hand.visualize.pictures import composite, to_picture, write_png
+from s2hand.visualize.pictures import composite, to_picture, write_picture
 from s2hand.visualize.sheets import contact_sheet, evaluation_sheet, tile_row
 from s2hand.visualize.text import draw_badge, draw_text
 from s2hand.visualize.viewer import ViewerMesh, viewer_mesh
@@ -43,5 +43,5 @@ __all__ = [
     "viewer_mesh",
     "write_gif",
     "write_page",
-    "write_png",
+    "write_picture",
 ]

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from s2hand.files import written_whole
 from s2hand.visualize.pictures import to_picture
 from s2hand.visualize.sheets import framed, tile_row
 from s2hand.visualize.views import framing_camera, render_view, turn, yaw_rotation
@@ -68,14 +69,12 @@ def write_gif(path: str | Path, frames: Sequence[np.ndarray], fps: float = 15.0)
     """
     if not len(frames):
         raise ValueError(f"{path}: a GIF needs at least one frame")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     sampled = np.concatenate([frame[::2, ::2] for frame in frames])
     palette = Image.fromarray(sampled).quantize(256, method=Image.Quantize.MEDIANCUT)
     pictures = [
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
         for frame in frames
     ]
-    pictures[0].save(
-        path, save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0, optimize=True
-    )
+    timing = {"duration": round(1000 / fps), "loop": 0}
+    with written_whole(path) as partial:
+        pictures[0].save(partial, save_all=True, append_images=pictures[1:], optimize=True, **timing)

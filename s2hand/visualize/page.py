@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2hand.files import write_text_whole
 from s2hand.visualize.charts import Curve, svg_chart, svg_legend
 from s2hand.visualize.embed import asset_text, image_html
 from s2hand.visualize.viewer import ViewerMesh, viewer_html
@@ -93,8 +94,7 @@ def write_page(
     if footer:
         sections.append(f"<footer><p>{escape(footer)}</p></footer>")
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_document(title, sections, with_viewer=mesh is not None), encoding="utf-8")
+    write_text_whole(path, _document(title, sections, with_viewer=mesh is not None))
     return path
 
 

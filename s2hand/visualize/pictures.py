@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
 
+from s2hand.files import written_whole
+
 
 def to_array(values: ArrayLike | Tensor) -> np.ndarray:
     """A float64 NumPy copy of a tensor (from any device, detached) or array."""
@@ -85,8 +87,7 @@ def composite(image: np.ndarray, rgb: np.ndarray, silhouette: np.ndarray, backgr
     return to_picture(rgb + empty * (to_array(image) / 255 - np.asarray(background, dtype=np.float64)))
 
 
-def write_png(path: str | Path, picture: np.ndarray) -> None:
+def write_picture(path: str | Path, picture: np.ndarray) -> None:
     """Saves a picture, making its folder; the format follows the suffix (PNG, JPEG, WebP)."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
+    with written_whole(path) as partial:
+        Image.fromarray(picture).save(partial)
