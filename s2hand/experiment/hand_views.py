@@ -103,11 +103,9 @@ def find_square(
         Left, top and side in pixels; and which of these it was, as :attr:`HandView.looked_at`.
 
     Raises:
-        DatasetError: the box has no extent, or lies outside of the photo.
+        DatasetError: the box has no extent.
     """
     has_box = box is not None and not np.isnan(box).any()
-    if has_box:
-        require_in_picture(box, size)
     try:
         return rule.square(box, keypoints, confidence)
     except DatasetError:
