@@ -20,10 +20,17 @@ from s2hand.errors import S2HandError
 from s2hand.experiment.datasets import evaluation_datasets, training_dataset
 from s2hand.experiment.self_test import Check, run_check, self_test
 from s2hand.hand import load_hand_model
-from s2hand.rendering.kernel_cache import compiled_kernels, kernel_cache
+from s2hand.kernels.cache import compiled_kernels, kernel_cache
 
 SAMPLES_TRIED = 16
 """Of each dataset, spread evenly from the first to the last."""
+
+KERNEL_MODULES = (
+    *("hand.joint_kernels", "hand.skinning_kernels"),
+    *("rendering.forward_kernels", "rendering.interior_kernels", "rendering.border_kernels"),
+    *("rendering.line_kernels", "rendering.geometry_kernels", "rendering.antialias_kernels"),
+)
+"""All modules of this package that define Warp kernels."""
 
 GIB = 2**30
 SHARED_MEMORY = Path("/dev/shm")
@@ -36,7 +43,7 @@ class Diagnosis:
     Attributes:
         versions: package -> version, Python and the platform first.
         devices: device -> what it is.
-        kernels: device -> how many of the rasterizer's kernel modules are compiled; where they lie.
+        kernels: device -> how many modules of kernels are compiled; where they lie.
         optional: extra -> package -> version, or None where it is not installed.
         checks: what was tried.
     """
@@ -131,10 +138,10 @@ def devices() -> dict[str, str]:
 
 
 def kernel_states() -> dict[str, str]:
-    """Whether the rasterizer's kernels are compiled, or the first call will take its time."""
+    """Whether the kernels are compiled, or the first call will take its time."""
     found = {}
     for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
-        compiled = compiled_kernels(device)
+        compiled = compiled_kernels(KERNEL_MODULES, device)
         count = sum(compiled.values())
         state = "warm" if count == len(compiled) else "cold" if count == 0 else "partly warm"
         found[device] = f"{state}: {count} of {len(compiled)} modules compiled"

@@ -20,6 +20,9 @@ from .assets import MANO_PARENTS, NUM_BETAS, NUM_HAND_JOINTS, NUM_POSE, HandMode
 ROOT_AXIS_ANGLE = (math.pi, 0.0, 0.0)
 """The wrist's constant rotation (S2HAND): it turns the rest hand's y and z to a camera's."""
 
+KERNEL_INPUTS = (torch.float32, torch.float16, torch.bfloat16)
+"""Kinds of numbers that the kernels take, computing in the first."""
+
 NUM_FINGERS = 5
 JOINTS_PER_FINGER = 3
 
@@ -79,6 +82,11 @@ class ManoLayer(nn.Module):
         order = torch.tensor(MANO_WITH_TIPS)[list(FREIHAND_FROM_MANO_WITH_TIPS)]
         self.register_buffer("joint_order", order, persistent=False)
         self.register_buffer("tip_vertices", torch.tensor(FINGERTIP_VERTICES[fingertips]), persistent=False)
+        # The kernels' own: where each joint goes, the same tips in 32 bits, the root's constants in one.
+        self.register_buffer("joint_slots", order.argsort().int(), persistent=False)
+        self.register_buffer("tip_numbers", self.tip_vertices.int(), persistent=False)
+        root = torch.cat([self.root_axis_angle[None], self.root_matrix])
+        self.register_buffer("root", root, persistent=False)
         self.register_buffer("faces", torch.from_numpy(model.faces), persistent=False)
 
     def forward(self, pose_pca: Tensor, betas: Tensor, rotation: Tensor) -> ManoOutput:
@@ -93,7 +101,7 @@ class ManoLayer(nn.Module):
             Vertices, 21 joints in FreiHAND order and all 16 axis-angles; before scale and translation.
 
         Raises:
-            ValueError: An input has the wrong number of columns.
+            ValueError: An input has the wrong number of columns, or another number of rows than the others.
         """
         for name, value, columns in (
             ("pose_pca", pose_pca, self.num_pca),
@@ -102,8 +110,54 @@ class ManoLayer(nn.Module):
         ):
             if value.ndim != 2 or value.shape[1] != columns:
                 raise ValueError(f"{name} has shape {tuple(value.shape)}, expected (B, {columns})")
+            if value.shape[0] != pose_pca.shape[0]:
+                raise ValueError(f"{name} has {value.shape[0]} rows, expected pose_pca's {pose_pca.shape[0]}")
+        if self._kernels_apply(pose_pca, betas, rotation):
+            return self._by_kernels(pose_pca, betas, rotation)
+        return self.plain(pose_pca, betas, rotation)
+
+    def _kernels_apply(self, *inputs: Tensor) -> bool:
+        """The one place that chooses between the kernels and :meth:`plain`.
+
+        The kernels compute in float32, on the CPU and on CUDA, values and first derivatives. The plain
+        operations remain for float64, for programs to be written as ONNX or TorchScript, which hold no
+        operators of ours, and for the transforms of torch.func.
+        """
+        device = self.skinning.device
+        return (
+            self.skinning.dtype == torch.float32
+            and device.type in ("cpu", "cuda")
+            and all(value.device == device and value.dtype in KERNEL_INPUTS for value in inputs)
+            and not (torch.jit.is_tracing() or torch.onnx.is_in_onnx_export())
+            and (torch.compiler.is_compiling() or not torch._C._are_functorch_transforms_active())
+        )
+
+    def _by_kernels(self, pose_pca: Tensor, betas: Tensor, rotation: Tensor) -> ManoOutput:
+        # Imported at first use: a process that only reads a layer's arrays needs no Warp.
+        from .mano_operator import pose_hand_op
+
+        vertices, joints, pose_axis_angle, *_ = pose_hand_op(
+            *(value.float() for value in (pose_pca, betas, rotation)),
+            *(self.pose_basis, self.pose_mean, self.skeleton_basis, self.skeleton_template),
+            *(self.vertex_basis, self.vertex_template, self.skinning),
+            *(self.root, self.tip_numbers, self.joint_slots),
+        )
+        return ManoOutput(vertices=vertices, joints=joints, pose_axis_angle=pose_axis_angle)
+
+    def plain(self, pose_pca: Tensor, betas: Tensor, rotation: Tensor) -> ManoOutput:
+        """:meth:`forward` in PyTorch's own operations, in any precision, differentiable any number of times.
+
+        Args:
+            pose_pca: (B, num_pca).
+            betas: (B, 10).
+            rotation: (B, 3).
+
+        Returns:
+            The same.
+        """
         batch = pose_pca.shape[0]  # not len(): a traced network must take batches of any size
-        finger_axis_angle = torch.addmm(self.pose_mean, pose_pca, self.pose_basis).view(batch, -1, 3)
+        fingers = torch.addmm(self.pose_mean, pose_pca, self.pose_basis)
+        finger_axis_angle = fingers.view(batch, NUM_HAND_JOINTS - 1, 3)
         matrices = axis_angle_to_matrix(torch.cat([rotation[:, None], finger_axis_angle], 1))
         turn, local = matrices[:, 0], matrices[:, 1:]
         # Template, shape and pose offsets in one product.

@@ -10,31 +10,18 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from s2hand.kernels.launch import as_argument, operator
 from s2hand.rendering import antialias_kernels, forward_kernels, interior_kernels
 from s2hand.rendering.checks import check_inputs
 from s2hand.rendering.geometry_kernels import mesh_bounds
-from s2hand.rendering.launch import Scratch, as_argument, launch_over_batch
+from s2hand.rendering.launch import Scratch, launch_over_batch
 from s2hand.rendering.scene import Settings, border_passes, corners_by_vertex, make_scene
 from s2hand.structures import RenderOutput
 
 GRADIENTS = ("nmr", "antialias")
 
 
-def _operator(name: str):
-    """Makes a typed function the operator ``s2hand::name``, for CPU and CUDA.
-
-    As torch.library.custom_op does, whose wrapper however loads the whole compiler at the first call (1.5 s).
-    """
-
-    def define(function):
-        torch.library.define(f"s2hand::{name}", torch.library.infer_schema(function, mutates_args=()))
-        torch.library.impl(f"s2hand::{name}", ("cpu", "cuda"), function)
-        return getattr(torch.ops.s2hand, name).default
-
-    return define
-
-
-@_operator("rasterize")
+@operator("rasterize")
 def rasterize_op(
     vertices: Tensor,
     faces: Tensor,
@@ -90,7 +77,7 @@ def _(vertices, faces, face_colors, image_size, background, near, far, eps, samp
     return _empty_outputs(vertices, image_size, samples)
 
 
-@_operator("rasterize_backward")
+@operator("rasterize_backward")
 def rasterize_backward_op(
     vertices: Tensor,
     faces: Tensor,

@@ -8,10 +8,11 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from s2hand.kernels.launch import as_argument, as_warp, launch_once
 from s2hand.rendering.border_kernels import scan_edges
 from s2hand.rendering.geometry_kernels import Scene, mesh_bounds
 from s2hand.rendering.interior_kernels import group_corners
-from s2hand.rendering.launch import Scratch, as_argument, as_warp, launch_once
+from s2hand.rendering.launch import Scratch
 from s2hand.rendering.line_kernels import Lines, bound_lines, prepare_lines
 from s2hand.rendering.vectors import lanes_on
 

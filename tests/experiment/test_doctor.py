@@ -7,7 +7,7 @@ import torch
 
 from s2hand import cli
 from s2hand.experiment import doctor, self_test
-from s2hand.rendering import kernel_cache
+from s2hand.kernels import cache
 
 
 @pytest.fixture
@@ -117,17 +117,19 @@ def test_unreadable_samples_are_found(monkeypatch, config_file, tmp_path, synthe
 
 
 def test_kernels_are_cold_until_they_are_compiled(monkeypatch, tmp_path):
-    assert set(kernel_cache.compiled_kernels()) == set(kernel_cache.KERNEL_MODULES)
-    monkeypatch.setattr(kernel_cache, "kernel_cache", lambda: tmp_path)
-    assert doctor.kernel_states()["cpu"].startswith("cold: 0 of 6")
-    folder = tmp_path / kernel_cache._identifier("forward_kernels", "cpu")
+    monkeypatch.setattr(cache, "kernel_cache", lambda: tmp_path)
+    assert doctor.kernel_states()["cpu"].startswith("cold: 0 of 8")
+    folder = tmp_path / cache._identifier("rendering.forward_kernels", "cpu")
     folder.mkdir()
     (folder / "any.o").touch()
-    assert doctor.kernel_states()["cpu"].startswith("partly warm: 1 of 6")
+    assert doctor.kernel_states()["cpu"].startswith("partly warm: 1 of 8")
 
 
 def test_every_module_with_kernels_is_listed(pytestconfig):
-    sources = (pytestconfig.rootpath / "s2hand/rendering").glob("*.py")
-    assert {path.stem for path in sources if "@wp.kernel" in path.read_text()} == set(
-        kernel_cache.KERNEL_MODULES
-    )
+    root = pytestconfig.rootpath / "s2hand"
+    with_kernels = {
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        for path in root.rglob("*.py")
+        if "@wp.kernel" in path.read_text()
+    }
+    assert with_kernels == set(doctor.KERNEL_MODULES)

@@ -148,3 +148,8 @@ def test_refuses_unknown_settings(generic_model, num_pca, tips):
 def test_refuses_wrong_columns(generic_model):
     with pytest.raises(ValueError, match=r"betas has shape \(1, 9\), expected \(B, 10\)"):
         ManoLayer(generic_model)(torch.zeros(1, 30), torch.zeros(1, 9), torch.zeros(1, 3))
+
+
+def test_refuses_batches_of_two_sizes(generic_model):
+    with pytest.raises(ValueError, match="rotation has 1 rows, expected pose_pca's 2"):
+        ManoLayer(generic_model)(torch.zeros(2, 30), torch.zeros(2, 10), torch.zeros(1, 3))

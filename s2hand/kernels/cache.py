@@ -1,19 +1,14 @@
-"""Whether the rasterizer's kernels are compiled already, and where their binaries lie."""
+"""Whether kernels are compiled already, and where their binaries lie."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import warp as wp
 
-from s2hand.rendering.launch import start_warp
-
-KERNEL_MODULES = (
-    *("forward_kernels", "interior_kernels", "border_kernels", "line_kernels", "geometry_kernels"),
-    "antialias_kernels",
-)
-"""Modules of this package that define kernels; Warp compiles each as a whole, at first use."""
+from s2hand.kernels.launch import start_warp
 
 BLOCK_DIMS = {"cpu": 1, "cuda": 256}
 """Threads a block, which are part of a binary's identity: ours on the CPU, Warp's default on CUDA."""
@@ -27,10 +22,11 @@ def kernel_cache() -> Path:
     return Path(wp.config.kernel_cache_dir)
 
 
-def compiled_kernels(device_type: str = "cpu") -> dict[str, bool]:
+def compiled_kernels(modules: Iterable[str], device_type: str = "cpu") -> dict[str, bool]:
     """Whether each module of kernels, as it stands, has a binary in :func:`kernel_cache`.
 
     Args:
+        modules: of kernels, by their names within s2hand; Warp compiles each as a whole, at first use.
         device_type: "cpu" or "cuda"; of the latter, a binary for any architecture counts.
     """
     folder = kernel_cache()
@@ -40,12 +36,12 @@ def compiled_kernels(device_type: str = "cpu") -> dict[str, bool]:
             for pattern in BINARIES[device_type]
             for found in (folder / _identifier(name, device_type)).glob(pattern)
         )
-        for name in KERNEL_MODULES
+        for name in modules
     }
 
 
 def _identifier(name: str, device_type: str) -> str:
     """The name of a module's folder in the cache, which holds a hash of its source."""
-    path = f"s2hand.rendering.{name}"
+    path = f"s2hand.{name}"
     importlib.import_module(path)
     return wp.get_module(path).get_module_identifier(block_dim=BLOCK_DIMS[device_type])

@@ -1,0 +1,1 @@
+"""Warp kernels as PyTorch operators, wherever they are defined: devices, launches and compiled binaries."""
