@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from s2hand.cli.arguments import STAGES
+from s2hand.errors import S2HandError
 
 UNREADABLE_PICTURES = 3
 """Exit code of a detection that left out pictures which could not be read."""
@@ -29,7 +30,11 @@ def _load(file: str | Path, arguments: argparse.Namespace, **overrides):
     """The config of a file with the command line's overrides; its notes go to stderr."""
     from s2hand.config import load_config
 
-    config = load_config(file, overrides | _overrides(arguments))
+    try:
+        config = load_config(file, overrides | _overrides(arguments))
+    except S2HandError as error:
+        error.told = os.environ.get("LOCAL_RANK", "0") != "0"  # all processes of a machine read the same file
+        raise
     if os.environ.get("RANK", "0") == "0":  # one process of a distributed run speaks for all
         for note in config.notes:
             print(f"s2hand: note: {file}: {note}", file=sys.stderr)

@@ -11,6 +11,7 @@ import os
 import shutil
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from s2hand.errors import S2HandError
 
 FORMAT = "s2hand-checkpoint-1"
 LAST = "checkpoint_last.pt"
+BEST = "checkpoint_best.pt"
 
 
 class CheckpointError(S2HandError):
@@ -45,10 +47,12 @@ def write_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
-    except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
+    except (OSError, RuntimeError) as error:
         partial.unlink(missing_ok=True)
+        # Torch reports a failed write by a RuntimeError about positions, raised while handling the cause.
+        reason = error.__context__ if isinstance(error.__context__, OSError) else error
         raise CheckpointError(
-            f"{path}: cannot be written ({error}); free space or choose another base_out_path. "
+            f"{path}: cannot be written ({reason}); free space or choose another base_out_path. "
             "Earlier checkpoints are untouched."
         ) from error
 
@@ -95,26 +99,24 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device = "cpu") 
     return state
 
 
-def is_sound(path: Path) -> bool:
-    """Whether ``path`` can be read whole."""
-    try:
-        read_checkpoint(path)
-    except CheckpointError:
-        return False
-    return True
-
-
-def newest_sound(folder: Path) -> Path:
+def newest_sound(folder: Path, say: Callable[[str], None] = lambda line: None) -> Path:
     """The newest undamaged checkpoint of a run folder.
+
+    Args:
+        folder: the run's.
+        say: is told of each damaged one that is passed over.
 
     Raises:
         CheckpointError: there is none.
     """
-    last = folder / LAST
     numbered = sorted(folder.glob("checkpoint_[0-9]*.pt"), reverse=True)
-    candidates = [path for path in (last, *numbered) if path.is_file()]
+    candidates = [path for path in (folder / LAST, *numbered, folder / BEST) if path.is_file()]
     for path in candidates:
-        if is_sound(path):
+        try:
+            read_checkpoint(path)
+        except CheckpointError as error:
+            say(f"passed over {error}")
+        else:
             return path
     found = f"all {len(candidates)} there are damaged" if candidates else "there is none"
     raise CheckpointError(f"{folder}: no usable checkpoint ({found}); train first, or name another folder")
@@ -126,11 +128,14 @@ class CheckpointKeeper:
     Args:
         folder: the run's folder.
         keep: how many numbered ones stay.
+        say: is told of damaged ones.
     """
 
-    def __init__(self, folder: Path | str, keep: int = 3) -> None:
+    def __init__(
+        self, folder: Path | str, keep: int = 3, say: Callable[[str], None] = lambda line: None
+    ) -> None:
         self.folder = Path(folder)
-        self.keep = keep
+        self.keep, self.say = keep, say
 
     def save(self, state: dict[str, Any], epoch: int | None = None, best: bool = False) -> Path:
         """Writes ``checkpoint_last.pt`` and, when given, its numbered and best copies.
@@ -143,7 +148,7 @@ class CheckpointKeeper:
         last = self.folder / LAST
         write_checkpoint(last, state)
         if best:
-            _link(last, self.folder / "checkpoint_best.pt")
+            _link(last, self.folder / BEST)
         if epoch is not None:
             _link(last, self.folder / f"checkpoint_{epoch:04d}.pt")
             for old in sorted(self.folder.glob("checkpoint_[0-9]*.pt"))[: -self.keep or None]:
@@ -158,7 +163,7 @@ class CheckpointKeeper:
         """
         if not any(self.folder.glob("checkpoint_*.pt")):
             return None
-        return read_checkpoint(newest_sound(self.folder))
+        return read_checkpoint(newest_sound(self.folder, self.say))
 
 
 def _link(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""A loss that is NaN or infinite: which one, of which samples, and everything needed to compute it again."""
+"""A loss or gradient that is NaN or infinite: which, of which samples, and all it takes to see it again."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ REMEDY = 'lower init_lr, set gradient_clip, or set nonfinite to "skip"'
 
 
 class NonFiniteLossError(S2HandError):
-    """A loss became NaN or infinite."""
+    """A loss or its gradient became NaN or infinite."""
 
 
 @dataclass(frozen=True)
 class SavedBatch:
-    """A batch whose loss was not finite, with the weights that it met.
+    """A batch whose loss or gradient was not finite, with the weights that it met.
 
     Attributes:
         batch: the samples, of all processes.
@@ -91,10 +91,9 @@ def describe_non_finite(
     whole = _joined([share for share, _ in shares])
     names = dict.fromkeys(name for _, found in shares for name in found)
     files = [str(file_of(index)) for index in whole.index.tolist()]
+    what = f"loss {', '.join(names)}" if names else "the losses' gradient"
     where = f"epoch {progress.epoch + 1}, batch {progress.batch + 1}"
-    message = (
-        f"loss {', '.join(names)} is not finite in {where}{_causes(whole, files)}; samples: {_some(files)}"
-    )
+    message = f"{what} is not finite in {where}{_causes(whole, files)}; samples: {_some(files)}"
     if path is not None:
         state = {
             **{"batch": _tensors(whole), "files": files, "losses": means, "model": model.state_dict()},
@@ -107,6 +106,17 @@ def describe_non_finite(
         except CheckpointError as error:
             message += f"; not saved: {error}"
     return processes.share(f"{message}; {REMEDY}")
+
+
+def lasting_damage(model: nn.Module) -> str:
+    """What a batch that is not finite left in the network, as the end of a message; "" if nothing.
+
+    It never moves the weights, but batch normalisation counts what passes through before anyone knows.
+    """
+    for name, value in model.state_dict().items():
+        if value.is_floating_point() and not value.isfinite().all():
+            return f"; it cannot be skipped: {name} is not finite any more, as it still is in the checkpoints"
+    return ""
 
 
 def read_saved_batch(path: Path | str) -> SavedBatch:

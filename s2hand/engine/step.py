@@ -122,37 +122,50 @@ class GradientStep:
         self._shared: DistributedDataParallel | None = None
 
     def run(self, batch: HandBatch, is_full: bool) -> tuple[dict[str, Tensor], bool]:
-        """Computes a batch's losses and, if they are finite, its gradient; then moves the weights.
+        """Computes a batch's losses and their gradient; moves the weights, if both are finite.
 
         Args:
             batch: this process's share.
             is_full: whether to move the weights now, with all gradients since the last time.
 
         Returns:
-            The losses of this share, and whether they are finite in every process. If not, all gradients
-            since the last move are dropped, and the weights stay.
+            The losses of this share, and whether they and the gradient are finite in every process. If not,
+            all gradients since the last move are dropped, and the weights stay.
         """
         if self.processes.size > 1 and self._shared is None:
             self._shared = over_processes(self.losses, self.trained, batch)
         alone = self._shared is None or is_full
         with memory_hint(batch.image, MEMORY_REMEDY), nullcontext() if alone else self._shared.no_sync():
             losses = (self._shared or self.losses)(batch)
-            if self.processes.largest(int(not losses["total"].isfinite())):
-                self.optimizer.zero_grad(set_to_none=True)
-                return losses, False
             self.scaler.scale(losses["total"] / self.accumulate).backward()
-            if is_full:
+            finite = not self.processes.largest(int(not self._is_finite(losses["total"], is_full)))
+            if finite and is_full:
                 self._move()
-        return losses, True
+        if is_full or not finite:
+            self.optimizer.zero_grad(set_to_none=True)
+        return losses, finite
+
+    def _is_finite(self, total: Tensor, is_full: bool) -> bool:
+        """Whether the loss is, and the gradient that would move the weights; looked at once, as that waits.
+
+        A finite loss may have a gradient that is not. Gradients of float16 are the scaler's affair: it
+        leaves out steps until its scale fits.
+        """
+        finite = total.isfinite()
+        if is_full and not self.scaler.is_enabled():
+            gradients = [p.grad for p in self._parameters() if p.grad is not None]
+            finite = finite & torch.stack(torch._foreach_norm(gradients)).isfinite().all()
+        return bool(finite)
 
     def _move(self) -> None:
         if self.clip:
             self.scaler.unscale_(self.optimizer)
-            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, self.clip)
+            nn.utils.clip_grad_norm_(self._parameters(), self.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
 
 def set_training(model: nn.Module, trained: Collection[str]) -> None:

@@ -17,7 +17,7 @@ from s2hand.engine.checkpoint import CheckpointKeeper
 from s2hand.engine.distributed import ALONE, Processes
 from s2hand.engine.ema import WeightAverage
 from s2hand.engine.interrupt import StopRequest, TrainingInterrupted
-from s2hand.engine.nonfinite import FILE_NAME, NonFiniteLossError, describe_non_finite
+from s2hand.engine.nonfinite import FILE_NAME, NonFiniteLossError, describe_non_finite, lasting_damage
 from s2hand.engine.progress import Averages, Progress, TrainSettings
 from s2hand.engine.random_state import random_state, restore_random_state
 from s2hand.engine.reporting import RunRecorder
@@ -105,7 +105,8 @@ class Trainer:
 
         Raises:
             TrainingInterrupted: after SIGINT or SIGTERM; the state was saved first.
-            NonFiniteLossError: a loss is not finite and ``nonfinite`` is "stop".
+            NonFiniteLossError: a loss or its gradient is not finite, and ``nonfinite`` is "stop" or the
+                network has taken damage.
             OutOfMemoryError: a batch does not fit the device.
         """
         result: dict[str, float] = {}
@@ -207,8 +208,9 @@ class Trainer:
             path=None if skips and self.progress.skipped else self.recorder.folder / FILE_NAME,
             processes=self.processes,
         )
-        if not skips:
-            raise NonFiniteLossError(message)
+        damage = self.processes.share(lasting_damage(self.model)) if skips else ""
+        if damage or not skips:
+            raise NonFiniteLossError(message + damage)
         self.progress.skipped += 1
         if self.processes.is_main:
             tqdm.write(f"skipped ({self.progress.skipped} so far): {message}")

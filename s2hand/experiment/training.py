@@ -70,7 +70,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
             batch_images=loader.batch_sampler.batch_size * processes.size,
         ),
         recorder=recorder,
-        keeper=CheckpointKeeper(config.run_dir, config.keep_checkpoints),
+        keeper=CheckpointKeeper(config.run_dir, config.keep_checkpoints, experiment.say),
         evaluate=lambda progress: experiment.evaluate(recorder, progress),
         device=experiment.device,
         # A published checkpoint may have brought sizes of its own: without them no one could rebuild it.

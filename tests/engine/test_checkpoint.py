@@ -1,11 +1,14 @@
 """Checkpoints: whole or not at all, and never believed when damaged."""
 
 import errno
+import io
 
 import pytest
 import torch
 
+from s2hand.engine import checkpoint
 from s2hand.engine.checkpoint import (
+    BEST,
     LAST,
     CheckpointError,
     CheckpointKeeper,
@@ -60,7 +63,8 @@ def test_pickled_code_and_foreign_files_are_refused(tmp_path):
 
 
 def test_the_newest_sound_checkpoint_of_a_run_is_used(tmp_path):
-    keeper = CheckpointKeeper(tmp_path, keep=2)
+    said = []
+    keeper = CheckpointKeeper(tmp_path, keep=2, say=said.append)
     assert keeper.load_newest() is None
     for epoch in (1, 2, 3):
         keeper.save(state(epoch), epoch)
@@ -72,20 +76,26 @@ def test_the_newest_sound_checkpoint_of_a_run_is_used(tmp_path):
     (tmp_path / LAST).write_bytes(b"PK damaged")
     assert newest_sound(tmp_path).name == "checkpoint_0003.pt"
     assert keeper.load_newest()["model"]["weight"][0, 0] == 3
+    assert [line.split(": ")[0] for line in said] == [f"passed over {tmp_path / LAST}"]
     for path in tmp_path.glob("*.pt"):
         path.write_bytes(b"")
     with pytest.raises(CheckpointError, match="damaged"):
         keeper.load_newest()
+    write_checkpoint(tmp_path / BEST, state(2))
+    assert keeper.load_newest()["model"]["weight"][0, 0] == 2
 
 
 def test_a_full_disk_costs_only_the_new_checkpoint(tmp_path, monkeypatch):
     path = tmp_path / "a.pt"
     write_checkpoint(path, state(1))
 
-    def full(*args, **kwargs):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    class FullDisk(io.FileIO):
+        def write(self, content):
+            if self.tell() + len(content) > 1000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(content)
 
-    monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr(checkpoint, "open", FullDisk, raising=False)
     with pytest.raises(CheckpointError, match="No space left"):
         write_checkpoint(path, state(2))
     assert [file.name for file in tmp_path.iterdir()] == ["a.pt"]

@@ -107,7 +107,7 @@ def test_a_non_finite_loss_is_named_with_its_files_and_can_be_replayed(small_con
     assert all(file in str(stop.value) for file in saved.files)
     again = {name: value.item() for name, value in replay_losses(config.run_dir).items()}
     for name in ("tsa_poses", "open_2dj", "open_bone_direc"):
-        assert again[name] == float(found[1][name]) == saved.losses[name]
+        assert again[name] == float(found[1][name].detach()) == saved.losses[name]
     assert math.isnan(saved.losses["mscale"])
     assert math.isfinite(again["mscale"])  # the blow-up was this test's, not the network's
 
@@ -168,6 +168,36 @@ def test_non_finite_steps_can_be_skipped_and_are_counted(small_config):
     trainer.objective.forward = poisoned
     trainer.run()
     assert (trainer.progress.skipped, trainer.progress.step) == (1, 2)
+
+
+def test_a_gradient_that_is_not_finite_never_moves_the_weights(small_config):
+    """The loss itself is finite: what is added to it is 0, with an infinite slope."""
+    trainer = trainer_of(small_config("shape", nonfinite="skip"))
+    inner = trainer.objective.forward
+
+    def steep(prediction, batch):
+        losses = inner(prediction, batch)
+        return {**losses, "total": losses["total"] + (0 * losses["total"]).sqrt()}
+
+    trainer.objective.forward = steep
+    before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    batch = next(iter(trainer.make_loader(0, 0)))
+    assert trainer._train_batch(batch, last=True) == {}
+    assert (trainer.progress.skipped, trainer.progress.step) == (1, 0)
+    assert all(value.equal(before[name]) for name, value in trainer.model.named_parameters())
+    trainer.settings = replace(trainer.settings, nonfinite="stop")
+    with pytest.raises(NonFiniteLossError, match="the losses' gradient is not finite in epoch 1, batch 1; "):
+        trainer._train_batch(batch, last=True)
+
+
+def test_a_batch_that_spoils_the_running_statistics_cannot_be_skipped(small_config):
+    trainer = trainer_of(small_config("shape", nonfinite="skip"))
+    batch = next(iter(trainer.make_loader(0, 0)))
+    batch.image[1, 0, 5, 5] = float("nan")
+    with pytest.raises(
+        NonFiniteLossError, match=r"image is not finite in .*cannot be skipped: backbone.*mean"
+    ):
+        trainer._train_batch(batch, last=False)
 
 
 def test_gradient_accumulation_equals_the_large_batch(small_config, tmp_path):
