@@ -12,6 +12,17 @@ BLOCK_BYTES = 1 << 20
 
 
 @contextmanager
+def errors_named(path: str | Path) -> Iterator[None]:
+    """Adds the file's name to errors that come without one, as of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
     """A path to write to, which becomes ``path`` when the context ends without an error.
 
@@ -25,8 +36,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        yield partial
-        os.replace(partial, path)
+        with errors_named(path):
+            yield partial
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 

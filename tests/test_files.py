@@ -1,5 +1,6 @@
 """Files are whole or as they were, and known by their content."""
 
+import errno
 import hashlib
 
 import pytest
@@ -35,3 +36,9 @@ def test_the_hash_is_that_of_the_whole_file(tmp_path, size):
     content = bytes(index % 251 for index in range(size))
     (tmp_path / "a").write_bytes(content)
     assert sha256_of_file(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_errors_without_a_name_get_the_files(tmp_path):
+    with pytest.raises(OSError) as caught, written_whole(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "a.txt")

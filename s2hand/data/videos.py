@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,9 +106,11 @@ class VideoWriter:
 
     Raises:
         DatasetError: this build of OpenCV writes no .mp4.
+        OSError: at the end, the file does not hold all frames, of which OpenCV itself says nothing.
     """
 
     def __init__(self, path: str | Path, fps: float, size: tuple[int, int]) -> None:
+        self.path, self.frames = Path(path), 0
         for codec in CODECS:
             self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), fps, size)
             if self._writer.isOpened():
@@ -117,9 +120,20 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         self._writer.release()
+        if kind is None and self.frames and self._frames_on_disk() != self.frames:
+            raise OSError(errno.EIO, "the video could not be written whole: is the disk full?", self.path)
 
     def write(self, frame: np.ndarray) -> None:
         """Adds a frame (H, W, 3) uint8 RGB of the video's size."""
         self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        self.frames += 1
+
+    def _frames_on_disk(self) -> int:
+        """What the file's table of frames says, which is written at last; 0 without one."""
+        capture = cv2.VideoCapture(str(self.path))
+        try:
+            return int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        finally:
+            capture.release()

@@ -18,6 +18,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from s2hand.errors import S2HandError
+from s2hand.files import errors_named
 
 FORMAT = "s2hand-detection-shard-1"
 
@@ -104,19 +105,28 @@ class ShardFile:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._lock.release()
+        try:
+            if self._file is not None:
+                with errors_named(self.path):
+                    self._file.close()  # tries again what a full disk refused
+        finally:
+            self._lock.release()
 
     def append(self, lines: list[dict[str, Any]]) -> None:
-        """Records the next unit, one line a picture."""
+        """Records the next unit, one line a picture.
+
+        Raises:
+            OSError: the disk is full; what was recorded before stays.
+        """
         self._append(lines)
         self.done += 1
 
     def _append(self, lines: list[dict[str, Any]]) -> None:
-        self._file.write("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        content = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
+        with errors_named(self.path):
+            self._file.write(content)
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
 
 def read_shard(path: Path, header: dict[str, Any], units: list[range]) -> list[dict[str, Any]] | None:
