@@ -138,8 +138,9 @@ def _heading(text: str, width: int) -> np.ndarray:
 
 def _caption(text: str, tile: int) -> np.ndarray:
     """A centred caption as wide as a tile."""
-    text, size = fit_text(text, tile - 4, _font_size(tile) - 1)
-    band = np.full((round(size * 1.9), tile, 3), 255, np.uint8)
+    wanted = _font_size(tile) - 1
+    text, size = fit_text(text, tile - 4, wanted)
+    band = np.full((round(wanted * 1.9), tile, 3), 255, np.uint8)  # as high as its neighbours'
     return draw_text(band, text, (tile / 2, band.shape[0] / 2), size, anchor="mm", color=QUIET_INK)
 
 

@@ -32,8 +32,9 @@ def fit_text(text: str, width_px: float, size_px: int, bold: bool = False) -> tu
     """Makes a line fit into a width: a smaller size first, then an ellipsis.
 
     Returns:
-        The text, shortened if need be, and its size in pixels.
+        The text, shortened if need be and with spaces for what cannot be printed, and its size in pixels.
     """
+    text = "".join(character if character.isprintable() else " " for character in text)
     while text_width(text, size_px, bold) > width_px and size_px > SMALLEST_TEXT_PX:
         size_px -= 1
     if text_width(text, size_px, bold) <= width_px:

@@ -72,6 +72,13 @@ def test_contact_sheet_keeps_proportions_and_captions():
     assert sheet.shape[0] > 80 + 38
 
 
+def test_captions_of_any_length_and_with_line_breaks_stand_in_one_row():
+    captions = ["a", "a very long name " * 20, "two\nlines", "half a character \udcff"]
+    assert contact_sheet([WHITE] * 4, tile=80, captions=captions).shape == (
+        contact_sheet([WHITE] * 4, tile=80, captions=["a"] * 4).shape
+    )
+
+
 def test_impossible_sheets_are_refused():
     with pytest.raises(ValueError, match="at least one"):
         contact_sheet([])
