@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import io
 import os
+import stat
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -174,12 +175,13 @@ def photo_names(source: str | Path, photos: Sequence[Path]) -> list[str]:
         photos: what it returned.
 
     Returns:
-        Names with "/", in the same order.
+        Names with "/", in the same order; bytes that are no UTF-8 are spelt out, as JSON could not hold them.
     """
     root = Path(source).expanduser()
     if not root.is_dir():
         root = Path(os.path.commonpath([photo.parent for photo in photos]))
-    return [photo.relative_to(root).as_posix() for photo in photos]
+    names = [photo.relative_to(root).as_posix() for photo in photos]
+    return [name.encode("utf-8", "backslashreplace").decode("utf-8") for name in names]
 
 
 def _read_bytes(path: str | PictureFile) -> bytes:
@@ -192,6 +194,8 @@ def _read_bytes(path: str | PictureFile) -> bytes:
 def _opened(path: str | Path) -> BinaryIO:
     """Opens a file of a picture's size."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for somebody to write
+            raise DatasetError(f"{path} is not a file: leave it out")
         file = open(path, "rb")  # noqa: SIM115
     except OSError as error:
         raise DatasetError(f"cannot read {path} ({error.strerror}): is the folder complete?") from None

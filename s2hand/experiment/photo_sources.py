@@ -19,6 +19,9 @@ from s2hand.experiment.hand_views import HandView, find_square
 
 AUTO = "auto"
 
+LONGEST_STEM_BYTES = 180
+"""Of a file's name before its ending: systems take 255 bytes, and names of partial files are longer."""
+
 
 @dataclass(frozen=True)
 class NamedPhoto:
@@ -57,13 +60,20 @@ def named_photos(sources: Sequence[str | Path]) -> list[NamedPhoto]:
     photos = []
     for (path, name), stem in zip(found.items(), stems, strict=True):
         # a.jpg and a.png of one folder keep their endings; what still meets gets a number.
-        free = base = name if stems.count(stem) > 1 else stem
+        free = base = _writable(name if stems.count(stem) > 1 else stem)
         number = 2
         while free in taken:
             free, number = f"{base}_{number}", number + 1
         taken.add(free)
         photos.append(NamedPhoto(path, name, free))
     return photos
+
+
+def _writable(stem: str) -> str:
+    """A stem that leaves room for endings, and that files which name others, line by line, can hold."""
+    stem = "".join(character if character.isprintable() else "_" for character in stem)
+    folder, slash, last = stem.rpartition("/")
+    return folder + slash + last.encode()[:LONGEST_STEM_BYTES].decode(errors="ignore")
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,7 @@ class HandFinder:
                 f"{name} has {size[0]} x {size[1]} px, the detections are of {width} x {height}: detect again"
             )
         K, source = choose_camera(header, found.get("cameras"), self.stated)
-        hand = found.get("hands") or "right" if self.hand == AUTO else self.hand
+        hand = found.get("hands", "right") if self.hand == AUTO else self.hand
         keypoints, confidence = found.get("keypoints"), found.get("confidence")
         square, looked_at = find_square(size, found.get("boxes"), keypoints, confidence, self.squares)
         return HandView(

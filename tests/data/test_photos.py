@@ -1,5 +1,6 @@
 """Own pictures: formats, orientations, what headers tell, and files that only look like pictures."""
 
+import os
 import struct
 import zlib
 
@@ -209,6 +210,13 @@ def test_other_files_are_named(tmp_path, read):
             read(tmp_path / "float.tif")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(DatasetError, match=r"pipe\.jpg is not a file"):
+        read_photo(tmp_path / "pipe.jpg")
+
+
 @pytest.mark.parametrize("side", [10_001, 30_000])
 @pytest.mark.parametrize("read", [read_photo, read_photo_header])
 def test_decompression_bombs_are_refused_before_they_are_decoded(tmp_path, side, read):
@@ -246,6 +254,11 @@ def test_photos_are_listed_in_order(tmp_path):
     assert list_photos(tmp_path / "e[1].jpg") == [tmp_path / "e[1].jpg"]
     with pytest.raises(DatasetError, match=r"\*\.gif: no pictures there"):
         list_photos(tmp_path / "*.gif")
+
+
+def test_names_of_other_encodings_are_spelt_out(tmp_path):
+    paths = [tmp_path / "\udcff.jpg", tmp_path / "\u00fc.jpg"]
+    assert photo_names(tmp_path, paths) == ["\\udcff.jpg", "\u00fc.jpg"]
 
 
 def test_names_are_those_of_detections_files(tmp_path):
