@@ -79,6 +79,24 @@ def square_around_box(box: np.ndarray, margin: float = DEFAULT_MARGIN) -> tuple[
     return left + (width - side) / 2, top + (height - side) / 2, side
 
 
+def require_in_picture(box: np.ndarray, size: tuple[int, int]) -> None:
+    """Refuses a hand box that shows nothing of its picture.
+
+    Args:
+        box: (4,) px: left, top, width, height.
+        size: width and height of the picture in pixels.
+
+    Raises:
+        DatasetError: the two do not meet.
+    """
+    left, top, width, height = (float(value) for value in box)
+    if left >= size[0] or top >= size[1] or left + width <= 0 or top + height <= 0:
+        raise DatasetError(
+            f"hand box [{left:g}, {top:g}, {width:g}, {height:g}] lies outside of the picture of {size[0]} x "
+            f"{size[1]} px: give left, top, width and height in pixels of the upright picture"
+        )
+
+
 def square_around_keypoints(
     keypoints: np.ndarray,
     confidence: np.ndarray,

@@ -17,7 +17,7 @@ import numpy as np
 
 from s2hand.data.base import HandDataset, SampleRecord
 from s2hand.data.cache import file_stamp
-from s2hand.data.crops import DEFAULT_MARGIN, DEFAULT_MIN_CONFIDENCE, SquareRule
+from s2hand.data.crops import DEFAULT_MARGIN, DEFAULT_MIN_CONFIDENCE, SquareRule, require_in_picture
 from s2hand.data.detections import Detections, read_detections
 from s2hand.data.errors import DatasetError, require_folder
 from s2hand.data.folder_cameras import UNREADABLE, find_cameras
@@ -197,7 +197,9 @@ class FolderDataset(HandDataset):
         row, found = self.rows[index], self.detections
         box = None if found.boxes is None else found.boxes[row]
         try:
-            square, _ = self.squares.square(box, found.keypoints[row], found.confidence[row])
+            square, about = self.squares.square(box, found.keypoints[row], found.confidence[row])
+            if about == "box" and found.sizes is not None:
+                require_in_picture(box, found.sizes[row])
         except DatasetError as error:
             raise DatasetError(f"{self.source}, {self.name(index)}: {error}") from None
         return square

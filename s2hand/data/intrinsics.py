@@ -36,8 +36,10 @@ class StatedCamera:
     def __post_init__(self):
         if self.focal_px is not None and self.K is not None:
             raise DatasetError("both a focal length and a K are stated: keep one of them")
-        if self.focal_px is not None and not self.focal_px > 0:
-            raise DatasetError(f"the stated focal length must be positive, got {self.focal_px:g} px")
+        if self.focal_px is not None and not 0 < self.focal_px < np.inf:
+            raise DatasetError(
+                f"the stated focal length must be positive and finite, got {self.focal_px:g} px"
+            )
         if self.K is not None:
             check_camera(np.asarray(self.K, np.float64), what="the stated K")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from s2hand.data.crops import DEFAULT_SQUARES, SquareRule, square_around_box
+from s2hand.data.crops import DEFAULT_SQUARES, SquareRule, require_in_picture, square_around_box
 from s2hand.data.errors import DatasetError
 from s2hand.data.square_view import SquareView, view_square
 
@@ -103,11 +103,14 @@ def find_square(
         Left, top and side in pixels; and which of these it was, as :attr:`HandView.looked_at`.
 
     Raises:
-        DatasetError: the box has no extent.
+        DatasetError: the box has no extent, or lies outside of the photo.
     """
     has_box = box is not None and not np.isnan(box).any()
     try:
-        return rule.square(box, keypoints, confidence)
+        found = rule.square(box, keypoints, confidence)
+        if has_box:
+            require_in_picture(box, size)
+        return found
     except DatasetError:
         if has_box:
             raise

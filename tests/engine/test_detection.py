@@ -14,6 +14,7 @@ from s2hand.data import DatasetError, DetectorInfo, read_detections
 from s2hand.engine.checkpoint import write_checkpoint
 from s2hand.engine.detection import DetectionError, DetectionTask, Shard, detect
 from s2hand.engine.detection.boxes import with_boxes
+from s2hand.engine.detection.shards import ShardFile
 from s2hand.engine.detection.sources import open_source
 from s2hand.models import build_hand_net
 
@@ -147,7 +148,8 @@ def test_large_whole_pictures_are_shrunk(tmp_path):
         ({"0.png": {"box": [0, 0, 1, 1]}}, "0.png: expected {"),
         ({"0.png": [{"box": [0, 0, 1]}]}, r"0.png, box: expected shape"),
         ({"0.png": [{"box": [0, 0, 0, 1]}]}, "width and height above 0"),
-        ({"0.png": [{"hand": "both"}]}, "left or right, got 'both'"),
+        ({"0.png": [{"box": None, "hand": "both"}]}, "left or right, got 'both'"),
+        ({"0.png": [{"bbox": [0, 0, 1, 1]}]}, "0.png: expected {"),
         ({"9.png": []}, "1 of its pictures are not in the source"),
     ],
 )
@@ -155,6 +157,35 @@ def test_wrong_boxes_are_refused(folder, tmp_path, content, message):
     (tmp_path / "boxes.json").write_text(json.dumps(content))
     with pytest.raises(DatasetError, match=message):
         with_boxes(open_source(folder), tmp_path / "boxes.json")
+
+
+def test_a_box_outside_of_its_picture_is_listed_and_the_rest_goes_on(folder, tmp_path):
+    (tmp_path / "boxes.json").write_text(json.dumps({"0.png": [{"box": [64, 0, 9, 9]}]}))
+    summary = run(folder, tmp_path / "out.json", boxes=tmp_path / "boxes.json")
+    assert len(summary.unreadable) == 1
+    assert summary.unreadable[0].startswith(
+        "0.png: hand box [64, 0, 9, 9] lies outside of the picture of 64 x"
+    )
+    assert len(read_detections(tmp_path / "out.json")) == 6
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_is_told_with_the_files_name(tmp_path):
+    with ShardFile(tmp_path / "0-of-1.jsonl", {"format": "any"}, [range(1)]) as file:
+        file._file.close()
+        file._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115
+        with pytest.raises(OSError, match=r"No space left on device.*0-of-1\.jsonl"):
+            file.append([{"index": 0}])
+
+
+def test_cameras_of_a_detections_file_are_taken_over(folder, tmp_path):
+    run(folder, tmp_path / "out.json")
+    content = json.loads((tmp_path / "out.json").read_text())
+    K = content["images"][0]["K"] = [[90, 0, 30], [0, 91, 20], [0, 0, 1]]
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    run(folder, tmp_path / "again.json", boxes=tmp_path / "boxes.json")
+    images = json.loads((tmp_path / "again.json").read_text())["images"]
+    assert [image["K"] for image in images] == [K, *[None] * 6]
 
 
 def test_unreadable_pictures_are_listed_and_the_rest_goes_on(folder, tmp_path):

@@ -151,6 +151,7 @@ def test_broken_pictures_are_named_and_the_rest_goes_on(checkpoint, tmp_path, ca
         (["a.jpg", "--formats", "glb,stl"], "no 'stl'; choose among"),
         (["a.jpg", "--formats", ""], "nothing to write"),
         (["a.jpg", "--focal", "-3"], "must be positive"),
+        (["a.jpg", "--focal", "inf"], "must be positive and finite"),
         (["a.jpg", "--detections", "none.json"], "no file none.json"),
         (["a.jpg", "--batch", "0"], "batch size: expected 1 or more"),
         (["out/a.jpg"], "all pictures lie in out"),
@@ -172,6 +173,37 @@ def test_detections_of_other_pictures_are_refused(checkpoint, tmp_path, capsys):
     options = ["--out", tmp_path / "o", "--detections", tmp_path / "d.json"]
     assert predict(checkpoint, tmp_path / "photos", *options) == 2
     assert "names none of the pictures (it has trip/a.jpg; these are a.jpg, ...)" in capsys.readouterr().err
+
+
+def test_a_box_outside_of_its_picture_leaves_the_picture_out(checkpoint, tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        save_photo(tmp_path / "photos" / name, 0)
+    boxes = np.float32([[-30, 0, 30, 30], [10, 10, 40, 40]])
+    found = rows(["a.jpg", "b.jpg"], ["left", "right"], boxes=boxes)
+    write_versioned_detections(tmp_path / "d.json", found)
+    options = ["--out", tmp_path / "o", "--formats", "json", "--detections", tmp_path / "d.json"]
+    assert predict(checkpoint, tmp_path / "photos", *options) == 3
+    index = json.loads((tmp_path / "o/index.json").read_text())
+    assert [entry["name"] for entry in index["images"]] == ["b.jpg"]
+    assert index["unreadable"][0].startswith("a.jpg: hand box [-30, 0, 30, 30] lies outside of the picture")
+
+
+def test_stems_can_be_written(tmp_path):
+    for name in ("n" * 240 + ".jpg", "n" * 250 + ".jpg", "two\nlines.jpg"):
+        save_photo(tmp_path / name, 0)
+    stems = [photo.stem for photo in named_photos([tmp_path])]
+    assert stems == ["n" * 180, "n" * 180 + "_2", "two_lines"]
+
+
+def test_a_video_that_is_not_whole_is_told(tmp_path):
+    path = tmp_path / "v.mp4"
+    writer = VideoWriter(path, 25.0, (WIDTH, HEIGHT))
+    writer.write(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    writer._writer.release()
+    writer.__exit__(None)
+    path.write_bytes(path.read_bytes()[:100])  # as of a full disk
+    with pytest.raises(OSError, match="could not be written whole"):
+        writer.__exit__(None)
 
 
 def test_stems_never_meet(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +25,8 @@ def with_boxes(source: PictureSource, path: str | Path) -> PictureSource:
     Args:
         source: the pictures.
         path: a JSON object, picture name -> list of ``{"box": [x, y, width, height] or null, "hand": "left",
-            "right" or null}``, or a detections file of the versioned format. Pictures that it does not name
-            are taken whole.
+            "right" or null}``, or a detections file of the versioned format, whose cameras are taken over.
+            Pictures that it does not name are taken whole.
 
     Raises:
         DatasetError: the file is missing, broken, or names pictures that the source does not have.
@@ -40,32 +41,41 @@ def with_boxes(source: PictureSource, path: str | Path) -> PictureSource:
         )
     pictures = []
     for picture in source.pictures:
-        entries = hands.get(picture.name, [(picture.box, picture.hand)])
-        pictures += [replace(picture, box=box, hand=hand) for box, hand in entries]
+        entries = hands.get(picture.name, [{"box": picture.box, "hand": picture.hand}])
+        pictures += [replace(picture, **entry) for entry in entries]
     return source.with_pictures(pictures)
 
 
-def _read_boxes(path: str | Path) -> dict[str, list[tuple]]:
-    """Picture name -> (box or None, hand or None) of each of its hands."""
+def _read_boxes(path: str | Path) -> dict[str, list[dict[str, Any]]]:
+    """Picture name -> box, hand and perhaps K of each of its hands."""
     content = read_json(path, remedy=f"expected {EXPECTED}")
     if not isinstance(content, dict):
         raise DatasetError(f"{path}: expected {EXPECTED}")
-    hands: dict[str, list[tuple]] = {}
+    hands: dict[str, list[dict[str, Any]]] = {}
     if content.get("format") == FORMAT:
         found = read_detections(path)
         for row, name in enumerate(found.names):
-            box = None if found.boxes is None or np.isnan(found.boxes[row]).any() else found.boxes[row]
-            entry = {"box": box, "hand": found.hands[row] if found.hands else None}
-            hands.setdefault(name, []).append(_checked(entry, f"{path}, {name}"))
+            entry = {"box": _known(found.boxes, row), "hand": found.hands[row] if found.hands else None}
+            checked = _checked(entry, f"{path}, {name}")
+            if (K := _known(found.cameras, row)) is not None:
+                checked["K"] = K
+            hands.setdefault(name, []).append(checked)
         return hands
     for name, entries in content.items():
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        if not isinstance(entries, list) or not all(
+            isinstance(entry, dict) and "box" in entry for entry in entries
+        ):
             raise DatasetError(f"{path}, {name}: expected {EXPECTED}")
         hands[name] = [_checked(entry, f"{path}, {name}") for entry in entries]
     return hands
 
 
-def _checked(entry: dict, what: str) -> tuple[tuple[float, ...] | None, str | None]:
+def _known(column: np.ndarray | None, row: int) -> np.ndarray | None:
+    """A row of detections; None where it is not known."""
+    return None if column is None or np.isnan(column[row]).any() else column[row]
+
+
+def _checked(entry: dict, what: str) -> dict[str, Any]:
     """Box and hand of an entry."""
     box, hand = entry.get("box"), entry.get("hand")
     if hand is not None and hand not in HANDS:
@@ -74,4 +84,4 @@ def _checked(entry: dict, what: str) -> tuple[tuple[float, ...] | None, str | No
         box = tuple(as_array(box, (4,), what=f"{what}, box").tolist())
         if min(box[2:]) <= 0:
             raise DatasetError(f"{what}, box: expected width and height above 0, got {box[2]:g} x {box[3]:g}")
-    return box, hand
+    return {"box": box, "hand": hand}

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from s2hand.data.crops import square_around_box
+from s2hand.data.crops import require_in_picture, square_around_box
 from s2hand.data.transforms import crop_transform, transform_points, warp_image
 from s2hand.engine.detection.sources import Picture
 from s2hand.geometry.mirror import mirror_keypoints
@@ -76,7 +76,7 @@ def view_hand(
         crop_size: side of squares in pixels.
 
     Raises:
-        DatasetError: the box has no extent.
+        DatasetError: the box has no extent, or lies outside of the picture.
     """
     height, width = image.shape[:2]
     if box is None and whole_pictures:
@@ -87,6 +87,8 @@ def view_hand(
         left, top, side = (
             square_around_box((0, 0, width, height), margin=0) if box is None else square_around_box(box)
         )
+        if box is not None:
+            require_in_picture(box, (width, height))
         transform = crop_transform((left, top), side, crop_size)
         view, to_picture = warp_image(image, transform, crop_size), np.linalg.inv(transform)
     if hand == "left":

@@ -116,7 +116,8 @@ def _header(task: DetectionTask, shard: Shard) -> dict[str, Any]:
     """What a shard file starts with: all that its lines depend on."""
     digest = hashlib.sha256()
     for picture in task.source.pictures:
-        digest.update(f"{picture.name}\0{picture.box}\0{picture.hand}\n".encode())
+        K = None if picture.K is None else np.asarray(picture.K).tolist()
+        digest.update(f"{picture.name}\0{picture.box}\0{picture.hand}\0{K}\n".encode())
     return {
         "format": FORMAT,
         "detector": {"name": task.info.name, "sha256": task.info.sha256},
