@@ -70,7 +70,10 @@ def read_converted(path: Path) -> PublishedCheckpoint:
         if description["format"] != CONVERTED_FORMAT or not isinstance(args, dict):
             raise ValueError(f"format is not '{CONVERTED_FORMAT}'")
     except FileNotFoundError:
-        raise PublishedCheckpointError(f"{path}: its description {json_path.name} is not beside it") from None
+        raise PublishedCheckpointError(
+            f"{path}: its description {json_path.name} is not beside it; put it there, or convert the .t7 "
+            "again"
+        ) from None
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise PublishedCheckpointError(
             f"{json_path}: not a converted checkpoint's description ({error})"

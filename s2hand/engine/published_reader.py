@@ -125,7 +125,7 @@ def _unpickle(path: Path) -> object:
                 " from its authors"
             ) from None
         # torch buries the cause in a paragraph of advice; other errors start with it.
-        cause = re.search(r"WeightsUnpickler error: (.+)", str(error)) or re.search(r"(.+)", str(error))
+        cause = re.search(r"WeightsUnpickler error:\s+(.+)", str(error)) or re.search(r"(.+)", str(error))
         reason = printable(cause[1]) if cause else type(error).__name__
         raise PublishedCheckpointError(
             f"{path}: cannot be read as a torch checkpoint ({reason}): is the download complete?"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from s2hand.data import DatasetError, read_detections
 from s2hand.engine.allocator import keep_freed_memory
@@ -59,6 +60,9 @@ def run_detection(
     part = Shard.from_environment() if shard is None else Shard.parse(shard)
     if batch < 1:
         raise DatasetError(f"--batch {batch}: expected 1 or more")
+    out = Path(out).expanduser()
+    if out.is_dir():
+        raise DatasetError(f"--out {out} is a folder: name the JSON file to write")
     pictures = open_source(source, split)
     if boxes is not None:
         pictures = with_boxes(pictures, boxes)
@@ -67,7 +71,6 @@ def run_detection(
     keep_freed_memory()  # the network's largest maps are hundreds of megabytes, new for every picture
     detector, info = build_detector(replace(settings, device=_own_device(settings.device)))
     say(f"{source}: {pictures.kind}, {len(pictures.pictures):,} hands; {info.name}, {info.settings}")
-    out = Path(out).expanduser()
     task = DetectionTask(pictures, out, info, hand, batch, published)
     summary = detect(detector, task, part)
     for line in summary.unreadable:
@@ -83,8 +86,6 @@ def run_detection(
 
 def _own_device(name: str) -> str:
     """Each of torchrun's processes takes the GPU of its own number."""
-    import torch
-
     if name in ("auto", "cuda") and torch.cuda.is_available() and "LOCAL_RANK" in os.environ:
         return f"cuda:{os.environ['LOCAL_RANK']}"
     return name

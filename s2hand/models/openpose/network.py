@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -130,7 +131,9 @@ def load_openpose(path: str | Path) -> tuple[OpenPoseHandNet, str]:
         content = path.read_bytes()
         weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle may raise anything, from KeyError to RecursionError
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        # torch buries the cause in a paragraph of advice; other errors start with it.
+        cause = re.search(r"WeightsUnpickler error:\s+(.+)", str(error)) or re.search(r"(.+)", str(error))
+        reason = cause[1][:200] if cause else type(error).__name__
         raise DetectorWeightsError(f"{path}: cannot be read as torch weights ({reason}): {REMEDY}") from None
     with torch.device("meta"):  # shapes alone: 37 million random numbers would be drawn to be overwritten
         network = OpenPoseHandNet()
