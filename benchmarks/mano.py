@@ -3,8 +3,9 @@
     python benchmarks/mano.py [--device cuda] [--batch 64] [--repeats 100]
 
 "Bare products" are the two products that no skinning can do without (blend shapes and weights times
-transforms) with their backward products, and nothing else. Operations are those that would each be a kernel
-on CUDA, counted whatever the device.
+transforms) with their backward products, and nothing else. "Plain" is our layer in PyTorch's own operations.
+Operations are those that would each be a kernel on CUDA, counted whatever the device, also inside our
+operators.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+import warp as wp
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from s2hand.hand import HandModel, ManoLayer, load_hand_model
@@ -83,15 +85,36 @@ def smplx_layer(model: HandModel, batch: int, device: str) -> Callable | None:
 
 
 class _Counter(TorchDispatchMode):
-    """Counts operations that compute or move numbers; views and scalars on the host do not."""
+    """Counts operations that compute or move numbers; views, memory and scalars on the host do not."""
 
-    NO_KERNEL = ("aten::_unsafe_view", "aten::scalar_tensor", "aten::_local_scalar_dense")
+    NO_KERNEL = (
+        *("aten::_unsafe_view", "aten::scalar_tensor", "aten::_local_scalar_dense"),
+        *("aten::empty", "aten::empty_like", "aten::new_empty"),
+    )
 
     count = 0
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        if operation.namespace == "s2hand":
+            return self._look_inside(operation, args)
         self.count += not operation.is_view and operation.name().split(".")[0] not in self.NO_KERNEL
         return operation(*args, **(kwargs or {}))
+
+    def _look_inside(self, operation, args):
+        """Runs an operator of ours so that what it calls comes here too, and counts its Warp kernels."""
+
+        def counted(*arguments, **options):
+            self.count += 1
+            return launch(*arguments, **options)
+
+        launch, wp.launch = wp.launch, counted
+        device = next(argument for argument in args if isinstance(argument, torch.Tensor)).device.type
+        key = {"cpu": torch._C.DispatchKey.CPU, "cuda": torch._C.DispatchKey.CUDA}[device]
+        try:
+            with self:
+                return operation._op_dk(key, *args)
+        finally:
+            wp.launch = launch
 
 
 def operations(step: Callable[[], None]) -> int:
@@ -124,13 +147,17 @@ def main() -> None:
     model = load_hand_model("generic")
     layer = ManoLayer(model, NUM_PCA).to(options.device)
 
-    def ours(*inputs):
-        output = layer(*inputs)
-        return output.vertices, output.joints
+    def of(forward: Callable) -> Callable:
+        def run(*inputs):
+            output = forward(*inputs)
+            return output.vertices, output.joints
+
+        return run
 
     steps = {
         "bare matrix products": bare_products(layer, options.batch),
-        "s2hand ManoLayer": layer_step(ours, options.batch, options.device),
+        "s2hand ManoLayer": layer_step(of(layer), options.batch, options.device),
+        "s2hand ManoLayer, plain": layer_step(of(layer.plain), options.batch, options.device),
     }
     theirs = smplx_layer(model, options.batch, options.device)
     if theirs is not None:
