@@ -4,16 +4,20 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from record_openpose_maps import RECORDED
 from rule_weights import FIXTURES, rule_network
 from scipy import ndimage
 
 from s2hand.models.openpose import (
+    SCALES,
     DetectorWeightsError,
     OpenPoseEstimator,
     OpenPoseHandNet,
     PictureShapeError,
     load_openpose,
 )
+from s2hand.models.openpose.estimator import BOX_SIZE
+from s2hand.models.openpose.network import BACKGROUND, STRIDE
 from s2hand.models.openpose.peaks import THRESHOLD, find_peaks, smoothing_matrix
 from s2hand.models.openpose.resampling import cubic_matrix, resize_uint8
 
@@ -52,11 +56,41 @@ def test_maps_match_the_published_network(network, published):
     np.testing.assert_allclose(network(image).numpy(), published["maps_184"], atol=1e-4)
 
 
-def test_peaks_and_confidences_match_the_published_detector(network, published):
-    estimator = OpenPoseEstimator(copy.deepcopy(network))
-    peaks, confidence = estimator.peaks(published["image0"][None, ..., ::-1])
+class RecordedNetwork(torch.nn.Module):
+    """Answers as the network did, and keeps what it was asked: the network itself takes 20 s."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps, self.inputs = dict(np.load(RECORDED)), []
+
+    def set_precision(self, dtype):
+        return self
+
+    def forward(self, image):
+        self.inputs.append(image)
+        return torch.from_numpy(self.maps[str(image.shape[-2] // STRIDE)]).float()
+
+
+def test_peaks_and_confidences_match_the_published_detector(published):
+    """From recorded maps of all four scales; the tests before and after hold the network to them."""
+    peaks, confidence = OpenPoseEstimator(RecordedNetwork()).peaks(published["image0"][None, ..., ::-1])
     assert np.abs(peaks[0] - published["peaks0"]).max() <= 1
     np.testing.assert_allclose(confidence[0], published["confidence0"], atol=1e-3)
+
+
+@torch.inference_mode()
+def test_the_network_gets_what_the_published_one_got(network, published):
+    """Pictures as OpenCV resizes them, padded to the stride with grey; and it answers what is recorded."""
+    recorded = RecordedNetwork()
+    OpenPoseEstimator(recorded).peaks(published["image0"][None, ..., ::-1])
+    for scale, asked in zip(SCALES, recorded.inputs, strict=True):
+        factor = scale * BOX_SIZE / len(published["image0"])
+        resized = cv2.resize(published["image0"], (0, 0), fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+        padding = -len(resized) % STRIDE
+        wanted = np.pad(resized, ((0, padding), (0, padding), (0, 0)), constant_values=128) / 256 - 0.5
+        np.testing.assert_allclose(asked[0].movedim(0, -1).numpy(), wanted, atol=1.01 / 256)
+    answer = network(recorded.inputs[0])[:, :BACKGROUND].numpy()
+    np.testing.assert_allclose(answer, recorded.maps[str(answer.shape[-2])], atol=2e-3)
 
 
 def test_half_precision_finds_the_peaks_of_float32(network, published):
