@@ -134,7 +134,7 @@ class ManoLayer(nn.Module):
 
     def _by_kernels(self, pose_pca: Tensor, betas: Tensor, rotation: Tensor) -> ManoOutput:
         # Imported at first use: a process that only reads a layer's arrays needs no Warp.
-        from .mano_operator import pose_hand_op
+        from s2hand.hand.mano_operator import pose_hand_op
 
         vertices, joints, pose_axis_angle, *_ = pose_hand_op(
             *(value.float() for value in (pose_pca, betas, rotation)),
