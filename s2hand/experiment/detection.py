@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from s2hand.data import DatasetError, read_detections
+from s2hand.data.preview import is_preview, preview_path
 from s2hand.engine.allocator import keep_freed_memory
 from s2hand.engine.detection import DetectionSummary, DetectionTask, PictureSource, Shard, detect
 from s2hand.engine.detection.boxes import with_boxes
@@ -63,7 +64,7 @@ def run_detection(
     out = Path(out).expanduser()
     if out.is_dir():
         raise DatasetError(f"--out {out} is a folder: name the JSON file to write")
-    pictures = open_source(source, split)
+    pictures = _without_sheet(open_source(source, split), out)
     if boxes is not None:
         pictures = with_boxes(pictures, boxes)
     if published is not None:
@@ -82,6 +83,14 @@ def run_detection(
     if not summary.written:
         say(f"shard {part.index}/{part.count} is done; the last shard to finish writes {out}")
     return summary
+
+
+def _without_sheet(source: PictureSource, out: Path) -> PictureSource:
+    """The pictures without the sheet that an earlier run may have drawn among them."""
+    pictures = source.pictures
+    return source.with_pictures(
+        [one for one in pictures if not (isinstance(one.key, Path) and is_preview(one.key, out))]
+    )
 
 
 def _own_device(name: str) -> str:
@@ -104,7 +113,7 @@ def write_preview(source: PictureSource, out: Path) -> Path:
     found = read_detections(out)
     keys = {picture.name: picture.key for picture in source.pictures}
     chosen = np.unique(np.linspace(0, len(found) - 1, min(PREVIEW_PICTURES, len(found))).round().astype(int))
-    path = out.with_name(f"{out.stem}_preview.jpg")
+    path = preview_path(out)
     if not len(chosen):
         raise DatasetError(f"{out}: no picture could be read, so there is none to preview")
     tiles = []

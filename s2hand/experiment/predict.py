@@ -11,6 +11,7 @@ import numpy as np
 from s2hand.data.detections import read_detections
 from s2hand.data.errors import DatasetError
 from s2hand.data.intrinsics import StatedCamera
+from s2hand.data.preview import is_preview
 from s2hand.data.videos import is_video
 from s2hand.engine.refine import DEFAULT_STEPS
 from s2hand.experiment.hand_files import DEFAULT_FORMATS, HandFiles, versions_of
@@ -95,6 +96,8 @@ def predict(
     photos = [photo for photo in named_photos(sources) if not _lies_in(photo.path, out)]
     if not photos:
         raise DatasetError(f"all pictures lie in {out}, the folder for the results: name another folder")
+    if settings.detections is not None:
+        photos = [photo for photo in photos if not is_preview(photo.path, settings.detections)]
     unknown = _undetected([photo for photo in photos if not is_video(photo.path)], finder, settings)
     reconstructor = HandReconstructor.from_checkpoint(
         checkpoint,

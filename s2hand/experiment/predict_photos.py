@@ -39,10 +39,11 @@ class Predictions:
         videos = [entry for entry in self.entries if "frames" in entry]
         parts = []
         if len(self.entries) > len(videos):
-            parts.append(f"{len(self.entries) - len(videos):,} pictures with {len(hands):,} hands")
-            parts[-1] += f" ({hands.count('left'):,} left)"
+            pictures = _counted(len(self.entries) - len(videos), "picture")
+            parts.append(f"{pictures} with {_counted(len(hands), 'hand')} ({hands.count('left'):,} left)")
         if videos:
-            parts.append(f"{len(videos):,} videos with {sum(entry['frames'] for entry in videos):,} frames")
+            frames = sum(entry["frames"] for entry in videos)
+            parts.append(f"{_counted(len(videos), 'video')} with {_counted(frames, 'frame')}")
         if self.unreadable:
             parts.append(f"{len(self.unreadable):,} could not be read")
         return ", ".join(parts)
@@ -64,6 +65,10 @@ class Predictions:
         path = files.out / INDEX_FILE
         write_text_whole(path, json.dumps(content, indent=1) + "\n")
         return path
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def predict_photos(

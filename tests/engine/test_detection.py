@@ -343,6 +343,13 @@ def test_the_command_with_our_own_detector(folder, tmp_path, hourglass, capsys):
     assert "begun with batch 8, now it is 3" in capsys.readouterr().err
 
 
+def test_the_sheet_of_an_earlier_run_is_no_picture(folder, hourglass):
+    out = folder / "detections.json"
+    for _ in range(2):
+        assert main(command(folder, out, hourglass, "--preview")) == 0
+        assert len(read_detections(out)) == 7
+
+
 def test_killing_the_command_at_any_moment_changes_nothing(tmp_path, hourglass):
     """SIGKILL at random moments, then the same command again, until it has been killed often enough."""
     folder = tmp_path / "many"

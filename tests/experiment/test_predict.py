@@ -175,6 +175,17 @@ def test_detections_of_other_pictures_are_refused(checkpoint, tmp_path, capsys):
     assert "names none of the pictures (it has trip/a.jpg; these are a.jpg, ...)" in capsys.readouterr().err
 
 
+def test_the_detections_sheet_is_no_picture(checkpoint, tmp_path):
+    for name in ("a.jpg", "d_preview.jpg"):
+        save_photo(tmp_path / name, 0)
+    write_versioned_detections(tmp_path / "d.json", rows(["a.jpg"], ["left"]))
+    options = ["--out", tmp_path / "o", "--formats", "json", "--detections", tmp_path / "d.json"]
+    assert predict(checkpoint, tmp_path, *options) == 0
+    assert [entry["name"] for entry in json.loads((tmp_path / "o/index.json").read_text())["images"]] == [
+        "a.jpg"
+    ]
+
+
 def test_a_box_outside_of_its_picture_leaves_the_picture_out(checkpoint, tmp_path):
     for name in ("a.jpg", "b.jpg"):
         save_photo(tmp_path / "photos" / name, 0)
@@ -233,7 +244,7 @@ def read_lines(path):
 
 def test_videos_become_videos_and_lines(checkpoint, video, tmp_path, capsys):
     assert predict(checkpoint, video, "--out", tmp_path, "--batch", 4) == 0
-    assert "1 videos with 10 frames" in capsys.readouterr().out
+    assert "1 video with 10 frames" in capsys.readouterr().out
     header = read_video_header(tmp_path / "clip.mp4")
     assert (header.width, header.height, header.fps) == (WIDTH, HEIGHT, 25.0)
     drawn = list(read_frames(tmp_path / "clip.mp4"))
