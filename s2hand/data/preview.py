@@ -1,4 +1,4 @@
-"""The sheet of pictures with their keypoints beside a detections file: where it is, and that it is no photo."""
+"""The sheet of pictures with their keypoints beside a detections file, which is no photo itself."""
 
 from __future__ import annotations
 
