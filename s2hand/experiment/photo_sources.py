@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,12 @@ from s2hand.experiment.asked_hands import CALLERS_SOURCE
 from s2hand.experiment.hand_views import HandView, find_square
 
 AUTO = "auto"
+
+INDEX_STEM = "index"
+"""Of index.json, which lists everything that was written."""
+
+OWN_ENDING = re.compile(r"\.(hand\d+|mask|overlay)$")
+"""What the names of written files have after the picture's stem."""
 
 LONGEST_STEM_BYTES = 180
 """Of a file's name before its ending: systems take 255 bytes, and names of partial files are longer."""
@@ -56,11 +63,12 @@ def named_photos(sources: Sequence[str | Path]) -> list[NamedPhoto]:
         for path, name in zip(paths, photo_names(source, paths), strict=True):
             found.setdefault(path, name)
     stems = [str(Path(name).with_suffix("")) for name in found.values()]
-    taken: set[str] = set()
+    taken = {INDEX_STEM}
     photos = []
     for (path, name), stem in zip(found.items(), stems, strict=True):
-        # a.jpg and a.png of one folder keep their endings; what still meets gets a number.
-        free = base = _writable(name if stems.count(stem) > 1 else stem)
+        # a.jpg and a.png of one folder keep their endings, and so does a.hand0.jpg, whose files would else be
+        # those of the first hand of a.jpg; what still meets gets a number.
+        free = base = _writable(name if stems.count(stem) > 1 or OWN_ENDING.search(stem) else stem)
         number = 2
         while free in taken:
             free, number = f"{base}_{number}", number + 1

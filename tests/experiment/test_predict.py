@@ -199,6 +199,13 @@ def test_a_box_outside_of_its_picture_leaves_the_picture_out(checkpoint, tmp_pat
     assert index["unreadable"][0].startswith("a.jpg: hand box [-30, 0, 30, 30] lies outside of the picture")
 
 
+def test_stems_are_apart_from_files_of_other_pictures(tmp_path):
+    for name in ("a.jpg", "a.hand0.jpg", "a.mask.jpg", "index.jpg", "sub/index.jpg"):
+        save_photo(tmp_path / name, 0)
+    stems = [photo.stem for photo in named_photos([tmp_path])]
+    assert stems == ["a.hand0.jpg", "a", "a.mask.jpg", "index_2", "sub/index"]
+
+
 def test_stems_can_be_written(tmp_path):
     for name in ("n" * 240 + ".jpg", "n" * 250 + ".jpg", "two\nlines.jpg"):
         save_photo(tmp_path / name, 0)
