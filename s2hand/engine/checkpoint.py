@@ -109,8 +109,8 @@ def newest_sound(folder: Path, say: Callable[[str], None] = lambda line: None) -
     Raises:
         CheckpointError: there is none.
     """
-    numbered = sorted(folder.glob("checkpoint_[0-9]*.pt"), reverse=True)
-    candidates = [path for path in (folder / LAST, *numbered, folder / BEST) if path.is_file()]
+    newest_first = reversed(_numbered(folder))
+    candidates = [path for path in (folder / LAST, *newest_first, folder / BEST) if path.is_file()]
     for path in candidates:
         try:
             read_checkpoint(path)
@@ -120,6 +120,11 @@ def newest_sound(folder: Path, say: Callable[[str], None] = lambda line: None) -
             return path
     found = f"all {len(candidates)} there are damaged" if candidates else "there is none"
     raise CheckpointError(f"{folder}: no usable checkpoint ({found}); train first, or name another folder")
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """The checkpoints of whole epochs, in their order: after 9999 names are longer."""
+    return sorted(folder.glob("checkpoint_[0-9]*.pt"), key=lambda path: (len(path.name), path.name))
 
 
 class CheckpointKeeper:
@@ -151,7 +156,7 @@ class CheckpointKeeper:
             _link(last, self.folder / BEST)
         if epoch is not None:
             _link(last, self.folder / f"checkpoint_{epoch:04d}.pt")
-            for old in sorted(self.folder.glob("checkpoint_[0-9]*.pt"))[: -self.keep or None]:
+            for old in _numbered(self.folder)[: -self.keep or None]:
                 old.unlink()
         return last
 

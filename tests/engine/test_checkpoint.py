@@ -85,6 +85,15 @@ def test_the_newest_sound_checkpoint_of_a_run_is_used(tmp_path):
     assert keeper.load_newest()["model"]["weight"][0, 0] == 2
 
 
+def test_epochs_of_five_digits_come_last(tmp_path):
+    keeper = CheckpointKeeper(tmp_path, keep=2)
+    for epoch in (9998, 9999, 10000):
+        keeper.save(state(epoch), epoch)
+    (tmp_path / LAST).unlink()
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["checkpoint_10000.pt", "checkpoint_9999.pt"]
+    assert newest_sound(tmp_path).name == "checkpoint_10000.pt"
+
+
 def test_a_full_disk_costs_only_the_new_checkpoint(tmp_path, monkeypatch):
     path = tmp_path / "a.pt"
     write_checkpoint(path, state(1))
