@@ -120,9 +120,11 @@ class ShardDataset(HandDataset):
         """Finds a tar that is missing or of another size now, not after hours."""
         for name, size in zip(self.index.files, self.index.sizes, strict=True):
             path = self.root / name
-            found = path.stat().st_size if path.is_file() else None
-            if found is None:
-                raise DatasetError(f"no file {path}, which {self.root / 'index.json'} lists: {REMEDY}")
+            try:
+                found = path.stat().st_size
+            except (OSError, ValueError):  # a damaged index may list what can be no file's name
+                index = self.root / "index.json"
+                raise DatasetError(f"no file {str(path)!r:.300}, which {index} lists: {REMEDY}") from None
             if found < size:
                 raise DatasetError(f"{path} is cut short ({found} of {size} bytes): {REMEDY}")
 

@@ -218,6 +218,12 @@ def test_tars_that_are_missing_or_cut_short_are_found_at_once(source, tmp_path):
     tar.unlink()
     with pytest.raises(DatasetError, match=r"no file .*shard-000001\.tar"):
         ShardDataset(tmp_path)
+    index = json.loads((tmp_path / "index.json").read_text())
+    for impossible in ("x" * 300, "\ud800.tar", "\0"):
+        index["shards"][1]["file"] = impossible
+        (tmp_path / "index.json").write_text(json.dumps(index))
+        with pytest.raises(DatasetError, match=r"no file .*, which .*index\.json lists"):
+            ShardDataset(tmp_path)
 
 
 @pytest.mark.parametrize(
