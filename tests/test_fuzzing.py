@@ -18,7 +18,7 @@ SEED = os.environ.get("S2HAND_FUZZ_SEED", "0")
 
 
 WATCH_CHECK = """
-import os, pathlib, signal, subprocess, sys, tempfile, time
+import os, pathlib, subprocess, sys, tempfile, time
 from fuzzing import fuzz
 from fuzzing.targets import Target
 
@@ -37,8 +37,6 @@ def misbehave(watch):
     ]
     usual = fuzz.SECONDS_PER_CASE, fuzz.WAITED_SECONDS_PER_CASE
     fuzz.SECONDS_PER_CASE = fuzz.WAITED_SECONDS_PER_CASE = 0.2
-    for number in (signal.SIGPROF, signal.SIGALRM):
-        signal.signal(number, fuzz._too_long)
     cases = [fuzz.run_case(Target("file", None, read, ()), folder, b"x", watch) for read in readers]
     fuzz.SECONDS_PER_CASE, fuzz.WAITED_SECONDS_PER_CASE = usual
     print("watch:", *(outcome.split()[0] for outcome in cases))

@@ -69,8 +69,26 @@ class HangError(BaseException):
     """A case took too long; no reader can mistake it for a damaged file."""
 
 
-def _too_long(number, frame) -> None:
-    raise HangError
+class TimeLimit:
+    """A context that raises ``HangError`` once, by whichever clock is first; never after its end."""
+
+    def __enter__(self) -> None:
+        self.is_armed = True
+        for number in (signal.SIGPROF, signal.SIGALRM):
+            signal.signal(number, self._end)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS_PER_CASE)
+        signal.setitimer(signal.ITIMER_REAL, WAITED_SECONDS_PER_CASE)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.is_armed = False
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _end(self, number: int, frame: object) -> None:
+        # Both clocks may run out at once; the second signal then finds the first one answered.
+        if self.is_armed:
+            self.is_armed = False
+            raise HangError
 
 
 def run_case(target: Target, folder: Path, content: bytes, watch: Watch) -> str:
@@ -82,11 +100,10 @@ def run_case(target: Target, folder: Path, content: bytes, watch: Watch) -> str:
     path = folder / target.file
     path.write_bytes(content)
     before = {entry.name for entry in folder.iterdir()}
-    signal.setitimer(signal.ITIMER_PROF, SECONDS_PER_CASE)
-    signal.setitimer(signal.ITIMER_REAL, WAITED_SECONDS_PER_CASE)
     watch.folder, watch.seen = os.path.realpath(folder), []
     try:
-        target.read(path)
+        with TimeLimit():
+            target.read(path)
         outcome = "loaded"
     except S2HandError as error:
         lines = str(error).splitlines()
@@ -96,8 +113,6 @@ def run_case(target: Target, folder: Path, content: bytes, watch: Watch) -> str:
     except BaseException as error:
         outcome = f"raised {type(error).__name__}: {error}"
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
         watch.folder = None
     if watch.seen:
         outcome = f"did {watch.seen[0]}"
@@ -146,8 +161,6 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     limit_memory()
-    for number in (signal.SIGPROF, signal.SIGALRM):
-        signal.signal(number, _too_long)
     watch, failures = Watch(), []
     for name in options.only:
         start = time.perf_counter()
