@@ -52,8 +52,7 @@ def build_hand_net(
         num_pca: components of the pose basis; ``use_mean_shape`` to answer the mean shape.
         fingertips: which vertices stand for the tips, see :class:`ManoLayer`.
         hourglass_stacks: stages of the hourglass; its other sizes are as :class:`StackedHourglass` says.
-        hourglass_input_size: N, side in pixels to which images are padded for the hourglass. None: the
-            smallest that holds the image and that the hourglass can halve evenly (256 for 224).
+        hourglass_input_size: side in pixels that images are padded to. None: the smallest that fits.
 
     Returns:
         the network, in training mode, on the CPU.
@@ -79,7 +78,8 @@ def build_hand_net(
 
 
 def _keypoint_net(hourglass: StackedHourglass, input_size: int | None, image_size: int) -> KeypointNet:
-    """The 2D branch, by default with the smallest input that holds the image and can be halved evenly."""
+    """The 2D branch, by default with the smallest input that holds the image and that the hourglass can
+    halve evenly (256 for 224)."""
     fitting = -(-image_size // hourglass.size_multiple) * hourglass.size_multiple
     return KeypointNet(hourglass, input_size or fitting)
 

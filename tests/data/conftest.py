@@ -3,10 +3,10 @@ import shutil
 
 import pytest
 from made_up_freihand import write_freihand
+from own_photos import draw_photos
 
 from s2hand.data import read_detections
 from s2hand.data.detections import write_versioned_detections
-from s2hand.data.synthetic import DetectorNoise, write_synthetic_dataset
 
 
 @pytest.fixture(scope="session")
@@ -19,16 +19,7 @@ def freihand_folder(tmp_path_factory):
 def photo_folder(tmp_path_factory):
     """Synthetic photos of left and right hands, as a folder of own pictures, that tests must not change."""
     root = tmp_path_factory.mktemp("photos") / "synthetic"
-    write_synthetic_dataset(
-        root,
-        layout="folder",
-        train=14,
-        evaluation=2,
-        image_size=160,
-        noise=DetectorNoise(failure_rate=0),
-        processes=1,
-        progress=False,
-    )
+    draw_photos(root, train=14, evaluation=2)
     return root
 
 

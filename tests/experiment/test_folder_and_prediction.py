@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from own_photos import draw_photos
 from untrained_checkpoint import E2E, SIZE, write_own
 
 import s2hand
 from s2hand.config import config_from_dict
 from s2hand.data import FolderDataset, collate_hands, read_detections
 from s2hand.data.crops import SquareRule
-from s2hand.data.synthetic import DetectorNoise, write_synthetic_dataset
 from s2hand.experiment.hand_views import network_view
 from s2hand.experiment.photo_sources import HandFinder, named_photos
 from s2hand.experiment.run import run
@@ -19,16 +19,7 @@ from s2hand.experiment.run import run
 def photos(tmp_path_factory):
     """Eight photos: left and right hands, boxes or none, cameras from all sources, EXIF's orientations."""
     root = tmp_path_factory.mktemp("photos") / "synthetic"
-    write_synthetic_dataset(
-        root,
-        layout="folder",
-        train=8,
-        evaluation=1,
-        image_size=160,
-        noise=DetectorNoise(failure_rate=0),
-        processes=1,
-        progress=False,
-    )
+    draw_photos(root, train=8, evaluation=1)
     return root / "training"
 
 

@@ -5,11 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+from own_photos import draw_photos
 
 from s2hand.config import ConfigError, check_paths
 from s2hand.data import DatasetError
 from s2hand.data.crops import SquareRule
-from s2hand.data.synthetic import DetectorNoise, write_synthetic_dataset
 from s2hand.experiment.datasets import evaluation_datasets, training_dataset
 from s2hand.experiment.run import run
 
@@ -19,16 +19,7 @@ PHOTOS = 12
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     root = tmp_path_factory.mktemp("photos") / "synthetic"
-    write_synthetic_dataset(
-        root,
-        layout="folder",
-        train=PHOTOS,
-        evaluation=1,
-        image_size=160,
-        noise=DetectorNoise(failure_rate=0),
-        processes=1,
-        progress=False,
-    )
+    draw_photos(root, train=PHOTOS, evaluation=1)
     return root / "training"
 
 
