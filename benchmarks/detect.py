@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from s2hand.engine.allocator import keep_freed_memory
-from s2hand.models.openpose import FAST_SCALES, SCALES, OpenPoseEstimator, load_openpose
+from s2hand.detection.openpose import FAST_SCALES, SCALES, OpenPoseEstimator, load_openpose
+from s2hand.runtime.allocator import keep_freed_memory
 
 ROOT = Path(__file__).parent.parent
 SIZE = 224

@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 import torch
 
-from s2hand.data import AugmentationConfig, Detections, FreiHandDataset, make_loader, write_detections
-from s2hand.data.images import read_image
-from s2hand.data.transforms import rotation_transform, warp_image
-from s2hand.engine.allocator import keep_freed_memory
+from s2hand.datasets import AugmentationConfig, Detections, FreiHandDataset, make_loader, write_detections
+from s2hand.images.images import read_image
+from s2hand.images.transforms import rotation_transform, warp_image
+from s2hand.runtime.allocator import keep_freed_memory
 
 NUM_IMAGES = 512
 SIZE = 224

@@ -26,13 +26,13 @@ from timeline import Timeline
 from torch import Tensor, nn
 
 from s2hand.config import Config, load_config
-from s2hand.data.synthetic import write_synthetic_dataset
 from s2hand.demo.demo import demo_configs
-from s2hand.engine.precision import autocast
-from s2hand.engine.reporting import RunRecorder
-from s2hand.engine.trainer import Trainer
 from s2hand.experiment.run import Experiment
 from s2hand.models.hourglass import IMAGE_OFFSET
+from s2hand.runtime.precision import autocast
+from s2hand.synthetic import write_synthetic_dataset
+from s2hand.training.reporting import RunRecorder
+from s2hand.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results" / "train_step.json"
 CONFIGS = Path(__file__).parents[1] / "configs" / "FreiHAND"

@@ -9,7 +9,7 @@ _HOMES = {
     "Config": "s2hand.config",
     "ConfigError": "s2hand.config",
     "load_config": "s2hand.config",
-    "HandReconstructor": "s2hand.experiment.reconstructor",
+    "HandReconstructor": "s2hand.prediction.reconstructor",
     "S2HandError": "s2hand.errors",
 }
 """Public name -> the module that defines it."""

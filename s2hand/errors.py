@@ -1,4 +1,4 @@
-"""The root of the project's own errors."""
+"""The root of the project's own errors, and the one that every reader of data raises."""
 
 
 class S2HandError(ValueError):
@@ -10,3 +10,7 @@ class S2HandError(ValueError):
 
     told = False
     """Whether another process of the run has told the user already; the command line then stays silent."""
+
+
+class DatasetError(S2HandError):
+    """Data on disk is missing or not what it should be; one line names file, expectation and remedy."""

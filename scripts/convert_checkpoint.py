@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from s2hand.engine.published import PublishedCheckpointError, convert_published
+from s2hand.checkpoints.published import PublishedCheckpointError, convert_published
 
 
 def main() -> None:

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from s2hand.data import DatasetError
-from s2hand.data.synthetic import write_synthetic_dataset
+from s2hand.errors import DatasetError
 from s2hand.hand import HandModelError
+from s2hand.synthetic import write_synthetic_dataset
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -87,7 +87,7 @@ def test_synth_writes_what_the_options_say(replaced, capsys):
         calls.append((root, options))
         return types.SimpleNamespace(root=root, reused=False)
 
-    replaced("s2hand.data.synthetic", write_synthetic_dataset=write_synthetic_dataset)
+    replaced("s2hand.synthetic", write_synthetic_dataset=write_synthetic_dataset)
     options = ["--train-size", "3", "--eval-size", "2", "--image-size", "64", "--seed", "5", "--overwrite"]
     assert cli.main(["synth", "--out", "d", *options, "--hand-model", "m.pkl", "--backgrounds", "b"]) == 0
     numbers = {"train": 3, "evaluation": 2, "image_size": 64, "seed": 5, "layout": "freihand"}
@@ -99,7 +99,7 @@ def test_synth_writes_what_the_options_say(replaced, capsys):
 
 def test_convert_checkpoint_writes_beside_the_source(replaced, capsys):
     calls = []
-    replaced("s2hand.engine.published", convert_published=lambda *paths: calls.append(paths) or paths)
+    replaced("s2hand.checkpoints.published", convert_published=lambda *paths: calls.append(paths) or paths)
     assert cli.main(["convert-checkpoint", "a/b.t7"]) == 0
     assert cli.main(["convert-checkpoint", "a/b.t7", "c.safetensors"]) == 0
     assert calls == [("a/b.t7", Path("a/b.safetensors")), ("a/b.t7", "c.safetensors")]
@@ -115,7 +115,7 @@ def test_score_prints_the_figures(replaced, capsys):
         "score_files": lambda *arguments: calls.append(arguments) or {"pa_mpjpe": 12.0},
         "format_scores": str,
     }
-    replaced("s2hand.engine.scoring", **scoring)
+    replaced("s2hand.evaluation.scoring", **scoring)
     assert cli.main(["score", "--gt", "g", "--pred", "p.json", "--out", "o"]) == 0
     assert calls == [("g", "p.json", "o")]
     assert capsys.readouterr().out == "{'pa_mpjpe': 12.0}\n"

@@ -16,9 +16,9 @@ import trimesh
 from PIL import Image
 
 from s2hand.cli import main
-from s2hand.data import read_detections
-from s2hand.data.photos import read_photo
-from s2hand.models.openpose import OpenPoseHandNet
+from s2hand.datasets import read_detections
+from s2hand.detection.openpose import OpenPoseHandNet
+from s2hand.images.photos import read_photo
 
 CONFIGS = Path(__file__).parent.parent / "configs/Folder"
 PHOTOS, SIDE = 12, 160

@@ -73,7 +73,7 @@ def demo(arguments: argparse.Namespace) -> None:
 
 def synth(arguments: argparse.Namespace) -> None:
     """Write a synthetic dataset in the layout of FreiHAND, of HO-3D or of own photos."""
-    from s2hand.data.synthetic import write_synthetic_dataset
+    from s2hand.synthetic import write_synthetic_dataset
 
     summary = write_synthetic_dataset(
         arguments.out,
@@ -106,8 +106,8 @@ def shard(arguments: argparse.Namespace) -> None:
 
 def detect(arguments: argparse.Namespace) -> int:
     """Find hand keypoints on pictures, and go on where an earlier run stopped."""
-    from s2hand.experiment.detection import run_detection
-    from s2hand.experiment.detectors import DetectorSettings
+    from s2hand.detection.detect import run_detection
+    from s2hand.detection.detectors import DetectorSettings
 
     values = vars(arguments)
     summary = run_detection(
@@ -121,7 +121,7 @@ def detect(arguments: argparse.Namespace) -> int:
 
 def score(arguments: argparse.Namespace) -> None:
     """Compute the official numbers of a prediction file."""
-    from s2hand.engine.scoring import format_scores, score_files
+    from s2hand.evaluation.scoring import format_scores, score_files
 
     print(format_scores(score_files(arguments.gt, arguments.pred, arguments.out)))
 
@@ -130,7 +130,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Show versions and devices, test the installation, and try a config's data."""
     import json
 
-    from s2hand.experiment.doctor import diagnose
+    from s2hand.doctor.doctor import diagnose
 
     diagnosis = diagnose(arguments.file, _overrides(arguments))
     print(json.dumps(diagnosis.as_dict(), indent=2) if arguments.json else diagnosis)
@@ -139,7 +139,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 def compare(arguments: argparse.Namespace) -> None:
     """Put runs side by side: figures, speed, and the config keys that differ."""
-    from s2hand.experiment.compare import compare_runs, format_comparison, write_comparison
+    from s2hand.evaluation.compare import compare_runs, format_comparison, write_comparison
 
     comparison = compare_runs(arguments.runs)
     print(format_comparison(comparison))
@@ -150,7 +150,7 @@ def compare(arguments: argparse.Namespace) -> None:
 
 def convert_checkpoint(arguments: argparse.Namespace) -> None:
     """Convert a published .t7 checkpoint to safetensors and JSON."""
-    from s2hand.engine.published import convert_published
+    from s2hand.checkpoints.published import convert_published
 
     destination = arguments.destination or Path(arguments.source).with_suffix(".safetensors")
     for path in convert_published(arguments.source, destination):

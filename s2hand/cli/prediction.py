@@ -67,8 +67,8 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
 
 def predict(arguments: argparse.Namespace) -> int:
     """Reconstruct the hands of pictures and videos: overlays, meshes, numbers."""
-    from s2hand.experiment.predict import PredictSettings
-    from s2hand.experiment.predict import predict as predict_hands
+    from s2hand.prediction.predict import PredictSettings
+    from s2hand.prediction.predict import predict as predict_hands
 
     settings = PredictSettings(
         detections=arguments.detections,
@@ -102,9 +102,9 @@ def onnx_arguments(command: argparse.ArgumentParser) -> None:
 
 def export_onnx(arguments: argparse.Namespace) -> None:
     """Write the network with its hand layer as ONNX, and check it against PyTorch."""
-    from s2hand.engine.onnx_export import OPSET
-    from s2hand.engine.onnx_export import export_onnx as write_onnx
-    from s2hand.experiment.trained import load_trained
+    from s2hand.checkpoints.stored import load_trained
+    from s2hand.prediction.onnx_export import OPSET
+    from s2hand.prediction.onnx_export import export_onnx as write_onnx
 
     network = load_trained(arguments.checkpoint, arguments.hand_model, device="cpu")
     for line in network.notes:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import torch
 
+from s2hand.checkpoints.network import build_network
 from s2hand.config import Config, config_from_dict
 from s2hand.demo.baselines import MeanHand
 from s2hand.demo.page import write_demo_page
-from s2hand.engine.evaluator import Evaluation, evaluate
-from s2hand.engine.reporting import format_table
-from s2hand.experiment.network import build_network
+from s2hand.evaluation.evaluator import Evaluation, evaluate
 from s2hand.experiment.run import Experiment
 from s2hand.files import write_text_whole
+from s2hand.training.reporting import format_table
 
 TRAINED, UNTRAINED, MEAN_HAND = "trained network", "the same, untrained", "always the mean hand"
 DETECTOR = "the detector it learned from"

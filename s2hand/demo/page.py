@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from s2hand.data import HandDataset
-from s2hand.engine.reporting import read_metrics
-from s2hand.experiment.panels import predict_samples, sample_sheet
+from s2hand.datasets import HandDataset
+from s2hand.evaluation.panels import predict_samples, sample_sheet
 from s2hand.geometry.procrustes import similarity_align
 from s2hand.structures import HandPrediction
+from s2hand.training.reporting import read_metrics
 from s2hand.visualize import (
     Curve,
     Figure,
@@ -29,7 +29,7 @@ from s2hand.visualize import (
 
 if TYPE_CHECKING:
     from s2hand.config import Config
-    from s2hand.engine.evaluator import Evaluation
+    from s2hand.evaluation.evaluator import Evaluation
     from s2hand.experiment.run import Experiment
 
 HERO_SAMPLES = 4

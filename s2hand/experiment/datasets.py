@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from s2hand.config import Config
-from s2hand.data import (
+from s2hand.datasets import (
     AugmentationConfig,
     CombinedDataset,
     FolderDataset,
@@ -16,11 +16,11 @@ from s2hand.data import (
     HandDataset,
     TolerantDataset,
 )
-from s2hand.data.errors import require_folder
-from s2hand.data.intrinsics import StatedCamera
-from s2hand.data.shard_index import shard_folders
-from s2hand.data.shards import LAYOUT as SHARDS_LAYOUT
-from s2hand.data.shards import ShardDataset
+from s2hand.datasets.shards.dataset import LAYOUT as SHARDS_LAYOUT
+from s2hand.datasets.shards.dataset import ShardDataset
+from s2hand.datasets.shards.index import shard_folders
+from s2hand.files import require_folder
+from s2hand.images.intrinsics import StatedCamera
 from s2hand.losses.registry import LOSSES
 
 LABEL_OF_FIELD = {
@@ -119,7 +119,7 @@ def _freihand(config: Config, training: bool, labels: set[str] | None, augment) 
 
 
 def _synthetic(config: Config, training: bool, labels: set[str] | None, augment) -> HandDataset:
-    from s2hand.data.synthetic import write_synthetic_dataset
+    from s2hand.synthetic import write_synthetic_dataset
 
     write_synthetic_dataset(
         config.synthetic_base_path,
@@ -159,7 +159,7 @@ def _labels_on_disk(root: str, split: str) -> set[str]:
 
 
 def _ho3d(config: Config, training: bool, labels: set[str] | None, augment) -> HandDataset:
-    from s2hand.data.ho3d import Ho3dDataset
+    from s2hand.datasets.ho3d import Ho3dDataset
 
     return Ho3dDataset(
         config.ho3d_base_path,

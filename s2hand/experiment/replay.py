@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from s2hand.checkpoints.network import build_network
 from s2hand.config import Config
-from s2hand.engine.devices import resolve_device
-from s2hand.engine.nonfinite import SavedBatch, read_saved_batch
-from s2hand.engine.precision import resolve_channels_last, resolve_precision
-from s2hand.engine.step import TrainingLosses, set_training
-from s2hand.experiment.network import build_network
 from s2hand.experiment.training import build_objective
 from s2hand.hand import load_hand_model
+from s2hand.runtime.devices import resolve_device
+from s2hand.runtime.precision import resolve_channels_last, resolve_precision
+from s2hand.training.nonfinite import SavedBatch, read_saved_batch
+from s2hand.training.step import TrainingLosses, set_training
 
 
 def replay_losses(path: str | Path, device: str = "cpu", precision: str | None = None) -> dict[str, Tensor]:

@@ -9,27 +9,27 @@ from typing import TypeVar
 
 import torch
 
+from s2hand.checkpoints.network import build_network, load_pretrained
 from s2hand.config import Config, check_paths
-from s2hand.data import HandDataset, make_loader
-from s2hand.data.errors import DatasetError
-from s2hand.engine.devices import resolve_device
-from s2hand.engine.distributed import ALONE, Processes, join_processes
-from s2hand.engine.evaluator import Evaluation, evaluate
-from s2hand.engine.precision import resolve_channels_last, resolve_precision
-from s2hand.engine.refine import REFINEMENT_LOSSES, HandRefiner
-from s2hand.engine.reporting import RunRecorder, SilentRecorder
-from s2hand.engine.trainer import Progress, Trainer
+from s2hand.datasets import HandDataset, make_loader
+from s2hand.errors import DatasetError
+from s2hand.evaluation.evaluator import Evaluation, evaluate
+from s2hand.evaluation.panels import write_panels
+from s2hand.evaluation.predictions import write_predictions
+from s2hand.evaluation.table import evaluation_table
 from s2hand.experiment.datasets import dataset_summaries, evaluation_datasets
-from s2hand.experiment.network import build_network, load_pretrained
-from s2hand.experiment.panels import write_panels
-from s2hand.experiment.predictions import write_predictions
-from s2hand.experiment.table import evaluation_table
 from s2hand.experiment.training import build_trainer
 from s2hand.files import write_text_whole
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.metrics import DEFAULT_SCALE_JOINT, FREIHAND_SCALE_JOINT
 from s2hand.models import HandNet
+from s2hand.prediction.refine import REFINEMENT_LOSSES, HandRefiner
+from s2hand.runtime.devices import resolve_device
+from s2hand.runtime.distributed import ALONE, Processes, join_processes
+from s2hand.runtime.precision import resolve_channels_last, resolve_precision
+from s2hand.training.reporting import RunRecorder, SilentRecorder
+from s2hand.training.trainer import Progress, Trainer
 
 SCALE_JOINTS = {"HO3D": FREIHAND_SCALE_JOINT}
 """HO-3D's official st_ figures scale by the middle finger's first joint. Other datasets keep the official

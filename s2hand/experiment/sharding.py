@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from s2hand.config import Config, check_paths, config_from_dict, load_config
-from s2hand.data import DatasetError
-from s2hand.data.json_files import write_json
-from s2hand.data.name_split import SPLITS
-from s2hand.data.shard_index import SETS
-from s2hand.data.shard_writer import DEFAULT_MEGABYTES, ShardSummary, write_shards
+from s2hand.datasets.json_files import write_json
+from s2hand.datasets.name_split import SPLITS
+from s2hand.datasets.shards.index import SETS
+from s2hand.datasets.shards.writer import DEFAULT_MEGABYTES, ShardSummary, write_shards
+from s2hand.errors import DatasetError
 from s2hand.experiment.datasets import training_labels, unaugmented_dataset
 
 

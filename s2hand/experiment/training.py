@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from s2hand.checkpoints.checkpoint import CheckpointKeeper
+from s2hand.checkpoints.network import network_sizes, trained_modules
 from s2hand.config import Config
-from s2hand.engine.allocator import keep_freed_memory
-from s2hand.engine.checkpoint import CheckpointKeeper
-from s2hand.engine.distributed import ALONE, Processes
-from s2hand.engine.ema import WeightAverage
-from s2hand.engine.reporting import RunRecorder
-from s2hand.engine.schedule import LearningRate, build_optimizer
-from s2hand.engine.trainer import Trainer, TrainSettings
 from s2hand.experiment.datasets import dataset_summaries, training_dataset
-from s2hand.experiment.network import network_sizes, trained_modules
 from s2hand.hand import HandModel
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
+from s2hand.runtime.allocator import keep_freed_memory
+from s2hand.runtime.distributed import ALONE, Processes
+from s2hand.training.ema import WeightAverage
+from s2hand.training.reporting import RunRecorder
+from s2hand.training.schedule import LearningRate, build_optimizer
+from s2hand.training.trainer import Trainer, TrainSettings
 
 if TYPE_CHECKING:
     from s2hand.experiment.run import Experiment

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from s2hand.array_pickle import plain_array
 from s2hand.errors import S2HandError
 from s2hand.hand.mano_pickle import read_mano_pickle
+from s2hand.safe_pickle import plain_array
 
 NUM_VERTICES = 778
 NUM_FACES = 1538

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from s2hand.array_pickle import StandIn, loads_arrays, plain_array
+from s2hand.safe_pickle import StandIn, loads_arrays, plain_array
 
 MAX_PICKLE_BYTES = 1 << 26
 """MANO's have four millions; a larger file is something else."""
@@ -29,7 +29,7 @@ def read_mano_pickle(path: Path) -> dict[str, Any]:
         path: the .pkl.
 
     Returns:
-        The dict; :func:`s2hand.array_pickle.plain_array` gives an entry's array.
+        The dict; :func:`s2hand.safe_pickle.plain_array` gives an entry's array.
 
     Raises:
         pickle.UnpicklingError: it is damaged, too large, no dict, or asks for a name that is not admitted.

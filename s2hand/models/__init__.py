@@ -6,7 +6,6 @@ from s2hand.models.build import build_hand_net
 from s2hand.models.hand_net import PARTS, HandNet
 from s2hand.models.heads import HandHead, TextureLightHead
 from s2hand.models.hourglass import KeypointNet, KeypointOutput, StackedHourglass
-from s2hand.models.hourglass_estimator import HourglassEstimator
 from s2hand.models.integral import integral_keypoints
 
 __all__ = [
@@ -15,7 +14,6 @@ __all__ = [
     "HandHead",
     "HandNet",
     "HeatmapAttention",
-    "HourglassEstimator",
     "KeypointNet",
     "KeypointOutput",
     "StackedHourglass",

@@ -1,6 +1,6 @@
 """Which samples a config asks for."""
 
-from s2hand.data import FreiHandDataset, TolerantDataset
+from s2hand.datasets import FreiHandDataset, TolerantDataset
 from s2hand.experiment.datasets import evaluation_datasets, training_dataset
 
 

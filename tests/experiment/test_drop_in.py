@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from s2hand.checkpoints.checkpoint import CheckpointError
+from s2hand.checkpoints.published import convert_published
 from s2hand.config import load_config
-from s2hand.data.synthetic import write_synthetic_dataset
-from s2hand.engine.checkpoint import CheckpointError
-from s2hand.engine.published import convert_published
-from s2hand.engine.scoring import score_files
-from s2hand.engine.submission import load_arrays, read_submission
+from s2hand.evaluation.scoring import score_files
+from s2hand.evaluation.submission import load_arrays, read_submission
 from s2hand.experiment.run import run
 from s2hand.skeleton import FREIHAND_TO_HO3D
+from s2hand.synthetic import write_synthetic_dataset
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

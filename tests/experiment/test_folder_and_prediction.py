@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 import torch
-from own_photos import draw_photos
-from untrained_checkpoint import E2E, SIZE, write_own
+from support.own_photos import draw_photos
+from support.untrained_checkpoint import E2E, SIZE, write_own
 
 import s2hand
 from s2hand.config import config_from_dict
-from s2hand.data import FolderDataset, collate_hands, read_detections
-from s2hand.data.crops import SquareRule
-from s2hand.experiment.hand_views import network_view
-from s2hand.experiment.photo_sources import HandFinder, named_photos
+from s2hand.datasets import FolderDataset, collate_hands, read_detections
 from s2hand.experiment.run import run
+from s2hand.images.crops import SquareRule
+from s2hand.prediction.hand_views import network_view
+from s2hand.prediction.photo_sources import HandFinder, named_photos
 
 
 @pytest.fixture(scope="module")

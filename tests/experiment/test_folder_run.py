@@ -5,13 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
-from own_photos import draw_photos
+from support.own_photos import draw_photos
 
 from s2hand.config import ConfigError, check_paths
-from s2hand.data import DatasetError
-from s2hand.data.crops import SquareRule
+from s2hand.errors import DatasetError
 from s2hand.experiment.datasets import evaluation_datasets, training_dataset
 from s2hand.experiment.run import run
+from s2hand.images.crops import SquareRule
 
 PHOTOS = 12
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from s2hand import cli
-from s2hand.data import CombinedDataset, DatasetError
-from s2hand.data.shards import ShardDataset
-from s2hand.engine.reporting import read_metrics
+from s2hand.datasets import CombinedDataset
+from s2hand.datasets.shards.dataset import ShardDataset
+from s2hand.errors import DatasetError
 from s2hand.experiment import run
 from s2hand.experiment.datasets import evaluation_datasets, training_dataset
 from s2hand.experiment.sharding import config_of_source, shard_datasets
+from s2hand.training.reporting import read_metrics
 
 
 def from_shards(small_config, folder, **changes):

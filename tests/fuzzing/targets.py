@@ -15,8 +15,10 @@ import torch
 from fuzzing.mutate import Mutator, damage_bytes, damage_json, damage_pickle, inside_zip
 from PIL import ExifTags, Image
 
+from s2hand.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from s2hand.checkpoints.published import convert_published, load_published_checkpoint, read_published
 from s2hand.config import load_config
-from s2hand.data import (
+from s2hand.datasets import (
     Detections,
     DetectorInfo,
     HandDataset,
@@ -27,14 +29,12 @@ from s2hand.data import (
     write_shards,
     write_versioned_detections,
 )
-from s2hand.data.folder_labels import read_folder_labels
-from s2hand.data.ho3d_meta import read_meta
-from s2hand.data.photos import read_photo, read_photo_header
-from s2hand.engine.checkpoint import read_checkpoint, write_checkpoint
-from s2hand.engine.published import convert_published, load_published_checkpoint, read_published
-from s2hand.engine.scoring import load_labels
-from s2hand.engine.submission import read_submission, write_submission
+from s2hand.datasets.folder_labels import read_folder_labels
+from s2hand.datasets.ho3d_meta import read_meta
+from s2hand.evaluation.scoring import load_labels
+from s2hand.evaluation.submission import read_submission, write_submission
 from s2hand.hand import HandModelError, load_hand_model
+from s2hand.images.photos import read_photo, read_photo_header
 from s2hand.models import HandHead, HandNet
 
 

@@ -1,0 +1,1 @@
+"""Files of weights: our own, the published ones, and the network that a file holds."""

@@ -1,0 +1,170 @@
+"""Reading published S2HAND checkpoints (.t7) without running their code.
+
+A .t7 is what ``torch.save`` makes of a dict: ``epoch``, ``args`` (an ``argparse.Namespace``), ``optimizer``
+and one state dict per network. Being a pickle it could run code; torch's restricted unpickler admits tensors,
+plain containers and ``argparse.Namespace``, and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from s2hand.checkpoints.published_names import PUBLISHED_PARTS
+from s2hand.errors import S2HandError
+
+IGNORED = ("optimizer",)
+"""Entries of a file that nothing here uses."""
+
+
+class PublishedCheckpointError(S2HandError):
+    """A file that cannot be read as, or does not fit, a published checkpoint. The message is one line."""
+
+
+@dataclass(frozen=True)
+class PublishedCheckpoint:
+    """What a published file holds.
+
+    Attributes:
+        path: where it was read.
+        epoch: the epoch it was saved after, or None.
+        args: the settings it was trained with, as plain JSON values.
+        state_dicts: weights by network and published key.
+    """
+
+    path: Path
+    epoch: int | None
+    args: dict
+    state_dicts: dict[str, dict[str, Tensor]]
+
+
+def read_t7(path: Path) -> PublishedCheckpoint:
+    """Reads a published .t7, in torch's legacy or zip format.
+
+    Args:
+        path: the file.
+
+    Returns:
+        its contents, on the CPU.
+
+    Raises:
+        PublishedCheckpointError: if the file is damaged, of another kind, or would run code.
+    """
+    content = _unpickle(path)
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise PublishedCheckpointError(f"{path}: holds a {kind}, expected a dict of state dicts")
+    state_dicts = {
+        name: _without_wrapper(value)
+        for name, value in content.items()
+        if isinstance(name, str) and name not in IGNORED and _is_state_dict(value)
+    }
+    for name in PUBLISHED_PARTS:
+        if content.get(name) is not None and name not in state_dicts:
+            raise PublishedCheckpointError(f"{path}: entry '{name}' is not a dict of tensors")
+    for name, weights in state_dicts.items():
+        for key, weight in weights.items():
+            if not _is_plain_weight(weight):
+                raise PublishedCheckpointError(
+                    f"{path}: '{printable(f'{name}.{key}')}' is not a plain array of numbers"
+                )
+    check_networks(path, state_dicts)
+    args = content.get("args")
+    args = vars(args) if isinstance(args, argparse.Namespace) else args
+    epoch = content.get("epoch")
+    return PublishedCheckpoint(
+        path=path,
+        epoch=epoch if isinstance(epoch, int) else None,
+        args=_plain(args) if isinstance(args, dict) else {},
+        state_dicts=state_dicts,
+    )
+
+
+def check_networks(path: Path, names: Collection[str]) -> None:
+    """Refuses a file that holds none of the published networks.
+
+    Args:
+        path: the file.
+        names: of its state dicts.
+
+    Raises:
+        PublishedCheckpointError: with what it holds.
+    """
+    if not PUBLISHED_PARTS.keys() & set(names):
+        held = f"only {printable(', '.join(names))}" if names else "no state dict"
+        known = ", ".join(PUBLISHED_PARTS)
+        raise PublishedCheckpointError(
+            f"{path}: holds {held}, none of the published networks ({known}): is it a checkpoint of S2HAND?"
+        )
+
+
+def printable(text: str) -> str:
+    """What a file names, fit for a line of a message: without line breaks, and not too long."""
+    return text[:200].encode("unicode_escape").decode()
+
+
+def _unpickle(path: Path) -> object:
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            # torch warns of a pickle protocol it may not read, and then says so if it cannot.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # A damaged pickle may raise anything, from KeyError to RecursionError.
+        if refused := re.search(r"GLOBAL (\S+)|unrecognized function (.+)", str(error)):
+            wanted = printable(refused[1] or refused[2])
+            raise PublishedCheckpointError(
+                f"{path}: refused, for it asks for '{wanted}' and only tensors and"
+                " argparse.Namespace are admitted: a published checkpoint needs nothing else, so get the file"
+                " from its authors"
+            ) from None
+        # torch buries the cause in a paragraph of advice; other errors start with it.
+        cause = re.search(r"WeightsUnpickler error:\s+(.+)", str(error)) or re.search(r"(.+)", str(error))
+        reason = printable(cause[1]) if cause else type(error).__name__
+        raise PublishedCheckpointError(
+            f"{path}: cannot be read as a torch checkpoint ({reason}): is the download complete?"
+        ) from None
+
+
+def _is_state_dict(value: object) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and len(value) > 0
+        and all(isinstance(key, str) and isinstance(weight, Tensor) for key, weight in value.items())
+    )
+
+
+def _is_plain_weight(weight: Tensor) -> bool:
+    """Dense, on the CPU, and with a stored number behind every element.
+
+    Without the last condition a file of a few bytes could claim terabytes as a view of one number.
+    """
+    dense = weight.layout == torch.strided and weight.device.type == "cpu" and not weight.is_quantized
+    return dense and weight.nbytes <= weight.untyped_storage().nbytes()
+
+
+def _without_wrapper(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Drops the prefix that DataParallel puts before every key."""
+    wrapped = all(key.startswith("module.") for key in weights)
+    return {key.removeprefix("module.") if wrapped else key: weight for key, weight in weights.items()}
+
+
+def _plain(value: object) -> object:
+    """Settings as JSON values: tuples and sets become lists; a device, dtype or the like becomes its name."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(inner) for inner in value), key=str)
+    if isinstance(value, argparse.Namespace):
+        return _plain(vars(value))
+    return str(value)

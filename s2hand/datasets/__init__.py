@@ -1,0 +1,41 @@
+"""Datasets: pictures, cameras and detected keypoints from disk to batches."""
+
+from s2hand.datasets.base import HandDataset, SampleRecord
+from s2hand.datasets.combined import CombinedDataset
+from s2hand.datasets.detections import (
+    Detections,
+    DetectorInfo,
+    read_detections,
+    write_detections,
+    write_versioned_detections,
+)
+from s2hand.errors import DatasetError
+from s2hand.datasets.folder import FolderDataset
+from s2hand.datasets.freihand import FreiHandDataset
+from s2hand.datasets.loader import HandLoader, collate_hands, make_loader
+from s2hand.datasets.shards.writer import ShardSummary, write_shards
+from s2hand.datasets.shards.dataset import ShardDataset
+from s2hand.datasets.tolerant import TolerantDataset
+from s2hand.images.transforms import AugmentationConfig
+
+__all__ = [
+    "AugmentationConfig",
+    "CombinedDataset",
+    "DatasetError",
+    "Detections",
+    "DetectorInfo",
+    "FolderDataset",
+    "FreiHandDataset",
+    "HandDataset",
+    "HandLoader",
+    "SampleRecord",
+    "ShardDataset",
+    "ShardSummary",
+    "TolerantDataset",
+    "collate_hands",
+    "make_loader",
+    "read_detections",
+    "write_detections",
+    "write_shards",
+    "write_versioned_detections",
+]

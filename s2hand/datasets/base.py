@@ -1,0 +1,220 @@
+"""What all datasets share: from a stored picture and its annotations to one augmented sample."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from s2hand.errors import DatasetError
+from s2hand.images.images import PictureFile, read_image, read_mask
+from s2hand.images.photos import read_photo, read_photo_shrunk
+from s2hand.images.square_view import SquareView, view_square
+from s2hand.images.transforms import (
+    AugmentationConfig,
+    apply_colour_transform,
+    sample_colour_transform,
+)
+
+Sample = dict[str, np.ndarray]
+"""One sample under the field names of :class:`s2hand.structures.HandBatch`: image (S, S, 3) and mask (S, S)
+as uint8, the rest float32 without the batch axis."""
+
+
+@dataclass(frozen=True)
+class SampleRecord:
+    """Where a sample lies and what is known of it, in pixels of the stored picture; None where unknown.
+
+    Attributes:
+        image_path: the picture.
+        K: (3, 3) px.
+        crop: (left, top, side) px of the square to show; None takes the whole picture, which must be square.
+        keypoints_2d: (21, 2) px, detected; (0, 0) where missed.
+        confidence: (21,) of the detections.
+        photometric_weight: weight of the sample in photometric losses.
+        joints: (21, 3) metres, camera frame.
+        vertices: (778, 3) metres, camera frame.
+        scale: metres, length of bone 9-10.
+        mask_path: hand segmentation, white on black.
+        jitter_box: (4,) px, the box about which training draws ``crop`` (HO-3D's published jitter); kept for
+            those who store records, who need both.
+        true_keypoints_2d: (21, 2) px; None for ``joints`` projected with K, unless K is only a guess.
+        mirrored: it is a left hand: the sample shows its mirror image, a right one. Everything here is of the
+            left hand, as the picture shows it.
+        look_at: the square is seen by a camera in the picture's place that looks at it; else it is cut out,
+            and K with it. Everything here is before the picture's own camera.
+        upright: the picture is anyone's own: its pixels are those of the picture put upright by its EXIF.
+        size: (width, height) px that the picture must have for the rest to be right; None if any will do.
+    """
+
+    image_path: PictureFile
+    K: np.ndarray
+    crop: tuple[float, float, float] | None = None
+    keypoints_2d: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+    photometric_weight: float | None = None
+    joints: np.ndarray | None = None
+    vertices: np.ndarray | None = None
+    scale: float | None = None
+    mask_path: PictureFile | None = None
+    jitter_box: np.ndarray | None = None
+    true_keypoints_2d: np.ndarray | None = None
+    mirrored: bool = False
+    look_at: bool = False
+    upright: bool = False
+    size: tuple[int, int] | None = None
+
+
+class HandDataset(Dataset):
+    """Reads records of a subclass into samples; augments them reproducibly.
+
+    All randomness of a sample is a function of (seed, epoch, index): the same in any number of workers and
+    in any order, different in every epoch.
+
+    Args:
+        image_size: side of the samples' images in pixels.
+        augment: random changes; None for none, as in evaluation.
+        seed: of the random changes.
+    """
+
+    def __init__(self, *, image_size: int, augment: AugmentationConfig | None, seed: int):
+        if image_size < 1:
+            raise ValueError(f"image_size must be positive, got {image_size}")
+        self.image_size = image_size
+        self.augment = augment
+        self.seed = seed
+        # Shared memory: workers that outlive an epoch see the next one's number.
+        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def record(self, index: int, random: np.random.Generator | None) -> SampleRecord:
+        """Looks up one sample; ``random`` is None without augmentation."""
+        raise NotImplementedError
+
+    def image_path(self, index: int) -> Path:
+        """The picture of a sample, for messages."""
+        return self.record(index, None).image_path
+
+    def draw_order(self, random: np.random.Generator) -> np.ndarray:
+        """The numbers of all samples in an order for one epoch; some datasets read faster in some orders."""
+        return random.permutation(len(self))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch whose random changes are drawn; reaches running workers."""
+        self._epoch.fill_(epoch)
+
+    @property
+    def epoch(self) -> int:
+        return int(self._epoch)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Reads, crops and augments one sample.
+
+        Raises:
+            DatasetError: its picture or mask is missing or damaged.
+            IndexError: there is no such sample.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        random = None
+        if self.augment is not None:
+            random = np.random.default_rng((self.seed, self.epoch, index))
+        record = self.record(index, random)
+        marks = {"index": np.int64(index), "mirrored": np.bool_(record.mirrored)}
+        return {**self._augmented(record, random), **marks}
+
+    def _augmented(self, record: SampleRecord, random: np.random.Generator | None) -> Sample:
+        stored, shrunk = _read_picture(record, self.image_size)
+        angle_rad = 0.0
+        if random is not None and self.augment.rotation_deg:
+            angle_rad = math.radians(random.uniform(-self.augment.rotation_deg, self.augment.rotation_deg))
+        view = self._view(record, stored, shrunk, angle_rad)
+        image = view.image(stored, shrunk)
+        if random is not None and self.augment.changes_colour:
+            image = apply_colour_transform(image, sample_colour_transform(self.augment, random))
+        sample = {
+            "image": image,
+            "K": view.K,
+            "to_photo": view.rotation.T,
+            **_annotations(record, view),
+        }
+        if record.mask_path is not None:
+            mask = read_mask(record.mask_path)
+            sample["mask"] = self._view(record, mask, 1, angle_rad).image(mask)
+        return {
+            name: value if value.dtype == np.uint8 else value.astype(np.float32)
+            for name, value in sample.items()
+        }
+
+    def _view(self, record: SampleRecord, stored: np.ndarray, shrunk: int, angle_rad: float) -> SquareView:
+        """What a sample shows of its picture or mask, of which ``stored`` was read, turned in its plane."""
+        view = view_square(
+            _square(record, stored),
+            record.K,
+            shrunk * stored.shape[1],
+            self.image_size,
+            look_at=record.look_at,
+            mirrored=record.mirrored,
+        )
+        return view.turned(angle_rad) if angle_rad else view
+
+
+def _read_picture(record: SampleRecord, image_size: int) -> tuple[np.ndarray, int]:
+    """A sample's whole picture, uint8 RGB, and how many times smaller than stored it is.
+
+    A large photo is decoded no finer than its view would make it: to one or two of its pixels for each of the
+    sample's.
+    """
+    if record.upright and record.crop is not None:
+        picture, shrunk = read_photo_shrunk(record.image_path, max(record.crop[2] / image_size, 1))
+    else:
+        picture, shrunk = (read_photo if record.upright else read_image)(record.image_path), 1
+    height, width = (shrunk * side for side in picture.shape[:2])
+    if record.size not in (None, (width, height)):
+        raise DatasetError(
+            f"{record.image_path} has {width} x {height} px, but its keypoints are of {record.size[0]} x "
+            f"{record.size[1]} px: detect on this picture again"
+        )
+    return picture, shrunk
+
+
+def _square(record: SampleRecord, stored: np.ndarray) -> tuple[float, float, float]:
+    """Left, top and side of the square that a sample shows of its picture, in stored pixels."""
+    if record.crop is not None:
+        return record.crop
+    height, width = stored.shape[:2]
+    if height != width:
+        raise DatasetError(f"{record.image_path}: expected a square crop, got {width} x {height} px")
+    return 0.0, 0.0, float(width)
+
+
+def _true_keypoints(record: SampleRecord) -> np.ndarray:
+    """Where the true joints are seen, (21, 2) px of the stored picture."""
+    if record.true_keypoints_2d is not None:
+        return record.true_keypoints_2d
+    projected = record.joints @ record.K.T
+    return projected[:, :2] / projected[:, 2:]
+
+
+def _annotations(record: SampleRecord, view: SquareView) -> Sample:
+    """Takes what is known of a sample from the stored picture to the network's input."""
+    annotations = {}
+    if record.keypoints_2d is not None:
+        found = record.confidence[:, None] > 0
+        annotations["keypoints_2d"] = np.where(found, view.pixels(record.keypoints_2d), 0)
+        annotations["confidence"] = record.confidence
+        annotations["photometric_weight"] = np.asarray(record.photometric_weight)
+    if record.joints is not None:
+        annotations["gt_keypoints_2d"] = view.pixels(_true_keypoints(record))
+        annotations["gt_joints"] = view.points(record.joints)
+    if record.vertices is not None:
+        annotations["gt_vertices"] = view.points(record.vertices)
+    if record.scale is not None:
+        annotations["gt_scale"] = np.asarray(record.scale)
+    return annotations

@@ -1,0 +1,247 @@
+"""Detected 2D keypoints, and the two file formats that they come in.
+
+Keypoints are pixels of the image that was detected on; a missed joint is (0, 0) with confidence 0.
+
+The published file is one list ``[keypoints (N, 21, 2), confidences (N, 21, 1), names (N, 1)]``; names may be
+left out. The versioned file is an object that also says which detector found what in pictures of which size::
+
+    {"format": "s2hand-detections-1", "detector": {"name", "sha256", "settings": {...}} or null,
+     "images": [{"name": "sub/a.jpg", "width": W, "height": H, "hand": "left" or "right",
+                 "box": [x, y, w, h] or null, "K": 3 x 3 or null,
+                 "keypoints": [[x, y], ...], "confidence": [...]}, ...],
+     "unreadable": ["name: reason", ...]}
+
+Its names are relative to the picture folder, with ``/``; a name comes once for each hand of its picture. Its
+keypoints are pixels of the upright picture (EXIF rotation applied), never mirrored, in the same order of
+joints for left and right hands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s2hand.errors import DatasetError
+from s2hand.datasets.json_files import as_array, read_json, write_json
+from s2hand.skeleton import NUM_JOINTS
+
+FORMAT = "s2hand-detections-1"
+HANDS = ("left", "right")
+
+REMEDY = "write it with `s2hand detect`, or name another detections file"
+
+
+@dataclass(frozen=True)
+class DetectorInfo:
+    """What found the keypoints of a file.
+
+    Attributes:
+        name: of the detector.
+        sha256: of its weights file, in hexadecimal.
+        settings: plain JSON values.
+    """
+
+    name: str
+    sha256: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Keypoints found by a 2D detector.
+
+    Attributes:
+        keypoints: (N, 21, 2) float32 px of the detected image, FreiHAND order.
+        confidence: (N, 21) float32, 0 where missed.
+        names: N image names, or None.
+        sizes: (N, 2) int width and height of the images, or None.
+        boxes: (N, 4) float32 x, y, width, height px about the hands, NaN rows where there is none; or None.
+        hands: "left" or "right" for each row, or None.
+        cameras: (N, 3, 3) float32 px, NaN where unknown; or None.
+        detector: what found them, or None.
+        unreadable: "name: reason" of each image that could not be read.
+    """
+
+    keypoints: np.ndarray
+    confidence: np.ndarray
+    names: tuple[str, ...] | None = None
+    sizes: np.ndarray | None = None
+    boxes: np.ndarray | None = None
+    hands: tuple[str, ...] | None = None
+    cameras: np.ndarray | None = None
+    detector: DetectorInfo | None = None
+    unreadable: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        as_array(self.keypoints, (None, NUM_JOINTS, 2), what="Detections.keypoints")
+        as_array(self.confidence, (len(self.keypoints), NUM_JOINTS), what="Detections.confidence")
+        for field in ("names", "sizes", "boxes", "hands", "cameras"):
+            value = getattr(self, field)
+            if value is not None and len(value) != len(self.keypoints):
+                raise DatasetError(f"Detections: {len(value)} {field} for {len(self.keypoints)} images")
+        if strange := set(self.hands or ()) - set(HANDS):
+            raise DatasetError(f"Detections.hands: expected left or right, got {strange.pop()!r}")
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+
+def read_detections(path: str | Path) -> Detections:
+    """Reads a detections file of the published or the versioned format.
+
+    Raises:
+        DatasetError: the file is missing, broken JSON, or its entries have wrong shapes or lengths.
+    """
+    content = read_json(path, remedy=REMEDY)
+    if isinstance(content, dict):
+        return _read_versioned(content, path)
+    if not isinstance(content, list) or len(content) not in (2, 3):
+        raise DatasetError(
+            f"{path}: expected a list [keypoints (N, {NUM_JOINTS}, 2), confidences (N, {NUM_JOINTS}, 1), "
+            f'names], or an object of format "{FORMAT}": {REMEDY}'
+        )
+    keypoints = as_array(content[0], (None, NUM_JOINTS, 2), what=f"{path}, keypoints")
+    confidence = as_array(content[1], (len(keypoints), NUM_JOINTS, 1), what=f"{path}, confidences")[..., 0]
+    _check_confidence(confidence, path)
+    names = _read_names(content[2], len(keypoints), path) if len(content) == 3 else None
+    return Detections(keypoints, confidence, names)
+
+
+def _check_confidence(confidence: np.ndarray, path: str | Path) -> None:
+    if (confidence < 0).any():
+        raise DatasetError(f"{path}, confidences: expected values from 0, got {confidence.min():g}")
+
+
+def _read_names(entries, count: int, path: str | Path) -> tuple[str, ...]:
+    """Accepts ``[[name], ...]`` as published and plain ``[name, ...]``."""
+    if not isinstance(entries, list) or len(entries) != count:
+        raise DatasetError(f"{path}, names: expected {count} names, one an image")
+    names = tuple(entry[0] if isinstance(entry, list) and len(entry) == 1 else entry for entry in entries)
+    if not all(isinstance(name, str) for name in names):
+        raise DatasetError(f"{path}, names: expected text, [[name], ...]")
+    return names
+
+
+def _read_versioned(content: dict, path: str | Path) -> Detections:
+    if content.get("format") != FORMAT:
+        raise DatasetError(
+            f'{path}: expected "format": "{FORMAT}", got {content.get("format")!r:.80}: {REMEDY}'
+        )
+    images = content.get("images")
+    if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
+        raise DatasetError(f"{path}, images: expected a list of objects, one a hand: {REMEDY}")
+    unreadable = content.get("unreadable", [])
+    if not isinstance(unreadable, list) or not all(isinstance(line, str) for line in unreadable):
+        raise DatasetError(f'{path}, unreadable: expected a list of text, "name: reason"')
+    names = _read_names([image.get("name") for image in images], len(images), path)
+    sizes = np.stack([_column(images, key, (), path) for key in ("width", "height")], -1)
+    if (sizes < 1).any() or (sizes != np.round(sizes)).any():
+        raise DatasetError(f"{path}: width and height must be whole numbers of pixels from 1")
+    confidence = _column(images, "confidence", (NUM_JOINTS,), path)
+    _check_confidence(confidence, path)
+    return Detections(
+        _column(images, "keypoints", (NUM_JOINTS, 2), path),
+        confidence,
+        names,
+        sizes.astype(np.int64),
+        _column(images, "box", (4,), path, optional=True),
+        _read_hands(images, path),
+        _column(images, "K", (3, 3), path, optional=True),
+        _read_detector(content.get("detector"), path),
+        tuple(unreadable),
+    )
+
+
+def _column(
+    images: list[dict], key: str, shape: tuple[int, ...], path: str | Path, optional: bool = False
+) -> np.ndarray | None:
+    """One entry of all images, (N, *shape); if optional, NaN where null and None where all are."""
+    given = [row for row, image in enumerate(images) if not optional or image.get(key) is not None]
+    if optional and not given:
+        return None
+    values = [images[row].get(key) for row in given]
+    try:
+        array = as_array(values, (len(given), *shape), what=f"{path}, {key}")
+    except DatasetError:
+        for row, value in zip(given, values, strict=True):  # names the first image at fault
+            as_array([value], (1, *shape), what=f"{path}, {key} of image {row} ({images[row]['name']})")
+        raise
+    if len(given) == len(images):
+        return array
+    column = np.full((len(images), *shape), np.nan, np.float32)
+    column[given] = array
+    return column
+
+
+def _read_hands(images: list[dict], path: str | Path) -> tuple[str, ...] | None:
+    hands = tuple(image.get("hand") for image in images)
+    if all(hand is None for hand in hands):
+        return None
+    for image, hand in zip(images, hands, strict=True):
+        if hand not in HANDS:
+            raise DatasetError(f'{path}, {image["name"]}: "hand" must be left or right, got {hand!r:.80}')
+    return hands
+
+
+def _read_detector(entry: Any, path: str | Path) -> DetectorInfo | None:
+    if entry is None:
+        return None
+    kinds = {"name": str, "sha256": str, "settings": dict}
+    if not isinstance(entry, dict) or not all(
+        isinstance(entry.get(key), kind) for key, kind in kinds.items()
+    ):
+        raise DatasetError(f"{path}, detector: expected an object with name, sha256 and settings")
+    return DetectorInfo(*(entry[key] for key in kinds))
+
+
+def write_detections(path: str | Path, detections: Detections) -> None:
+    """Writes a detections file of the published format; reading it back gives the same numbers."""
+    content = [
+        np.ascontiguousarray(detections.keypoints, np.float32),
+        np.ascontiguousarray(detections.confidence, np.float32)[..., None],
+    ]
+    if detections.names is not None:
+        content.append([[name] for name in detections.names])
+    write_json(path, content)
+
+
+def write_versioned_detections(path: str | Path, detections: Detections) -> None:
+    """Writes a detections file of the versioned format; reading it back gives the same.
+
+    Raises:
+        DatasetError: names or sizes are missing, which this format needs.
+    """
+    if detections.names is None or detections.sizes is None:
+        raise DatasetError(f"{path}: the versioned format needs the images' names and sizes")
+    detector = detections.detector
+    content = {
+        "format": FORMAT,
+        "detector": None if detector is None else vars(detector),
+        "images": [_image_entry(detections, row) for row in range(len(detections))],
+        "unreadable": list(detections.unreadable),
+    }
+    write_json(path, content)
+
+
+def _image_entry(detections: Detections, row: int) -> dict:
+    """One row as the versioned format has it."""
+    width, height = (int(length) for length in detections.sizes[row])
+    return {
+        "name": detections.names[row],
+        "width": width,
+        "height": height,
+        "hand": None if detections.hands is None else detections.hands[row],
+        "box": _row_or_null(detections.boxes, row),
+        "K": _row_or_null(detections.cameras, row),
+        "keypoints": np.ascontiguousarray(detections.keypoints[row], np.float32),
+        "confidence": np.ascontiguousarray(detections.confidence[row], np.float32),
+    }
+
+
+def _row_or_null(column: np.ndarray | None, row: int) -> np.ndarray | None:
+    if column is None or np.isnan(column[row]).any():
+        return None
+    return np.ascontiguousarray(column[row], np.float32)

@@ -1,0 +1,107 @@
+"""JSON files of numbers, read with checks and written whole or not at all."""
+
+import gc
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from s2hand.errors import DatasetError
+from s2hand.files import require_file
+from s2hand.files import written_whole
+
+
+def read_json(path: str | Path, *, remedy: str) -> Any:
+    """Parses a JSON file.
+
+    Args:
+        path: the file.
+        remedy: what to do if it is missing or broken, for the message.
+
+    Raises:
+        DatasetError: the file is missing, not text or not JSON.
+    """
+    return parse_json(require_file(path, remedy=remedy).read_bytes(), path, remedy=remedy)
+
+
+def parse_json(content: bytes, path: str | Path, *, remedy: str) -> Any:
+    """Parses JSON that was read from ``path``.
+
+    Raises:
+        DatasetError: it is not text or not JSON.
+    """
+    try:
+        with _without_collector():
+            return orjson.loads(content)
+    except ValueError:  # beside errors, all that only Python reads: NaN, a byte order mark, half a character
+        pass
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        reason = str(error) or type(error).__name__
+        raise DatasetError(f"{path} is not valid JSON ({reason}): {remedy}") from None
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keeps Python from looking for garbage in lists that are being made: most of the time of parsing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def as_array(value: Any, shape: tuple[int | None, ...], *, what: str) -> np.ndarray:
+    """Turns nested lists into a float32 array of a known shape.
+
+    Args:
+        value: nested lists of finite numbers.
+        shape: expected shape; None allows any length.
+        what: names file and entry in messages.
+
+    Returns:
+        float32 array of ``shape``.
+
+    Raises:
+        DatasetError: ragged lists, other types than numbers, another shape, or NaN and infinity.
+    """
+    expected = "(" + ", ".join("N" if length is None else str(length) for length in shape) + ")"
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise DatasetError(
+            f"{what}: expected numbers of shape {expected}, got lists of unequal lengths"
+        ) from None
+    if array.size == 0 and shape[0] in (None, 0):
+        array = np.zeros([length or 0 for length in shape])
+    if array.dtype.kind not in "iuf":
+        raise DatasetError(f"{what}: expected numbers of shape {expected}, got other values among them")
+    fits = array.ndim == len(shape) and all(
+        want in (None, have) for want, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        raise DatasetError(f"{what}: expected shape {expected}, got {array.shape}")
+    # Values beyond float32 turn into infinity here and are refused below.
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise DatasetError(f"{what}: expected finite numbers, got NaN or infinity")
+    return array
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Writes compact JSON whole or not at all.
+
+    Args:
+        path: the file; its folder is made if missing.
+        value: of plain types, or C-contiguous arrays, whose float32 numbers take half the digits of lists'.
+    """
+    with written_whole(path) as partial:
+        partial.write_bytes(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY))

@@ -1,0 +1,88 @@
+"""Large JSON lists of point sets, such as FreiHAND's gigabyte of vertices: converted once, then mapped.
+
+Parsed at once, a gigabyte of JSON takes minutes and tens of gigabytes of memory. It is parsed in blocks of
+whole rows instead and kept as a NumPy file that is read page by page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from tqdm import tqdm
+
+from s2hand.cache import cached_file, file_stamp
+from s2hand.files import require_file
+from s2hand.datasets.json_files import as_array, parse_json, read_json
+
+REMEDY = "copy or download it again"
+CACHED_FROM_BYTES = 32 << 20
+"""Smaller files are parsed faster than it is worth to keep a second copy of them."""
+
+BLOCK_BYTES = 8 << 20
+ROW_END = re.compile(rb"\]\s*\](?=\s*,)")
+"""A point's bracket, the row's, and a comma: more rows follow."""
+
+
+def read_points(path: Path) -> np.ndarray:
+    """Reads a JSON list of N point sets of equal size.
+
+    Returns:
+        (N, P, 3) float32; for large files a read-only memory map of a cached copy.
+
+    Raises:
+        DatasetError: the file is missing, broken or holds something else.
+    """
+    require_file(path, remedy=REMEDY)
+    if path.stat().st_size < CACHED_FROM_BYTES:
+        return as_array(read_json(path, remedy=REMEDY), (None, None, 3), what=str(path))
+    cached = cached_file(path, file_stamp(path), ".npy", lambda target: _convert(path, target))
+    return np.load(cached, mmap_mode="r")
+
+
+def _convert(path: Path, target: Path) -> None:
+    """Writes a JSON file's points as a NumPy file."""
+    size = path.stat().st_size
+    raw = target.with_suffix(".raw")
+    num_rows, num_points = 0, None
+    try:
+        with (
+            raw.open("wb") as file,
+            tqdm(
+                total=size, desc=f"converting {path.name}", unit="B", unit_scale=True, dynamic_ncols=True
+            ) as bar,
+        ):
+            for block in _blocks_of_rows(path):
+                rows = as_array(
+                    parse_json(block, path, remedy=REMEDY),
+                    (None, num_points, 3),
+                    what=f"{path}, after row {num_rows}",
+                )
+                num_rows, num_points = num_rows + len(rows), rows.shape[1]
+                rows.tofile(file)
+                bar.update(len(block))
+        source = np.memmap(raw, np.float32, "r", shape=(num_rows, num_points, 3))
+        mapped = open_memmap(target, "w+", np.float32, source.shape)
+        mapped[:] = source
+        mapped.flush()
+    finally:
+        raw.unlink(missing_ok=True)
+
+
+def _blocks_of_rows(path: Path) -> Iterator[bytes]:
+    """Cuts ``[row, row, ...]`` into valid JSON lists of some rows each."""
+    rest = b""
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            rest += block
+            ends = [match.end() for match in ROW_END.finditer(rest)]
+            if not ends:
+                continue
+            yield rest[: ends[-1]] + b"]"
+            # The next block opens with the bracket that the first one found at the file's start.
+            rest = b"[" + rest[ends[-1] :].lstrip().removeprefix(b",")
+    if rest.strip():
+        yield rest

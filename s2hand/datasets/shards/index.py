@@ -1,0 +1,143 @@
+"""The index of a folder of shards: which member of which tar lies where, and its checksum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s2hand.errors import DatasetError
+from s2hand.files import require_file
+from s2hand.datasets.json_files import read_json
+from s2hand.datasets.shards.records import LABELS, ROLES, sample_key
+from s2hand.datasets.shards.tars import REMEDY
+
+FORMAT = "s2hand-shards-2"
+INDEX = "index.json"
+SETS = "sets.json"
+"""Lists the folders of several datasets that were written side by side."""
+
+COLUMNS = ("offset", "size", "crc32")
+
+
+@dataclass(frozen=True)
+class Members:
+    """Every sample's member of one role.
+
+    Attributes:
+        suffix: (N,) endings of the names, as ".jpg".
+        place: (N, 3) int64: offset in the tar and size in bytes, CRC-32.
+    """
+
+    suffix: np.ndarray
+    place: np.ndarray
+
+
+@dataclass(frozen=True)
+class ShardIndex:
+    """What lies in a folder of shards.
+
+    Attributes:
+        folder: of the tars.
+        files: names of the tars.
+        sizes: bytes of each.
+        sha256: of each, in hexadecimal.
+        counts: samples in each; they are numbered through.
+        labels: which of joints, vertices, mask and scale the samples have.
+        detected: whether they have detected keypoints.
+        members: role -> :class:`Members`.
+    """
+
+    folder: Path
+    files: tuple[str, ...]
+    sizes: tuple[int, ...]
+    sha256: tuple[str, ...]
+    counts: tuple[int, ...]
+    labels: frozenset[str]
+    detected: bool
+    members: dict[str, Members]
+
+    def __len__(self) -> int:
+        return sum(self.counts)
+
+    def member_name(self, role: str, index: int) -> str:
+        """Name inside the tar of a sample's member."""
+        return sample_key(index) + str(self.members[role].suffix[index])
+
+
+def read_index(folder: str | Path) -> ShardIndex:
+    """Reads a folder's ``index.json``; the tars themselves need not be there.
+
+    Raises:
+        DatasetError: it is missing, of another format, or contradicts itself.
+    """
+    path = Path(folder) / INDEX
+    content = read_json(require_file(path, remedy=REMEDY), remedy=REMEDY)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DatasetError(f"{path}: expected the format {FORMAT!r}: {REMEDY}")
+    try:
+        shards = content["shards"]
+        counts = tuple(int(shard["samples"]) for shard in shards)
+        return ShardIndex(
+            folder=path.parent,
+            files=tuple(_file_name(shard["file"]) for shard in shards),
+            sizes=tuple(int(shard["bytes"]) for shard in shards),
+            sha256=tuple(str(shard["sha256"]) for shard in shards),
+            counts=counts,
+            labels=_label_names(content["labels"]),
+            detected=bool(content["detected"]),
+            members={
+                role: _join_members([shard["members"][role] for shard in shards], counts) for role in ROLES
+            },
+        )
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise DatasetError(
+            f"{path} is damaged ({type(error).__name__}: {' '.join(str(error).split())}): {REMEDY}"
+        ) from None
+
+
+def shard_folders(folder: str | Path) -> list[Path]:
+    """The folders of shards that a folder stands for: itself, or those that its ``sets.json`` lists.
+
+    Raises:
+        DatasetError: there is neither an index nor a list, or the list is damaged.
+    """
+    folder = Path(folder)
+    path = folder / SETS
+    if not path.is_file():
+        require_file(folder / INDEX, remedy=REMEDY)
+        return [folder]
+    names = read_json(path, remedy=REMEDY)
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise DatasetError(f"{path}: expected a list of the names of folders: {REMEDY}")
+    return [folder / name for name in names]
+
+
+def _file_name(name: str) -> str:
+    """Refuses names that lead out of the folder."""
+    if Path(name).name != name:
+        raise ValueError(f"{name!r} is not the name of a file")
+    return name
+
+
+def _label_names(names: list[str]) -> frozenset[str]:
+    """Refuses what is no label."""
+    if not set(names) <= set(LABELS):
+        raise ValueError(f"labels must be among {', '.join(LABELS)}")
+    return frozenset(names)
+
+
+def _join_members(shards: list[dict[str, Any]], counts: tuple[int, ...]) -> Members:
+    """One role's members of all shards."""
+    suffixes, places = [], []
+    for shard, count in zip(shards, counts, strict=True):
+        columns = [np.asarray(shard[name], np.int64) for name in COLUMNS]
+        if {len(column) for column in (*columns, shard["suffix"])} != {count}:
+            raise ValueError(f"expected {count} members in a shard")
+        if (np.stack(columns) < 0).any():
+            raise ValueError("offsets, sizes and checksums must not be negative")
+        places.append(np.stack(columns, 1))
+        suffixes += shard["suffix"]
+    return Members(np.array(suffixes, str), np.concatenate(places))

@@ -1,0 +1,87 @@
+"""Hand boxes from a file: which part of which picture shows which hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s2hand.datasets.detections import FORMAT, HANDS, read_detections
+from s2hand.datasets.json_files import as_array, read_json
+from s2hand.detection.sources import PictureSource
+from s2hand.errors import DatasetError
+
+EXPECTED = (
+    '{"a.jpg": [{"box": [x, y, width, height], "hand": "left"}, ...], ...} or a detections file with boxes'
+)
+NAMES_SHOWN = 3
+
+
+def with_boxes(source: PictureSource, path: str | Path) -> PictureSource:
+    """Gives pictures the boxes and hands of a file; one with several hands then comes several times.
+
+    Args:
+        source: the pictures.
+        path: a JSON object, picture name -> list of ``{"box": [x, y, width, height] or null, "hand": "left",
+            "right" or null}``, or a detections file of the versioned format, whose cameras are taken over.
+            Pictures that it does not name are taken whole.
+
+    Raises:
+        DatasetError: the file is missing, broken, or names pictures that the source does not have.
+    """
+    hands = _read_boxes(path)
+    names = {picture.name for picture in source.pictures}
+    if strange := [name for name in hands if name not in names]:
+        shown = ", ".join(strange[:NAMES_SHOWN])
+        raise DatasetError(
+            f"{path}: {len(strange)} of its pictures are not in the source (first {shown}): names are "
+            "relative to it, with /"
+        )
+    pictures = []
+    for picture in source.pictures:
+        entries = hands.get(picture.name, [{"box": picture.box, "hand": picture.hand}])
+        pictures += [replace(picture, **entry) for entry in entries]
+    return source.with_pictures(pictures)
+
+
+def _read_boxes(path: str | Path) -> dict[str, list[dict[str, Any]]]:
+    """Picture name -> box, hand and perhaps K of each of its hands."""
+    content = read_json(path, remedy=f"expected {EXPECTED}")
+    if not isinstance(content, dict):
+        raise DatasetError(f"{path}: expected {EXPECTED}")
+    hands: dict[str, list[dict[str, Any]]] = {}
+    if content.get("format") == FORMAT:
+        found = read_detections(path)
+        for row, name in enumerate(found.names):
+            entry = {"box": _known(found.boxes, row), "hand": found.hands[row] if found.hands else None}
+            checked = _checked(entry, f"{path}, {name}")
+            if (K := _known(found.cameras, row)) is not None:
+                checked["K"] = K
+            hands.setdefault(name, []).append(checked)
+        return hands
+    for name, entries in content.items():
+        if not isinstance(entries, list) or not all(
+            isinstance(entry, dict) and "box" in entry for entry in entries
+        ):
+            raise DatasetError(f"{path}, {name}: expected {EXPECTED}")
+        hands[name] = [_checked(entry, f"{path}, {name}") for entry in entries]
+    return hands
+
+
+def _known(column: np.ndarray | None, row: int) -> np.ndarray | None:
+    """A row of detections; None where it is not known."""
+    return None if column is None or np.isnan(column[row]).any() else column[row]
+
+
+def _checked(entry: dict, what: str) -> dict[str, Any]:
+    """Box and hand of an entry."""
+    box, hand = entry.get("box"), entry.get("hand")
+    if hand is not None and hand not in HANDS:
+        raise DatasetError(f'{what}: "hand" must be left or right, got {hand!r:.80}')
+    if box is not None:
+        box = tuple(as_array(box, (4,), what=f"{what}, box").tolist())
+        if min(box[2:]) <= 0:
+            raise DatasetError(f"{what}, box: expected width and height above 0, got {box[2]:g} x {box[3]:g}")
+    return {"box": box, "hand": hand}

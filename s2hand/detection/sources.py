@@ -1,0 +1,182 @@
+"""The pictures to detect on: a folder, a pattern, a file, a video, FreiHAND or HO-3D."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from s2hand.datasets.freihand import DETECTION_FILES, FreiHandDataset
+from s2hand.datasets.ho3d import DETECTION_FOLDER, Ho3dDataset
+from s2hand.errors import DatasetError
+from s2hand.images.crops import DEFAULT_MARGIN
+from s2hand.images.images import read_image
+from s2hand.images.photos import list_photos, photo_names, read_photo
+from s2hand.images.videos import FRAME_NAME, is_video, open_video
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One hand of one picture.
+
+    Attributes:
+        name: relative to the source, with ``/``; comes again for a picture's second hand.
+        key: what the source reads it by: a path, or a video's frame number.
+        box: (x, y, width, height) px of the hand; None takes the whole picture.
+        hand: "left", "right", or None for the run's default.
+        K: (3, 3) px, or None.
+    """
+
+    name: str
+    key: Path | int
+    box: tuple[float, ...] | None = None
+    hand: str | None = None
+    K: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class PictureSource:
+    """Pictures in a fixed order, and where published detections of them lie.
+
+    Attributes:
+        kind: photos, video, freihand or ho3d.
+        pictures: in order.
+        read: a picture's key to (H, W, 3) uint8 RGB; raises DatasetError. Called from one thread at a time.
+        published: file -> rows of ``pictures`` that it holds, -1 for rows that no picture belongs to. Empty
+            where only the caller knows the file.
+    """
+
+    kind: str
+    pictures: tuple[Picture, ...]
+    read: Callable[[Path | int], np.ndarray]
+    published: dict[Path, list[int]]
+
+    def with_pictures(self, pictures: list[Picture]) -> PictureSource:
+        """The same source with other boxes and hands."""
+        return replace(self, pictures=tuple(pictures))
+
+
+def open_source(source: str | Path, split: str | None = None) -> PictureSource:
+    """Finds the pictures that a path names.
+
+    Args:
+        source: a folder of pictures, a pattern such as ``"trip/*.jpg"``, a picture, a video, or the folder of
+            FreiHAND or HO-3D, which is known by its lists.
+        split: of a dataset: training or evaluation; None takes training.
+
+    Raises:
+        DatasetError: there is nothing to read.
+    """
+    path = Path(source).expanduser()
+    splits = ("training", "evaluation") if split is None else (split,)
+    if path.is_dir():
+        for name in splits:
+            if (path / f"{name}_K.json").is_file():
+                return _freihand(path, name)
+            ho3d_name = "train" if name == "training" else name
+            if (path / f"{ho3d_name}.txt").is_file() and (path / ho3d_name).is_dir():
+                return _ho3d(path, ho3d_name)
+    if split is not None:
+        raise DatasetError(f"{source}: no {split} split of FreiHAND or HO-3D there: leave out --split")
+    if path.is_file() and is_video(path):
+        return _video(path)
+    return _photos(path)
+
+
+def _photos(path: Path) -> PictureSource:
+    found = list_photos(path)
+    pictures = tuple(map(Picture, photo_names(path, found), found))
+    return PictureSource("photos", pictures, read_photo, {})
+
+
+def _freihand(root: Path, split: str) -> PictureSource:
+    """The pictures before the green screen alone: other versions are of the same poses."""
+    dataset = FreiHandDataset(root, split, detections=None, versions=[0])
+    records = [dataset.record(index) for index in range(len(dataset))]
+    pictures = tuple(
+        Picture(record.image_path.relative_to(dataset.root).as_posix(), record.image_path, K=record.K)
+        for record in records
+    )
+    published = {dataset.root / DETECTION_FILES[split]: list(range(len(pictures)))}
+    return PictureSource("freihand", pictures, read_image, published)
+
+
+def _ho3d(root: Path, split: str) -> PictureSource:
+    """Frames with the dataset's own square about the hand as box; published rows are frame numbers."""
+    dataset = Ho3dDataset(root, split, detections=None)
+    pictures = []
+    rows: dict[str, dict[int, int]] = {}
+    for index, frame in enumerate(dataset.frames):
+        record = dataset.record(index)
+        name = record.image_path.relative_to(dataset.root).as_posix()
+        pictures.append(Picture(name, record.image_path, _box_in(record.crop), K=record.K))
+        sequence, _, number = frame.partition("/")
+        rows.setdefault(sequence, {})[int(number)] = index
+    published = {
+        dataset.root / DETECTION_FOLDER / sequence / "detect.json": [
+            by_number.get(number, -1) for number in range(max(by_number) + 1)
+        ]
+        for sequence, by_number in rows.items()
+    }
+    return PictureSource("ho3d", tuple(pictures), read_image, published)
+
+
+def _box_in(square: tuple[float, float, float]) -> tuple[float, ...]:
+    """The box whose square with the usual margin is a given one."""
+    left, top, side = square
+    inner = side / (1 + 2 * DEFAULT_MARGIN)
+    return (left + (side - inner) / 2, top + (side - inner) / 2, inner, inner)
+
+
+def _video(path: Path) -> PictureSource:
+    frames = VideoFrames(path)
+    pictures = tuple(
+        Picture(FRAME_NAME.format(video=path.name, frame=number), number) for number in range(frames.count())
+    )
+    if not pictures:
+        raise DatasetError(f"{path} holds no frame that OpenCV can read: convert it to H.264 .mp4")
+    return PictureSource("video", pictures, frames.read, {})
+
+
+class VideoFrames:
+    """Frames of a video by number, cheapest in rising order: seeking is inexact in many formats.
+
+    Args:
+        path: the video.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._capture: cv2.VideoCapture | None = None
+        self._next = 0
+
+    def count(self) -> int:
+        """Frames that can be decoded; the number that a video's header states may be wrong."""
+        capture = open_video(self.path)
+        count = 0
+        while capture.grab():
+            count += 1
+        capture.release()
+        return count
+
+    def read(self, number: int) -> np.ndarray:
+        """One frame, upright, (H, W, 3) uint8 RGB.
+
+        Raises:
+            DatasetError: it cannot be decoded.
+        """
+        if self._capture is None or number < self._next:
+            self._capture, self._next = open_video(self.path), 0
+        while self._next < number and self._capture.grab():
+            self._next += 1
+        good, frame = self._capture.read()
+        if not good:
+            self._capture = None
+            raise DatasetError(
+                f"{self.path.name} has no frame {number} that OpenCV can read: is the file complete?"
+            )
+        self._next += 1
+        return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,1 @@
+"""Whether the installation, the devices and the data of a config work."""

@@ -1,0 +1,228 @@
+"""What this installation is made of, whether it works, and whether a config's data can be read."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from s2hand.config import Config, check_paths, load_config
+from s2hand.doctor.self_test import Check, run_check, self_test
+from s2hand.errors import S2HandError
+from s2hand.experiment.datasets import evaluation_datasets, training_dataset
+from s2hand.hand import load_hand_model
+from s2hand.kernels.cache import compiled_kernels, kernel_cache
+
+SAMPLES_TRIED = 16
+"""Of each dataset, spread evenly from the first to the last."""
+
+KERNEL_MODULES = (
+    *("hand.joint_kernels", "hand.skinning_kernels"),
+    *("rendering.forward_kernels", "rendering.interior_kernels", "rendering.border_kernels"),
+    *("rendering.line_kernels", "rendering.geometry_kernels", "rendering.antialias_kernels"),
+)
+"""All modules of this package that define Warp kernels."""
+
+GIB = 2**30
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that was found.
+
+    Attributes:
+        versions: package -> version, Python and the platform first.
+        devices: device -> what it is.
+        kernels: device -> how many modules of kernels are compiled; where they lie.
+        optional: extra -> package -> version, or None where it is not installed.
+        checks: what was tried.
+    """
+
+    versions: dict[str, str]
+    devices: dict[str, str]
+    kernels: dict[str, str]
+    optional: dict[str, dict[str, str | None]]
+    checks: list[Check]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, for JSON."""
+        return {"healthy": self.healthy, **asdict(self)}
+
+    def __str__(self) -> str:
+        rows = [(name, version) for name, version in self.versions.items()]
+        rows += [*self.devices.items()]
+        rows += [
+            (f"kernels {device}" if device != "cache" else device, text)
+            for device, text in self.kernels.items()
+        ]
+        for extra, packages in self.optional.items():
+            found = [f"{name} {version or 'missing'}" for name, version in packages.items()]
+            rows.append((f"extra {extra}", ", ".join(found)))
+        width = max(len(name) for name, _ in rows)
+        lines = [f"{name:<{width}}  {text}" for name, text in rows]
+        lines += [""] + [
+            f"{'pass' if check.passed else 'FAIL'}  {check.name}: {check.detail} ({check.seconds:.1f} s)"
+            for check in self.checks
+        ]
+        failed = sum(not check.passed for check in self.checks)
+        return "\n".join([*lines, "", f"{failed} checks failed" if failed else "everything works"])
+
+
+def diagnose(config_file: str | Path | None = None, overrides: dict | None = None) -> Diagnosis:
+    """Looks at the installation, runs the self-test on every kind of device, and reads a config's data.
+
+    Args:
+        config_file: an experiment's JSON whose data to try; None for none.
+        overrides: key -> value, replacing the file's.
+    """
+    kernels = kernel_states()  # before the self-test compiles them
+    checks = self_test("cpu")
+    if torch.cuda.is_available():
+        checks += self_test("cuda")
+    if config_file is not None:
+        checks += check_config(config_file, overrides)
+    return Diagnosis(versions(), devices(), kernels, optional_packages(), checks)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, this package and what it requires."""
+    required, _ = _requirements()
+    found = {"python": f"{platform.python_version()}, {platform.platform(terse=True)}"}
+    found |= {name: _version(name) or "MISSING" for name in ("s2hand", *required)}
+    return found | {"torch": torch.__version__}  # which says for which CUDA it was built
+
+
+def optional_packages() -> dict[str, dict[str, str | None]]:
+    """Extra -> its packages -> version or None."""
+    _, extras = _requirements()
+    return {extra: {name: _version(name) for name in names} for extra, names in extras.items()}
+
+
+def devices() -> dict[str, str]:
+    """What computes: CPU cores and memory, CUDA devices."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    text = f"{os.cpu_count()} cores, {usable} usable, {torch.get_num_threads()} PyTorch threads"
+    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+        page = os.sysconf("SC_PAGE_SIZE")
+        total, free = (page * os.sysconf(name) / GIB for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
+        text += f", memory {total:.1f} GiB ({free:.1f} free)"
+    if SHARED_MEMORY.is_dir():  # loader processes hand batches over through it
+        text += f", shared memory {shutil.disk_usage(SHARED_MEMORY).free / GIB:.1f} GiB free"
+    found = {"cpu": text}
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        free, total = torch.cuda.mem_get_info(index)
+        capability = f"{properties.major}.{properties.minor}"
+        memory = f"memory {total / GIB:.1f} GiB ({free / GIB:.1f} free)"
+        found[f"cuda:{index}"] = f"{properties.name}, compute capability {capability}, {memory}"
+    if not torch.cuda.device_count():
+        found["cuda"] = "none: PyTorch " + (
+            "sees no NVIDIA GPU" if torch.version.cuda else "was built without CUDA"
+        )
+    return found
+
+
+def kernel_states() -> dict[str, str]:
+    """Whether the kernels are compiled, or the first call will take its time."""
+    found = {}
+    for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+        compiled = compiled_kernels(KERNEL_MODULES, device)
+        count = sum(compiled.values())
+        state = "warm" if count == len(compiled) else "cold" if count == 0 else "partly warm"
+        found[device] = f"{state}: {count} of {len(compiled)} modules compiled"
+        if count < len(compiled):
+            found[device] += f", {', '.join(n for n, done in compiled.items() if not done)} at first use"
+    return found | {"cache": str(kernel_cache())}
+
+
+def check_config(config_file: str | Path, overrides: dict | None = None) -> list[Check]:
+    """Loads a config, its hand model and samples of its datasets."""
+    loaded: list[Config] = []
+
+    def load() -> str:
+        config = load_config(config_file, overrides)
+        check_paths(config)
+        load_hand_model(config.hand_model)
+        loaded.append(config)
+        return f"{config_file} and the files it names are there"
+
+    checks = [run_check("config", load)]
+    if not loaded:
+        return checks
+    config = loaded[0]
+    if missing := _not_generated(config):
+        return [*checks, Check("datasets", True, missing, 0.0)]
+    if config.stage == "train":
+        name = ", ".join(config.train_datasets)
+        checks.append(run_check(f"training data ({name})", lambda: try_samples(training_dataset(config))))
+    for name in config.val_datasets:
+        part = config.model_copy(update={"val_datasets": (name,)})
+        checks.append(
+            run_check(
+                f"evaluation data ({name})",
+                lambda part=part, name=name: try_samples(evaluation_datasets(part)[name]),
+            )
+        )
+    return checks
+
+
+def try_samples(dataset) -> str:
+    """Reads a few samples of a dataset.
+
+    Returns:
+        How many samples it has, what they hold, and how long one takes.
+
+    Raises:
+        S2HandError: a sample cannot be read, or holds numbers that are not finite.
+    """
+    indices = np.unique(np.linspace(0, len(dataset) - 1, SAMPLES_TRIED).round().astype(int)).tolist()
+    start = time.perf_counter()
+    for index in indices:
+        sample = dataset[index]
+        for name, value in sample.items():
+            if not np.isfinite(value).all():
+                raise S2HandError(f"sample {index} ({dataset.image_path(index)}): {name} is not finite")
+    seconds = (time.perf_counter() - start) / len(indices)
+    fields = ", ".join(sorted(set(sample) - {"image", "index"}))
+    return f"{len(dataset):,} samples with {fields}; {len(indices)} read, {1000 * seconds:.1f} ms each"
+
+
+def _not_generated(config: Config) -> str | None:
+    """A line if the Synthetic dataset is not there yet: looking at it would generate it."""
+    used = {*config.val_datasets, *(config.train_datasets if config.stage == "train" else ())}
+    if "Synthetic" in used and not Path(config.synthetic_base_path).is_dir():
+        return f"not tried: training will generate {config.synthetic_base_path} first"
+    return None
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _requirements() -> tuple[list[str], dict[str, list[str]]]:
+    """Names of the packages that this one requires, and of those of each extra."""
+    required, extras = [], {}
+    for line in importlib.metadata.requires("s2hand") or ():
+        name = re.match(r"[\w.-]+", line)[0]
+        extra = re.search(r"""extra\s*==\s*["']([\w-]+)["']""", line)
+        if name != "s2hand":  # an extra may name others of this package
+            (extras.setdefault(extra[1], []) if extra else required).append(name)
+    return required, extras

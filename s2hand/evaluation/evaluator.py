@@ -1,0 +1,208 @@
+"""Runs a network over a dataset and scores it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from s2hand.metrics import DEFAULT_SCALE_JOINT, hand_metrics, keypoint_error_px
+from s2hand.runtime.distributed import ALONE, Processes
+from s2hand.runtime.memory import memory_hint
+from s2hand.structures import HandBatch, HandPrediction
+
+REFINED = "refined_"
+"""Before the names of figures and arrays of refined hands."""
+
+SOURCES_2D = {
+    "keypoints_2d": "keypoints",
+    f"{REFINED}keypoints_2d": f"{REFINED}keypoints",
+    "heatmap": "heatmap",
+}
+"""Columns of predicted keypoints, and what their figures' names begin with."""
+
+MEMORY_REMEDY = "lower val_batch"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predictions for a dataset, in its order, and their figures.
+
+    Attributes:
+        metrics: name -> value: those of :func:`s2hand.metrics.hand_metrics` in mm and [0, 1], and mean 2D
+            errors in px of the image: ``keypoints_px`` (projected joints), ``heatmap_px`` (2D branch) and
+            ``detector_px`` (the detections that were learned from, missed ones left out). Those of refined
+            hands have ``refined_`` before their names. Without labels no error is known, only mean distances
+            to the keypoints that were detected: ``keypoints_to_detector_px`` and ``heatmap_to_detector_px``.
+        index: (N,) dataset indices; like the arrays, those of all processes in the main one.
+        joints: (N, 21, 3) metres, camera frame of the network's pictures, or None without the hand branch.
+        vertices: (N, 778, 3) metres, camera frame, or None.
+        mirrored: (N,) bool, left hands: all coordinates here are of their mirror images, right hands.
+        to_photo: (N, 3, 3) rotation from that frame to the pictures' own, see
+            :class:`s2hand.structures.HandBatch`; or None.
+        gt_joints: (N, 21, 3) metres, or None without labels.
+        gt_vertices: (N, 778, 3) metres, or None without labels.
+        refined_joints: (N, 21, 3) metres, camera frame, or None without refinement.
+        refined_vertices: (N, 778, 3) metres, camera frame, or None without refinement.
+    """
+
+    metrics: dict[str, float]
+    index: np.ndarray
+    joints: np.ndarray | None = None
+    vertices: np.ndarray | None = None
+    mirrored: np.ndarray | None = None
+    to_photo: np.ndarray | None = None
+    gt_joints: np.ndarray | None = None
+    gt_vertices: np.ndarray | None = None
+    refined_joints: np.ndarray | None = None
+    refined_vertices: np.ndarray | None = None
+
+    def refined_metrics(self) -> dict[str, float]:
+        """The figures of the refined hands under their plain names; empty without refinement."""
+        return {key[len(REFINED) :]: self.metrics[key] for key in self.metrics if key.startswith(REFINED)}
+
+
+class _Columns:
+    """Collects tensors by name, batch after batch."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[Tensor]] = {}
+
+    def add(self, name: str, value: Tensor | None) -> None:
+        if value is not None:
+            self._parts.setdefault(name, []).append(value.detach().float().cpu())
+
+    def get(self, name: str) -> np.ndarray | None:
+        return torch.cat(self._parts[name]).double().numpy() if name in self._parts else None
+
+    def gathered(self, processes: Processes) -> _Columns:
+        """Those of all processes in the order of the index, every sample once; empty but in the main one.
+
+        Loaders repeat samples to give every process as many.
+        """
+        if processes.size == 1:
+            return self
+        shares = processes.gather({name: torch.cat(parts) for name, parts in self._parts.items()})
+        whole = _Columns()
+        if shares is not None:
+            index = torch.cat([share["index"] for share in shares]).numpy()
+            _, first = np.unique(index, return_index=True)
+            for name in shares[0]:
+                whole.add(name, torch.cat([share[name] for share in shares])[first])
+        return whole
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    batches: Iterable[HandBatch],
+    *,
+    parts: Collection[str] = ("hand",),
+    refine: Callable[[HandPrediction, HandBatch], HandPrediction] | None = None,
+    scale_joint: int = DEFAULT_SCALE_JOINT,
+    device: torch.device | str = "cpu",
+    title: str = "evaluation",
+    progress: bool = True,
+    processes: Processes = ALONE,
+) -> Evaluation:
+    """Predicts every batch and scores the predictions against the labels that the batches carry.
+
+    Args:
+        model: takes ``(image, K, parts)`` and returns a HandPrediction; in evaluation mode already.
+        batches: a loader with a length, unshuffled.
+        parts: what the model should compute.
+        refine: fits predicted hands to their pictures, as :class:`s2hand.prediction.refine.HandRefiner`; both
+            the hands before and after are scored.
+        scale_joint: of the st_ figures, see :func:`s2hand.metrics.hand_metrics`.
+        device: where to compute.
+        title: of the progress bar.
+        progress: show the bar.
+        processes: those that share the samples out, each with its own batches.
+
+    Returns:
+        The evaluation; in all but the main process its figures alone, without arrays.
+
+    Raises:
+        OutOfMemoryError: a batch does not fit the device.
+    """
+    columns = _Columns()
+    hidden = not (progress and processes.is_main)
+    for batch in tqdm(batches, desc=title, unit="batch", leave=False, disable=hidden):
+        batch = batch.to(device)
+        with memory_hint(batch.image, MEMORY_REMEDY):
+            prediction = model(batch.image, batch.K, parts)
+            refined = None if refine is None else refine(prediction, batch)
+        _add_batch(columns, batch, prediction, refined)
+    columns = columns.gathered(processes)
+    if not processes.is_main:
+        return Evaluation(metrics=processes.share({}), index=np.zeros(0, dtype=int))
+    figures = {
+        **_metrics_3d(columns, "", scale_joint),
+        **_metrics_3d(columns, REFINED, scale_joint),
+        **_metrics_2d(columns),
+    }
+    arrays = ("joints", "vertices", "gt_joints", "gt_vertices", "refined_joints", "refined_vertices")
+    return Evaluation(
+        metrics=processes.share(figures),
+        index=columns.get("index").astype(int),
+        mirrored=None if (mirrored := columns.get("mirrored")) is None else mirrored > 0,
+        to_photo=columns.get("to_photo"),
+        **{name: columns.get(name) for name in arrays},
+    )
+
+
+def _add_batch(
+    columns: _Columns, batch: HandBatch, prediction: HandPrediction, refined: HandPrediction | None
+) -> None:
+    columns.add("index", batch.index)
+    for prefix, hands in (("", prediction), (REFINED, refined)):
+        if hands is not None:
+            for name in ("joints", "vertices", "keypoints_2d"):
+                columns.add(prefix + name, getattr(hands, name))
+    if prediction.heatmap_keypoints is not None:
+        columns.add("heatmap", prediction.heatmap_keypoints[-1])
+    for name in ("gt_joints", "gt_vertices", "gt_keypoints_2d", "confidence", "mirrored", "to_photo"):
+        columns.add(name, getattr(batch, name))
+    columns.add("detected", batch.keypoints_2d)
+
+
+def _metrics_3d(columns: _Columns, prefix: str, scale_joint: int) -> dict[str, float]:
+    """The official figures of the hands whose columns have ``prefix``, under names with it."""
+    gt_joints, joints = columns.get("gt_joints"), columns.get(f"{prefix}joints")
+    if gt_joints is None or joints is None:
+        return {}
+    vertices = columns.get("gt_vertices"), columns.get(f"{prefix}vertices")
+    figures = hand_metrics(gt_joints, joints, *vertices, scale_joint=scale_joint)
+    return {prefix + name: value for name, value in figures.items()}
+
+
+def _metrics_2d(columns: _Columns) -> dict[str, float]:
+    truth = columns.get("gt_keypoints_2d")
+    if truth is None:
+        return _distances_to_detector(columns)
+    figures = {}
+    for source, name in SOURCES_2D.items():
+        if (found := columns.get(source)) is not None:
+            figures[f"{name}_px"] = keypoint_error_px(truth, found)
+    detected, confidence = columns.get("detected"), columns.get("confidence")
+    if detected is not None and confidence is not None and (confidence > 0).any():
+        seen = confidence > 0
+        figures["detector_px"] = float(np.linalg.norm(detected - truth, axis=-1)[seen].mean())
+    return figures
+
+
+def _distances_to_detector(columns: _Columns) -> dict[str, float]:
+    """Mean distances of predicted keypoints to detected ones, missed ones left out."""
+    detected, confidence = columns.get("detected"), columns.get("confidence")
+    if detected is None or not (confidence > 0).any():
+        return {}
+    distances = {
+        name: np.linalg.norm(found - detected, axis=-1)[confidence > 0]
+        for source, name in SOURCES_2D.items()
+        if (found := columns.get(source)) is not None
+    }
+    return {f"{name}_to_detector_px": float(values.mean()) for name, values in distances.items()}

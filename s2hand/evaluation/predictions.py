@@ -1,0 +1,81 @@
+"""What an evaluation leaves on disk: figures, and predictions in the form that fits the dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from s2hand.datasets import FolderDataset, HandDataset
+from s2hand.evaluation.evaluator import Evaluation
+from s2hand.evaluation.submission import write_submission
+from s2hand.files import write_text_whole, written_whole
+from s2hand.geometry.mirror import mirror_points
+
+SUBMISSION_FORMATS = {"FreiHand": "freihand", "Synthetic": "freihand", "HO3D": "ho3d", "Shards": "freihand"}
+OWN_PICTURES_FILE = "predictions.npz"
+
+
+def write_predictions(folder: Path, name: str, dataset: HandDataset, found: Evaluation) -> None:
+    """Writes metrics.json and the predicted hands, before their pictures' own cameras and left ones as left
+    hands; refined ones into a sub-folder.
+
+    Args:
+        folder: made if needed.
+        name: of the dataset in the config.
+        dataset: what was predicted.
+        found: for it.
+    """
+    write_text_whole(folder / "metrics.json", json.dumps(found.metrics, indent=2) + "\n")
+    hands = {
+        folder: (found.joints, found.vertices),
+        folder / "refined": (found.refined_joints, found.refined_vertices),
+    }
+    for place, (joints, vertices) in hands.items():
+        if joints is None:
+            continue
+        place.mkdir(parents=True, exist_ok=True)
+        if found.to_photo is not None:  # hands that were seen by a camera turned towards them
+            joints, vertices = (points @ found.to_photo.swapaxes(1, 2) for points in (joints, vertices))
+        if found.mirrored is not None:  # left hands, which the network saw in a mirror
+            left = found.mirrored[:, None, None]
+            joints = np.where(left, mirror_points(joints), joints)
+            vertices = np.where(left, mirror_points(vertices), vertices)
+        if isinstance(dataset, FolderDataset):
+            write_own_pictures(place / OWN_PICTURES_FILE, dataset, found.index, joints, vertices)
+        else:
+            write_submission(place / "pred.json", joints, vertices, dataset=SUBMISSION_FORMATS[name])
+
+
+def write_own_pictures(
+    path: Path, dataset: FolderDataset, index: np.ndarray, joints: np.ndarray, vertices: np.ndarray
+) -> None:
+    """Writes predictions for own pictures as an .npz, in each picture's own camera frame and pixels.
+
+    It holds ``names`` (N,), ``hands`` (N,) left or right, ``K`` (N, 3, 3) px of the upright picture,
+    ``joints`` (N, 21, 3) and ``vertices`` (N, 778, 3) in metres, and ``keypoints_2d`` (N, 21, 2), the joints
+    projected with K.
+
+    Args:
+        path: the file.
+        dataset: the pictures.
+        index: (N,) their numbers in the dataset.
+        joints: (N, 21, 3) metres, camera frame of the picture.
+        vertices: (N, 778, 3) metres, likewise.
+    """
+    K = np.stack([dataset.record(int(number)).K for number in index])
+    projected = joints @ K.transpose(0, 2, 1)
+    arrays = {
+        "K": K,
+        "joints": joints,
+        "vertices": vertices,
+        "keypoints_2d": projected[..., :2] / projected[..., 2:],
+    }
+    with written_whole(path) as partial, partial.open("wb") as file:
+        np.savez(
+            file,
+            names=np.array([dataset.name(int(number)) for number in index]),
+            hands=np.array([dataset.hand(int(number)) for number in index]),
+            **{name: array.astype(np.float32) for name, array in arrays.items()},
+        )

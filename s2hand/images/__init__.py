@@ -1,0 +1,1 @@
+"""Images and videos from disk, their orientation and cameras, and square views of hands in them."""

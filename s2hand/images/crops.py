@@ -1,0 +1,128 @@
+"""The square about a hand that the network sees: one rule for training on pictures and for prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from s2hand.errors import DatasetError
+
+DEFAULT_MARGIN = 0.3
+"""Of the keypoints' box: hands then fill about two thirds of the square, as in FreiHAND's crops."""
+
+DEFAULT_MIN_CONFIDENCE = 0.1
+"""Of a keypoint that counts. As for photometric losses: what is less certain is a guess."""
+
+MIN_SIDE_PX = 1.0
+"""Of a square about a single point, which would have no extent."""
+
+
+@dataclass(frozen=True)
+class SquareRule:
+    """Where to look for a hand that was detected; a network predicts by the rule that it was trained with.
+
+    Attributes:
+        margin: free part of the square on each side, in longer sides of the hand's box or its keypoints'.
+        min_confidence: keypoints that are not more certain than this do not count.
+    """
+
+    margin: float = DEFAULT_MARGIN
+    min_confidence: float = DEFAULT_MIN_CONFIDENCE
+
+    def square(
+        self, box: np.ndarray | None, keypoints: np.ndarray | None, confidence: np.ndarray | None
+    ) -> tuple[tuple[float, float, float], str]:
+        """The square about the hand's box, or, without one, about its keypoints.
+
+        Args:
+            box: (4,) px: left, top, width, height; None or NaN if there is none.
+            keypoints: (21, 2) px; None if there are none.
+            confidence: (21,) of them.
+
+        Returns:
+            Left, top and side in pixels; and which it is about, "box" or "keypoints".
+
+        Raises:
+            DatasetError: the box has no extent, or hardly any keypoint counts.
+        """
+        if box is not None and not np.isnan(box).any():
+            return square_around_box(box, self.margin), "box"
+        if keypoints is None:
+            keypoints, confidence = np.zeros((0, 2)), np.zeros(0)
+        return square_around_keypoints(keypoints, confidence, self.margin, self.min_confidence), "keypoints"
+
+
+DEFAULT_SQUARES = SquareRule()
+"""That of the folders' configs as they come."""
+
+
+def square_around_box(box: np.ndarray, margin: float = DEFAULT_MARGIN) -> tuple[float, float, float]:
+    """The square about a box's middle.
+
+    Args:
+        box: (4,) px: left, top, width, height.
+        margin: what is left free on each side, in longer sides of the box.
+
+    Returns:
+        Left, top and side in pixels; the square may reach over the picture's border.
+
+    Raises:
+        DatasetError: the box has no extent or is not finite.
+    """
+    left, top, width, height = (float(value) for value in box)
+    if not (width > 0 and height > 0 and np.isfinite([left, top, width, height]).all()):
+        raise DatasetError(
+            f"hand box [{left:g}, {top:g}, {width:g}, {height:g}]: expected width and height > 0"
+        )
+    side = max((1 + 2 * margin) * max(width, height), MIN_SIDE_PX)
+    return left + (width - side) / 2, top + (height - side) / 2, side
+
+
+def require_in_picture(box: np.ndarray, size: tuple[int, int]) -> None:
+    """Refuses a hand box that shows nothing of its picture.
+
+    Args:
+        box: (4,) px: left, top, width, height.
+        size: width and height of the picture in pixels.
+
+    Raises:
+        DatasetError: the two do not meet.
+    """
+    left, top, width, height = (float(value) for value in box)
+    if left >= size[0] or top >= size[1] or left + width <= 0 or top + height <= 0:
+        raise DatasetError(
+            f"hand box [{left:g}, {top:g}, {width:g}, {height:g}] lies outside of the picture of {size[0]} x "
+            f"{size[1]} px: give left, top, width and height in pixels of the upright picture"
+        )
+
+
+def square_around_keypoints(
+    keypoints: np.ndarray,
+    confidence: np.ndarray,
+    margin: float = DEFAULT_MARGIN,
+    min_confidence: float = 0.0,
+) -> tuple[float, float, float]:
+    """The square about the keypoints that were found.
+
+    Args:
+        keypoints: (21, 2) px.
+        confidence: (21,) of the detections, 0 where missed.
+        margin: what is left free on each side, in longer sides of the keypoints' box.
+        min_confidence: keypoints that are not more certain than this do not count.
+
+    Returns:
+        Left, top and side in pixels; the square may reach over the picture's border.
+
+    Raises:
+        DatasetError: fewer than two keypoints count, or all of them are at one place.
+    """
+    found = np.asarray(keypoints, np.float64)[np.asarray(confidence) > min_confidence]
+    extent = np.ptp(found, 0) if len(found) > 1 else np.zeros(2)
+    if not extent.max() > 0:
+        raise DatasetError(
+            f"no square about {len(found)} keypoints more certain than {min_confidence:g}: "
+            "expected two or more at different places"
+        )
+    # Keypoints on one line have a box without area.
+    return square_around_box([*found.min(0), *np.maximum(extent, MIN_SIDE_PX)], margin)

@@ -1,0 +1,98 @@
+"""The camera of a picture that came without one: what is known best counts.
+
+In order: the picture's own K, the K or focal length stated for all pictures, the focal length in EXIF, and a
+default. Except for a K, the principal point is the picture's centre and pixels are square.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from s2hand.errors import DatasetError
+from s2hand.images.photos import PhotoHeader
+
+DEFAULT_FOCAL_OVER_LONGER_SIDE = 1.0
+"""An angle of view of 53 degrees, between a phone's main camera (0.75) and a portrait lens (2). A wrong focal
+length mostly moves the hand nearer or farther; its shape and pose change little."""
+
+SOURCES = ("detections file", "config", "EXIF", "default")
+"""Where a camera comes from, best first."""
+
+
+@dataclass(frozen=True)
+class StatedCamera:
+    """What is stated for every picture of a folder; at most one of the two.
+
+    Attributes:
+        focal_px: focal length in pixels.
+        K: (3, 3) px, for pictures of one size.
+    """
+
+    focal_px: float | None = None
+    K: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.focal_px is not None and self.K is not None:
+            raise DatasetError("both a focal length and a K are stated: keep one of them")
+        if self.focal_px is not None and not 0 < self.focal_px < np.inf:
+            raise DatasetError(
+                f"the stated focal length must be positive and finite, got {self.focal_px:g} px"
+            )
+        if self.K is not None:
+            check_camera(np.asarray(self.K, np.float64), what="the stated K")
+
+
+def choose_camera(
+    header: PhotoHeader, own: np.ndarray | None = None, stated: StatedCamera | None = None
+) -> tuple[np.ndarray, str]:
+    """The camera of a picture.
+
+    Args:
+        header: of the picture.
+        own: (3, 3) px, the picture's own K; None if it has none.
+        stated: what holds for all pictures.
+
+    Returns:
+        K (3, 3) float64 px of the upright picture, and which of ``SOURCES`` it is from.
+
+    Raises:
+        DatasetError: the picture's own K is no camera.
+    """
+    stated = stated or StatedCamera()
+    if own is not None:
+        own = np.asarray(own, np.float64)
+        check_camera(own, what="the picture's K")
+        return own, "detections file"
+    if stated.K is not None:
+        return np.asarray(stated.K, np.float64), "config"
+    if stated.focal_px is not None:
+        return centred_camera(stated.focal_px, header), "config"
+    if header.focal_px is not None:
+        return centred_camera(header.focal_px, header), "EXIF"
+    return centred_camera(
+        DEFAULT_FOCAL_OVER_LONGER_SIDE * max(header.width, header.height), header
+    ), "default"
+
+
+def centred_camera(focal_px: float, header: PhotoHeader) -> np.ndarray:
+    """The camera with square pixels that looks at the picture's centre, (3, 3) float64 px."""
+    return np.array([[focal_px, 0, header.width / 2], [0, focal_px, header.height / 2], [0, 0, 1]])
+
+
+def check_camera(K: np.ndarray, *, what: str) -> None:
+    """Refuses what is no camera matrix.
+
+    Args:
+        K: anything.
+        what: names it in the message.
+
+    Raises:
+        DatasetError: not 3 x 3 finite numbers with positive focal lengths and the last row 0, 0, 1.
+    """
+    shaped = K.shape == (3, 3) and np.isfinite(K).all()
+    if not (shaped and K[0, 0] > 0 and K[1, 1] > 0 and K[1, 0] == 0 and (K[2] == (0, 0, 1)).all()):
+        raise DatasetError(
+            f"{what} must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]] px with fx, fy > 0, got {K.tolist()}"
+        )

@@ -1,0 +1,1 @@
+"""What a program runs on: devices, precision, processes, memory, random state, signals."""

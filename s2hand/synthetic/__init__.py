@@ -1,0 +1,6 @@
+"""Synthetic hands: drawn with the project's own renderer, stored as FreiHAND, HO-3D or own photos are."""
+
+from s2hand.synthetic.simulated_detector import DetectorNoise
+from s2hand.synthetic.writer import SyntheticSummary, write_synthetic_dataset
+
+__all__ = ["DetectorNoise", "SyntheticSummary", "write_synthetic_dataset"]

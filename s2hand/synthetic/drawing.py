@@ -1,0 +1,170 @@
+"""Draws a synthetic dataset's splits into a folder, chunk by chunk in many processes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from s2hand.datasets.detections import Detections
+from s2hand.hand import load_hand_model
+from s2hand.synthetic.backgrounds import find_backgrounds
+from s2hand.synthetic.folder_layout import FolderLayout
+from s2hand.synthetic.freihand_layout import FreiHandLayout
+from s2hand.synthetic.ho3d_layout import Ho3dLayout
+from s2hand.synthetic.processes import ordered_map
+from s2hand.synthetic.settings import SyntheticSettings
+from s2hand.synthetic.simulated_detector import simulate_boxes
+from s2hand.synthetic.studio import Studio, SyntheticSample
+
+LAYOUTS = {
+    "freihand": FreiHandLayout(),
+    "ho3d_v2": Ho3dLayout("v2"),
+    "ho3d_v3": Ho3dLayout("v3"),
+    "folder": FolderLayout(),
+}
+"""How samples lie on disk."""
+
+SPLITS = ("training", "evaluation")
+CHUNK = 16
+"""Samples drawn together. Fixed: matrix products differ in their last bits with the number of rows."""
+
+SPAWN_FROM = 8 * CHUNK
+"""Fewer samples than this are drawn faster in this process than others start."""
+
+MAX_PROCESSES = 16
+
+
+def draw_dataset(root: Path, settings: SyntheticSettings, processes: int | None, progress: bool) -> dict:
+    """Draws both splits into a folder.
+
+    Args:
+        root: an empty folder.
+        settings: of the dataset.
+        processes: that draw; None for one a core.
+        progress: show a bar.
+
+    Returns:
+        By split, the statistics of :class:`~s2hand.synthetic.settings.SyntheticSummary`.
+    """
+    LAYOUTS[settings.layout].make_folders(root, {split: settings.count(split) for split in SPLITS})
+    total = settings.train + settings.evaluation
+    processes = processes or min(os.cpu_count() or 1, MAX_PROCESSES)
+    if total < SPAWN_FROM:
+        processes = 1
+    statistics = {}
+    with ExitStack() as stack:
+        chunks = stack.enter_context(ordered_map(processes))
+        bar = stack.enter_context(
+            tqdm(total=total, desc="drawing hands", unit="image", disable=not progress, dynamic_ncols=True)
+        )
+        for split in SPLITS:
+            starts = range(0, settings.count(split), CHUNK)
+            drawn = chunks(_draw_chunk, [(root, settings, split, start) for start in starts])
+            statistics[split] = _gather(root, settings, split, drawn, bar)
+    return statistics
+
+
+@dataclass(frozen=True)
+class _DrawnChunk:
+    """What a chunk's process hands back: JSON of label rows without the outer brackets, and arrays."""
+
+    labels: dict[str, str]
+    keypoints: np.ndarray
+    detected: np.ndarray
+    confidence: np.ndarray
+    hidden: np.ndarray
+    cameras: np.ndarray
+    sizes: np.ndarray
+    hands: tuple[str, ...]
+
+
+def _draw_chunk(task: tuple[Path, SyntheticSettings, str, int]) -> _DrawnChunk:
+    """Draws samples ``start`` to ``start + CHUNK`` of a split and writes their pictures."""
+    root, settings, split, start = task
+    numbers = range(start, min(start + CHUNK, settings.count(split)))
+    randoms = [np.random.default_rng((settings.seed, SPLITS.index(split), number)) for number in numbers]
+    layout = LAYOUTS[settings.layout]
+    drawn: list[SyntheticSample] = _studio(settings).draw(randoms)
+    samples = [layout.adapt(sample, number) for number, sample in zip(numbers, drawn, strict=True)]
+    for number, sample in zip(numbers, samples, strict=True):
+        layout.write_sample(root, split, number, sample)
+    rows = layout.label_rows(split, start, samples)
+    return _DrawnChunk(
+        labels={name: json.dumps(values, separators=(",", ":"))[1:-1] for name, values in rows.items()},
+        **{
+            name: np.stack([getattr(sample, attribute) for sample in samples])
+            for name, attribute in (
+                ("keypoints", "keypoints_2d"),
+                ("detected", "detected"),
+                ("confidence", "confidence"),
+                ("hidden", "hidden"),
+                ("cameras", "K"),
+            )
+        },
+        sizes=np.array([sample.image.shape[1::-1] for sample in samples]),
+        hands=tuple(sample.hand for sample in samples),
+    )
+
+
+@lru_cache(maxsize=1)
+def _studio(settings: SyntheticSettings) -> Studio:
+    """This process's studio; its parts take longer to make than a chunk to draw."""
+    photos = () if settings.backgrounds is None else find_backgrounds(settings.backgrounds)
+    framing = LAYOUTS[settings.layout].framing
+    model = load_hand_model(settings.hand_model)
+    return Studio(
+        model, settings.image_size, settings.noise, photos, framing, view_variety=settings.view_variety
+    )
+
+
+def _gather(
+    root: Path, settings: SyntheticSettings, split: str, drawn: Iterable[_DrawnChunk], bar: tqdm
+) -> dict[str, float]:
+    """Joins chunks, in order, to label and detection files; returns the split's statistics."""
+    chunks = []
+    with ExitStack() as stack:
+        files = {}
+        for chunk in drawn:
+            for name, rows in chunk.labels.items():
+                if name not in files:
+                    files[name] = stack.enter_context((root / name).open("w"))
+                files[name].write(("," if chunks else "[") + rows)
+            chunks.append(_without_labels(chunk))
+            bar.update(len(chunk.keypoints))
+        for file in files.values():
+            file.write("]")
+    keypoints, detected, confidence, hidden, cameras, sizes = (
+        np.concatenate([getattr(chunk, name) for chunk in chunks])
+        for name in ("keypoints", "detected", "confidence", "hidden", "cameras", "sizes")
+    )
+    detections = Detections(
+        detected.round(2).astype(np.float32),
+        confidence.round(3).astype(np.float32),
+        sizes=sizes,
+        boxes=simulate_boxes(keypoints).round(1).astype(np.float32),
+        hands=sum((chunk.hands for chunk in chunks), ()),
+        cameras=cameras.astype(np.float32),
+    )
+    LAYOUTS[settings.layout].write_detections(root, split, detections)
+    found = confidence > 0
+    errors = np.linalg.norm(detected - keypoints, axis=-1)[found]
+    return {
+        "samples": len(detected),
+        "detector_error_px": round(float(errors.mean()), 3) if found.any() else 0.0,
+        "detector_median_error_px": round(float(np.median(errors)), 3) if found.any() else 0.0,
+        "missed_share": round(float(1 - found.mean()), 4),
+        "hidden_share": round(float(hidden.mean()), 4),
+    }
+
+
+def _without_labels(chunk: _DrawnChunk) -> _DrawnChunk:
+    """Forgets label text that is on disk already: a large dataset's would not fit in memory."""
+    return replace(chunk, labels={})

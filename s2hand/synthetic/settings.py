@@ -1,0 +1,106 @@
+"""What decides how a synthetic dataset looks, how a folder tells it, and whether one is there already."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from s2hand.datasets.json_files import read_json
+from s2hand.errors import DatasetError
+from s2hand.hand import HandModel, load_hand_model
+from s2hand.synthetic.backgrounds import find_backgrounds
+from s2hand.synthetic.simulated_detector import DetectorNoise
+
+GENERATOR_VERSION = 1
+"""Raised whenever the same settings give other pictures."""
+
+SUMMARY_FILE = "synthetic.json"
+
+LARGEST_SEED = 2**63 - 1
+"""The summary's numbers are read as 64 bits."""
+
+
+@dataclass(frozen=True)
+class SyntheticSettings:
+    """All that decides what a synthetic dataset looks like; see :func:`write_synthetic_dataset`."""
+
+    train: int
+    evaluation: int
+    image_size: int
+    seed: int
+    hand_model: str
+    backgrounds: str | None
+    noise: DetectorNoise
+    layout: str
+    view_variety: float
+
+    def __post_init__(self):
+        for name in ("train", "evaluation", "image_size"):
+            if getattr(self, name) < 1:
+                raise DatasetError(f"synthetic data: {name} must be 1 or more, got {getattr(self, name)}")
+        if not 0 <= self.view_variety <= 1:
+            raise DatasetError(f"synthetic data: view_variety must be in [0, 1], got {self.view_variety}")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise DatasetError(f"synthetic data: seed must be in [0, {LARGEST_SEED}], got {self.seed}")
+
+    def count(self, split: str) -> int:
+        return self.train if split == "training" else self.evaluation
+
+
+@dataclass(frozen=True)
+class SyntheticSummary:
+    """What :func:`write_synthetic_dataset` made or found.
+
+    Attributes:
+        root: the dataset's folder.
+        statistics: by split: ``samples``, ``detector_error_px`` and ``detector_median_error_px`` (of joints
+            found, against the truth), ``missed_share``, ``hidden_share``.
+        reused: the folder held this very dataset already.
+    """
+
+    root: Path
+    statistics: dict[str, dict[str, float]]
+    reused: bool
+
+
+def describe(settings: SyntheticSettings) -> dict:
+    """The settings as JSON, with fingerprints of the hand and the photos in place of their paths."""
+    digest = hashlib.sha256()
+    model = load_hand_model(settings.hand_model)
+    for field in fields(HandModel):
+        if isinstance(array := getattr(model, field.name), np.ndarray):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    photos = None
+    if settings.backgrounds is not None:
+        listing = [f"{photo.name} {photo.stat().st_size}" for photo in find_backgrounds(settings.backgrounds)]
+        photos = hashlib.sha256("\n".join(listing).encode()).hexdigest()
+    description = asdict(settings)
+    description |= {"hand_model": digest.hexdigest(), "backgrounds": photos, "generator": GENERATOR_VERSION}
+    return description
+
+
+def find_dataset(root: Path, description: dict, overwrite: bool) -> SyntheticSummary | None:
+    """The dataset in ``root`` if it is the one described; None if there is room for it.
+
+    Raises:
+        DatasetError: something else lies there.
+    """
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return None
+    if not (root / SUMMARY_FILE).is_file():
+        raise DatasetError(f"{root} exists and is not a synthetic dataset: choose another folder")
+    summary = read_json(root / SUMMARY_FILE, remedy="delete the folder or choose another one")
+    if not isinstance(summary, dict) or not isinstance(summary.get("settings"), dict):
+        raise DatasetError(f"{root / SUMMARY_FILE} is not a synthetic dataset's: choose another folder")
+    if summary["settings"] == description:
+        return SyntheticSummary(root, summary["statistics"], reused=True)
+    if overwrite:
+        return None
+    differing = sorted(name for name in description if summary["settings"].get(name) != description[name])
+    raise DatasetError(
+        f"{root} holds a synthetic dataset with other settings ({', '.join(differing)}): "
+        "delete it, choose another folder, or ask to overwrite it"
+    )

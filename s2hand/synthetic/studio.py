@@ -1,0 +1,237 @@
+"""Draws synthetic samples, a fixed number at a time: from random numbers to pictures, labels, detections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.nn.functional import avg_pool2d
+
+from s2hand.geometry.cameras import camera_to_ndc
+from s2hand.hand import HandModel, ManoLayer, sample_poses
+from s2hand.rendering import rasterize
+from s2hand.synthetic.backgrounds import photo_background, procedural_background
+from s2hand.synthetic.camera_noise import degrade
+from s2hand.synthetic.mesh import ArmMesh
+from s2hand.synthetic.scene import (
+    FREIHAND_FRAMING,
+    Framing,
+    hand_frame,
+    place_hand,
+    sample_camera,
+    sample_light,
+    sample_rotation,
+)
+from s2hand.synthetic.simulated_detector import DetectorNoise, hidden_joints, simulate_detector
+from s2hand.synthetic.skin import SkinPainter, light_surface
+
+NUM_POSE = 45
+NUM_BETAS = 10
+LARGEST_BETA = 2.0
+BARE_ARM_SHARE = 0.45
+JPEG_QUALITIES = (80, 97)
+CREASE_RADIUS = 0.025
+CREASE_DEPTH_M = 0.02
+CREASE_DARKNESS = 0.5
+"""Crevices: skin this far behind its surroundings (a share of the side wide) loses up to this much light."""
+
+
+@dataclass(frozen=True)
+class SyntheticSample:
+    """One picture and all that is known of it, in the picture's pixels and metres in the camera frame.
+
+    Attributes:
+        image: (S, S, 3) uint8 RGB.
+        mask: (S, S) uint8, the hand without its arm, 255 inside.
+        K: (3, 3) px.
+        joints: (21, 3) FreiHAND order.
+        vertices: (778, 3).
+        rotation: (3,) axis-angle, radians.
+        place: (3,) metres, where the posed and turned hand's origin is.
+        pose: (45,) axis-angles of the finger joints, MANO order, radians.
+        betas: (10,).
+        keypoints_2d: (21, 2) px, true.
+        detected: (21, 2) px, (0, 0) where missed.
+        confidence: (21,) of the detections.
+        hidden: (21,) bool, joints behind something.
+        jpeg_quality: to store the picture with.
+        hand: ``left`` or ``right``.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    K: np.ndarray
+    joints: np.ndarray
+    vertices: np.ndarray
+    rotation: np.ndarray
+    place: np.ndarray
+    pose: np.ndarray
+    betas: np.ndarray
+    keypoints_2d: np.ndarray
+    detected: np.ndarray
+    confidence: np.ndarray
+    hidden: np.ndarray
+    jpeg_quality: int
+    hand: str = "right"
+
+
+class Studio:
+    """Keeps what does not change from picture to picture: hand layer, mesh, skin.
+
+    Args:
+        model: the hand.
+        image_size: S, pixels.
+        noise: of the simulated detector.
+        photos: pictures to put behind the hands; none for procedural backgrounds.
+        framing: lens and size of the hands in the picture.
+        view_variety: of :func:`sample_rotation`.
+    """
+
+    def __init__(
+        self,
+        model: HandModel,
+        image_size: int,
+        noise: DetectorNoise,
+        photos: tuple[Path, ...] = (),
+        framing: Framing = FREIHAND_FRAMING,
+        view_variety: float = 1.0,
+    ):
+        self.view_variety = view_variety
+        self.image_size = image_size
+        # Detectors see a crop about the hand: they err by a share of its size, not of the picture's.
+        self.noise = replace(noise, sigma_px=noise.sigma_px * framing.hand_size)
+        self.framing = framing
+        self.photos = photos
+        self.layer = ManoLayer(model, num_pca=NUM_POSE)
+        self.pose_mean = model.hands_mean
+        self.pose_to_pca = np.linalg.inv(model.hands_components)
+        rest_vertices, rest_joints = self._pose_hands(np.zeros((1, NUM_POSE)), *np.zeros((2, 1, NUM_BETAS)))
+        self.frame = hand_frame(rest_joints[0])
+        self.mesh = ArmMesh(model.faces, len(model.v_template))
+        self.faces = torch.from_numpy(self.mesh.faces.astype(np.int32))
+        rest = self.mesh.vertices(rest_vertices[0], self.frame[:, 1], cuff=1.0)
+        palm = self.mesh.normals(rest)[self.mesh.faces].mean(1) @ self.frame[:, 2]
+        self.painter = SkinPainter(rest[self.mesh.faces].mean(1), palm, rest_joints[0], self.mesh.ring)
+
+    def _pose_hands(self, poses: np.ndarray, betas: np.ndarray, rotations: np.ndarray):
+        """Vertices (B, 778, 3) and joints (B, 21, 3) of hands about the origin, float64."""
+        pca = (poses - self.pose_mean) @ self.pose_to_pca
+        arguments = (pca, betas, rotations[:, :3])
+        with torch.no_grad():
+            output = self.layer(*(torch.from_numpy(array.astype(np.float32)) for array in arguments))
+        return output.vertices.double().numpy(), output.joints.double().numpy()
+
+    def draw(self, randoms: list[np.random.Generator]) -> list[SyntheticSample]:
+        """Draws one sample from each random generator.
+
+        A sample depends on its generator and, in the last bits, on how many are drawn together.
+        """
+        poses = np.concatenate([sample_poses(random, 1) for random in randoms])
+        betas = np.stack([_truncated_normal(random, NUM_BETAS) for random in randoms])
+        rotations = np.stack([sample_rotation(random, self.frame, self.view_variety) for random in randoms])
+        vertices, joints = self._pose_hands(poses, betas, rotations)
+        cameras = np.stack([sample_camera(random, self.image_size, self.framing) for random in randoms])
+        places = np.stack(
+            [
+                place_hand(random, hand, K, self.image_size, self.framing)
+                for random, hand, K in zip(randoms, vertices, cameras, strict=True)
+            ]
+        )
+        vertices, joints = vertices + places[:, None], joints + places[:, None]
+        drawn, colours, lights = zip(
+            *(self._dress(random, *hand) for random, *hand in zip(randoms, vertices, joints, strict=True)),
+            strict=True,
+        )
+        render = self._render(np.stack(drawn), np.stack(colours), cameras)
+        samples = []
+        for i, random in enumerate(randoms):
+            rgb, alpha, depth, mask = (part[i] for part in render)
+            projected = joints[i] @ cameras[i].T
+            keypoints = projected[:, :2] / projected[:, 2:]
+            hidden = hidden_joints(joints[i, :, 2], keypoints, depth)
+            detected, confidence = simulate_detector(keypoints, hidden, self.image_size, self.noise, random)
+            samples.append(
+                SyntheticSample(
+                    image=self._photograph(random, rgb, alpha, depth, lights[i].towards),
+                    mask=mask,
+                    K=cameras[i],
+                    joints=joints[i],
+                    vertices=vertices[i],
+                    rotation=rotations[i],
+                    place=places[i],
+                    pose=poses[i],
+                    betas=betas[i],
+                    keypoints_2d=keypoints,
+                    detected=detected,
+                    confidence=confidence,
+                    hidden=hidden,
+                    jpeg_quality=int(random.integers(*JPEG_QUALITIES)),
+                )
+            )
+        return samples
+
+    def _dress(self, random: np.random.Generator, vertices: np.ndarray, joints: np.ndarray):
+        """One hand's drawn vertices (V, 3), lit face colours (F, 3) and light."""
+        cuff = 1.0 if random.random() < BARE_ARM_SHARE else random.uniform(0.05, 0.6)
+        fingers = joints[9] - joints[0] + random.normal(0, 0.02, 3)
+        drawn = self.mesh.vertices(vertices, fingers / np.linalg.norm(fingers), cuff)
+        light = sample_light(random)
+        centres = drawn[self.mesh.faces].mean(1)
+        views = -centres / np.linalg.norm(centres, axis=-1, keepdims=True)
+        normals = self.mesh.normals(drawn)[self.mesh.faces].mean(1)
+        return drawn, light_surface(self.painter.albedo(random, cuff), normals, views, light), light
+
+    def _render(self, vertices: np.ndarray, colours: np.ndarray, cameras: np.ndarray):
+        """Pictures (B, S, S, 3) premultiplied with their coverage, coverage, depth in metres, hand masks."""
+        size = self.image_size
+        ndc = camera_to_ndc(*(torch.from_numpy(array).float() for array in (vertices, cameras)), size)
+        face_colours = torch.from_numpy(colours.astype(np.float32))
+        with torch.no_grad():
+            render = rasterize(ndc, self.faces, face_colours, size, anti_aliasing=True)
+        hand = (render.face_index >= 0) & (render.face_index < self.mesh.num_hand_faces)
+        mask = avg_pool2d(hand.float(), 2)
+        rgb = render.rgb.permute(0, 2, 3, 1).contiguous()
+        return (
+            rgb.numpy(),
+            render.silhouette.numpy(),
+            render.depth.numpy(),
+            (mask * 255).round().to(torch.uint8).numpy(),
+        )
+
+    def _photograph(self, random, rgb, alpha, depth, towards_light) -> np.ndarray:
+        """Puts the drawn hand before a background, with shadows, and takes the picture, (S, S, 3) uint8."""
+        size = self.image_size
+        if self.photos:
+            background = photo_background(random, size, self.photos)
+        else:
+            background = procedural_background(random, size)
+        if random.random() < 0.6:
+            background = background * _cast_shadow(random, alpha, towards_light)[..., None]
+        crevices = CREASE_DARKNESS * _crevices(depth, alpha)
+        picture = rgb * (1 - crevices[..., None]) + background * (1 - alpha[..., None])
+        return degrade(picture, random)
+
+
+def _truncated_normal(random: np.random.Generator, count: int) -> np.ndarray:
+    """Standard normal numbers, those beyond ``LARGEST_BETA`` drawn in again from the limit."""
+    return np.clip(random.standard_normal(count), -LARGEST_BETA, LARGEST_BETA)
+
+
+def _crevices(depth: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """How much deeper each skin pixel lies than its surroundings, (S, S) in [0, 1]."""
+    covered = (alpha > 0.99).astype(np.float32)
+    radius = CREASE_RADIUS * len(depth)
+    weight = cv2.GaussianBlur(covered, (0, 0), radius)
+    around = cv2.GaussianBlur(np.where(covered > 0, depth, 0), (0, 0), radius) / np.maximum(weight, 1e-3)
+    return np.clip((depth - around) / CREASE_DEPTH_M, 0, 1) * covered
+
+
+def _cast_shadow(random: np.random.Generator, alpha: np.ndarray, towards_light: np.ndarray) -> np.ndarray:
+    """The hand's blurred shadow on what lies behind, (S, S) factors in (0, 1]."""
+    size = len(alpha)
+    shift = -towards_light[:2] * random.uniform(0.02, 0.15) * size
+    moved = cv2.warpAffine(alpha, np.array([[1, 0, shift[0]], [0, 1, shift[1]]]), (size, size))
+    return 1 - random.uniform(0.1, 0.5) * cv2.GaussianBlur(moved, (0, 0), random.uniform(0.01, 0.05) * size)

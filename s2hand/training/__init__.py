@@ -1,0 +1,1 @@
+"""Optimisation: the step, the schedule, averaged weights, and what a training reports."""

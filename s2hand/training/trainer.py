@@ -1,0 +1,250 @@
+"""The training loop: batches in, smaller losses out, nothing lost when it stops."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from s2hand.checkpoints.checkpoint import CheckpointKeeper
+from s2hand.losses.objective import Objective
+from s2hand.runtime.distributed import ALONE, Processes
+from s2hand.runtime.interrupt import StopRequest, TrainingInterrupted
+from s2hand.runtime.random_state import random_state, restore_random_state
+from s2hand.structures import HandBatch
+from s2hand.training.ema import WeightAverage
+from s2hand.training.nonfinite import FILE_NAME, NonFiniteLossError, describe_non_finite, lasting_damage
+from s2hand.training.progress import Averages, Progress, TrainSettings
+from s2hand.training.reporting import RunRecorder
+from s2hand.training.schedule import LearningRate
+from s2hand.training.step import GradientStep, TrainingLosses, set_training
+
+BAR_INTERVAL = 10
+"""Batches from one update of the progress bar's loss to the next."""
+
+
+class Trainer:
+    """Trains a model on an objective.
+
+    With several processes every one of them has a trainer, which calls the same methods at the same time.
+
+    Args:
+        model: takes ``(image, K, parts)`` and returns a HandPrediction.
+        objective: what to minimise.
+        make_loader: ``(epoch, start_batch) -> iterable of HandBatch`` with a length; the same batches for
+            the same arguments, so that training can resume within an epoch.
+        optimizer: over the trained parameters only.
+        learning_rate: the schedule.
+        trained: names of the model's children that learn; the others stay in evaluation mode.
+        settings: see :class:`TrainSettings`.
+        recorder: where figures go.
+        keeper: where checkpoints go.
+        evaluate: called as ``evaluate(progress)`` after every ``eval_interval`` epochs; returns metrics.
+        device: where to compute.
+        describe: what is stored with checkpoints to rebuild the model (the resolved config).
+        best_metric: name of the metric whose lowest value marks the best checkpoint.
+        average: optional moving average of the weights, in place of which evaluation sees the model.
+        processes: of a distributed run.
+        file_of: the picture of a sample number, for messages.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        make_loader: Callable[[int, int], Any],
+        optimizer: torch.optim.Optimizer,
+        learning_rate: LearningRate,
+        *,
+        trained: Collection[str],
+        settings: TrainSettings,
+        recorder: RunRecorder,
+        keeper: CheckpointKeeper,
+        evaluate: Callable[[Progress], dict[str, float]] | None = None,
+        device: torch.device | str = "cpu",
+        describe: dict[str, Any] | None = None,
+        best_metric: str = "pa_mpjpe",
+        average: WeightAverage | None = None,
+        processes: Processes = ALONE,
+        file_of: Callable[[int], Path | str] = "sample {}".format,
+    ) -> None:
+        self.model, self.objective = model, objective
+        self.make_loader = make_loader
+        self.optimizer, self.learning_rate = optimizer, learning_rate
+        self.trained = frozenset(trained)
+        self.settings, self.recorder, self.keeper = settings, recorder, keeper
+        self.evaluate, self.device = evaluate, torch.device(device)
+        self.describe = describe or {}
+        self.best_metric = best_metric
+        self.average = average
+        self.processes, self.file_of = processes, file_of
+        self.progress = Progress(batch_images=settings.batch_images)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
+        self.step = GradientStep(
+            TrainingLosses(model, objective, settings.precision),
+            self.trained,
+            optimizer,
+            processes,
+            accumulate=settings.accumulate_steps,
+            clip=settings.gradient_clip,
+            scaler=self.scaler,
+        )
+
+    def run(self) -> dict[str, float]:
+        """Trains to the end.
+
+        Returns:
+            The last evaluation's metrics, or the last epoch's mean losses without one.
+
+        Raises:
+            TrainingInterrupted: after SIGINT or SIGTERM; the state was saved first.
+            NonFiniteLossError: a loss or its gradient is not finite, and ``nonfinite`` is "stop" or the
+                network has taken damage.
+            OutOfMemoryError: a batch does not fit the device.
+        """
+        result: dict[str, float] = {}
+        with StopRequest(launched=self.processes.size > 1) as stop:
+            while self.progress.epoch < self.settings.total_epochs:
+                means = self._train_epoch(stop)
+                self.progress.epoch += 1
+                self.progress.batch = 0
+                result = self._finish_epoch(means)
+        return result
+
+    def resume(self) -> bool:
+        """Continues from the run's newest sound checkpoint, whatever number of processes wrote it.
+
+        Returns:
+            Whether there was one.
+        """
+        state = self.processes.share(self.keeper.load_newest() if self.processes.is_main else None)
+        if state is None:
+            return False
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        if self.average and state.get("average"):
+            self.average.load_state_dict(state["average"])
+        self.progress = Progress(**state["progress"])
+        self.progress.place_among(self.settings.batch_images)
+        restore_random_state(state["rng"], self.processes.rank, self.device)
+        return True
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds, in the main process; the others must call it at the same time."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+            "progress": vars(self.progress).copy(),
+            "rng": self.processes.gather(random_state(self.device)),
+            "config": json.dumps(self.describe),
+        }
+
+    def _train_epoch(self, stop: StopRequest) -> dict[str, float]:
+        progress, processes = self.progress, self.processes
+        set_training(self.model, self.trained)
+        loader = self.make_loader(progress.epoch, progress.batch)
+        total = progress.batch + len(loader)
+        title = f"epoch {progress.epoch + 1}/{self.settings.total_epochs}"
+        averages = Averages()
+        images, start, rate = 0, time.perf_counter(), 0.0
+        bar_settings = {"unit": "batch", "leave": False, "disable": not processes.is_main}
+        with tqdm(total=total, initial=progress.batch, desc=title, **bar_settings) as bar:
+            for batch in loader:
+                rate = self.learning_rate.apply(
+                    self.optimizer, progress.epoch + progress.batch / total, progress.step
+                )
+                last = progress.batch + 1 == total
+                averages.add(self._train_batch(batch.to(self.device, non_blocking=True), last))
+                progress.batch += 1
+                images += len(batch.image) * processes.size
+                bar.update()
+                if progress.batch % BAR_INTERVAL == 0 or last:
+                    loss = averages.means(processes).get("total", float("nan"))
+                    bar.set_postfix_str(
+                        f"loss {loss:.4f}, {images / (time.perf_counter() - start):.0f} images/s"
+                    )
+                if number := processes.largest(stop.signal or 0):
+                    self._stop_early(number)
+        means = averages.means(processes)
+        if images:  # none are left when the run was stopped after an epoch's last batch
+            speed = images / (time.perf_counter() - start)
+            figures = means | {"learning_rate": rate, "images_per_second": speed}
+            self.recorder.record("train", figures, epoch=progress.epoch + 1, step=progress.step)
+        return means
+
+    def _train_batch(self, batch: HandBatch, last: bool) -> dict[str, Tensor]:
+        is_full = (self.progress.batch + 1) % self.settings.accumulate_steps == 0 or last
+        losses, finite = self.step.run(batch, is_full)
+        if not finite:
+            self._handle_non_finite(losses, batch)
+            return {}
+        if is_full:
+            self.progress.step += 1
+            if self.average:
+                self.average.update(self.model, self.progress.step)
+        return losses
+
+    def _handle_non_finite(self, losses: dict[str, Tensor], batch: HandBatch) -> None:
+        """Stops, or counts; only the first batch that is skipped is saved, as saving takes its time."""
+        skips = self.settings.nonfinite == "skip"
+        message = describe_non_finite(
+            losses,
+            batch,
+            model=self.model,
+            trained=self.trained,
+            progress=self.progress,
+            config=self.describe,
+            file_of=self.file_of,
+            path=None if skips and self.progress.skipped else self.recorder.folder / FILE_NAME,
+            processes=self.processes,
+        )
+        damage = self.processes.share(lasting_damage(self.model)) if skips else ""
+        if damage or not skips:
+            raise NonFiniteLossError(message + damage)
+        self.progress.skipped += 1
+        if self.processes.is_main:
+            tqdm.write(f"skipped ({self.progress.skipped} so far): {message}")
+
+    def _finish_epoch(self, means: dict[str, float]) -> dict[str, float]:
+        settings, epoch = self.settings, self.progress.epoch
+        done = epoch == settings.total_epochs
+        result, best = means, False
+        if self.evaluate and (epoch % settings.eval_interval == 0 or done):
+            result = self._evaluate()
+            score = result.get(self.best_metric)
+            best = score is not None and (self.progress.best is None or score < self.progress.best)
+            if best:
+                self.progress.best = score
+        if epoch % settings.save_interval == 0 or done or best:
+            self._save(epoch, best)
+        return result
+
+    def _evaluate(self) -> dict[str, float]:
+        self.model.eval()
+        if self.average:
+            with self.average.applied_to(self.model):
+                return self.evaluate(self.progress)
+        return self.evaluate(self.progress)
+
+    def _save(self, epoch: int | None = None, best: bool = False) -> Path | None:
+        state = self.state()
+        return self.keeper.save(state, epoch, best) if self.processes.is_main else None
+
+    def _stop_early(self, number: int) -> None:
+        path = self.processes.share(self._save())  # nobody leaves before it is written
+        place = f"in epoch {self.progress.epoch + 1} after batch {self.progress.batch}"
+        raise TrainingInterrupted(
+            f"stopped by {signal.Signals(number).name} {place}; saved as {path}. "
+            "Run the same command again to continue.",
+            128 + number,
+        )

@@ -1,0 +1,398 @@
+"""Published checkpoints: read safely, loaded by name, numerically the published networks."""
+
+import argparse
+import collections
+import functools
+import json
+import os
+import pickle
+import subprocess
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from s2hand.checkpoints.published import (
+    PublishedCheckpointError,
+    convert_published,
+    load_published_checkpoint,
+    published_architecture,
+    read_published,
+)
+from s2hand.checkpoints.published_names import PUBLISHED_PARTS
+from s2hand.models import (
+    Backbone,
+    HandHead,
+    HandNet,
+    HeatmapAttention,
+    KeypointNet,
+    StackedHourglass,
+    TextureLightHead,
+)
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+KEYS = {
+    part: keys
+    for part, keys in json.loads((FIXTURES / "checkpoint_keys.json").read_text()).items()
+    if part in PUBLISHED_PARTS
+}
+RELATIVE_TOLERANCE = 1e-4
+
+
+def weight_by_rule(key, shape):
+    """The fixture's rule: every weight follows from its key."""
+    if key.endswith("num_batches_tracked"):
+        return torch.zeros(shape, dtype=torch.int64)
+    value = torch.randn(shape, generator=torch.Generator().manual_seed(zlib.crc32(key.encode()))) * 0.05
+    if key.endswith("running_var"):
+        return value.abs() + 0.5
+    return 1 + value if len(shape) == 1 and key.endswith("weight") else value
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return {part: {key: weight_by_rule(key, shape) for key, shape in KEYS[part].items()} for part in KEYS}
+
+
+def save(path, state_dicts, legacy=False, **entries):
+    settings = argparse.Namespace(use_mean_shape=False, lr_steps=[30, 60], betas=(0.9, 0.999), task="train")
+    optimizer = {"state": {0: {"exp_avg": torch.ones(3)}}, "param_groups": [{"lr": 1e-3}]}
+    content = {"epoch": 7, "args": settings, "optimizer": optimizer, **state_dicts, **entries}
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    return path
+
+
+@pytest.fixture(scope="module")
+def network(weights, tmp_path_factory):
+    """The full-size network, loaded from a legacy file, and the report."""
+    path = save(tmp_path_factory.mktemp("published") / "texturehand_7.t7", weights, legacy=True)
+    model = HandNet(
+        backbone=Backbone("tf_efficientnet_b3"),
+        hand_head=HandHead(1536),
+        texture_light_head=TextureLightHead(32),
+        keypoint_net=KeypointNet(StackedHourglass()),
+        attention=HeatmapAttention(1536),
+    )
+    return model.eval(), load_published_checkpoint(path, model)
+
+
+@pytest.fixture(scope="module")
+def published():
+    with np.load(FIXTURES / "networks.npz") as archive:
+        return {name: torch.from_numpy(archive[name]) for name in archive if name != "image_seed"}
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    generator = torch.Generator().manual_seed(5)
+    return {
+        "image": torch.rand(2, 3, 224, 224, generator=generator),
+        "feature": torch.randn(2, 1536, generator=generator) * 0.3,
+        "low_features": torch.randn(2, 32, 56, 56, generator=generator) * 0.3,
+        "encoding": torch.randn(2, 256, 64, 64, generator=generator) * 0.3,
+    }
+
+
+def assert_close(actual, expected):
+    assert actual.shape == expected.shape
+    assert (actual - expected).norm() <= RELATIVE_TOLERANCE * expected.norm()
+
+
+@torch.no_grad()
+def test_encoder_matches_the_published_one(network, published, inputs):
+    low_features, feature = network[0].backbone(inputs["image"])
+    assert_close(feature, published["features"])
+    assert_close(low_features.mean((2, 3)), published["low_features_mean"])
+    assert_close(low_features[:, :, :4, :4], published["low_features_corner"])
+
+
+@torch.no_grad()
+def test_hand_head_matches_the_published_one(network, published, inputs):
+    hand = network[0].hand_head(inputs["feature"])
+    assert_close(hand.hand_pose, published["pose"])
+    assert_close(hand.betas, published["shape"])
+    assert_close(hand.rotation, published["rot"])
+    assert_close(hand.translation, published["trans"])
+    assert_close(hand.scale, published["scale"][:, 0])
+
+
+@torch.no_grad()
+def test_texture_and_light_match_the_published_ones(network, published, inputs):
+    face_textures, light = network[0].texture_light_head(inputs["low_features"])
+    assert_close(face_textures[:, :64], published["textures_first64"])
+    assert_close(face_textures.mean(1), published["textures_mean"])
+    assert_close(light, published["lights"])
+
+
+@torch.no_grad()
+def test_hourglass_and_keypoints_match_the_published_ones(network, published, inputs):
+    found = network[0].keypoint_net(inputs["image"])
+    for stage in range(2):
+        pooled = torch.nn.functional.avg_pool2d(found.heatmaps[stage], 8)
+        assert_close(pooled, published[f"heatmaps{stage}_pool"])
+        assert_close(found.keypoints[stage], published[f"uv{stage}"])
+
+
+@torch.no_grad()
+def test_attention_matches_the_published_one(network, published, inputs):
+    assert_close(network[0].attention(inputs["encoding"]), published["attention"])
+
+
+def test_report_lists_every_key(network):
+    model, report = network
+    every_key = {f"{part}.{key}" for part in KEYS for key in KEYS[part]}
+    assert {*report.loaded, *report.not_in_model} == every_key
+    assert set(report.not_in_model) == {"encoder.encoder._fc.weight", "encoder.encoder._fc.bias"}
+    assert report.missing == report.not_asked == ()
+    # One to one: as many weights of the model as keys of the file.
+    assert len(report.loaded) == len(model.state_dict())
+    assert f"{len(every_key) - 2} weights loaded" in str(report)
+    assert "not in model: encoder, 2 weights (encoder._fc.weight, encoder._fc.bias)" in str(report)
+
+
+def head_and_textures():
+    return HandNet(hand_head=HandHead(1536), texture_light_head=TextureLightHead(32))
+
+
+def test_zip_format_and_parallel_wrapper_load_alike(weights, tmp_path):
+    wrapped = {"decoder": {f"module.{key}": value for key, value in weights["decoder"].items()}}
+    path = save(tmp_path / "zip.t7", wrapped)
+    model = head_and_textures()
+    report = load_published_checkpoint(path, model)
+    published_bias = weights["decoder"]["hand_decode.rot_reg.3.bias"]
+    assert torch.equal(model.hand_head.rotation[3].bias, published_bias)
+    # A network that the whole file lacks is listed, not an error: stages are published one by one.
+    assert {f"texture_light_head.{key}" for key in model.texture_light_head.state_dict()} == {*report.missing}
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "model"),
+    [
+        ("encoder", "encoder._blocks.4._bn1.running_var", lambda: HandNet(backbone=Backbone())),
+        ("decoder", "hand_decode.trans_reg.3.weight", head_and_textures),
+        (
+            "rgb2hm",
+            "net_hm.hourglass.1.low2.low2.low2.low2_.0.conv3.weight",
+            lambda: HandNet(keypoint_net=KeypointNet(StackedHourglass())),
+        ),
+    ],
+)
+def test_missing_weight_is_an_error(weights, tmp_path, part, key, model):
+    held = {name: value for name, value in weights[part].items() if name != key}
+    path = save(tmp_path / "incomplete.t7", {part: held})
+    with pytest.raises(PublishedCheckpointError, match=f"'{part}' lacks 1 weights") as error:
+        load_published_checkpoint(path, model())
+    assert "\n" not in str(error.value)
+
+
+def test_step_counters_may_be_missing(weights, tmp_path):
+    held = {key: value for key, value in weights["decoder"].items() if "num_batches" not in key}
+    report = load_published_checkpoint(save(tmp_path / "old.t7", {"decoder": held}), head_and_textures())
+    assert sum("num_batches_tracked" in name for name in report.missing) == 2
+
+
+def test_failed_load_leaves_the_model_alone(weights, tmp_path):
+    textures = dict(weights["texture_light_from_low"])
+    textures["texture_reg.2.weight"] = torch.zeros(300, 64)
+    path = save(
+        tmp_path / "other_faces.t7", {"decoder": weights["decoder"], "texture_light_from_low": textures}
+    )
+    model = head_and_textures()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(PublishedCheckpointError, match=r"texture_reg.2.weight is \(300, 64\)") as error:
+        load_published_checkpoint(path, model)
+    assert str(path) in str(error.value)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_parts_choose_the_networks(weights, tmp_path):
+    both = {name: weights[name] for name in ("decoder", "texture_light_from_low")}
+    path = save(tmp_path / "both.t7", both)
+    model = head_and_textures()
+    before = model.texture_light_head.light[2].bias.clone()
+    report = load_published_checkpoint(path, model, parts=["decoder"])
+    assert len(report.loaded) == len(weights["decoder"])
+    assert len(report.not_asked) == len(weights["texture_light_from_low"])
+    assert torch.equal(model.texture_light_head.light[2].bias, before)
+    with pytest.raises(PublishedCheckpointError, match="holds no 'rgb2hm'"):
+        load_published_checkpoint(path, model, parts=["rgb2hm"])
+    with pytest.raises(PublishedCheckpointError, match="no published network is called 'heads'"):
+        load_published_checkpoint(path, model, parts=["heads"])
+    with pytest.raises(PublishedCheckpointError, match="built without its texture_light_head"):
+        load_published_checkpoint(path, HandNet(hand_head=HandHead(1536)), parts=["texture_light_from_low"])
+    with pytest.raises(PublishedCheckpointError, match="nothing in it fits the model"):
+        load_published_checkpoint(path, HandNet())
+
+
+def test_other_backbone_is_explained(weights, tmp_path):
+    path = save(tmp_path / "encoder.t7", {"encoder": weights["encoder"]})
+    with pytest.raises(PublishedCheckpointError, match="build the model with the checkpoint's"):
+        load_published_checkpoint(path, HandNet(backbone=Backbone("resnet18")))
+
+
+def test_architecture_follows_from_the_file(weights, tmp_path):
+    path = save(tmp_path / "all.t7", {part: weights[part] for part in ("decoder", "rgb2hm")})
+    assert published_architecture(read_published(path)) == {
+        **{"hand": False, "heatmaps": True, "texture": False, "attention": False},
+        **{"use_mean_shape": False, "fingertips": "s2hand", "num_pca": 30},
+        **{"hourglass_stacks": 2, "hourglass_depth": 4, "hourglass_modules": 2, "hourglass_features": 256},
+    }
+    # The published default holds where the settings do not say.
+    silent = save(tmp_path / "silent.t7", {"decoder": weights["decoder"]}, args=argparse.Namespace())
+    assert published_architecture(read_published(silent))["use_mean_shape"] is True
+
+
+class Runs:
+    """Pickles as a call."""
+
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+MALICIOUS = {
+    "os.system": lambda canary: Runs(os.system, f"touch {canary}"),
+    "eval": lambda canary: Runs(eval, f"open({str(canary)!r}, 'w')"),
+    "exec": lambda canary: Runs(exec, f"open({str(canary)!r}, 'w')"),
+    "open": lambda canary: Runs(open, str(canary), "w"),
+    "subprocess": lambda canary: Runs(subprocess.Popen, ["touch", str(canary)]),
+    "getattr": lambda canary: Runs(getattr, argparse.Namespace(), "__class__"),
+    "partial": lambda canary: functools.partial(os.mkdir, str(canary)),
+    "path": lambda canary: Path(canary),
+    "torch.load": lambda canary: Runs(torch.load, str(canary)),
+    "another class of argparse": lambda canary: argparse.FileType("w"),
+}
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("attack", MALICIOUS)
+def test_pickles_that_run_code_are_refused(tmp_path, attack, legacy):
+    canary = tmp_path / "canary"
+    payload = MALICIOUS[attack](canary)
+    weights = {"decoder": {"a": torch.ones(2)}}
+    settings = argparse.Namespace(use_mean_shape=payload)
+    path = save(tmp_path / "evil.t7", weights, legacy, args=settings)
+    with pytest.raises(PublishedCheckpointError, match=r"evil\.t7: refused, for it asks for") as error:
+        read_published(path)
+    assert "\n" not in str(error.value)
+    assert not canary.exists()
+
+
+def test_bare_pickle_is_refused(tmp_path):
+    canary = tmp_path / "canary"
+    path = tmp_path / "bare.t7"
+    path.write_bytes(pickle.dumps({"decoder": Runs(os.system, f"touch {canary}")}))
+    with pytest.raises(PublishedCheckpointError):
+        read_published(path)
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([torch.ones(2)], "holds a list"),
+        ({"epoch": 3}, "holds no state dict, none of the published networks"),
+        (
+            {"renderer": {"a": torch.ones(1)}, "b\nc": {"a": torch.ones(1)}},
+            r"holds only renderer, b\\nc, none",
+        ),
+        ({"decoder": [1, 2]}, "entry 'decoder' is not a dict of tensors"),
+        ({"encoder": {"a": torch.ones(1)}, "rgb2hm": {"a": 3}}, "entry 'rgb2hm' is not a dict of tensors"),
+        ({"decoder": {"a": torch.ones(1).expand(1 << 40)}}, "'decoder.a' is not a plain array of numbers"),
+        ({"decoder": {"a": torch.eye(2).to_sparse()}}, "'decoder.a' is not a plain array of numbers"),
+        ({"decoder": {"a": torch.ones(2, device="meta")}}, "'decoder.a' is not a plain array of numbers"),
+    ],
+)
+def test_other_contents_are_explained(tmp_path, content, message):
+    path = tmp_path / "other.t7"
+    torch.save(content, path)
+    with pytest.raises(PublishedCheckpointError, match=message) as error:
+        convert_published(path, tmp_path / "converted.safetensors")
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_damaged_files_end_in_one_line(tmp_path, legacy):
+    weights = {"decoder": {"a": torch.arange(40.0), "b": torch.ones(3, 5)}}
+    sound = save(tmp_path / "sound.t7", weights, legacy).read_bytes()
+    damaged = tmp_path / "damaged.t7"
+    random = np.random.default_rng(0)
+    messages = []
+    for trial in range(120):
+        content = bytearray(sound)
+        if trial % 3 == 0:
+            content = content[: random.integers(len(content))]
+        else:
+            for place in random.integers(len(content), size=1 + trial % 8):
+                content[place] = random.integers(256)
+        damaged.write_bytes(content)
+        try:
+            read_published(damaged)
+        except PublishedCheckpointError as error:
+            messages.append(str(error))
+    # A file whose weights alone were hit still loads: nothing tells a changed weight from a weight.
+    assert len(messages) > 40
+    assert all(message.startswith(f"{damaged}: ") and "\n" not in message for message in messages)
+
+
+def test_conversion_round_trip_is_exact(tmp_path):
+    tied = torch.randn(4, 6)
+    state_dicts = {
+        "decoder": collections.OrderedDict(weight=tied, transposed=tied.T, half=torch.randn(3).half()),
+        "renderer": {"steps": torch.tensor(12), "nan": torch.tensor([float("nan"), -0.0])},
+    }
+    source = save(tmp_path / "source.t7", state_dicts, renderer_NR=None)
+    tensors_path, json_path = convert_published(source, tmp_path / "out" / "converted.safetensors")
+    original, back = read_published(source), read_published(tensors_path)
+    assert back.epoch == original.epoch == 7
+    settings = {"use_mean_shape": False, "lr_steps": [30, 60], "betas": [0.9, 0.999], "task": "train"}
+    assert back.args == original.args == settings
+    assert {part: set(state) for part, state in back.state_dicts.items()} == {
+        part: set(state) for part, state in state_dicts.items()
+    }
+    for part, state in original.state_dicts.items():
+        for key, value in state.items():
+            found = back.state_dicts[part][key]
+            assert (found.dtype, found.shape) == (value.dtype, value.shape)
+            assert found.contiguous().numpy().tobytes() == value.contiguous().numpy().tobytes()
+    assert json.loads(json_path.read_text())["source"] == "source.t7"
+    assert sorted(path.name for path in json_path.parent.iterdir()) == [
+        "converted.json",
+        "converted.safetensors",
+    ]
+
+
+def test_converted_file_loads_into_a_model(weights, tmp_path):
+    source = save(tmp_path / "source.t7", {"decoder": weights["decoder"]})
+    path, _ = convert_published(source, tmp_path / "converted.safetensors")
+    model = head_and_textures()
+    assert len(load_published_checkpoint(path, model).loaded) == len(weights["decoder"])
+    assert torch.equal(model.hand_head.scale[3].bias, weights["decoder"]["hand_decode.scale_reg.3.bias"])
+
+
+def test_unusable_conversions_are_explained(tmp_path):
+    source = save(tmp_path / "source.t7", {"decoder": {"a": torch.ones(2)}})
+    with pytest.raises(PublishedCheckpointError, match=r"ends in \.safetensors"):
+        convert_published(source, tmp_path / "converted.t7")
+    with pytest.raises(PublishedCheckpointError, match="no such file"):
+        convert_published(tmp_path / "absent.t7", tmp_path / "converted.safetensors")
+    path, json_path = convert_published(source, tmp_path / "converted.safetensors")
+    description = json.loads(json_path.read_text())
+    json_path.write_text(json.dumps({**description, "weights": {"decoder": 2}}))
+    with pytest.raises(PublishedCheckpointError, match=r"other weights than converted\.json lists"):
+        read_published(path)
+    json_path.write_text("[]")
+    with pytest.raises(PublishedCheckpointError, match="not a converted checkpoint's description"):
+        read_published(path)
+    json_path.unlink()
+    with pytest.raises(PublishedCheckpointError, match=r"converted\.json is not beside it"):
+        read_published(path)
+    json_path.write_text(json.dumps(description))
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(PublishedCheckpointError, match="cannot be read as safetensors"):
+        read_published(path)

@@ -1,0 +1,373 @@
+"""HandReconstructor: from every kind of checkpoint, for every kind of picture, for both hands."""
+
+import argparse
+import json
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.spatial.transform import Rotation
+from support.untrained_checkpoint import E2E, SIZE, write_own
+
+import s2hand
+from s2hand.checkpoints.checkpoint import write_checkpoint
+from s2hand.checkpoints.network import network_sizes
+from s2hand.checkpoints.published import convert_published
+from s2hand.config import config_from_dict
+from s2hand.errors import S2HandError
+from s2hand.geometry.cameras import project_points
+from s2hand.geometry.mirror import mirror_camera, mirror_faces, mirror_keypoints, mirror_points
+from s2hand.images.crops import DEFAULT_MARGIN
+from s2hand.images.intrinsics import DEFAULT_FOCAL_OVER_LONGER_SIDE
+from s2hand.images.transforms import transform_points
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+TOLERANCE = 1e-4
+"""Metres: mirroring only changes the order in which numbers are added."""
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "checkpoint_last.pt"
+    write_own(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def reconstructor(checkpoint):
+    return s2hand.HandReconstructor.from_checkpoint(checkpoint, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def photos():
+    """Three pictures of structure at many scales, wider than high."""
+    random = np.random.default_rng(0)
+    coarse = random.integers(0, 256, (3, 12, 16, 3), np.uint8)
+    return [cv2.resize(picture, (160, 120), interpolation=cv2.INTER_CUBIC) for picture in coarse]
+
+
+K_PHOTO = np.array([[150.0, 0, 70], [0, 155, 66], [0, 0, 1]])
+K_SQUARE = np.array([[150.0, 0, 70], [0, 150, 60], [0, 0, 1]])
+
+
+def test_a_tensor_of_the_networks_size_goes_straight_through(checkpoint, reconstructor):
+    model = write_own(checkpoint.with_name("again.pt"))
+    image = torch.rand(3, 3, SIZE, SIZE)
+    K = torch.tensor([[130.0, 0, 32], [0, 131, 33], [0, 0, 1]]).expand(3, 3, 3)
+    with torch.no_grad():
+        expected = model(image, K, ("hand", "texture"))
+    found = reconstructor.predict(image, K)
+    for name in ("vertices", "joints", "keypoints_2d", "pose_axis_angle", "face_textures", "light"):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-5, atol=1e-5)
+    assert np.ptp(found.vertices.numpy(), axis=0).max() > 1e-3  # the answers differ from picture to picture
+    assert (found.hands, found.refined) == (("right",) * 3, (False,) * 3)
+    default = reconstructor.predict(image)
+    assert default.focal_sources == ("default",) * 3
+    assert default.K[0, 0, 0] == DEFAULT_FOCAL_OVER_LONGER_SIDE * SIZE
+
+
+def test_arrays_paths_and_batches_give_the_same(reconstructor, photos, tmp_path):
+    paths = [tmp_path / f"{index}.png" for index in range(3)]
+    for path, photo in zip(paths, photos, strict=True):
+        Image.fromarray(photo).save(path)
+    boxes = np.array([[20, 10, 60, 80], [40.5, 30, 50, 50], [np.nan] * 4])
+    together = reconstructor.predict(photos, K_PHOTO, boxes=boxes)
+    one_by_one = s2hand.HandReconstructor(reconstructor.network, batch_size=1)
+    from_files = one_by_one.predict(paths, np.stack([K_PHOTO] * 3), boxes=boxes)
+    for name in ("vertices", "keypoints_2d", "face_textures", "K"):
+        torch.testing.assert_close(getattr(from_files, name), getattr(together, name), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(from_files.parameters.hand_pose, together.parameters.hand_pose)
+    assert from_files.image_sizes == ((160, 120),) * 3
+    assert from_files.focal_sources == ("given",) * 3
+    assert len(reconstructor.predict(photos[0])) == 1
+
+
+def test_a_square_in_the_middle_is_a_plain_crop(reconstructor, photos):
+    """Cutting by hand, with the camera of the cut-out, gives the same hand; it projects onto the photo."""
+    side = SIZE
+    left, top = int(K_SQUARE[0, 2]) - side // 2, int(K_SQUARE[1, 2]) - side // 2
+    patch = photos[0][top : top + side, left : left + side]
+    K_patch = K_SQUARE - np.array([[0, 0, left], [0, 0, top], [0, 0, 0]])
+    expected = reconstructor.predict(patch, K_patch)
+    inner = side / (1 + 2 * DEFAULT_MARGIN)
+    corner = (side - inner) / 2
+    found = reconstructor.predict(
+        photos[0], K_SQUARE, boxes=np.array([[left + corner, top + corner, inner, inner]])
+    )
+    torch.testing.assert_close(found.vertices, expected.vertices, rtol=0, atol=1e-4)
+    moved = expected.keypoints_2d + torch.tensor([left, top])
+    torch.testing.assert_close(found.keypoints_2d, moved, rtol=1e-3, atol=0.05)
+    assert (found.looked_at, expected.looked_at) == (("box",), ("whole picture",))
+
+
+def test_squares_have_the_margin_of_training(photos, tmp_path):
+    write_own(tmp_path / "c.pt", folder_crop_margin=0.0)
+    reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
+    wide = np.array([[40.0, 30, 48, 48]])
+    grown = wide + np.array([-1, -1, 2, 2]) * 48 * DEFAULT_MARGIN
+    assert reconstructor.network.squares.margin == 0
+    write_own(tmp_path / "d.pt")
+    usual = s2hand.HandReconstructor.from_checkpoint(tmp_path / "d.pt", device="cpu")
+    found, expected = (
+        one.predict(photos[0], K_PHOTO, boxes=box) for one, box in ((reconstructor, grown), (usual, wide))
+    )
+    torch.testing.assert_close(found.vertices, expected.vertices, rtol=0, atol=1e-5)
+
+
+def turned_photo(photo, K, rotation):
+    """What the camera would see, turned: the homography K R K^-1, here by OpenCV alone."""
+    shift = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    homography = np.linalg.inv(shift) @ K @ rotation @ np.linalg.inv(K) @ shift
+    return cv2.warpPerspective(photo, homography, photo.shape[1::-1], flags=cv2.INTER_CUBIC)
+
+
+def test_turning_the_camera_turns_the_hand(reconstructor, photos):
+    """A network that sees only the square must find the same hand wherever in the photo it is."""
+    smooth = cv2.GaussianBlur(cv2.resize(photos[0], (320, 240)), (0, 0), 3)
+    K = np.array([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]])
+    rotation = Rotation.from_rotvec([0.06, -0.15, 0.0]).as_matrix()  # some 10 degrees
+    corners = np.array([[130.0, 90], [190, 90], [190, 150], [130, 150]])
+    mapped = transform_points(K @ rotation @ np.linalg.inv(K), corners.mean(0)[None])[0]
+    stretch = np.linalg.norm(np.linalg.solve(K, [*mapped, 1]))
+    side = 60 * stretch  # the same solid angle, as the square is measured across
+    middle = reconstructor.predict(smooth, K, boxes=np.array([[130, 90, 60, 60]]))
+    turned = reconstructor.predict(
+        turned_photo(smooth, K, rotation), K, boxes=np.array([[*(mapped - side / 2), side, side]])
+    )
+    matrix = torch.from_numpy(rotation).float()
+    torch.testing.assert_close(turned.joints[0], middle.joints[0] @ matrix.T, rtol=0, atol=5e-4)
+    assert (turned.joints - middle.joints).norm(dim=-1).mean() > 0.05
+    torch.testing.assert_close(turned.keypoints_2d, project_points(turned.joints, turned.K))
+    posed = reconstructor.network.model.place_hand(turned.parameters, turned.K)
+    torch.testing.assert_close(posed["vertices"], turned.vertices)
+
+
+@pytest.mark.parametrize("hand_input", ["image", "keypoints", "image+keypoints"])
+def test_a_mirrored_picture_has_the_mirrored_prediction(hand_input, photos, tmp_path):
+    write_own(tmp_path / "c.pt", hand_input=hand_input)
+    reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
+    width = photos[0].shape[1]
+    boxes = np.array([[20, 10, 60, 80], [40.5, 30, 50, 50], [np.nan] * 4])
+    flipped_boxes = boxes.copy()
+    flipped_boxes[:, 0] = width - boxes[:, 0] - boxes[:, 2]
+    hands = ["right", "left", "right"]
+    other = {"right": "left", "left": "right"}
+    right = reconstructor.predict(photos, K_PHOTO, hands, boxes=boxes)
+    left = reconstructor.predict(
+        [photo[:, ::-1] for photo in photos],
+        mirror_camera(K_PHOTO, width),
+        [other[hand] for hand in hands],
+        boxes=flipped_boxes,
+    )
+    unmirrored = reconstructor.predict([photo[:, ::-1] for photo in photos], K_PHOTO, hands)
+    assert (mirror_points(unmirrored.vertices) - right.vertices).abs().max() > 0.01
+    close = {"rtol": 0, "atol": TOLERANCE}
+    torch.testing.assert_close(mirror_points(left.vertices), right.vertices, **close)
+    torch.testing.assert_close(mirror_points(left.joints), right.joints, **close)
+    torch.testing.assert_close(mirror_camera(left.K, width), right.K, **close)
+    torch.testing.assert_close(
+        mirror_keypoints(left.keypoints_2d, width), right.keypoints_2d, rtol=TOLERANCE, atol=0.01
+    )
+    torch.testing.assert_close(left.face_textures, right.face_textures, **close)
+    torch.testing.assert_close(mirror_points(left.light[:, 8:]), right.light[:, 8:], **close)
+    if right.heatmap_keypoints is not None:
+        torch.testing.assert_close(
+            mirror_keypoints(left.heatmap_keypoints, width),
+            right.heatmap_keypoints,
+            rtol=TOLERANCE,
+            atol=0.01,
+        )
+    assert torch.equal(left.faces(0), mirror_faces(right.faces(0)))
+    assert torch.equal(left.faces(1), right.faces(0))
+
+
+def outward_volume(vertices, faces):
+    """Signed volume: positive where the faces are counter-clockwise from outside."""
+    a, b, c = vertices[faces].unbind(1)
+    return (a * torch.linalg.cross(b, c)).sum(-1).sum()
+
+
+def test_faces_look_outwards_for_both_hands(reconstructor, photos):
+    found = reconstructor.predict(photos[:2], K_PHOTO, ["right", "left"])
+    for index in range(2):
+        centred = found.vertices[index] - found.vertices[index].mean(0)
+        assert outward_volume(centred, found.faces(index)) > 0
+
+
+def test_refinement_follows_detections_and_else_the_2d_branch(reconstructor, photos):
+    start = reconstructor.predict(photos, K_PHOTO, ["left", "right", "right"])
+    wanted = start.keypoints_2d.numpy() + np.array([6.0, -4.0])
+    confidence = np.ones((3, 21))
+    confidence[2] = 0
+    confidence[0, 3] = 0
+    wanted[0, 3] = 0
+    asked = {"keypoints": wanted, "confidence": confidence, "boxes": np.array([[40, 20, 50, 50]] * 3)}
+    plain = reconstructor.predict(photos, K_PHOTO, ["left", "right", "right"], **asked)
+    refined = reconstructor.predict(photos, K_PHOTO, ["left", "right", "right"], **asked, refine=True)
+    assert refined.refined == (True, True, True)
+    seen = confidence[:2, :, None] > 0
+    errors = [(np.abs(one.keypoints_2d[:2].numpy() - wanted[:2]) * seen).sum() for one in (plain, refined)]
+    assert errors[1] < 0.6 * errors[0]
+    # The third hand has no detection and follows the branch's own keypoints.
+    before, after = (
+        (one.keypoints_2d[2] - refined.heatmap_keypoints[-1, 2]).norm(dim=-1).mean()
+        for one in (plain, refined)
+    )
+    assert after < before
+    assert not torch.equal(refined.parameters.rotation, plain.parameters.rotation)
+
+
+def test_refinement_needs_something_to_follow(photos, tmp_path):
+    write_own(tmp_path / "checkpoint_0001.pt", train_requires=["joints", "verts"], losses=["open_2dj"])
+    reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path, device="cpu", refine_steps=2)
+    with pytest.raises(S2HandError, match="nothing to refine with"):
+        reconstructor.predict(photos, refine=True)
+    keypoints = np.random.default_rng(0).uniform(20, 100, (3, 21, 2))
+    confidence = np.ones((3, 21))
+    confidence[1] = 0
+    some = reconstructor.predict(photos, keypoints=keypoints, confidence=confidence, refine=True)
+    assert some.refined == (True, False, True)
+    plain = reconstructor.predict(photos, keypoints=keypoints, confidence=confidence)
+    torch.testing.assert_close(some.vertices[1], plain.vertices[1])
+    assert some.face_textures is None
+    assert some.exported(0, "a").colors().shape == (1538, 3)
+
+
+def test_averaged_weights_are_taken_where_there_are_some(checkpoint, tmp_path, photos):
+    state = torch.load(checkpoint)
+    moved = {name: value * 1.5 for name, value in state["model"].items()}
+    write_checkpoint(
+        tmp_path / "c.pt", {"model": moved, "average": state["model"], "config": state["config"]}
+    )
+    found, expected = (
+        s2hand.HandReconstructor.from_checkpoint(path, device="cpu").predict(photos).vertices
+        for path in (tmp_path / "c.pt", checkpoint)
+    )
+    assert torch.equal(found, expected)
+
+
+def published_weight(key, shape):
+    """Any weights will do, if they stay finite through the network."""
+    if key.endswith("num_batches_tracked"):
+        return torch.zeros(shape, dtype=torch.int64)
+    value = torch.randn(shape, generator=torch.Generator().manual_seed(zlib.crc32(key.encode()))) * 0.05
+    if key.endswith("running_var"):
+        return value.abs() + 0.5
+    return 1 + value if len(shape) == 1 and key.endswith("weight") else value
+
+
+def test_published_checkpoints_and_converted_ones(photos, tmp_path):
+    keys = json.loads((FIXTURES / "checkpoint_keys.json").read_text())
+    parts = {
+        part: {key: published_weight(key, shape) for key, shape in keys[part].items()}
+        for part in ("encoder", "decoder", "texture_light_from_low")
+    }
+    settings = argparse.Namespace(use_mean_shape=True)
+    torch.save({"epoch": 7, "args": settings, **parts}, tmp_path / "texturehand.t7")
+    convert_published(tmp_path / "texturehand.t7", tmp_path / "converted.safetensors")
+    found, again = (
+        s2hand.HandReconstructor.from_checkpoint(tmp_path / name, device="cpu")
+        for name in ("texturehand.t7", "converted.safetensors")
+    )
+    (note,) = found.notes
+    assert "was trained with MANO" in note
+    assert found.network.image_size == 224
+    first, second = (one.predict(photos[:1], K_PHOTO) for one in (found, again))
+    assert torch.equal(first.vertices, second.vertices)
+    assert (first.parameters.betas == 0).all()  # use_mean_shape, as stored
+    assert torch.equal(first.joints[0, 8], first.vertices[0, 320])  # the published code's index fingertip
+    parts.pop("encoder")
+    torch.save(parts, tmp_path / "headless.t7")
+    with pytest.raises(S2HandError, match="holds no encoder"):
+        s2hand.HandReconstructor.from_checkpoint(tmp_path / "headless.t7")
+
+
+def test_sizes_that_a_published_checkpoint_brought_are_stored(tmp_path):
+    """A run that started from a .t7 takes over its sizes, which its own config does not name."""
+    keys = json.loads((FIXTURES / "checkpoint_keys.json").read_text())
+    decoder = {key: published_weight(key, shape) for key, shape in keys["decoder"].items()}
+    torch.save({"encoder": {"w": torch.zeros(1)}, "decoder": decoder}, tmp_path / "a.t7")
+    config = config_from_dict(E2E | {"pretrain_model": str(tmp_path / "a.t7")})
+    assert (config.use_mean_shape, config.fingertips) == (False, "freihand")
+    sizes = network_sizes(config, say=lambda line: None)
+    assert (sizes["use_mean_shape"], sizes["fingertips"]) == (True, "s2hand")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"K": np.eye(4)[None]}, r"K: expected shape \(1, 3, 3\) for 1 pictures"),
+        ({"K": -np.eye(3)}, "K must be"),
+        ({"hand": "up"}, "expected right or left"),
+        ({"hand": ["left", "left"]}, "expected right or left"),
+        ({"images": []}, "no pictures"),
+        ({"images": [np.zeros((4, 4), np.uint8)]}, r"picture 0: expected shape \(H, W, 3\)"),
+        ({"images": [np.full((4, 4, 3), 255.0)]}, r"floating-point numbers in \[0, 1\]"),
+        ({"images": torch.zeros(1, 4, 8, 8)}, r"picture 0: expected shape \(3, H, W\)"),
+        ({"boxes": np.zeros((2, 4))}, "boxes: expected shape"),
+        ({"boxes": np.zeros((1, 4))}, "expected width and height > 0"),
+        ({"images": ["nowhere.jpg"]}, "nowhere.jpg"),
+    ],
+)
+def test_bad_arguments_are_named(reconstructor, photos, changes, message):
+    with pytest.raises(S2HandError, match=message):
+        reconstructor.predict(**({"images": photos[:1]} | changes))
+
+
+def test_keys_retired_since_are_passed_over(checkpoint, tmp_path):
+    state = torch.load(checkpoint)
+    config = json.loads(state["config"]) | {"demo_freq": 100}
+    write_checkpoint(tmp_path / "c.pt", {"model": state["model"], "config": json.dumps(config)})
+    assert s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
+
+
+def test_bad_checkpoints_are_named(checkpoint, tmp_path):
+    load = s2hand.HandReconstructor.from_checkpoint
+    state = torch.load(checkpoint)
+    config = json.loads(state["config"])
+
+    def fails(content, message):
+        write_checkpoint(tmp_path / "c.pt", content)
+        with pytest.raises(S2HandError, match=message):
+            load(tmp_path / "c.pt", device="cpu")
+
+    write_own(
+        tmp_path / "kp.pt",
+        task="hm_train",
+        losses=["hm_integral"],
+        train_requires=["heatmaps"],
+        test_requires=["heatmaps"],
+    )
+    with pytest.raises(S2HandError, match="2D branch alone"):
+        load(tmp_path / "kp.pt")
+    fails({"model": state["model"]}, "holds no config")
+    fails(
+        {"model": state["model"], "config": json.dumps(config | {"shoe_size": 43})}, "unfit keys .shoe_size"
+    )
+    fails({"model": state["model"], "config": json.dumps(config | {"num_pca": 20})}, "do not fit the network")
+    with pytest.raises(S2HandError, match="no such checkpoint"):
+        load(tmp_path / "nothing.pt")
+    with pytest.raises(S2HandError, match="no such file"):
+        load(tmp_path / "nothing.t7")
+
+
+def test_weights_that_are_not_finite_are_named(checkpoint, tmp_path, photos):
+    state = torch.load(checkpoint)
+    state["model"]["hand_head.translation.3.bias"] += float("nan")
+    write_checkpoint(tmp_path / "c.pt", state)
+    with pytest.raises(S2HandError, match=r"c\.pt: the network's answer is not finite"):
+        s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu").predict(photos)
+
+
+def test_another_hand_model_is_noted(checkpoint, tmp_path):
+    state = torch.load(checkpoint)
+    config = json.loads(state["config"]) | {"hand_model": "MANO_RIGHT.pkl"}
+    write_checkpoint(tmp_path / "c.pt", state | {"config": json.dumps(config)})
+    (note,) = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu").notes
+    assert "trained with the hand model MANO_RIGHT.pkl" in note
+    with pytest.raises(S2HandError, match=r"MANO_RIGHT\.pkl"):
+        s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", hand_model=None, device="cpu")
