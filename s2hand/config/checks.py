@@ -6,26 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from s2hand.config.folder_checks import check_folder, ineffective_folder_keys
+from s2hand.config.loss_table import LOSSES, OWN_HEATMAP_LOSSES
 from s2hand.config.messages import ConfigError
-from s2hand.config.model import (
-    BASE_PATH_KEYS,
-    HAND_LOSSES,
-    HEATMAP_LOSSES,
-    OWN_HEATMAP_LOSSES,
-    TEXTURE_LOSSES,
-    Config,
-)
-from s2hand.config.published import LAMBDA_ALIASES, LOSS_NAMES
-
-PARTS_FOR_LOSSES = (
-    (OWN_HEATMAP_LOSSES, {"heatmaps"}),
-    (frozenset({"kp_cons"}), {"heatmaps", "joints"}),
-    (frozenset({"triangle"}), {"verts"}),
-    (frozenset({"texture", "mrgb", "ssim_tex", "sil"}), {"verts", "textures", "lights"}),
-    (frozenset({"mtex"}), {"textures"}),
-    (HAND_LOSSES - HEATMAP_LOSSES - TEXTURE_LOSSES - {"triangle", "sil"}, {"joints"}),
-)
-"""Losses, and what train_requires must hold for them."""
+from s2hand.config.model import BASE_PATH_KEYS, Config
+from s2hand.config.published import LAMBDA_ALIASES
 
 
 def check_consistency(config: Config, given: Collection[str]) -> list[str]:
@@ -152,11 +136,9 @@ def _check_losses(config: Config) -> None:
                 f"task hm_train trains the 2D branch alone, but losses asks for {foreign[0]}; "
                 "keep hm_integral only, or set task to train"
             )
-    for losses, parts in PARTS_FOR_LOSSES:
-        for name in config.losses:
-            missing = parts - set(config.train_requires)
-            if name in losses and missing:
-                raise ConfigError(f"the loss {name} needs {' and '.join(sorted(missing))} in train_requires")
+    for name in config.losses:
+        if missing := LOSSES[name].requires - set(config.train_requires):
+            raise ConfigError(f"the loss {name} needs {' and '.join(sorted(missing))} in train_requires")
 
 
 def _check_heatmaps(config: Config) -> None:
@@ -211,7 +193,7 @@ def _checkpoint_notes(config: Config) -> list[str]:
 def _ineffective_keys(config: Config, given: Collection[str]) -> list[str]:
     notes = []
     shared = {own for names in LAMBDA_ALIASES.values() if len(names) > 1 for own in names}
-    for name in LOSS_NAMES:
+    for name in LOSSES:
         if f"lambda_{name}" in given and name not in config.losses and name not in shared:
             notes.append(f"lambda_{name} has no effect: {name} is not in losses")
     late = [epoch for epoch in config.lr_steps if epoch >= config.total_epochs]

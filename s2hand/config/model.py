@@ -7,20 +7,8 @@ from typing import Literal
 
 from pydantic import PrivateAttr
 
-from s2hand.config.published import LOSS_NAMES
+from s2hand.config.loss_table import DEFAULT_WEIGHTS, HAND_LOSSES, HEATMAP_LOSSES, TEXTURE_LOSSES
 from s2hand.config.sections import SECTIONS
-
-OWN_HEATMAP_LOSSES = frozenset({"hm_integral", "hm_integral_gt", "hm_cross_entropy"})
-"""Losses of the 2D branch alone."""
-
-HEATMAP_LOSSES = OWN_HEATMAP_LOSSES | {"kp_cons"}
-"""Losses with a gradient to the 2D branch."""
-
-TEXTURE_LOSSES = frozenset({"texture", "mrgb", "ssim_tex", "mtex"})
-"""Losses with a gradient to the texture and light heads."""
-
-HAND_LOSSES = frozenset(LOSS_NAMES) - OWN_HEATMAP_LOSSES
-"""Losses with a gradient to the encoder and the hand head."""
 
 
 class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base first
@@ -84,16 +72,12 @@ class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base
 
     def loss_weights(self) -> dict[str, float]:
         """The weights given explicitly: loss name -> lambda."""
-        given = {name: getattr(self, f"lambda_{name}") for name in LOSS_NAMES}
+        given = {name: getattr(self, f"lambda_{name}") for name in DEFAULT_WEIGHTS}
         return {name: weight for name, weight in given.items() if weight is not None}
 
-    def resolved_loss_weights(self, defaults: dict[str, float]) -> dict[str, float]:
-        """The weight of each loss asked for: the config's, else ``defaults``'.
-
-        Args:
-            defaults: loss name -> weight, for every loss.
-        """
-        weights = {**defaults, **self.loss_weights()}
+    def resolved_loss_weights(self) -> dict[str, float]:
+        """Loss name -> weight for each of ``losses``: the config's own, else the default."""
+        weights = DEFAULT_WEIGHTS | self.loss_weights()
         return {name: weights[name] for name in self.losses}
 
     def to_json(self) -> str:

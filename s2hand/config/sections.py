@@ -9,7 +9,7 @@ from pydantic import Field, create_model
 
 from s2hand.config.data_sections import DataSection, FolderSection
 from s2hand.config.fields import WORKING_FOLDER, Positive, PositiveFloat, Section, key
-from s2hand.config.published import LOSS_NAMES
+from s2hand.config.loss_table import LOSSES
 
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights"]
 DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
@@ -73,13 +73,15 @@ class NetworkSection(Section):
 def _weight_fields() -> dict:
     """One optional weight per loss."""
     weight = Annotated[float, Field(ge=0)] | None
-    return {f"lambda_{name}": (weight, key(f"Weight of the loss {name}.", None)) for name in LOSS_NAMES}
+    return {f"lambda_{name}": (weight, key(f"Weight of the loss {name}.", None)) for name in LOSSES}
 
 
 class LossNames(Section):
     """Losses."""
 
-    losses: tuple[Literal[LOSS_NAMES], ...] = key("Losses to minimise: their sum, each times its weight.", ())
+    losses: tuple[Literal[tuple(LOSSES)], ...] = key(
+        "Losses to minimise: their sum, each times its weight.", ()
+    )
     photometric_background: Literal["masked", "published"] = key(
         "Photometric losses compare inside the silhouette only, or, as published, also the white background "
         "of the rendering with the black one of the masked image.",

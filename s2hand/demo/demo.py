@@ -16,9 +16,10 @@ from s2hand.config import Config, config_from_dict
 from s2hand.demo.baselines import MeanHand
 from s2hand.demo.page import write_demo_page
 from s2hand.evaluation.evaluator import Evaluation, evaluate
-from s2hand.experiment.run import Experiment
+from s2hand.evaluation.results import format_table
+from s2hand.experiment import Experiment
+from s2hand.experiment.training import train_experiment
 from s2hand.files import write_text_whole
-from s2hand.training.reporting import format_table
 
 TRAINED, UNTRAINED, MEAN_HAND = "trained network", "the same, untrained", "always the mean hand"
 DETECTOR = "the detector it learned from"
@@ -60,7 +61,7 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
     with stopwatch(out / "seconds.json") as seconds:
         for config in configs:
             with Experiment(config, say) as experiment, experiment.open_recorder() as recorder:
-                experiment.train(recorder)
+                train_experiment(experiment, recorder)
         trained = experiment.evaluations[DATASET]
         rows = {TRAINED: trained.metrics} | baseline_metrics(experiment)
         rows[DETECTOR] = {"keypoints_px": trained.metrics["detector_px"]}

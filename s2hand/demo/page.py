@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from s2hand.config import Config
 from s2hand.datasets import HandDataset
-from s2hand.evaluation.panels import predict_samples, sample_sheet
+from s2hand.evaluation.evaluator import Evaluation
+from s2hand.evaluation.panels import PanelMaker
+from s2hand.evaluation.run_records import read_run
+from s2hand.experiment import Experiment
 from s2hand.geometry.procrustes import similarity_align
 from s2hand.structures import HandPrediction
-from s2hand.training.reporting import read_metrics
 from s2hand.visualize import (
     Curve,
     Figure,
@@ -26,11 +28,6 @@ from s2hand.visualize import (
     write_page,
     write_picture,
 )
-
-if TYPE_CHECKING:
-    from s2hand.config import Config
-    from s2hand.evaluation.evaluator import Evaluation
-    from s2hand.experiment.run import Experiment
 
 HERO_SAMPLES = 4
 SHEET_SAMPLES = 6
@@ -63,7 +60,7 @@ def write_demo_page(
     ranked = np.argsort(joint_errors_mm(evaluation))
     # Spread evenly from the 10th to the 70th percentile: good and middling ones, stated as such.
     chosen = [int(ranked[round(share * (len(ranked) - 1))]) for share in np.linspace(0.1, 0.7, HERO_SAMPLES)]
-    batch, prediction = predict_samples(experiment, dataset, chosen)
+    batch, prediction = experiment.panel_maker.predict(dataset, chosen)
     hero = hero_strip(batch, prediction, range(len(chosen)), faces)
     write_picture(path.parent / "hero.png", hero)
     write_gif(path.parent / "turntable.gif", turning_hand(prediction, faces))
@@ -82,7 +79,7 @@ def write_demo_page(
             "10th, 30th, 50th and 70th percentile of the error.",
         ),
         mesh=viewer_mesh(prediction, 0, faces, "A predicted hand. Drag to turn it."),
-        sheets=_sheets(experiment, dataset, ranked),
+        sheets=_sheets(experiment.panel_maker, dataset, ranked),
         curves=training_curves(stages, rows),
         settings=experiment.config.model_dump(exclude_unset=True),
     )
@@ -117,28 +114,28 @@ def results_table(rows: dict[str, dict[str, float]], samples: int) -> Table:
 
 def training_curves(stages: Sequence[Config], rows: dict[str, dict[str, float]]) -> list[Curve]:
     """2D losses and the 3D error over the epochs of all stages, the error beside the mean hand's."""
-    series: dict[str, list[tuple[float, float]]] = {"open_2dj": [], "hm_integral": [], "pa_mpjpe": []}
+    names = ("train/open_2dj", "train/hm_integral", "evaluation/pa_mpjpe")
+    series: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     done = 0
     for config in stages:
-        for line in read_metrics(config.run_dir):
-            for name, points in series.items():
-                if line.get(name) is not None:
-                    points.append((done + line["epoch"], line[name]))
+        figures = read_run(config.run_dir, config.base_out_path).figures
+        for name, points in series.items():
+            points += [(done + epoch, value) for epoch, value in sorted(figures.get(name, {}).items())]
         done += config.total_epochs
     return [
         Curve(
             "Distance to the detections in training (px of a 224 px picture)",
-            {"projected joints": series["open_2dj"], "2D branch": series["hm_integral"]},
+            {"projected joints": series[names[0]], "2D branch": series[names[1]]},
         ),
         Curve(
             "PA-MPJPE on unseen pictures (mm)",
-            {"trained network": series["pa_mpjpe"]},
+            {"trained network": series[names[2]]},
             reference={"mean hand": rows["always the mean hand"]["pa_mpjpe"]},
         ),
     ]
 
 
-def _sheets(experiment: Experiment, dataset: HandDataset, ranked: np.ndarray) -> list[Figure]:
+def _sheets(panels: PanelMaker, dataset: HandDataset, ranked: np.ndarray) -> list[Figure]:
     count = min(SHEET_SAMPLES, len(dataset))
     random = np.random.default_rng(0).choice(len(dataset), count, replace=False)
     choices = {
@@ -147,7 +144,7 @@ def _sheets(experiment: Experiment, dataset: HandDataset, ranked: np.ndarray) ->
         "Worst": (ranked[-(count // 2) :], "Largest error of all unseen pictures."),
     }
     figures = [
-        Figure(sample_sheet(experiment, dataset, [int(index) for index in indices]), caption, title)
+        Figure(panels.sheet(dataset, [int(index) for index in indices]), caption, title)
         for title, (indices, caption) in choices.items()
     ]
     pictures = [dataset[index]["image"] for index in range(min(TRAINING_PICTURES, len(dataset)))]

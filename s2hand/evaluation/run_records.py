@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from s2hand.errors import S2HandError
+from s2hand.training.reporting import METRICS_FILE
 
 KINDS = ("train", "evaluation")
 BOOKKEEPING = ("kind", "epoch", "step", "time")
@@ -69,29 +70,42 @@ def read_run(folder: str | Path, name: str) -> RunRecords:
     if not run.folder.is_dir():
         raise S2HandError(f"{folder}: no such run folder; give a run's base_out_path")
     _read_config(run)
-    path = run.folder / "metrics.jsonl"
-    if not path.is_file():
-        run.notes.append("no metrics.jsonl: nothing was recorded")
-        return run
-    lines = path.read_bytes().split(b"\n")
     repeated = set()
+    for record in read_records(run.folder, run.notes):
+        repeated |= _add(run, record)
+    if repeated:
+        epochs = ", ".join(f"{epoch:g}" for epoch in sorted(repeated))
+        run.notes.append(f"trained again after a restart, and taken from the last time: epochs {epochs}")
+    run.figures = {name: points for name, points in run.figures.items() if points}
+    if not run.figures and (run.folder / METRICS_FILE).is_file():
+        run.notes.append(f"{METRICS_FILE} holds no records")
+    return run
+
+
+def read_records(folder: str | Path, notes: list[str]) -> list[dict[str, Any]]:
+    """The records of a run's metrics.jsonl in their order.
+
+    Args:
+        folder: the run's folder.
+        notes: takes one line for each line of the file that is damaged and left out.
+    """
+    path = Path(folder) / METRICS_FILE
+    if not path.is_file():
+        notes.append(f"no {METRICS_FILE}: nothing was recorded")
+        return []
+    records = []
+    lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         record = _parse(line)
         if record is not None:
-            repeated |= _add(run, record)
+            records.append(record)
         elif number == len(lines):
-            run.notes.append("metrics.jsonl ends within a line, as after a kill: that line is left out")
+            notes.append(f"{METRICS_FILE} ends within a line, as after a kill: that line is left out")
         else:
-            run.notes.append(f"metrics.jsonl: line {number} is damaged and left out")
-    if repeated:
-        epochs = ", ".join(f"{epoch:g}" for epoch in sorted(repeated))
-        run.notes.append(f"trained again after a restart, and taken from the last time: epochs {epochs}")
-    run.figures = {name: points for name, points in run.figures.items() if points}
-    if not run.figures:
-        run.notes.append("metrics.jsonl holds no records")
-    return run
+            notes.append(f"{METRICS_FILE}: line {number} is damaged and left out")
+    return records
 
 
 def _read_config(run: RunRecords) -> None:

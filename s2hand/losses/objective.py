@@ -10,9 +10,10 @@ from dataclasses import fields, is_dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from s2hand.config.loss_table import LOSSES
 from s2hand.errors import S2HandError
 from s2hand.losses.photometric import PHOTOMETRIC_PAIRS
-from s2hand.losses.registry import LOSSES, PUBLISHED_IMAGE_SIZE, LossInputs
+from s2hand.losses.registry import LOSS_FUNCTIONS, PUBLISHED_IMAGE_SIZE, LossInputs
 from s2hand.structures import HandBatch, HandPrediction
 
 
@@ -94,7 +95,7 @@ class Objective(nn.Module):
                 *(widen(prediction), widen(batch), self.faces),
                 *(self.px_scale, self.photometric_pair, self.average_total),
             )
-            values = {name: LOSSES[name].function(inputs) for name in self.weights}
+            values = {name: LOSS_FUNCTIONS[name](inputs) for name in self.weights}
             values["total"] = sum(weight * values[name] for name, weight in self.weights.items())
         return values
 

@@ -1,4 +1,4 @@
-"""The losses by the names that configs use: what each reads, its published weight, and how it is called."""
+"""The functions that compute the losses, by the names that configs use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,6 @@ from s2hand.structures import HandBatch, HandPrediction
 
 PUBLISHED_IMAGE_SIZE = 224
 """Pixel distances and thresholds are stated in pixels of an image of this side."""
-
-PREDICTION_PARTS = {
-    "hand": ("vertices", "joints", "keypoints_2d", "parameters", "pose_axis_angle"),
-    "heatmaps": ("heatmap_keypoints", "heatmaps"),
-    "texture": ("face_textures", "light"),
-    "render": ("render",),
-}
-"""The parts of the network that can be asked for, and the fields of HandPrediction that each fills."""
 
 
 @dataclass(frozen=True)
@@ -62,32 +54,6 @@ class LossInputs:
         """(shown, target) that photometric losses compare, (B, 3, S, S) each; made once for all of them."""
         render = self.prediction.render
         return self.photometric_pair(render.rgb, render.silhouette, self.batch.image)
-
-
-@dataclass(frozen=True)
-class LossSpec:
-    """One loss as a config sees it.
-
-    Attributes:
-        function: computes the unweighted value.
-        default_weight: the published weight.
-        weight_key: the published config key that sets the weight.
-        reads: fields of HandPrediction.
-        fields: fields of HandBatch.
-    """
-
-    function: Callable[[LossInputs], Tensor]
-    default_weight: float
-    weight_key: str
-    reads: tuple[str, ...]
-    fields: tuple[str, ...] = ()
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The network parts it needs, keys of ``PREDICTION_PARTS``."""
-        return frozenset(
-            part for part, filled in PREDICTION_PARTS.items() if any(field in filled for field in self.reads)
-        )
 
 
 def _detected_joints(x: LossInputs) -> Tensor:
@@ -178,40 +144,27 @@ def _labelled_heatmaps(x: LossInputs) -> Tensor:
     return keypoints.heatmap_loss(x.from_heatmaps(), x.labelled())
 
 
-_PROJECTED, _HEATMAPS, _JOINTS = ("keypoints_2d",), ("heatmap_keypoints",), ("joints",)
-_DETECTED = ("keypoints_2d", "confidence")
-_PHOTO = ("image", "photometric_weight")
-
-LOSSES: dict[str, LossSpec] = {
-    # Without labels.
-    "open_2dj": LossSpec(_detected_joints, 1e-3, "lambda_j2d", _PROJECTED, _DETECTED),
-    "open_2dj_de": LossSpec(_detected_joints_squared, 1e-4, "lambda_j2d_de", _PROJECTED, ("keypoints_2d",)),
-    "open_bone_direc": LossSpec(_detected_bones, 0.1, "lambda_bone_direc", _PROJECTED, _DETECTED),
-    "hm_integral": LossSpec(_heatmaps, 1e-3, "lambda_hm", _HEATMAPS, _DETECTED),
-    "hm_cross_entropy": LossSpec(
-        _heatmap_distributions, 1e-2, "lambda_hm_cross_entropy", ("heatmaps",), _DETECTED
-    ),
-    "kp_cons": LossSpec(_consistency, 2e-4, "lambda_kp_cons", _HEATMAPS + _PROJECTED),
-    "texture": LossSpec(_texture, 5e-3, "lambda_texture", ("render",), _PHOTO),
-    "mrgb": LossSpec(_mean_colour, 1e-3, "lambda_mrgb", ("render",), _PHOTO),
-    "ssim_tex": LossSpec(_ssim, 1e-3, "lambda_ssim_tex", ("render",), ("image",)),
-    "mtex": LossSpec(_texture_outliers, 5e-3, "lambda_tex_reg", ("face_textures",), ("photometric_weight",)),
-    "tsa_poses": LossSpec(_joint_angles, 0.1, "lambda_pose", ("pose_axis_angle",)),
-    "mscale": LossSpec(_mean_scale, 0.1, "lambda_mscale", _JOINTS),
-    "mshape": LossSpec(_mean_shape, 1e-2, "lambda_shape", ("parameters",)),
-    "triangle": LossSpec(_laplacian, 0.1, "lambda_laplacian", ("vertices",)),
-    # With labels, for ablations.
-    "joint_2d": LossSpec(_labelled_joints_2d, 1e-4, "lambda_j2d_gt", _PROJECTED, ("gt_keypoints_2d",)),
-    "joint_3d": LossSpec(_labelled_joints_3d, 100.0, "lambda_j3d", _JOINTS, ("gt_joints",)),
-    "joint_3d_norm": LossSpec(
-        _labelled_relative_joints_3d, 100.0, "lambda_j3d_norm", _JOINTS, ("gt_joints",)
-    ),
-    "bone_direc": LossSpec(_labelled_bones, 0.1, "lambda_bone_direc", _PROJECTED, ("gt_keypoints_2d",)),
-    "hm_integral_gt": LossSpec(_labelled_heatmaps, 1e-3, "lambda_hm", _HEATMAPS, ("gt_keypoints_2d",)),
-    "sil": LossSpec(_silhouette, 5e-3, "lambda_silhouette", ("render",), ("mask",)),
-    "scale": LossSpec(_scale, 100.0, "lambda_scale", _JOINTS, ("gt_scale",)),
+LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
+    "tsa_poses": _joint_angles,
+    "open_2dj": _detected_joints,
+    "open_bone_direc": _detected_bones,
+    "mscale": _mean_scale,
+    "hm_integral": _heatmaps,
+    "kp_cons": _consistency,
+    "hm_cross_entropy": _heatmap_distributions,
+    "triangle": _laplacian,
+    "mshape": _mean_shape,
+    "texture": _texture,
+    "mtex": _texture_outliers,
+    "mrgb": _mean_colour,
+    "ssim_tex": _ssim,
+    "joint_2d": _labelled_joints_2d,
+    "joint_3d": _labelled_joints_3d,
+    "joint_3d_norm": _labelled_relative_joints_3d,
+    "bone_direc": _labelled_bones,
+    "hm_integral_gt": _labelled_heatmaps,
+    "sil": _silhouette,
+    "scale": _scale,
+    "open_2dj_de": _detected_joints_squared,
 }
-"""Every loss that a config may name."""
-
-DEFAULT_WEIGHTS: dict[str, float] = {name: spec.default_weight for name, spec in LOSSES.items()}
-"""The published weights."""
+"""The unweighted losses by the names of :data:`s2hand.config.loss_table.LOSSES`."""

@@ -1,4 +1,4 @@
-"""What a training run is asked to do, where it stands, and the means of its losses."""
+"""Where a training stands, and the means of its losses."""
 
 from __future__ import annotations
 
@@ -8,25 +8,6 @@ import torch
 from torch import Tensor
 
 from s2hand.runtime.distributed import ALONE, Processes
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """How long and how carefully to train; the fields are the config's keys of the same names.
-
-    Attributes:
-        batch_images: images of a batch, all processes together; by it a run that goes on with another number
-            of processes finds its place within the epoch. 0: unknown.
-    """
-
-    total_epochs: int
-    save_interval: int = 1
-    eval_interval: int = 1
-    precision: str = "fp32"
-    gradient_clip: float | None = None
-    accumulate_steps: int = 1
-    nonfinite: str = "stop"
-    batch_images: int = 0
 
 
 @dataclass

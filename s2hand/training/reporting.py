@@ -13,6 +13,9 @@ import numpy as np
 
 from s2hand.files import written_whole
 
+METRICS_FILE = "metrics.jsonl"
+"""The records of a run, one JSON object a line."""
+
 
 class RunRecorder:
     """Writes a run's figures and pictures.
@@ -44,7 +47,7 @@ class RunRecorder:
         line = {"kind": kind, "epoch": epoch, "step": step, "time": round(time.time(), 3)}
         # JSON has no NaN: a figure that is not finite is written as null.
         line |= {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        _append_line(self.folder / "metrics.jsonl", json.dumps(line))
+        _append_line(self.folder / METRICS_FILE, json.dumps(line))
         if self._writer:
             for name, value in numbers.items():
                 self._writer.add_scalar(f"{kind}/{name}", value, step)
@@ -102,34 +105,3 @@ def _append_line(path: Path, text: str) -> None:
             file.seek(-1, os.SEEK_END)
             torn = file.read(1) != b"\n"
         file.write(b"\n" * torn + text.encode() + b"\n")
-
-
-def read_metrics(folder: Path | str) -> list[dict[str, Any]]:
-    """The lines of a run's metrics.jsonl; a last line cut off by a kill is left out."""
-    lines = []
-    path = Path(folder) / "metrics.jsonl"
-    if not path.is_file():
-        return lines
-    for text in path.read_text().splitlines():
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            continue
-    return lines
-
-
-def format_table(title: str, rows: dict[str, dict[str, float]], columns: dict[str, str]) -> str:
-    """A plain-text table.
-
-    Args:
-        title: first line.
-        rows: row name -> {column key -> value}; a missing value is printed as a dash.
-        columns: column key -> heading.
-    """
-    width = max(len(name) for name in rows)
-    heading = " " * width + "".join(f"  {heading:>14}" for heading in columns.values())
-    body = []
-    for name, values in rows.items():
-        cells = "".join(f"  {values[key]:>14.3f}" if key in values else f"  {'-':>14}" for key in columns)
-        body.append(f"{name:<{width}}{cells}")
-    return "\n".join([title, heading, *body])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from s2hand.config.sections import TrainingSection
 from s2hand.losses.objective import Objective
 from s2hand.runtime.batch_norm import synchronise_batch_norm
 from s2hand.runtime.distributed import Processes
@@ -93,16 +94,15 @@ def _parameters_behind(value: Tensor) -> set[nn.Parameter]:
 
 
 class GradientStep:
-    """Accumulates gradients of batches and moves the weights.
+    """Accumulates the gradients of batches and moves the weights.
 
     Args:
         losses: from a batch to its losses.
         trained: the network's children that learn.
         optimizer: over the trained parameters only.
-        processes: of the run.
-        accumulate: batches whose gradients make one step.
-        clip: largest norm of the gradient; None: no limit.
-        scaler: of the loss, for float16.
+        processes: the processes of the run.
+        training: the keys ``accumulate_steps`` and ``gradient_clip``.
+        scaler: scales the loss for float16.
     """
 
     def __init__(
@@ -111,14 +111,12 @@ class GradientStep:
         trained: Collection[str],
         optimizer: torch.optim.Optimizer,
         processes: Processes,
-        *,
-        accumulate: int,
-        clip: float | None,
+        training: TrainingSection,
         scaler: torch.amp.GradScaler,
     ) -> None:
         self.losses, self.trained = losses, trained
         self.optimizer, self.processes = optimizer, processes
-        self.accumulate, self.clip, self.scaler = accumulate, clip, scaler
+        self.training, self.scaler = training, scaler
         self._shared: DistributedDataParallel | None = None
 
     def run(self, batch: HandBatch, is_full: bool) -> tuple[dict[str, Tensor], bool]:
@@ -137,7 +135,7 @@ class GradientStep:
         alone = self._shared is None or is_full
         with memory_hint(batch.image, MEMORY_REMEDY), nullcontext() if alone else self._shared.no_sync():
             losses = (self._shared or self.losses)(batch)
-            self.scaler.scale(losses["total"] / self.accumulate).backward()
+            self.scaler.scale(losses["total"] / self.training.accumulate_steps).backward()
             finite = not self.processes.largest(int(not self._is_finite(losses["total"], is_full)))
             if finite and is_full:
                 self._move()
@@ -158,9 +156,9 @@ class GradientStep:
         return bool(finite)
 
     def _move(self) -> None:
-        if self.clip:
+        if clip := self.training.gradient_clip:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self._parameters(), self.clip)
+            nn.utils.clip_grad_norm_(self._parameters(), clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 

@@ -5,9 +5,9 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
+from s2hand.config.loss_table import LOSSES, PREDICTION_PARTS
 from s2hand.errors import S2HandError
-from s2hand.losses import DEFAULT_WEIGHTS, LOSSES, Objective, find_non_finite
-from s2hand.losses.registry import PREDICTION_PARTS
+from s2hand.losses import DEFAULT_WEIGHTS, Objective, find_non_finite
 from s2hand.structures import HandBatch, HandParameters, HandPrediction, RenderOutput
 
 SIZE = 16

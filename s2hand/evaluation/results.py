@@ -1,8 +1,9 @@
-"""What an evaluation leaves on disk: figures, and predictions in the form that fits the dataset."""
+"""What an evaluation leaves: a printed table, and metrics and predictions in the run's folder."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,55 @@ from s2hand.geometry.mirror import mirror_points
 
 SUBMISSION_FORMATS = {"FreiHand": "freihand", "Synthetic": "freihand", "HO3D": "ho3d", "Shards": "freihand"}
 OWN_PICTURES_FILE = "predictions.npz"
+
+TABLE_COLUMNS = {
+    "pa_mpjpe": "PA-MPJPE mm",
+    "pa_mpvpe": "PA-MPVPE mm",
+    "mpjpe": "MPJPE mm",
+    "pa_f5": "PA-F@5",
+    "pa_f15": "PA-F@15",
+    "keypoints_px": "2D error px",
+    "heatmap_px": "2D branch px",
+    "detector_px": "detector px",
+    "keypoints_to_detector_px": "2D px from detector",
+    "heatmap_to_detector_px": "2D branch px from detector",
+}
+"""The metrics that the printed table shows, and their headings."""
+
+
+def evaluation_table(evaluations: Mapping[str, Evaluation], title: str) -> str:
+    """The figures worth a look, one row a dataset, and another for its refined hands.
+
+    Args:
+        evaluations: dataset name -> evaluation.
+        title: first line.
+    """
+    rows = {name: found.metrics for name, found in evaluations.items()}
+    rows |= {f"{name}, refined": found.refined_metrics() for name, found in evaluations.items()}
+    rows = {name: metrics for name, metrics in rows.items() if metrics}
+    if not rows:
+        return "no labels to score against; predictions are in the run folder"
+    columns = {
+        key: heading for key, heading in TABLE_COLUMNS.items() if any(key in row for row in rows.values())
+    }
+    return format_table(title, rows, columns)
+
+
+def format_table(title: str, rows: dict[str, dict[str, float]], columns: dict[str, str]) -> str:
+    """A plain-text table.
+
+    Args:
+        title: first line.
+        rows: row name -> {column key -> value}; a missing value is printed as a dash.
+        columns: column key -> heading.
+    """
+    width = max(len(name) for name in rows)
+    heading = " " * width + "".join(f"  {heading:>14}" for heading in columns.values())
+    body = []
+    for name, values in rows.items():
+        cells = "".join(f"  {values[key]:>14.3f}" if key in values else f"  {'-':>14}" for key in columns)
+        body.append(f"{name:<{width}}{cells}")
+    return "\n".join([title, heading, *body])
 
 
 def write_predictions(folder: Path, name: str, dataset: HandDataset, found: Evaluation) -> None:
