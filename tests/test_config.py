@@ -491,7 +491,7 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ({"train_requires": ["joints", "textures", "lights"]}, "textures without verts"),
         ({"test_requires": []}, "test_requires is empty"),
         ({**HEATMAPS, "losses": ["mscale"]}, "task hm_train trains the 2D branch alone"),
-        ({**HEATMAPS, "losses": ["hm_integral"], "test_requires": ALL_PARTS}, "yields heat maps only"),
+        ({**HEATMAPS, "losses": ["hm_integral"], "test_requires": ALL_PARTS}, "computes heat maps only"),
         ({**HEATMAPS, "losses": ["hm_integral"], "freeze_hm_estimator": True}, "remove one"),
         ({"train_requires": ["heatmaps", "joints"]}, "no loss trains them"),
         ({"train_requires": ["heatmaps", "joints"], "freeze_hm_estimator": True}, "set pretrain_rgb2hm"),

@@ -1,4 +1,4 @@
-"""The experiment as a value: strict, frozen, complete."""
+"""The whole experiment as one strict, frozen value."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One line per key of the file that steers nothing, saying what does; worth showing to the user."""
+        """Lines for the user about keys without effect, and about what has the effect instead."""
         return self._notes
 
     @property
     def source(self) -> str:
-        """Where the config came from, for messages."""
+        """The origin of the config, for messages."""
         return self._source
 
     @property
     def stage(self) -> Literal["train", "evaluate"]:
-        """What the run does; training evaluates on the way."""
+        """Whether the run trains, evaluating on the way, or only evaluates."""
         return "train" if "training" in self.mode else "evaluate"
 
     @property
     def run_dir(self) -> Path:
-        """The folder that takes checkpoints, events, predictions and pictures."""
+        """The folder of checkpoints, records, predictions and figures."""
         return Path(self.base_out_path)
 
     @property
@@ -71,7 +71,7 @@ class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base
         return getattr(self, BASE_PATH_KEYS[dataset])
 
     def loss_weights(self) -> dict[str, float]:
-        """The weights given explicitly: loss name -> lambda."""
+        """Loss name -> weight, for the weights that are set."""
         given = {name: getattr(self, f"lambda_{name}") for name in DEFAULT_WEIGHTS}
         return {name: weight for name, weight in given.items() if weight is not None}
 
@@ -81,7 +81,7 @@ class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base
         return {name: weights[name] for name in self.losses}
 
     def to_json(self) -> str:
-        """Every key with its resolved value, as a JSON file that loads to an equal config."""
+        """Every key with its resolved value, as JSON that loads to an equal config."""
         return self.model_dump_json(indent=2)
 
 
@@ -92,4 +92,4 @@ BASE_PATH_KEYS = {
     "Shards": "shards_path",
     "Folder": "folder_base_path",
 }
-"""The key that names each dataset's folder."""
+"""Dataset -> the key of its folder."""

@@ -1,4 +1,4 @@
-"""What a trained network is compared with."""
+"""The baseline that needs no network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from s2hand.structures import HandPrediction
 
 
 class MeanHand(nn.Module):
-    """Answers every picture with the hand model's mean hand: mean pose, mean shape, one fixed place.
+    """Answers every image with the mean hand: mean pose, mean shape, and one fixed place.
 
     Args:
         mano_layer: the hand model's layer.
@@ -24,7 +24,7 @@ class MeanHand(nn.Module):
         self.mano_layer = mano_layer
 
     def forward(self, image: Tensor, K: Tensor, parts: Collection[str] = ("hand",)) -> HandPrediction:
-        """The same hand for every one of the B pictures, at the place where training starts."""
+        """The same hand for each of the B images, at the place where training starts."""
         zeros = image.new_zeros
         size = len(image)
         hand = self.mano_layer(zeros(size, self.mano_layer.num_pca), zeros(size, 10), zeros(size, 3))

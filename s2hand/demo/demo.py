@@ -1,4 +1,4 @@
-"""Generates pictures, trains on them without labels, compares with baselines, and writes a page."""
+"""Generates images, trains on them without labels, compares with baselines, and writes a page."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ DATASET = "Synthetic"
 
 
 def demo_configs(out: Path | str, overrides: dict | None = None) -> list[Config]:
-    """The embedded experiment's stages, each starting from the one before, all under ``out``.
+    """The stages of the demo's experiment, each starting from the one before.
 
     Args:
-        out: folder of the dataset and the runs.
+        out: the folder of the dataset and the runs.
         overrides: config keys to change in every stage.
     """
     out = Path(out)
@@ -49,7 +49,7 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
     """Runs the demo.
 
     Args:
-        out: folder for dataset, training runs and page; an earlier demo there is continued.
+        out: the folder for dataset, training runs and page; an earlier demo there is continued.
         overrides: config keys to change.
         say: takes each line meant for the user.
 
@@ -65,7 +65,7 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
         trained = experiment.evaluations[DATASET]
         rows = {TRAINED: trained.metrics} | baseline_metrics(experiment)
         rows[DETECTOR] = {"keypoints_px": trained.metrics["detector_px"]}
-        say(format_table(f"on {len(trained.index)} pictures never seen in training", rows, COLUMNS))
+        say(format_table(f"on {len(trained.index)} images never seen in training", rows, COLUMNS))
         write_text_whole(out / "results.json", json.dumps(rows, indent=2) + "\n")
         page = write_demo_page(out / "index.html", experiment, configs, rows, seconds())
     say(f"open {page}")
@@ -74,13 +74,13 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
 
 @contextmanager
 def stopwatch(path: Path) -> Iterator[Callable[[], float]]:
-    """A clock that goes on where an earlier one with the same file stopped, also if that was interrupted.
+    """A clock that goes on where an earlier one with the same file stopped, even if that was interrupted.
 
     Args:
         path: keeps the seconds.
 
     Yields:
-        A function that tells the seconds so far.
+        A function that returns the seconds so far.
     """
     before = float(json.loads(path.read_text())) if path.is_file() else 0.0
     start = time.perf_counter()
@@ -95,7 +95,7 @@ def stopwatch(path: Path) -> Iterator[Callable[[], float]]:
 
 
 def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
-    """Scores the untrained network and the mean hand on the same pictures."""
+    """Scores the untrained network and the mean hand on the same images."""
     torch.manual_seed(experiment.config.seed)
     untrained = build_network(experiment.config, experiment.hand_model).to(experiment.device).eval()
     mean_hand = MeanHand(untrained.mano_layer)

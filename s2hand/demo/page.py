@@ -1,4 +1,4 @@
-"""The demo's page of pictures."""
+"""The demo's page of figures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from s2hand.visualize import (
 
 HERO_SAMPLES = 4
 SHEET_SAMPLES = 6
-TRAINING_PICTURES = 24
+TRAINING_IMAGES = 24
 TITLE = "A 3D hand from one photo, learned without a single label"
 
 
@@ -42,14 +42,14 @@ def write_demo_page(
     rows: dict[str, dict[str, float]],
     seconds: float,
 ) -> Path:
-    """Writes the page, a turning hand (turntable.gif) and the hero picture (hero.png) beside it.
+    """Writes the page, a turning hand (turntable.gif) and the hero figure (hero.png) beside it.
 
     Args:
         path: the HTML file.
         experiment: the last stage, trained and evaluated.
         stages: the configs of all stages in their order.
         rows: name -> metrics, the trained network first.
-        seconds: how long the demo took, data, evaluation and interrupted calls included.
+        seconds: duration of the demo, with data, evaluation and interrupted calls.
 
     Returns:
         The HTML file.
@@ -58,7 +58,7 @@ def write_demo_page(
     evaluation = experiment.evaluations["Synthetic"]
     faces = torch.from_numpy(experiment.hand_model.faces)
     ranked = np.argsort(joint_errors_mm(evaluation))
-    # Spread evenly from the 10th to the 70th percentile: good and middling ones, stated as such.
+    # Spread evenly from the 10th to the 70th percentile: good and mediocre results, stated as such.
     chosen = [int(ranked[round(share * (len(ranked) - 1))]) for share in np.linspace(0.1, 0.7, HERO_SAMPLES)]
     batch, prediction = experiment.panel_maker.predict(dataset, chosen)
     hero = hero_strip(batch, prediction, range(len(chosen)), faces)
@@ -68,14 +68,14 @@ def write_demo_page(
         path,
         title=TITLE,
         lead=(
-            f"The network saw {experiment.config.synthetic_train_size:,} generated pictures and the noisy 2D "
+            f"The network saw {experiment.config.synthetic_train_size:,} generated images and the noisy 2D "
             "keypoints of a simulated detector: no 3D, no mask, no label. "
             f"It took {seconds / 60:.0f} minutes."
         ),
         table=results_table(rows, len(evaluation.index)),
         hero=Figure(
             hero,
-            "Input, predicted hand over it, and the same hand from the side, for four unseen pictures at the "
+            "Input, predicted hand over it, and the same hand from the side, for four unseen images at the "
             "10th, 30th, 50th and 70th percentile of the error.",
         ),
         mesh=viewer_mesh(prediction, 0, faces, "A predicted hand. Drag to turn it."),
@@ -99,13 +99,13 @@ def turning_hand(prediction: HandPrediction, faces: torch.Tensor) -> list[np.nda
 
 
 def results_table(rows: dict[str, dict[str, float]], samples: int) -> Table:
-    """The headline figures."""
+    """The headline metrics."""
     keys = ("pa_mpjpe", "pa_mpvpe", "keypoints_px")
     return Table(
         columns=("", "PA-MPJPE (mm)", "PA-MPVPE (mm)", "2D error (px)"),
         rows=[(name, *(metrics.get(key) for key in keys)) for name, metrics in rows.items()],
         note=(
-            f"On {samples} pictures of hands, poses, lights and backgrounds that training did not see. "
+            f"On {samples} images of hands, poses, lights and backgrounds that training did not see. "
             "Lower is better; PA is after Procrustes alignment. The detector's error leaves out what "
             "it missed."
         ),
@@ -118,17 +118,17 @@ def training_curves(stages: Sequence[Config], rows: dict[str, dict[str, float]])
     series: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     done = 0
     for config in stages:
-        figures = read_run(config.run_dir, config.base_out_path).figures
+        curves = read_run(config.run_dir, config.base_out_path).curves
         for name, points in series.items():
-            points += [(done + epoch, value) for epoch, value in sorted(figures.get(name, {}).items())]
+            points += [(done + epoch, value) for epoch, value in sorted(curves.get(name, {}).items())]
         done += config.total_epochs
     return [
         Curve(
-            "Distance to the detections in training (px of a 224 px picture)",
+            "Distance to the detections in training (px of a 224 px image)",
             {"projected joints": series[names[0]], "2D branch": series[names[1]]},
         ),
         Curve(
-            "PA-MPJPE on unseen pictures (mm)",
+            "PA-MPJPE on unseen images (mm)",
             {"trained network": series[names[2]]},
             reference={"mean hand": rows["always the mean hand"]["pa_mpjpe"]},
         ),
@@ -140,13 +140,13 @@ def _sheets(panels: PanelMaker, dataset: HandDataset, ranked: np.ndarray) -> lis
     random = np.random.default_rng(0).choice(len(dataset), count, replace=False)
     choices = {
         "Random samples": (random, "Drawn at random, not chosen."),
-        "Best": (ranked[: count // 2], "Smallest error of all unseen pictures."),
-        "Worst": (ranked[-(count // 2) :], "Largest error of all unseen pictures."),
+        "Best": (ranked[: count // 2], "Smallest error of all unseen images."),
+        "Worst": (ranked[-(count // 2) :], "Largest error of all unseen images."),
     }
     figures = [
         Figure(panels.sheet(dataset, [int(index) for index in indices]), caption, title)
         for title, (indices, caption) in choices.items()
     ]
-    pictures = [dataset[index]["image"] for index in range(min(TRAINING_PICTURES, len(dataset)))]
-    figures.append(Figure(contact_sheet(pictures, 8), "What the pictures are like.", "The generated data"))
+    images = [dataset[index]["image"] for index in range(min(TRAINING_IMAGES, len(dataset)))]
+    figures.append(Figure(contact_sheet(images, 8), "Examples of the images.", "The generated data"))
     return figures

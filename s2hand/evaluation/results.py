@@ -15,7 +15,7 @@ from s2hand.files import write_text_whole, written_whole
 from s2hand.geometry.mirror import mirror_points
 
 SUBMISSION_FORMATS = {"FreiHand": "freihand", "Synthetic": "freihand", "HO3D": "ho3d", "Shards": "freihand"}
-OWN_PICTURES_FILE = "predictions.npz"
+PHOTO_PREDICTIONS_FILE = "predictions.npz"
 
 TABLE_COLUMNS = {
     "pa_mpjpe": "PA-MPJPE mm",
@@ -33,11 +33,11 @@ TABLE_COLUMNS = {
 
 
 def evaluation_table(evaluations: Mapping[str, Evaluation], title: str) -> str:
-    """The figures worth a look, one row a dataset, and another for its refined hands.
+    """The main metrics as text, with a row for each dataset and another one for its refined hands.
 
     Args:
         evaluations: dataset name -> evaluation.
-        title: first line.
+        title: the first line.
     """
     rows = {name: found.metrics for name, found in evaluations.items()}
     rows |= {f"{name}, refined": found.refined_metrics() for name, found in evaluations.items()}
@@ -54,7 +54,7 @@ def format_table(title: str, rows: dict[str, dict[str, float]], columns: dict[st
     """A plain-text table.
 
     Args:
-        title: first line.
+        title: the first line.
         rows: row name -> {column key -> value}; a missing value is printed as a dash.
         columns: column key -> heading.
     """
@@ -68,14 +68,15 @@ def format_table(title: str, rows: dict[str, dict[str, float]], columns: dict[st
 
 
 def write_predictions(folder: Path, name: str, dataset: HandDataset, found: Evaluation) -> None:
-    """Writes metrics.json and the predicted hands, before their pictures' own cameras and left ones as left
-    hands; refined ones into a sub-folder.
+    """Writes metrics.json and the predicted hands; refined hands go into the sub-folder ``refined``.
+
+    The hands are written in the camera frames of their images, and left hands as left hands.
 
     Args:
-        folder: made if needed.
-        name: of the dataset in the config.
+        folder: takes the files; made if needed.
+        name: the dataset's name in the config.
         dataset: what was predicted.
-        found: for it.
+        found: the predictions.
     """
     write_text_whole(folder / "metrics.json", json.dumps(found.metrics, indent=2) + "\n")
     hands = {
@@ -86,33 +87,33 @@ def write_predictions(folder: Path, name: str, dataset: HandDataset, found: Eval
         if joints is None:
             continue
         place.mkdir(parents=True, exist_ok=True)
-        if found.to_photo is not None:  # hands that were seen by a camera turned towards them
+        if found.to_photo is not None:  # the network saw the hands through cameras turned towards them
             joints, vertices = (points @ found.to_photo.swapaxes(1, 2) for points in (joints, vertices))
-        if found.mirrored is not None:  # left hands, which the network saw in a mirror
+        if found.mirrored is not None:  # the network saw left hands in a mirror
             left = found.mirrored[:, None, None]
             joints = np.where(left, mirror_points(joints), joints)
             vertices = np.where(left, mirror_points(vertices), vertices)
         if isinstance(dataset, FolderDataset):
-            write_own_pictures(place / OWN_PICTURES_FILE, dataset, found.index, joints, vertices)
+            write_photo_predictions(place / PHOTO_PREDICTIONS_FILE, dataset, found.index, joints, vertices)
         else:
             write_submission(place / "pred.json", joints, vertices, dataset=SUBMISSION_FORMATS[name])
 
 
-def write_own_pictures(
+def write_photo_predictions(
     path: Path, dataset: FolderDataset, index: np.ndarray, joints: np.ndarray, vertices: np.ndarray
 ) -> None:
-    """Writes predictions for own pictures as an .npz, in each picture's own camera frame and pixels.
+    """Writes predictions for photos as an .npz, in the camera frame and the pixels of each photo.
 
-    It holds ``names`` (N,), ``hands`` (N,) left or right, ``K`` (N, 3, 3) px of the upright picture,
+    The file holds ``names`` (N,), ``hands`` (N,) left or right, ``K`` (N, 3, 3) px of the upright photo,
     ``joints`` (N, 21, 3) and ``vertices`` (N, 778, 3) in metres, and ``keypoints_2d`` (N, 21, 2), the joints
     projected with K.
 
     Args:
         path: the file.
-        dataset: the pictures.
-        index: (N,) their numbers in the dataset.
-        joints: (N, 21, 3) metres, camera frame of the picture.
-        vertices: (N, 778, 3) metres, likewise.
+        dataset: the photos.
+        index: (N,) sample numbers.
+        joints: (N, 21, 3) metres, camera frame of the photo.
+        vertices: (N, 778, 3) metres, in the same frame.
     """
     K = np.stack([dataset.record(int(number)).K for number in index])
     projected = joints @ K.transpose(0, 2, 1)

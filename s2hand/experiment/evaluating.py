@@ -51,7 +51,7 @@ def evaluate_experiment(
         if experiment.processes.is_main:
             write_predictions(config.run_dir / "predictions" / name, name, dataset, found)
             sheet = experiment.panel_maker.spread_sheet(dataset)
-            recorder.picture(f"{name}_epoch{progress.epoch:04d}", sheet, step=progress.step)
+            recorder.figure(f"{name}_epoch{progress.epoch:04d}", sheet, step=progress.step)
     experiment.say(evaluation_table(experiment.evaluations, f"after epoch {progress.epoch}"))
     return next(iter(experiment.evaluations.values())).metrics
 

@@ -50,8 +50,8 @@ class LossInputs:
         return self.prediction.heatmap_keypoints * self.px_scale
 
     @cached_property
-    def pictures(self) -> tuple[Tensor, Tensor]:
-        """(shown, target) that photometric losses compare, (B, 3, S, S) each; made once for all of them."""
+    def compared(self) -> tuple[Tensor, Tensor]:
+        """(shown, target) for the photometric losses, (B, 3, S, S) each; made once for all of them."""
         render = self.prediction.render
         return self.photometric_pair(render.rgb, render.silhouette, self.batch.image)
 
@@ -83,15 +83,15 @@ def _consistency(x: LossInputs) -> Tensor:
 
 
 def _texture(x: LossInputs) -> Tensor:
-    return photometric.texture_loss(*x.pictures, x.batch.photometric_weight, x.average_total)
+    return photometric.texture_loss(*x.compared, x.batch.photometric_weight, x.average_total)
 
 
 def _mean_colour(x: LossInputs) -> Tensor:
-    return photometric.mean_colour_loss(*x.pictures, x.batch.photometric_weight, x.average_total)
+    return photometric.mean_colour_loss(*x.compared, x.batch.photometric_weight, x.average_total)
 
 
 def _ssim(x: LossInputs) -> Tensor:
-    return photometric.ssim_loss(*x.pictures)
+    return photometric.ssim_loss(*x.compared)
 
 
 def _texture_outliers(x: LossInputs) -> Tensor:

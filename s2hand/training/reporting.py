@@ -1,4 +1,4 @@
-"""What a run leaves behind: metrics.jsonl, TensorBoard events and pictures."""
+"""The records of a run: metrics.jsonl, TensorBoard events and figures."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ METRICS_FILE = "metrics.jsonl"
 
 
 class RunRecorder:
-    """Writes a run's figures and pictures.
+    """Writes a run's losses, metrics and figures.
 
     Args:
-        folder: the run's folder, made if missing.
-        tensorboard: also write TensorBoard events.
+        folder: the run's folder; made if missing.
+        tensorboard: whether to write TensorBoard events as well.
     """
 
     def __init__(self, folder: Path | str, tensorboard: bool = True) -> None:
@@ -40,28 +40,28 @@ class RunRecorder:
         Args:
             kind: "train" or "evaluation"; also the TensorBoard group.
             values: name -> number.
-            epoch: epochs done, fractions allowed by the caller's choice of ``step``.
-            step: optimiser steps done.
+            epoch: completed epochs.
+            step: completed optimiser steps.
         """
         numbers = {name: float(value) for name, value in values.items()}
         line = {"kind": kind, "epoch": epoch, "step": step, "time": round(time.time(), 3)}
-        # JSON has no NaN: a figure that is not finite is written as null.
+        # JSON has no NaN: a number that is not finite is written as null.
         line |= {name: value if math.isfinite(value) else None for name, value in numbers.items()}
         _append_line(self.folder / METRICS_FILE, json.dumps(line))
         if self._writer:
             for name, value in numbers.items():
                 self._writer.add_scalar(f"{kind}/{name}", value, step)
 
-    def picture(self, name: str, rgb: np.ndarray, *, step: int) -> Path:
-        """Saves a picture as ``pictures/NAME.jpg`` and in TensorBoard.
+    def figure(self, name: str, rgb: np.ndarray, *, step: int) -> Path:
+        """Saves a figure as ``pictures/NAME.jpg`` and in TensorBoard.
 
         Args:
-            name: file name without ending.
+            name: the file's name without its ending.
             rgb: (H, W, 3) uint8.
-            step: optimiser steps done.
+            step: completed optimiser steps.
 
         Returns:
-            The file written.
+            The file.
         """
         import cv2
 
@@ -73,13 +73,13 @@ class RunRecorder:
         return path
 
     def close(self) -> None:
-        """Flushes what is buffered."""
+        """Writes what is buffered."""
         if self._writer:
             self._writer.close()
 
 
 class SilentRecorder(RunRecorder):
-    """Writes nothing: for processes that leave it to the main one.
+    """Writes nothing; for all processes but the main one.
 
     Args:
         folder: the run's folder.
@@ -92,13 +92,13 @@ class SilentRecorder(RunRecorder):
     def record(self, kind: str, values: dict[str, Any], *, epoch: int, step: int) -> None:
         """Does nothing."""
 
-    def picture(self, name: str, rgb: np.ndarray, *, step: int) -> Path:
-        """Does nothing; returns where the main process writes."""
+    def figure(self, name: str, rgb: np.ndarray, *, step: int) -> Path:
+        """Does nothing; returns the file that the main process writes."""
         return self.folder / "pictures" / f"{name}.jpg"
 
 
 def _append_line(path: Path, text: str) -> None:
-    """Appends a line in one write, so that a kill leaves all of it or none; begins anew after a torn one."""
+    """Appends a line in one write, so that a kill leaves all of it or nothing; first ends a torn line."""
     with open(path, "a+b", buffering=0) as file:
         torn = False
         if file.tell():

@@ -1,4 +1,4 @@
-"""The training loop: batches in, smaller losses out, nothing lost when it stops."""
+"""The training loop, which can stop after any batch and go on from there to the same result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from s2hand.training.schedule import LearningRate, build_optimizer
 from s2hand.training.step import GradientStep, TrainingLosses, set_training
 
 BAR_INTERVAL = 10
-"""Batches from one update of the progress bar's loss to the next."""
+"""Number of batches between updates of the loss that the progress bar shows."""
 
 
 class Trainer:
@@ -111,7 +111,7 @@ class Trainer:
         return result
 
     def resume(self) -> bool:
-        """Continues from the run's newest sound checkpoint, whatever number of processes wrote it.
+        """Continues from the run's newest sound checkpoint, which any number of processes may have written.
 
         Returns:
             Whether there was one.
@@ -130,7 +130,7 @@ class Trainer:
         return True
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds, in the main process; the others must call it at the same time."""
+        """The content of a checkpoint, complete in the main process; all processes must call it together."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -168,7 +168,7 @@ class Trainer:
                 if number := processes.largest(stop.signal or 0):
                     self._stop_early(number)
         means = averages.means(processes)
-        if images:  # none are left when the run was stopped after an epoch's last batch
+        if images:  # a run that was stopped after an epoch's last batch has none left
             speed = images / (time.perf_counter() - start)
             figures = means | {"learning_rate": rate, "images_per_second": speed}
             self.recorder.record("train", figures, epoch=progress.epoch + 1, step=progress.step)
@@ -187,7 +187,7 @@ class Trainer:
         return losses
 
     def _handle_non_finite(self, losses: dict[str, Tensor], batch: HandBatch) -> None:
-        """Stops, or counts; only the first batch that is skipped is saved, as saving takes its time."""
+        """Stops the run or counts the batch; of skipped batches only the first is saved, to save time."""
         skips = self.training.nonfinite == "skip"
         message = describe_non_finite(
             losses,
@@ -233,7 +233,7 @@ class Trainer:
         return self.keeper.save(state, epoch, best) if self.processes.is_main else None
 
     def _stop_early(self, number: int) -> None:
-        path = self.processes.share(self._save())  # nobody leaves before it is written
+        path = self.processes.share(self._save())  # no process leaves before it is written
         place = f"in epoch {self.progress.epoch + 1} after batch {self.progress.batch}"
         raise TrainingInterrupted(
             f"stopped by {signal.Signals(number).name} {place}; saved as {path}. "

@@ -55,5 +55,5 @@ def test_a_torn_line_does_not_swallow_the_next_record(tmp_path):
     recorder.record("train", {"total": 3.0}, epoch=3, step=3)
     assert [record["epoch"] for record in read_records(tmp_path, [])] == [1, 3]
     run = read_run(tmp_path, "a")
-    assert run.figures["train/total"] == {1: 1.0, 3: 3.0}
+    assert run.curves["train/total"] == {1: 1.0, 3: 3.0}
     assert "metrics.jsonl: line 2 is damaged and left out" in run.notes
