@@ -12,6 +12,9 @@ from s2hand.config.fields import WORKING_FOLDER, Positive, PositiveFloat, Sectio
 from s2hand.config.loss_table import LOSSES
 
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights"]
+DEFAULT_REFINE_STEPS = 150
+"""Steps of the fit to keypoints, in evaluation and prediction."""
+
 DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
 
 
@@ -25,7 +28,7 @@ class NetworkSection(Section):
 
     hand_model: str = key('Hand model: "generic", or the path of MANO_RIGHT.pkl or a .npz.', "generic")
     fingertips: Literal["freihand", "s2hand"] = key(
-        "Vertices used as fingertips: FreiHAND's, or, for published checkpoints, those of the published code.",
+        "Vertices used as fingertips: FreiHAND's, or the published code's, which its checkpoints need.",
         "freihand",
     )
     num_pca: int = key("Number of pose components that the network predicts.", 30, ge=1, le=45)
@@ -159,7 +162,7 @@ class OutputSection(Section):
         "In evaluation, fit every hand to the keypoints of the 2D branch; report metrics before and after.",
         False,
     )
-    refine_steps: Positive = key("Number of steps of that fit.", 150)
+    refine_steps: Positive = key("Number of steps of that fit.", DEFAULT_REFINE_STEPS)
 
 
 SECTIONS = (DataSection, FolderSection, NetworkSection, LossSection, TrainingSection, OutputSection)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from s2hand.checkpoints.network import build_network
 from s2hand.config import Config, config_from_dict
-from s2hand.demo.baselines import MeanHand
 from s2hand.demo.page import write_demo_page
 from s2hand.evaluation.evaluator import Evaluation, evaluate
 from s2hand.evaluation.results import format_table
 from s2hand.experiment import Experiment
 from s2hand.experiment.training import train_experiment
 from s2hand.files import write_text_whole
+from s2hand.geometry.cameras import project_points
+from s2hand.hand import ManoLayer
+from s2hand.models.heads import INITIAL_SCALE, INITIAL_TRANSLATION
+from s2hand.structures import HandPrediction
 
 TRAINED, UNTRAINED, MEAN_HAND = "trained network", "the same, untrained", "always the mean hand"
 DETECTOR = "the detector it learned from"
@@ -94,6 +98,31 @@ def stopwatch(path: Path) -> Iterator[Callable[[], float]]:
         write_text_whole(path, f"{seconds():.1f}\n")
 
 
+class MeanHand(nn.Module):
+    """Answers every image with the mean hand: mean pose, mean shape, and one fixed place.
+
+    Args:
+        mano_layer: the hand model's layer.
+    """
+
+    def __init__(self, mano_layer: ManoLayer) -> None:
+        super().__init__()
+        self.mano_layer = mano_layer
+
+    def forward(self, image: Tensor, K: Tensor, parts: Collection[str] = ("hand",)) -> HandPrediction:
+        """The same hand for each of the B images, at the place where training starts."""
+        zeros = image.new_zeros
+        size = len(image)
+        hand = self.mano_layer(zeros(size, self.mano_layer.num_pca), zeros(size, 10), zeros(size, 3))
+        place = image.new_tensor(INITIAL_TRANSLATION)
+        joints = place + INITIAL_SCALE * hand.joints
+        return HandPrediction(
+            vertices=place + INITIAL_SCALE * hand.vertices,
+            joints=joints,
+            keypoints_2d=project_points(joints, K),
+        )
+
+
 def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
     """Scores the untrained network and the mean hand on the same images."""
     torch.manual_seed(experiment.config.seed)
@@ -105,7 +134,7 @@ def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
     }
 
 
-def _evaluate(experiment: Experiment, model: torch.nn.Module) -> Evaluation:
+def _evaluate(experiment: Experiment, model: nn.Module) -> Evaluation:
     dataset = experiment.val_datasets[DATASET]
     with closing(experiment.make_loader(dataset, experiment.config.val_batch, shuffle=False)) as loader:
         return evaluate(model, loader, device=experiment.device, title="baseline")

@@ -20,7 +20,7 @@ from s2hand.models import HandNet
 from s2hand.runtime.devices import resolve_device
 from s2hand.runtime.distributed import ALONE, Processes
 from s2hand.runtime.precision import resolve_channels_last, resolve_precision
-from s2hand.training.reporting import RunRecorder, SilentRecorder
+from s2hand.training.reporting import RunRecorder
 
 T = TypeVar("T")
 
@@ -87,10 +87,10 @@ class Experiment:
 
     def open_recorder(self) -> closing[RunRecorder]:
         """Makes the run's folder, saves the resolved config there, and opens its records as a context."""
-        if not self.processes.is_main:
-            return closing(SilentRecorder(self.config.run_dir))
-        recorder = RunRecorder(self.config.run_dir, tensorboard=self.config.is_write_tb)
-        write_text_whole(self.config.run_dir / "config.json", self.config.to_json() + "\n")
+        config, is_main = self.config, self.processes.is_main
+        recorder = RunRecorder(config.run_dir, tensorboard=config.is_write_tb, silent=not is_main)
+        if is_main:
+            write_text_whole(config.run_dir / "config.json", config.to_json() + "\n")
         return closing(recorder)
 
     @property

@@ -70,17 +70,12 @@ class Objective(nn.Module):
         """The parts of the network to compute, of "hand", "heatmaps", "texture" and "render"."""
         return frozenset().union(*(LOSSES[name].needs for name in self.weights))
 
-    @property
-    def required_fields(self) -> frozenset[str]:
-        """The fields of HandBatch that must not be None."""
-        return frozenset(field for name in self.weights for field in LOSSES[name].fields)
-
     def forward(self, prediction: HandPrediction, batch: HandBatch) -> dict[str, Tensor]:
         """Computes the losses without waiting for the device.
 
         Args:
             prediction: at least ``required_parts``; half precision is widened to float32 first.
-            batch: at least ``required_fields``.
+            batch: at least the ``fields`` that the losses read, see :data:`s2hand.config.loss_table.LOSSES`.
 
         Returns:
             Loss name -> unweighted scalar, and "total", the weighted sum.

@@ -33,18 +33,22 @@ class LossInputs:
     photometric_pair: Callable
     average_total: Callable[[Tensor], Tensor] | None
 
+    @property
     def projected(self) -> Tensor:
         """(B, 21, 2) projected joints, 224-px units."""
         return self.prediction.keypoints_2d * self.px_scale
 
+    @property
     def detected(self) -> Tensor:
         """(B, 21, 2) detected keypoints, 224-px units."""
         return self.batch.keypoints_2d * self.px_scale
 
+    @property
     def labelled(self) -> Tensor:
         """(B, 21, 2) labelled keypoints, 224-px units."""
         return self.batch.gt_keypoints_2d * self.px_scale
 
+    @property
     def from_heatmaps(self) -> Tensor:
         """(stages, B, 21, 2) keypoints of the 2D branch, 224-px units."""
         return self.prediction.heatmap_keypoints * self.px_scale
@@ -55,116 +59,43 @@ class LossInputs:
         render = self.prediction.render
         return self.photometric_pair(render.rgb, render.silhouette, self.batch.image)
 
+    @property
+    def confidence(self) -> tuple[Tensor, Callable | None]:
+        """(B, 21) confidences of the detected keypoints, and how their sum is averaged over processes."""
+        return self.batch.confidence, self.average_total
 
-def _detected_joints(x: LossInputs) -> Tensor:
-    return keypoints.detected_joint_loss(x.projected(), x.detected(), x.batch.confidence, x.average_total)
-
-
-def _detected_joints_squared(x: LossInputs) -> Tensor:
-    return keypoints.detected_joint_squared_loss(x.projected(), x.detected())
-
-
-def _detected_bones(x: LossInputs) -> Tensor:
-    return keypoints.bone_direction_loss(x.projected(), x.detected(), x.batch.confidence)
-
-
-def _heatmaps(x: LossInputs) -> Tensor:
-    return keypoints.heatmap_loss(x.from_heatmaps(), x.detected(), x.batch.confidence, x.average_total)
-
-
-def _heatmap_distributions(x: LossInputs) -> Tensor:
-    return keypoints.heatmap_cross_entropy(
-        x.prediction.heatmaps, x.batch.keypoints_2d, x.batch.confidence, x.average_total
-    )
-
-
-def _consistency(x: LossInputs) -> Tensor:
-    return keypoints.keypoint_consistency_loss(x.from_heatmaps(), x.projected())
-
-
-def _texture(x: LossInputs) -> Tensor:
-    return photometric.texture_loss(*x.compared, x.batch.photometric_weight, x.average_total)
-
-
-def _mean_colour(x: LossInputs) -> Tensor:
-    return photometric.mean_colour_loss(*x.compared, x.batch.photometric_weight, x.average_total)
-
-
-def _ssim(x: LossInputs) -> Tensor:
-    return photometric.ssim_loss(*x.compared)
-
-
-def _texture_outliers(x: LossInputs) -> Tensor:
-    return photometric.texture_outlier_loss(
-        x.prediction.face_textures, x.batch.photometric_weight, x.average_total
-    )
-
-
-def _silhouette(x: LossInputs) -> Tensor:
-    return photometric.silhouette_loss(x.prediction.render.silhouette, x.batch.mask)
-
-
-def _joint_angles(x: LossInputs) -> Tensor:
-    return priors.joint_angle_loss(x.prediction.pose_axis_angle)
-
-
-def _mean_scale(x: LossInputs) -> Tensor:
-    return priors.mean_scale_loss(x.prediction.joints)
-
-
-def _mean_shape(x: LossInputs) -> Tensor:
-    return priors.mean_shape_loss(x.prediction.parameters.betas)
-
-
-def _laplacian(x: LossInputs) -> Tensor:
-    return priors.laplacian_loss(x.prediction.vertices, x.faces)
-
-
-def _scale(x: LossInputs) -> Tensor:
-    return priors.scale_loss(x.prediction.joints, x.batch.gt_scale)
-
-
-def _labelled_joints_2d(x: LossInputs) -> Tensor:
-    return keypoints.joint_squared_loss(x.projected(), x.labelled())
-
-
-def _labelled_joints_3d(x: LossInputs) -> Tensor:
-    return keypoints.joint_squared_loss(x.prediction.joints, x.batch.gt_joints)
-
-
-def _labelled_relative_joints_3d(x: LossInputs) -> Tensor:
-    return keypoints.relative_joint_squared_loss(x.prediction.joints, x.batch.gt_joints)
-
-
-def _labelled_bones(x: LossInputs) -> Tensor:
-    return keypoints.bone_direction_loss(x.projected(), x.labelled())
-
-
-def _labelled_heatmaps(x: LossInputs) -> Tensor:
-    return keypoints.heatmap_loss(x.from_heatmaps(), x.labelled())
+    @property
+    def photometric_weight(self) -> tuple[Tensor, Callable | None]:
+        """(B,) weights of the samples, and how their sum is averaged over processes."""
+        return self.batch.photometric_weight, self.average_total
 
 
 LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
-    "tsa_poses": _joint_angles,
-    "open_2dj": _detected_joints,
-    "open_bone_direc": _detected_bones,
-    "mscale": _mean_scale,
-    "hm_integral": _heatmaps,
-    "kp_cons": _consistency,
-    "hm_cross_entropy": _heatmap_distributions,
-    "triangle": _laplacian,
-    "mshape": _mean_shape,
-    "texture": _texture,
-    "mtex": _texture_outliers,
-    "mrgb": _mean_colour,
-    "ssim_tex": _ssim,
-    "joint_2d": _labelled_joints_2d,
-    "joint_3d": _labelled_joints_3d,
-    "joint_3d_norm": _labelled_relative_joints_3d,
-    "bone_direc": _labelled_bones,
-    "hm_integral_gt": _labelled_heatmaps,
-    "sil": _silhouette,
-    "scale": _scale,
-    "open_2dj_de": _detected_joints_squared,
+    # Without labels.
+    "tsa_poses": lambda x: priors.joint_angle_loss(x.prediction.pose_axis_angle),
+    "open_2dj": lambda x: keypoints.detected_joint_loss(x.projected, x.detected, *x.confidence),
+    "open_bone_direc": lambda x: keypoints.bone_direction_loss(x.projected, x.detected, x.batch.confidence),
+    "mscale": lambda x: priors.mean_scale_loss(x.prediction.joints),
+    "hm_integral": lambda x: keypoints.heatmap_loss(x.from_heatmaps, x.detected, *x.confidence),
+    "kp_cons": lambda x: keypoints.keypoint_consistency_loss(x.from_heatmaps, x.projected),
+    "hm_cross_entropy": lambda x: keypoints.heatmap_cross_entropy(
+        x.prediction.heatmaps, x.batch.keypoints_2d, *x.confidence
+    ),
+    "triangle": lambda x: priors.laplacian_loss(x.prediction.vertices, x.faces),
+    "mshape": lambda x: priors.mean_shape_loss(x.prediction.parameters.betas),
+    "texture": lambda x: photometric.texture_loss(*x.compared, *x.photometric_weight),
+    "mtex": lambda x: photometric.texture_outlier_loss(x.prediction.face_textures, *x.photometric_weight),
+    "mrgb": lambda x: photometric.mean_colour_loss(*x.compared, *x.photometric_weight),
+    "ssim_tex": lambda x: photometric.ssim_loss(*x.compared),
+    # With labels, for ablations.
+    "joint_2d": lambda x: keypoints.joint_squared_loss(x.projected, x.labelled),
+    "joint_3d": lambda x: keypoints.joint_squared_loss(x.prediction.joints, x.batch.gt_joints),
+    "joint_3d_norm": lambda x: keypoints.relative_joint_squared_loss(x.prediction.joints, x.batch.gt_joints),
+    "bone_direc": lambda x: keypoints.bone_direction_loss(x.projected, x.labelled),
+    "hm_integral_gt": lambda x: keypoints.heatmap_loss(x.from_heatmaps, x.labelled),
+    "sil": lambda x: photometric.silhouette_loss(x.prediction.render.silhouette, x.batch.mask),
+    "scale": lambda x: priors.scale_loss(x.prediction.joints, x.batch.gt_scale),
+    # An ablation that ignores the detections' confidences.
+    "open_2dj_de": lambda x: keypoints.detected_joint_squared_loss(x.projected, x.detected),
 }
 """The unweighted losses by the names of :data:`s2hand.config.loss_table.LOSSES`."""

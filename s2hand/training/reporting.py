@@ -23,12 +23,15 @@ class RunRecorder:
     Args:
         folder: the run's folder; made if missing.
         tensorboard: whether to write TensorBoard events as well.
+        silent: whether to write nothing, in all processes but the main one.
     """
 
-    def __init__(self, folder: Path | str, tensorboard: bool = True) -> None:
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path | str, tensorboard: bool = True, silent: bool = False) -> None:
+        self.folder, self.silent = Path(folder), silent
         self._writer = None
+        if silent:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
         if tensorboard:
             from tensorboardX import SummaryWriter
 
@@ -43,6 +46,8 @@ class RunRecorder:
             epoch: completed epochs.
             step: completed optimiser steps.
         """
+        if self.silent:
+            return
         numbers = {name: float(value) for name, value in values.items()}
         line = {"kind": kind, "epoch": epoch, "step": step, "time": round(time.time(), 3)}
         # JSON has no NaN: a number that is not finite is written as null.
@@ -66,6 +71,8 @@ class RunRecorder:
         import cv2
 
         path = self.folder / "pictures" / f"{name}.jpg"
+        if self.silent:
+            return path
         with written_whole(path) as partial:
             cv2.imwrite(str(partial), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
         if self._writer:
@@ -76,25 +83,6 @@ class RunRecorder:
         """Writes what is buffered."""
         if self._writer:
             self._writer.close()
-
-
-class SilentRecorder(RunRecorder):
-    """Writes nothing; for all processes but the main one.
-
-    Args:
-        folder: the run's folder.
-    """
-
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
-        self._writer = None
-
-    def record(self, kind: str, values: dict[str, Any], *, epoch: int, step: int) -> None:
-        """Does nothing."""
-
-    def figure(self, name: str, rgb: np.ndarray, *, step: int) -> Path:
-        """Does nothing; returns the file that the main process writes."""
-        return self.folder / "pictures" / f"{name}.jpg"
 
 
 def _append_line(path: Path, text: str) -> None:

@@ -89,7 +89,6 @@ def test_each_missing_input_is_named(name):
 def test_required_parts_and_fields():
     objective = Objective({"open_2dj": 1, "kp_cons": 1, "mtex": 1}, FACES)
     assert objective.required_parts == {"hand", "heatmaps", "texture"}
-    assert objective.required_fields == {"keypoints_2d", "confidence", "photometric_weight"}
     assert Objective({"texture": 1}, FACES).required_parts == {"render"}
     filled = {field for part in PREDICTION_PARTS.values() for field in part}
     assert filled == {field.name for field in fields(HandPrediction)}
