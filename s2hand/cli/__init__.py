@@ -20,7 +20,7 @@ INTERRUPTED = 130
 
 COMMANDS = (
     ("train", arguments.experiment_arguments, commands.train),
-    ("evaluate", arguments.experiment_arguments, commands.evaluate),
+    ("evaluate", arguments.evaluate_arguments, commands.evaluate),
     ("demo", arguments.demo_arguments, commands.demo),
     ("staged", arguments.staged_arguments, commands.staged),
     ("synth", arguments.synth_arguments, commands.synth),

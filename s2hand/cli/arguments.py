@@ -13,6 +13,15 @@ def experiment_arguments(command: argparse.ArgumentParser) -> None:
     override_arguments(command)
 
 
+def evaluate_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "file",
+        metavar="RUN_OR_FILE",
+        help="a run's folder, whose best weights are evaluated; or an experiment's JSON",
+    )
+    override_arguments(command)
+
+
 def override_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--set",

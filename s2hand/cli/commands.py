@@ -35,10 +35,14 @@ def _load(file: str | Path, arguments: argparse.Namespace, **overrides):
     except S2HandError as error:
         error.told = os.environ.get("LOCAL_RANK", "0") != "0"  # all processes of a machine read the same file
         raise
-    if os.environ.get("RANK", "0") == "0":  # one process of a distributed run speaks for all
+    _print_notes(config, file)
+    return config
+
+
+def _print_notes(config, file: str | Path) -> None:
+    if os.environ.get("RANK", "0") == "0":  # one process of a distributed run prints for all
         for note in config.notes:
             print(f"s2hand: note: {file}: {note}", file=sys.stderr)
-    return config
 
 
 def _run(config) -> None:
@@ -53,8 +57,12 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    """Evaluate an experiment's network, without training."""
-    _run(_load(arguments.file, arguments, mode=["evaluation"]))
+    """Evaluate a run's best weights, or the network that an experiment names."""
+    from s2hand.experiment import config_to_evaluate
+
+    config = config_to_evaluate(arguments.file, _overrides(arguments))
+    _print_notes(config, arguments.file)
+    _run(config)
 
 
 def staged(arguments: argparse.Namespace) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from s2hand.metrics import DEFAULT_SCALE_JOINT, hand_metrics, keypoint_error_px
+from s2hand.progress_bar import ProgressBar
 from s2hand.runtime.distributed import ALONE, Processes
 from s2hand.runtime.memory import memory_hint
 from s2hand.structures import HandBatch, HandPrediction
@@ -133,7 +133,7 @@ def evaluate(
     """
     columns = _Columns()
     hidden = not (progress and processes.is_main)
-    for batch in tqdm(batches, desc=title, unit="batch", leave=False, disable=hidden):
+    for batch in ProgressBar(batches, desc=title, unit="batch", leave=False, disable=hidden):
         batch = batch.to(device)
         with memory_hint(batch.image, MEMORY_REMEDY):
             prediction = model(batch.image, batch.K, parts)

@@ -38,7 +38,7 @@ class Experiment:
         hand_model: the arrays of the hand.
         val_datasets: dataset name -> evaluation split.
         model: the network with the weights that it starts from, on ``device``.
-        evaluations: dataset name -> its last evaluation; empty before the first.
+        evaluations: dataset name -> its last evaluation; empty before the first one.
     """
 
     def __init__(self, config: Config, say=print, processes: Processes = ALONE) -> None:
