@@ -4,7 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from s2hand.config.fields import WORKING_FOLDER, Positive, PositiveFloat, Section, Share, key, list_key
+from s2hand.config.fields import (
+    MAX_SEED,
+    WORKING_FOLDER,
+    Positive,
+    PositiveFloat,
+    Section,
+    Share,
+    key,
+    list_key,
+)
 from s2hand.skeleton import NUM_JOINTS
 
 Dataset = Literal["FreiHand", "HO3D", "Synthetic", "Shards", "Folder"]
@@ -55,7 +64,7 @@ class DataSection(Section):
         "the camera.",
         1.0,
     )
-    synthetic_seed: int = key("Seed of the generated dataset.", 0, ge=0)
+    synthetic_seed: int = key("Seed of the generated dataset.", 0, ge=0, le=MAX_SEED)
     shards_path: str | None = key(
         "Folder that `s2hand shard` wrote from other datasets, holding training/ and evaluation/.", None
     )

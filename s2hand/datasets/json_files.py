@@ -2,6 +2,7 @@
 
 import gc
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +12,9 @@ import numpy as np
 import orjson
 
 from s2hand.errors import DatasetError
-from s2hand.files import require_file
-from s2hand.files import written_whole
+from s2hand.files import require_file, written_whole
+
+_PAUSE = threading.Lock()
 
 
 def read_json(path: str | Path, *, remedy: str) -> Any:
@@ -48,14 +50,19 @@ def parse_json(content: bytes, path: str | Path, *, remedy: str) -> Any:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Keeps Python from looking for garbage in lists that are being made: most of the time of parsing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    """Keeps Python from looking for garbage in lists that are being made, which takes most of the time.
+
+    All threads share the collector. The parser holds the interpreter's lock, so that other threads miss
+    nothing; and only one thread at a time comes here, lest one mistakes another's pause for the user's wish.
+    """
+    with _PAUSE:
+        enabled = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if enabled:
+                gc.enable()
 
 
 def as_array(value: Any, shape: tuple[int | None, ...], *, what: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 
 from s2hand.checkpoints.network import build_network, load_pretrained
-from s2hand.config import Config, check_paths
+from s2hand.config import Config, ConfigError, check_paths
 from s2hand.datasets import HandDataset, make_loader
 from s2hand.errors import DatasetError
 from s2hand.evaluation.evaluator import Evaluation
@@ -61,7 +61,13 @@ class Experiment:
         with processes.in_turns():  # the first process generates datasets and fetches weights for the others
             self.val_datasets: dict[str, HandDataset] = evaluation_datasets(config)
             torch.manual_seed(config.seed)
-            self.model: HandNet = build_network(config, self.hand_model, self.say)
+            try:
+                self.model: HandNet = build_network(config, self.hand_model, self.say)
+            except (
+                ValueError,
+                RuntimeError,
+            ) as error:  # a backbone without feature maps, say
+                raise ConfigError(f"{config.source}: {' '.join(str(error).split())}") from None
         summaries = [line for dataset in self.val_datasets.values() for line in dataset_summaries(dataset)]
         for line in (*summaries, *load_pretrained(config, self.model)):
             self.say(line)

@@ -11,6 +11,8 @@ import torch
 from s2hand.checkpoints.checkpoint import BEST, CheckpointKeeper
 from s2hand.checkpoints.network import network_sizes, trained_modules
 from s2hand.config import Config
+from s2hand.config.checks import needs_several_samples
+from s2hand.errors import DatasetError
 from s2hand.experiment.datasets import dataset_summaries, training_dataset
 from s2hand.experiment.evaluating import PREDICTIONS, draw_sheets, evaluate_experiment
 from s2hand.experiment.experiment import Experiment
@@ -80,6 +82,10 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
     trained = trained_modules(config, model)
     loader = experiment.keep_open(closing(experiment.make_loader(dataset, config.train_batch, shuffle=True)))
 
+    batch_images = loader.batch_sampler.batch_size * processes.size
+    if batch_images == 1 and needs_several_samples(config):
+        raise DatasetError(f"{len(dataset)} training image: batch normalisation needs 2 images or more")
+
     def batches(epoch: int, start_batch: int):
         loader.set_epoch(epoch, start_batch)
         return loader
@@ -105,7 +111,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         # The sizes may come from a published checkpoint; without them nobody could rebuild the network.
         describe=json.loads(config.to_json()) | network_sizes(config, say=lambda line: None),
         best_metrics=BEST_METRICS[config.task],
-        batch_images=loader.batch_sampler.batch_size * processes.size,
+        batch_images=batch_images,
         processes=processes,
         file_of=dataset.image_path,
     )
