@@ -175,7 +175,7 @@ def _check_schedule(config: Config) -> None:
         raise ConfigError(f"lr_steps {list(config.lr_steps)} must increase from entry to entry")
     if config.train_batch == 1 and needs_several_samples(config):
         raise ConfigError(
-            "train_batch is 1, but batch normalisation needs 2 or more samples at once (accumulate_steps does "
+            "train_batch is 1, but batch normalisation needs 2 samples or more (accumulate_steps does "
             "not help); set train_batch to 2 or more"
         )
     if config.controlled_exp and config.controlled_size < config.train_batch:
