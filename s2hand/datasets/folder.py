@@ -1,7 +1,7 @@
 """Anyone's pictures as a dataset: a folder, and a JSON of what a detector found in it.
 
 Each row of the detections is a sample: the square about one hand, seen by a camera that looks at it
-(:mod:`s2hand.images.virtual_camera`), as in prediction. Left hands are mirrored, so that the network sees right
+(:mod:`s2hand.images.square_view`), as in prediction. Left hands are mirrored, so that the network sees right
 hands only.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from s2hand.datasets.base import HandDataset, SampleRecord
 from s2hand.cache import file_stamp
-from s2hand.images.crops import DEFAULT_MARGIN, DEFAULT_MIN_CONFIDENCE, SquareRule, require_in_picture
+from s2hand.images.crops import DEFAULT_MARGIN, DEFAULT_MIN_CONFIDENCE, SquareRule
 from s2hand.datasets.detections import Detections, read_detections
 from s2hand.errors import DatasetError
 from s2hand.files import require_folder
@@ -198,12 +198,10 @@ class FolderDataset(HandDataset):
         row, found = self.rows[index], self.detections
         box = None if found.boxes is None else found.boxes[row]
         try:
-            square, about = self.squares.square(box, found.keypoints[row], found.confidence[row])
-            if about == "box" and found.sizes is not None:
-                require_in_picture(box, found.sizes[row])
+            size = None if found.sizes is None else found.sizes[row]
+            return self.squares.square(box, found.keypoints[row], found.confidence[row], size)[0]
         except DatasetError as error:
             raise DatasetError(f"{self.source}, {self.name(index)}: {error}") from None
-        return square
 
     def _read_labels(self, asked: frozenset[str], path: str | Path | None) -> FolderLabels | None:
         if unknown := asked - set(LABELS):

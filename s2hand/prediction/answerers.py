@@ -1,0 +1,88 @@
+"""What answers for the hands in views: the trained network that sees their pixels, or anything alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from s2hand.checkpoints.stored import TrainedNetwork
+from s2hand.hand import HandModel
+from s2hand.images.crops import SquareRule
+from s2hand.prediction.hand_views import HandView
+from s2hand.structures import HandBatch, HandParameters, HandPrediction
+
+
+class Answerer(Protocol):
+    """Views in, hand parameters out.
+
+    Attributes:
+        path: the file that it was loaded from.
+        hand_model: arrays of the hand whose parameters it gives.
+        image_size: S, side of views in pixels.
+        squares: where it looks for hands that were detected.
+        notes: lines that are worth showing to the user.
+        device: where it computes.
+        finds_keypoints: whether its answer can hold ``heatmap_keypoints``, which refinement may follow.
+    """
+
+    path: Path
+    hand_model: HandModel
+    image_size: int
+    squares: SquareRule
+    notes: tuple[str, ...]
+    device: torch.device
+    finds_keypoints: bool
+
+    def __call__(
+        self, batch: HandBatch, views: Sequence[HandView], *, keypoints: bool = False
+    ) -> HandPrediction:
+        """Says which right hand each view shows.
+
+        Args:
+            batch: the views as tensors: images, K, and what was detected, on ``device``.
+            views: the same, with all that is known.
+            keypoints: whether ``heatmap_keypoints`` are wanted, if there are any.
+
+        Returns:
+            At least ``parameters``, in the frames of the views' cameras; perhaps ``face_textures`` with
+            ``light``, and ``heatmap_keypoints`` in pixels of the views.
+        """
+        ...
+
+    def place_hand(self, parameters: HandParameters, K: Tensor) -> dict[str, Tensor]:
+        """Poses hands and puts them before cameras, as :meth:`s2hand.models.HandNet.place_hand`."""
+        ...
+
+
+class ImageAnswerer:
+    """Answers with a trained network, from the pixels of the views.
+
+    Args:
+        network: from :func:`s2hand.checkpoints.stored.load_trained`.
+    """
+
+    def __init__(self, network: TrainedNetwork) -> None:
+        self.network = network
+        self.path, self.notes, self.device = network.path, network.notes, network.device
+        self.hand_model, self.image_size, self.squares = (
+            network.hand_model,
+            network.image_size,
+            network.squares,
+        )
+        self.place_hand = network.model.place_hand
+        self.finds_keypoints = network.model.keypoint_net is not None
+
+    def __call__(
+        self, batch: HandBatch, views: Sequence[HandView], *, keypoints: bool = False
+    ) -> HandPrediction:
+        """See :class:`Answerer`; the 2D branch runs only where it is wanted, or for the hand anyway."""
+        model, parts = self.network.model, {"hand"}
+        if model.texture_light_head is not None:
+            parts.add("texture")
+        if self.finds_keypoints and (keypoints or model.hand_needs_keypoints):
+            parts.add("heatmaps")
+        return model(batch.image, batch.K, parts)
