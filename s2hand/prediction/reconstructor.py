@@ -174,7 +174,7 @@ class HandReconstructor:
         """
         answerer = self.answerer
         batch = _as_batch(views).to(answerer.device)
-        answer = answerer(batch, views, keypoints=refine)
+        answer = answerer(batch, views, refine)
         refined = (False,) * len(views)
         if refine:
             answer, refined = follow_best_keypoints(self.refiner, answer, batch)

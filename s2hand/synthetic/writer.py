@@ -24,7 +24,7 @@ def write_synthetic_dataset(
     root: str | Path,
     *,
     train: int = 2000,
-    evaluation: int = 300,
+    evaluation: int = 200,
     image_size: int | None = None,
     layout: str = "freihand",
     seed: int = 0,

@@ -139,7 +139,7 @@ class FlatHands:
         self.image_size, self.finds_keypoints = 32, False
         self.asked = []
 
-    def __call__(self, batch, views, *, keypoints=False):
+    def __call__(self, batch, views, keypoints):
         self.asked.append((batch, views))
         count = len(views)
         parameters = {"hand_pose": 30, "betas": 10, "rotation": 3, "translation": 3}
