@@ -1,10 +1,10 @@
 """Texture and light of a hand from the one photo that shows it.
 
-A hand that was answered from landmarks has no texture. Each face that the camera sees takes the mean colour
-of the photo's pixels that show it; pixels that are no skin (background beside the silhouette, another hand) are
-left out by their colour. One ambient and one directional light (:mod:`s2hand.rendering.lighting`) are fitted to
-the brightness of the seen faces and divided out, and the faces that the camera does not see are filled in from
-their neighbours over the mesh.
+A hand that was answered from landmarks has no texture. Each face that the camera sees takes the mean
+colour of the photo's pixels that show it; pixels that are no skin (background beside the silhouette,
+another hand) are left out by their colour. One ambient and one directional light
+(:mod:`s2hand.rendering.lighting`) are fitted to the brightness of the seen faces and divided out, and the
+faces that the camera does not see are filled in from their neighbours over the mesh.
 """
 
 from __future__ import annotations
