@@ -80,10 +80,10 @@ class DataSection(Section):
 
 
 class FolderSection(Section):
-    """Own pictures."""
+    """Own photos."""
 
     folder_base_path: str | None = key(
-        f"Folder of pictures of hands, with those in its sub-folders: the dataset Folder; {WORKING_FOLDER}.",
+        f"Folder of photos of hands, with those in its sub-folders: the dataset Folder; {WORKING_FOLDER}.",
         None,
     )
     folder_detections: str | None = key(
@@ -94,13 +94,13 @@ class FolderSection(Section):
         None,
     )
     folder_focal: PositiveFloat | None = key(
-        "Focal length in pixels of every picture that has no K in the detections; null: from EXIF, or else "
-        "the picture's longer side.",
+        "Focal length in pixels of every photo that has no K in the detections; null: from EXIF, or else "
+        "the longer side of the photo.",
         None,
     )
     folder_K: CameraMatrix | None = key(
-        "Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels of every picture that has no K in the "
-        "detections, for pictures of one size.",
+        "Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels of every photo that has no K in the "
+        "detections, for photos of one size.",
         None,
     )
     folder_crop_margin: float = key(
@@ -115,7 +115,7 @@ class FolderSection(Section):
         "Hands with fewer joints found are left out, and counted.", 11, ge=2, le=NUM_JOINTS
     )
     folder_val_share: Share = key(
-        "Share of the pictures, chosen by their names, that is evaluated on and not trained on; 0: train and "
+        "Share of the photos, chosen by their names, that is evaluated on and not trained on; 0: train and "
         "evaluate on all, 1: evaluate on all.",
         0.1,
     )

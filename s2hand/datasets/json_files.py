@@ -11,8 +11,7 @@ import numpy as np
 import orjson
 
 from s2hand.errors import DatasetError
-from s2hand.files import require_file
-from s2hand.files import written_whole
+from s2hand.files import require_file, written_whole
 
 
 def read_json(path: str | Path, *, remedy: str) -> Any:
@@ -70,7 +69,7 @@ def as_array(value: Any, shape: tuple[int | None, ...], *, what: str) -> np.ndar
         float32 array of ``shape``.
 
     Raises:
-        DatasetError: ragged lists, other types than numbers, another shape, or NaN and infinity.
+        DatasetError: the lists are ragged, hold other things than finite numbers, or have another shape.
     """
     expected = "(" + ", ".join("N" if length is None else str(length) for length in shape) + ")"
     try:
@@ -101,7 +100,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
     Args:
         path: the file; its folder is made if missing.
-        value: of plain types, or C-contiguous arrays, whose float32 numbers take half the digits of lists'.
+        value: plain types, or C-contiguous arrays, whose float32 numbers take half the digits of lists'.
     """
     with written_whole(path) as partial:
         partial.write_bytes(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY))

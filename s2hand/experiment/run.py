@@ -17,7 +17,7 @@ from s2hand.evaluation.evaluator import Evaluation, evaluate
 from s2hand.evaluation.panels import write_panels
 from s2hand.evaluation.predictions import write_predictions
 from s2hand.evaluation.table import evaluation_table
-from s2hand.experiment.datasets import dataset_summaries, evaluation_datasets
+from s2hand.experiment.datasets import evaluation_datasets
 from s2hand.experiment.training import build_trainer
 from s2hand.files import write_text_whole
 from s2hand.hand import HandModel, load_hand_model
@@ -76,7 +76,7 @@ class Experiment:
             self.val_datasets = evaluation_datasets(config)
             torch.manual_seed(config.seed)
             self.model: HandNet = build_network(config, self.hand_model, self.say)
-        summaries = [line for dataset in self.val_datasets.values() for line in dataset_summaries(dataset)]
+        summaries = [line for dataset in self.val_datasets.values() for line in dataset.summary()]
         for line in (*summaries, *load_pretrained(config, self.model)):
             self.say(line)
         if processes.rank:  # the same first weights everywhere, but dropout of each process's own

@@ -12,7 +12,7 @@ import torch
 from s2hand.checkpoints.checkpoint import CheckpointKeeper
 from s2hand.checkpoints.network import network_sizes, trained_modules
 from s2hand.config import Config
-from s2hand.experiment.datasets import dataset_summaries, training_dataset
+from s2hand.experiment.datasets import training_dataset
 from s2hand.hand import HandModel
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.runtime.allocator import keep_freed_memory
@@ -49,7 +49,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         for name in ("backbone", "keypoint_net"):
             if (module := getattr(experiment.model, name)) is not None:
                 module.compile()
-    for line in (*dataset_summaries(dataset), _summary(experiment, trained, len(dataset))):
+    for line in (*dataset.summary(), _summary(experiment, trained, len(dataset))):
         experiment.say(line)
     parameters = [value for value in experiment.model.parameters() if value.requires_grad]
     return Trainer(

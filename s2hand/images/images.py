@@ -1,4 +1,4 @@
-"""Reading pictures: OpenCV's decoder, with the checks that it leaves out."""
+"""Reading images: OpenCV's decoder, with the checks that it leaves out."""
 
 from pathlib import Path
 from typing import Protocol
@@ -13,38 +13,38 @@ PNG_START, PNG_END = b"\x89PNG", b"IEND"
 DAMAGED = "copy or download it again"
 
 
-class PictureFile(Protocol):
-    """Where a picture lies: a Path, or anything that yields its bytes and, as text, names it."""
+class ImageFile(Protocol):
+    """Where an image lies: a Path, or anything that yields its bytes and, as text, names it."""
 
     def read_bytes(self) -> bytes: ...
 
 
-def read_image(path: str | PictureFile) -> np.ndarray:
-    """Reads a picture as colour.
+def read_image(path: str | ImageFile) -> np.ndarray:
+    """Reads an image as colour.
 
     Returns:
         (H, W, 3) uint8 RGB. EXIF orientation is ignored: datasets' keypoints refer to the stored pixels.
 
     Raises:
-        DatasetError: the file is missing, cut short or no picture.
+        DatasetError: the file is missing, cut short or no image.
     """
     image = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
 
-def read_mask(path: str | PictureFile) -> np.ndarray:
-    """Reads a picture as grey values.
+def read_mask(path: str | ImageFile) -> np.ndarray:
+    """Reads an image as grey values.
 
     Returns:
         (H, W) uint8.
 
     Raises:
-        DatasetError: the file is missing, cut short or no picture.
+        DatasetError: the file is missing, cut short or no image.
     """
     return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
-def _decode(path: str | PictureFile, flags: int) -> np.ndarray:
+def _decode(path: str | ImageFile, flags: int) -> np.ndarray:
     try:
         encoded = (Path(path) if isinstance(path, str) else path).read_bytes()
     except OSError as error:
@@ -56,7 +56,7 @@ def _decode(path: str | PictureFile, flags: int) -> np.ndarray:
     except cv2.error:
         image = None
     if image is None:
-        raise DatasetError(f"{path} is not a picture that OpenCV can read: {DAMAGED}")
+        raise DatasetError(f"{path} is not an image that OpenCV can read: {DAMAGED}")
     return image
 
 

@@ -1,4 +1,4 @@
-"""Anyone's own pictures: every usual format and orientation in, upright RGB out, and what their headers tell.
+"""Anyone's own photos: every usual format and orientation in, upright RGB out, and what their headers tell.
 
 Datasets that ship with keypoints are read by :mod:`s2hand.images.images`, which takes pixels as stored.
 """
@@ -21,16 +21,16 @@ from PIL import Image, ImageOps
 
 from s2hand.errors import DatasetError
 from s2hand.images.exif import focal_px, orientation, read_exif
-from s2hand.images.images import DAMAGED, PictureFile, is_cut_short
+from s2hand.images.images import DAMAGED, ImageFile, is_cut_short
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 JPEG_FORMATS = ("JPEG", "MPO")
-"""MPO is a JPEG with further pictures behind it, as many phones write."""
+"""MPO is a JPEG with further photos behind it, as many phones write."""
 
 MAX_MEGAPIXELS = 100
 MAX_BYTES = MAX_MEGAPIXELS * 1_000_000 * 8
-"""More than the largest picture takes without compression, in 16-bit RGBA."""
+"""More than the largest photo takes without compression, in 16-bit RGBA."""
 
 SHRUNK = {
     1: cv2.IMREAD_COLOR,
@@ -49,7 +49,7 @@ UPRIGHT = {
     7: lambda image: cv2.flip(cv2.transpose(image), -1),
     8: lambda image: cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
-"""EXIF orientation -> what puts the stored picture upright."""
+"""EXIF orientation -> what puts the stored photo upright."""
 
 QUARTER_TURNS = (5, 6, 7, 8)
 """Orientations that exchange width and height."""
@@ -57,7 +57,7 @@ QUARTER_TURNS = (5, 6, 7, 8)
 
 @dataclass(frozen=True)
 class PhotoHeader:
-    """What a picture's header tells.
+    """What a photo's header tells.
 
     Attributes:
         width: px, upright.
@@ -70,27 +70,27 @@ class PhotoHeader:
     focal_px: float | None
 
 
-def read_photo(path: str | PictureFile) -> np.ndarray:
-    """Reads a picture as it is meant to be seen.
+def read_photo(path: str | ImageFile) -> np.ndarray:
+    """Reads a photo as it is meant to be seen.
 
-    EXIF orientation is applied, what is transparent becomes black, as outside of the picture; 16-bit values
+    EXIF orientation is applied, what is transparent becomes black, as outside of the photo; 16-bit values
     keep their high byte. Colour profiles are ignored.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        DatasetError: the file is missing, empty, cut short, no picture, or larger than ``MAX_MEGAPIXELS``.
+        DatasetError: the file is missing, empty, cut short, not an image, or larger than ``MAX_MEGAPIXELS``.
     """
     return read_photo_shrunk(path, 1)[0]
 
 
-def read_photo_shrunk(path: str | PictureFile, most: float) -> tuple[np.ndarray, int]:
-    """Reads a picture, smaller if that is quicker: JPEG decodes to a half, a quarter or an eighth.
+def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, int]:
+    """Reads a photo, smaller if that is quicker: JPEG decodes to a half, a quarter or an eighth.
 
     Args:
         path: as :func:`read_photo`, which says the rest.
-        most: how many times smaller the picture may be.
+        most: how many times smaller the photo may be.
 
     Returns:
         (H / f, W / f, 3) uint8 RGB, and f, at most ``most``. Pixel i covers [i f, (i + 1) f) of the whole.
@@ -117,15 +117,15 @@ def read_photo_shrunk(path: str | PictureFile, most: float) -> tuple[np.ndarray,
             return np.array(_to_rgb(ImageOps.exif_transpose(image), path)), 1
     except DatasetError:
         raise
-    except Exception as error:  # damaged pictures fail in as many ways as there are decoders
+    except Exception as error:  # damaged photos fail in as many ways as there are decoders
         raise DatasetError(f"{path} is damaged or cut short ({_reason(error)}): {DAMAGED}") from None
 
 
 def read_photo_header(path: str | Path) -> PhotoHeader:
-    """Reads size and focal length without decoding the picture (but for TIFF, which may be turned anyhow).
+    """Reads size and focal length without decoding the photo (but for TIFF, which may be turned anyhow).
 
     Raises:
-        DatasetError: the file is missing, empty, no picture, or larger than ``MAX_MEGAPIXELS``.
+        DatasetError: the file is missing, empty, not an image, or larger than ``MAX_MEGAPIXELS``.
     """
     with _opened(path) as file:
         image = _identify(file, path)
@@ -138,7 +138,7 @@ def read_photo_header(path: str | Path) -> PhotoHeader:
 
 
 def list_photos(source: str | Path) -> list[Path]:
-    """The pictures that a folder (with its sub-folders), a pattern such as ``"trip/*.jpg"`` or a file names.
+    """The photos that a folder (with its sub-folders), a pattern such as ``"trip/*.jpg"`` or a file names.
 
     Files and folders whose names start with a dot are passed over; a file named by itself is taken whatever
     its ending.
@@ -147,7 +147,7 @@ def list_photos(source: str | Path) -> list[Path]:
         Paths, sorted.
 
     Raises:
-        DatasetError: there is no picture.
+        DatasetError: there is no photo.
     """
     source = Path(source).expanduser()
     if source.is_file():
@@ -162,13 +162,13 @@ def list_photos(source: str | Path) -> list[Path]:
     photos = sorted(path for path in found if path.suffix.lower() in PHOTO_SUFFIXES)
     if not photos:
         raise DatasetError(
-            f"{source}: no pictures there ({', '.join(PHOTO_SUFFIXES)}): name a folder, a pattern or a file"
+            f"{source}: no photos there ({', '.join(PHOTO_SUFFIXES)}): name a folder, a pattern or a file"
         )
     return photos
 
 
 def photo_names(source: str | Path, photos: Sequence[Path]) -> list[str]:
-    """What detections files call pictures: paths from the folder, or from the innermost that holds them all.
+    """What detections files call photos: paths from the folder, or from the innermost that holds them all.
 
     Args:
         source: as given to :func:`list_photos`.
@@ -184,7 +184,7 @@ def photo_names(source: str | Path, photos: Sequence[Path]) -> list[str]:
     return [name.encode("utf-8", "backslashreplace").decode("utf-8") for name in names]
 
 
-def _read_bytes(path: str | PictureFile) -> bytes:
+def _read_bytes(path: str | ImageFile) -> bytes:
     if not isinstance(path, (str, os.PathLike)):  # inside a tar, where sizes are known to be sound
         return path.read_bytes()
     with _opened(path) as file:
@@ -192,7 +192,7 @@ def _read_bytes(path: str | PictureFile) -> bytes:
 
 
 def _opened(path: str | Path) -> BinaryIO:
-    """Opens a file of a picture's size."""
+    """Opens a file of a photo's size."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for somebody to write
             raise DatasetError(f"{path} is not a file: leave it out")
@@ -204,12 +204,12 @@ def _opened(path: str | Path) -> BinaryIO:
         file.close()
         if size == 0:
             raise DatasetError(f"{path} is empty (0 bytes): {DAMAGED}")
-        raise DatasetError(f"{path} is too large for a picture ({size:,} bytes): leave it out")
+        raise DatasetError(f"{path} is too large for an image ({size:,} bytes): leave it out")
     return file
 
 
 def _identify(file: BinaryIO, path: str | Path) -> Image.Image:
-    """Reads a picture's header."""
+    """Reads a photo's header."""
     try:
         with warnings.catch_warnings():
             # Of broken EXIF, and of Pillow's own limit of pixels; ours is below.
@@ -220,7 +220,7 @@ def _identify(file: BinaryIO, path: str | Path) -> Image.Image:
         raise DatasetError(f"{path} has more than {MAX_MEGAPIXELS} megapixels: make it smaller") from None
     except Exception:  # a broken header fails in as many ways as there are formats
         raise DatasetError(
-            f"{path} is not a picture that can be read ({', '.join(FORMATS)}): convert it, or {DAMAGED}"
+            f"{path} is not an image that can be read ({', '.join(FORMATS)}): convert it, or {DAMAGED}"
         ) from None
     if width * height > MAX_MEGAPIXELS * 1_000_000:
         raise DatasetError(

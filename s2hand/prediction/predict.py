@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from s2hand.datasets.detections import read_detections
-from s2hand.datasets.preview import is_preview
+from s2hand.datasets.detections import is_preview, read_detections
 from s2hand.errors import DatasetError
 from s2hand.images.intrinsics import StatedCamera
 from s2hand.images.videos import is_video

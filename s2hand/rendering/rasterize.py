@@ -1,7 +1,7 @@
 """The rasterizer as a PyTorch function: custom operators around the Warp kernels.
 
 Kept for the backward pass, besides the inputs: the side that each raster pixel shows, 4 bytes a raster pixel
-(4 bytes a picture pixel, 16 with ``anti_aliasing``), which is an output anyway.
+(4 bytes an image pixel, 16 with ``anti_aliasing``), which is an output anyway.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def rasterize_op(
     strip = image_size if device.type == "cpu" else 1
     grid = (image_size, image_size // strip)
     raster_size = image_size * samples
-    pictures = [as_argument(rgb), as_argument(silhouette)]
+    images = [as_argument(rgb), as_argument(silhouette)]
 
     def plan(scratch: Scratch) -> list:
         buffer = scratch.empty("depth", (raster_size, raster_size), torch.int64)
-        resolve = [scene, bounds, buffer, strip, *pictures, as_argument(depth)]
+        resolve = [scene, bounds, buffer, strip, *images, as_argument(depth)]
         passes = [
             (mesh_bounds, (vertices.shape[1],), [scene, bounds]),
             (forward_kernels.clear_buffer, grid, [scene, bounds, strip, buffer]),
@@ -56,7 +56,7 @@ def rasterize_op(
             (forward_kernels.resolve, grid, resolve),
         ]
         if antialias:
-            passes.append((antialias_kernels.blend_edges, grid, [scene, bounds, strip, *pictures]))
+            passes.append((antialias_kernels.blend_edges, grid, [scene, bounds, strip, *images]))
         return passes
 
     launch_over_batch(plan, batch_size, raster_size, device)
@@ -182,21 +182,21 @@ def rasterize(
         vertices: (B, V, 3): NDC x (right), y (up), in [-1, 1] between the image's borders, and camera z.
         faces: (F, 3) integer, counter-clockwise as seen from their front.
         face_colors: (B, F, 3), or (B, 2F, 3) with ``fill_back``: back sides after front sides.
-        image_size: S, the picture's side in pixels.
+        image_size: S, the image's side in pixels.
         background: three numbers, the colour of empty pixels.
         near: only what lies beyond is drawn, in the unit of z.
         far: only what lies before is drawn; also the depth of empty pixels.
         eps: added to the distances that the "nmr" gradient divides by, NDC.
         anti_aliasing: draw at 2S and average 2 x 2 pixels.
         fill_back: draw back sides too.
-        gradient: how the picture depends on where edges are. "nmr": hard edges, with the neural mesh
-            renderer's gradient, which reaches across the whole picture but is approximate (Kato et al. 2018).
-            "antialias": pixels are blended along edges, and the gradient is the derivative of that picture,
+        gradient: how the image depends on where edges are. "nmr": hard edges, with the neural mesh
+            renderer's gradient, which reaches across the whole image but is approximate (Kato et al. 2018).
+            "antialias": pixels are blended along edges, and the gradient is the derivative of that image,
             exact but only as wide as the blending (Laine et al. 2020). Where several edges cross about one
             pixel its blended colour and coverage may leave their range.
 
     Returns:
-        The pictures. rgb and silhouette are differentiable in ``vertices``' x and y (through edges) and rgb
+        The images. rgb and silhouette are differentiable in ``vertices``' x and y (through edges) and rgb
         in ``face_colors``; depth in all of ``vertices``, but not through edges; face_index in nothing.
 
     Raises:

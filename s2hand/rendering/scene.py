@@ -25,7 +25,7 @@ class Settings(NamedTuple):
         near: unit of z.
         far: unit of z.
         eps: NDC.
-        samples: raster pixels in a picture pixel's side.
+        samples: raster pixels in an image pixel's side.
         fill_back: draw back sides too.
         antialias: the gradient is "antialias".
     """
@@ -76,17 +76,15 @@ def corners_by_vertex(faces: Tensor, num_vertices: int) -> tuple[Tensor, Tensor]
     return order, torch.searchsorted(sorted_vertices, vertices)
 
 
-def border_passes(
-    scratch: Scratch, scene: Scene, eps: float, bounds, upstream_pictures, owned, edges
-) -> list:
+def border_passes(scratch: Scratch, scene: Scene, eps: float, bounds, upstream_images, owned, edges) -> list:
     """The passes of the visibility gradient, with their buffers.
 
     Args:
         scratch: where they come from.
         scene: see :func:`make_scene`.
         eps: NDC.
-        bounds: Warp array (B, 4) for the mesh's rectangle, filled with the picture's size.
-        upstream_pictures: Warp arrays of the upstream gradients of rgb and silhouette.
+        bounds: Warp array (B, 4) for the mesh's rectangle, filled with the image's size.
+        upstream_images: Warp arrays of the upstream gradients of rgb and silhouette.
         owned: scratch (F,), raster pixels that show each face.
         edges: scratch (F, 3, 2) of vec2, to be written.
 
@@ -105,7 +103,7 @@ def border_passes(
     lines.upstream = scratch.empty("upstream", (2 * pitch, 4, pitch), torch.float32)
     lines.products = scratch.empty("products", (2 * pitch * samples, samples, pitch), torch.float32)
     lines.sides = scratch.empty("sides", (2 * pitch * samples, samples, pitch), torch.int32)
-    prepare = [scene, bounds, *upstream_pictures, lines]
+    prepare = [scene, bounds, *upstream_images, lines]
     pairs = 6 if scratch.device.type == "cpu" else 1
     scan = [scene, eps, pairs, owned, lines, edges]
     return [

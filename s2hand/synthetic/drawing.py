@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from s2hand.datasets.detections import Detections
@@ -19,7 +23,6 @@ from s2hand.synthetic.backgrounds import find_backgrounds
 from s2hand.synthetic.folder_layout import FolderLayout
 from s2hand.synthetic.freihand_layout import FreiHandLayout
 from s2hand.synthetic.ho3d_layout import Ho3dLayout
-from s2hand.synthetic.processes import ordered_map
 from s2hand.synthetic.settings import SyntheticSettings
 from s2hand.synthetic.simulated_detector import simulate_boxes
 from s2hand.synthetic.studio import Studio, SyntheticSample
@@ -47,8 +50,8 @@ def draw_dataset(root: Path, settings: SyntheticSettings, processes: int | None,
 
     Args:
         root: an empty folder.
-        settings: of the dataset.
-        processes: that draw; None for one a core.
+        settings: what the dataset looks like.
+        processes: number of processes that draw; None for one on each core.
         progress: show a bar.
 
     Returns:
@@ -61,7 +64,7 @@ def draw_dataset(root: Path, settings: SyntheticSettings, processes: int | None,
         processes = 1
     statistics = {}
     with ExitStack() as stack:
-        chunks = stack.enter_context(ordered_map(processes))
+        chunks = stack.enter_context(_ordered_map(processes))
         bar = stack.enter_context(
             tqdm(total=total, desc="drawing hands", unit="image", disable=not progress, dynamic_ncols=True)
         )
@@ -74,7 +77,7 @@ def draw_dataset(root: Path, settings: SyntheticSettings, processes: int | None,
 
 @dataclass(frozen=True)
 class _DrawnChunk:
-    """What a chunk's process hands back: JSON of label rows without the outer brackets, and arrays."""
+    """The result of drawing a chunk: JSON of label rows without the outer brackets, and arrays."""
 
     labels: dict[str, str]
     keypoints: np.ndarray
@@ -87,7 +90,7 @@ class _DrawnChunk:
 
 
 def _draw_chunk(task: tuple[Path, SyntheticSettings, str, int]) -> _DrawnChunk:
-    """Draws samples ``start`` to ``start + CHUNK`` of a split and writes their pictures."""
+    """Draws samples ``start`` to ``start + CHUNK`` of a split and writes their images."""
     root, settings, split, start = task
     numbers = range(start, min(start + CHUNK, settings.count(split)))
     randoms = [np.random.default_rng((settings.seed, SPLITS.index(split), number)) for number in numbers]
@@ -116,7 +119,7 @@ def _draw_chunk(task: tuple[Path, SyntheticSettings, str, int]) -> _DrawnChunk:
 
 @lru_cache(maxsize=1)
 def _studio(settings: SyntheticSettings) -> Studio:
-    """This process's studio; its parts take longer to make than a chunk to draw."""
+    """This process's studio, which takes longer to make than a chunk to draw."""
     photos = () if settings.backgrounds is None else find_backgrounds(settings.backgrounds)
     framing = LAYOUTS[settings.layout].framing
     model = load_hand_model(settings.hand_model)
@@ -168,3 +171,30 @@ def _gather(
 def _without_labels(chunk: _DrawnChunk) -> _DrawnChunk:
     """Forgets label text that is on disk already: a large dataset's would not fit in memory."""
     return replace(chunk, labels={})
+
+
+@contextmanager
+def _ordered_map(processes: int) -> Iterator[Callable]:
+    """An ordered ``map`` over this many processes, each on one thread."""
+    if processes == 1:
+        threads = torch.get_num_threads(), cv2.getNumThreads()
+        _use_one_thread()
+        try:
+            yield map
+        finally:
+            torch.set_num_threads(threads[0])
+            cv2.setNumThreads(threads[1])
+        return
+    # Spawned, not forked: a forked copy of the renderer's runtime and its threads may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_use_one_thread) as pool:
+        try:
+            yield pool.map
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

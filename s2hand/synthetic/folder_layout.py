@@ -1,9 +1,9 @@
-"""Stores synthetic samples as anyone's photos lie about: folders of pictures of all shapes, and detections.
+"""Stores synthetic samples as anyone's photos lie about: folders of images of all shapes, and detections.
 
 ``training/`` and ``evaluation/`` are complete folders each, as :class:`s2hand.datasets.FolderDataset` reads them:
 albums of JPEG and PNG files, ``detections.json``, and the truth in ``truth.json``. Every other hand is a left
-one, pictures are high, wide and square, some JPEG files are stored turned with an EXIF orientation, and
-cameras are known from the detections, or from EXIF, or not at all, in turn. What a picture is like depends on
+one, images are high, wide and square, some JPEG files are stored turned with an EXIF orientation, and
+cameras are known from the detections, or from EXIF, or not at all, in turn. What an image is like depends on
 its number alone, so that even a few have some of everything.
 """
 
@@ -22,7 +22,7 @@ from s2hand.datasets.folder import DETECTIONS_FILE
 from s2hand.geometry.mirror import mirror_camera, mirror_keypoints, mirror_points
 from s2hand.images.exif import FULL_FRAME_DIAGONAL_MM
 from s2hand.synthetic.freihand_layout import METRE_DECIMALS
-from s2hand.synthetic.pictures import write_file
+from s2hand.synthetic.photograph import write_file
 from s2hand.synthetic.scene import Framing
 from s2hand.synthetic.studio import SyntheticSample
 
@@ -37,7 +37,7 @@ ORIENTATIONS = (1, 6, 1, 3, 1, 8)
 """EXIF orientation of JPEG files, in turn: half of them are stored upright."""
 
 STORED_FROM_UPRIGHT = {1: 0, 3: 2, 6: 1, 8: 3}
-"""Quarter turns against the clock that take the upright picture to the stored one."""
+"""Quarter turns against the clock that take the upright image to the stored one."""
 
 CAMERA_KNOWN_FROM = ("detections", "exif", "nothing")
 PNG_EVERY = 5
@@ -90,7 +90,7 @@ class FolderLayout:
     """A folder of photos a split; the studio draws squares, of which a photo is a part."""
 
     framing = Framing(FOCAL_RANGE_PX, FILL_RANGE, OFF_CENTRE, region=min(min(shape) for shape in SHAPES))
-    picture_size = 480
+    image_size = 480
 
     def make_folders(self, root: Path, counts: dict[str, int]) -> None:
         """Creates the albums."""
@@ -169,7 +169,7 @@ def _between(wanted: float, least: float, most: float, last: int) -> int:
 
 
 def _cut(sample: SyntheticSample, left: int, top: int, width: int, height: int) -> SyntheticSample:
-    """A part of the picture; what was detected outside of it is not found any more."""
+    """A part of the image; what was detected outside of it is not found any more."""
     corner = np.array([left, top])
     window = (slice(top, top + height), slice(left, left + width))
     detected = sample.detected - corner

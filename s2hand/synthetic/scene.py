@@ -28,13 +28,13 @@ BORDER = 0.02
 
 @dataclass(frozen=True)
 class Framing:
-    """The lens, and how much of the picture hands take up; the default is like FreiHAND's crops.
+    """The lens, and how much of the image hands take up; the default is like FreiHAND's crops.
 
     Attributes:
-        focal_range_px: for a picture of ``REFERENCE_SIZE``.
-        fill_range: the larger side of the hand's box, in sides of the picture.
-        off_centre: deviation of the hand's place, in sides of the picture.
-        region: hands stay in the middle part of the picture that is so many of its sides wide and high.
+        focal_range_px: for an image of ``REFERENCE_SIZE``.
+        fill_range: the larger side of the hand's box, in sides of the image.
+        off_centre: deviation of the hand's place, in sides of the image.
+        region: hands stay in the middle part of the image that is so many of its sides wide and high.
     """
 
     focal_range_px: tuple[float, float] = FOCAL_RANGE_PX
@@ -44,7 +44,7 @@ class Framing:
 
     @property
     def hand_size(self) -> float:
-        """How large hands are in the picture, in sizes they have in FreiHAND's crops."""
+        """How large hands are in the image, in sizes they have in FreiHAND's crops."""
         return sum(self.fill_range) / sum(FILL_RANGE)
 
 

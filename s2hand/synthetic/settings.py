@@ -15,7 +15,7 @@ from s2hand.synthetic.backgrounds import find_backgrounds
 from s2hand.synthetic.simulated_detector import DetectorNoise
 
 GENERATOR_VERSION = 1
-"""Raised whenever the same settings give other pictures."""
+"""Raised whenever the same settings give other images."""
 
 SUMMARY_FILE = "synthetic.json"
 

@@ -28,13 +28,13 @@ class DetectorNoise:
     """How wrong the simulated detector is.
 
     Attributes:
-        sigma_px: typical standard deviation of a visible joint, per axis, for a 224 px picture.
-        sigma_spread: pictures differ in difficulty: sigma is multiplied by exp(N(0, sigma_spread)).
+        sigma_px: typical standard deviation of a visible joint, per axis, for a 224 px image.
+        sigma_spread: images differ in difficulty: sigma is multiplied by exp(N(0, sigma_spread)).
         occluded_factor: sigma of a hidden joint, times that of a visible one.
         outlier_rate: share of joints found on another finger or anywhere in the hand's box.
         miss_rate: share of joints not found.
         occluded_rate_factor: hidden joints are outliers and missed so many times more often.
-        failure_rate: share of pictures in which no joint is found.
+        failure_rate: share of images in which no joint is found.
     """
 
     sigma_px: float = 2.0
@@ -79,12 +79,12 @@ def simulate_detector(
     noise: DetectorNoise,
     random: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws one picture's detections.
+    """Draws one image's detections.
 
     Args:
         keypoints: (21, 2) px, the truth.
         hidden: (21,) bool, from :func:`hidden_joints`.
-        image_size: side of the picture in pixels.
+        image_size: side of the image in pixels.
         noise: how wrong to be.
         random: source of randomness.
 
@@ -106,7 +106,7 @@ def simulate_detector(
 
     missed = random.random(NUM_JOINTS) < noise.miss_rate * rate_factor
     missed |= random.random() < noise.failure_rate
-    # A detector finds nothing outside of the picture.
+    # A detector finds nothing outside of the image.
     missed |= ((found < 0) | (found >= image_size)).any(-1)
     return np.where(missed[:, None], 0, found), np.where(missed, 0, confidence)
 

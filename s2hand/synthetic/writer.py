@@ -38,14 +38,14 @@ def write_synthetic_dataset(
 ) -> SyntheticSummary:
     """Draws hands and writes them as FreiHAND, HO-3D or own photos lie on disk, with simulated detections.
 
-    The pictures depend on the settings alone, not on the number of processes. A folder that holds the same
+    The images depend on the settings alone, not on the number of processes. A folder that holds the same
     dataset already is left as it is.
 
     Args:
         root: folder to write.
-        train: training pictures.
-        evaluation: evaluation pictures; they share no random number with training.
-        image_size: width of the (widest) pictures in pixels; None for the layout's own, 224, 640 or 480.
+        train: training images.
+        evaluation: evaluation images; they share no random number with training.
+        image_size: width of the (widest) images in pixels; None for the layout's own, 224, 640 or 480.
         layout: ``freihand``, ``ho3d_v2``, ``ho3d_v3`` or ``folder``.
         seed: of everything random.
         hand_model: ``generic`` or a MANO file.
@@ -66,7 +66,7 @@ def write_synthetic_dataset(
     settings = SyntheticSettings(
         train=train,
         evaluation=evaluation,
-        image_size=LAYOUTS[layout].picture_size if image_size is None else image_size,
+        image_size=LAYOUTS[layout].image_size if image_size is None else image_size,
         layout=layout,
         seed=seed,
         hand_model=str(hand_model),
