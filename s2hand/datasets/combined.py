@@ -1,4 +1,4 @@
-"""Several datasets as one, a few samples of which may be unreadable: each is named, none is lost in silence."""
+"""Several datasets as one; a few samples may be unreadable, and each of these is named."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A user's own photos as a dataset: a folder, and a JSON of the hands that a detector found in it.
 
-Each row of the detections is a sample: the square about one hand, seen by a camera that looks at it
-(:mod:`s2hand.images.virtual_camera`), as in prediction. Left hands are mirrored, so that the network sees right
-hands only.
+Each row of the detections is a sample: the square about one hand, seen by a camera that looks at it, as in
+prediction (:mod:`s2hand.images.virtual_camera`). Left hands are mirrored, so that the network sees right hands
+only.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class FolderDataset(HandDataset):
         if not len(rows):
             raise DatasetError(
                 f"{self.root}: no photo is left for {self.split} with a folder_val_share of "
-                f"{section.folder_val_share:g}: set another share (0 uses every photo for both), or add photos"
+                f"{section.folder_val_share:g}: set another share (0 uses all photos for both), or add photos"
             )
         return rows
 
@@ -198,8 +198,8 @@ class FolderDataset(HandDataset):
     def _read_labels(self) -> FolderLabels:
         if self.section.folder_labels is None:
             raise DatasetError(
-                f"{self.root} has no {', '.join(sorted(self.labels))}: leave out the losses that need labels, "
-                'or set "folder_labels"'
+                f"{self.root} has no {', '.join(sorted(self.labels))}: leave out the losses that need "
+                'labels, or set "folder_labels"'
             )
         return read_folder_labels(self.section.folder_labels, self.detections.names)
 

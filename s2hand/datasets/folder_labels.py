@@ -23,7 +23,7 @@ class FolderLabels:
     """True hands, one for each row of the detections with which they were matched.
 
     Attributes:
-        joints: (N, 21, 3) metres, camera frame of the upright photo; a left hand's are those of the left hand.
+        joints: (N, 21, 3) metres, camera frame of the upright photo; left hands are not mirrored.
         vertices: (N, 778, 3), likewise.
         keypoints: (N, 21, 2) px of the upright photo; None if a hand has none.
     """

@@ -1,9 +1,6 @@
 """JSON files of numbers, read with checks and written whole or not at all."""
 
-import gc
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +31,7 @@ def parse_json(content: bytes, path: str | Path, *, remedy: str) -> Any:
         DatasetError: it is not text or not JSON.
     """
     try:
-        with _without_collector():
-            return orjson.loads(content)
+        return orjson.loads(content)
     except ValueError:  # beside errors, all that only Python reads: NaN, a byte order mark, half a character
         pass
     try:
@@ -43,18 +39,6 @@ def parse_json(content: bytes, path: str | Path, *, remedy: str) -> Any:
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         reason = str(error) or type(error).__name__
         raise DatasetError(f"{path} is not valid JSON ({reason}): {remedy}") from None
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keeps Python from looking for garbage in lists that are being made: most of the time of parsing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def as_array(value: Any, shape: tuple[int | None, ...], *, what: str) -> np.ndarray:

@@ -71,9 +71,6 @@ def crop_transform(corner_px: tuple[float, float], side_px: float, image_size: i
 def rotation_transform(angle_rad: float, image_size: int) -> np.ndarray:
     """The image transform that turns the square about its centre, x towards y (clockwise on screen).
 
-    The same matrix as :func:`s2hand.geometry.cameras.rotate_about_centre`, for one angle in plain numbers:
-    small tensors would take a tenth of a sample's time.
-
     Returns:
         (3, 3) float64.
     """

@@ -47,11 +47,7 @@ def clear_buffer(
 
 
 @wp.kernel
-def draw_faces(
-    first_item: int,
-    scene: Scene,
-    buffer: wp.array3d(dtype=wp.int64),
-):
+def draw_faces(first_item: int, scene: Scene, buffer: wp.array3d(dtype=wp.int64)):
     """One thread per face: lowers the buffer where the face is nearer than what is there."""
     slot, face_index = wp.tid()
     item = first_item + slot

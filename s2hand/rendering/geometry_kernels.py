@@ -205,11 +205,7 @@ def shown_color(scene: Scene, item: int, side: int):
 
 
 @wp.kernel
-def mesh_bounds(
-    first_item: int,
-    scene: Scene,
-    bounds: wp.array2d(dtype=wp.int32),
-):
+def mesh_bounds(first_item: int, scene: Scene, bounds: wp.array2d(dtype=wp.int32)):
     """One thread per vertex: the rectangle of image pixels that a mesh may cover.
 
     Writes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,7 +19,7 @@ from s2hand.rendering.vectors import lanes_on
 
 
 class Settings(NamedTuple):
-    """What the operators take besides tensors; see :func:`rasterize`.
+    """The operators' settings; see :func:`~s2hand.rendering.rasterize`. They travel as a list of numbers.
 
     Attributes:
         background: three numbers.
@@ -30,13 +31,23 @@ class Settings(NamedTuple):
         antialias: the gradient is "antialias".
     """
 
-    background: list[float]
+    background: Sequence[float]
     near: float
     far: float
     eps: float
     samples: int
     fill_back: bool
     antialias: bool
+
+    def numbers(self) -> list[float]:
+        """All settings as a list, the background first."""
+        return [float(value) for value in (*self.background, *self[1:])]
+
+    @classmethod
+    def from_numbers(cls, numbers: list[float]) -> Settings:
+        """The inverse of :meth:`numbers`."""
+        near, far, eps, samples, fill_back, antialias = numbers[3:]
+        return cls(numbers[:3], near, far, eps, int(samples), bool(fill_back), bool(antialias))
 
 
 def make_scene(

@@ -1,10 +1,10 @@
-"""Stores synthetic samples as anyone's photos lie about: folders of images of all shapes, and detections.
+"""Stores synthetic samples as a user's own photos: folders of photos of all shapes, and detections.
 
-``training/`` and ``evaluation/`` are complete folders each, as :class:`s2hand.datasets.FolderDataset` reads them:
-albums of JPEG and PNG files, ``detections.json``, and the truth in ``truth.json``. Every other hand is a left
-one, images are high, wide and square, some JPEG files are stored turned with an EXIF orientation, and
-cameras are known from the detections, or from EXIF, or not at all, in turn. What an image is like depends on
-its number alone, so that even a few have some of everything.
+``training/`` and ``evaluation/`` are folders as :class:`s2hand.datasets.FolderDataset` reads them: albums of
+JPEG and PNG files, ``detections.json``, and the truth in ``truth.json``. Every other hand is a left one,
+photos are portrait, landscape and square, some JPEG files are stored turned with an EXIF orientation, and
+cameras are known from the detections, or from EXIF, or not at all, in turn. What a photo is like depends on
+its number alone, so that even a few photos show some of everything.
 """
 
 from __future__ import annotations

@@ -88,7 +88,9 @@ def test_a_picture_of_another_size_than_detected_on_is_refused(own):
     dataset = folder_dataset(own, val_share=0)
     path = dataset.image_path(0)
     Image.open(path).resize((33, 44)).save(path)
-    with pytest.raises(DatasetError, match=r"000000\.jpg has 33 x 44 px, but its keypoints were detected at .* again"):
+    with pytest.raises(
+        DatasetError, match=r"000000\.jpg has 33 x 44 px, but its keypoints were detected at .*"
+    ):
         dataset[0]
 
 

@@ -44,7 +44,7 @@ def test_trailing_bytes_do_no_harm(tmp_path):
 
 def test_other_files_are_named(tmp_path):
     (tmp_path / "text.jpg").write_text("not a picture")
-    with pytest.raises(DatasetError, match=r"text\.jpg is not a picture"):
+    with pytest.raises(DatasetError, match=r"text\.jpg is not an image"):
         read_image(tmp_path / "text.jpg")
     with pytest.raises(DatasetError, match=r"cannot read .*absent\.jpg"):
         read_image(tmp_path / "absent.jpg")

@@ -47,7 +47,7 @@ class Member(NamedTuple):
 
 
 def record_members(record: SampleRecord | None) -> dict[str, Member]:
-    """A sample's members by role; all are empty for a sample that cannot be read, which keeps its number only."""
+    """A sample's members by role; a sample that cannot be read has empty ones and keeps its number only."""
     found = dict.fromkeys(ROLES, Member("", b""))
     if record is None:
         return found

@@ -1,4 +1,4 @@
-"""Writes any dataset as tars: each whole or not at all, with the same bytes every time; resumes where it stopped."""
+"""Writes any dataset as tars, with the same bytes every time, and resumes where it stopped."""
 
 from __future__ import annotations
 
