@@ -32,8 +32,8 @@ class DataSection(Section):
         None,
     )
     freihand_train_rows: Positive | None = key(
-        "Train on the first so many of FreiHAND's 32,560 poses, in all their versions, and evaluate on the "
-        "rest of its training split (30000 leaves 2,560, the published validation split); null: train on "
+        "Train on this many of FreiHAND's 32,560 poses, the first, in all their versions, and evaluate "
+        "on the rest of its training split (30000 leaves 2,560, the published validation split); null: train on "
         "all, evaluate on the evaluation split.",
         None,
     )
@@ -48,8 +48,8 @@ class DataSection(Section):
     synthetic_train_size: Positive = key("Training images to generate.", 2000)
     synthetic_eval_size: Positive = key("Evaluation images to generate.", 200)
     synthetic_view_variety: Share = key(
-        "How variously the generated hands are turned: 1 as in FreiHAND, 0 always upright, palm or back to "
-        "the camera.",
+        "How much the orientation of generated hands varies: 1 as in FreiHAND, 0 always upright, with palm "
+        "or back to the camera.",
         1.0,
     )
     synthetic_seed: int = key("Seed of the generated dataset.", 0, ge=0)
@@ -57,8 +57,8 @@ class DataSection(Section):
         "Folder that `s2hand shard` wrote from other datasets, holding training/ and evaluation/.", None
     )
     shards_window: Positive | None = key(
-        "Go through Shards' tars in random order, so many at a time, and shuffle within these only: a slow "
-        "disk then reads each tar in one go; null: shuffle over everything.",
+        "Go through the tars of Shards in random order, this many at a time, and shuffle within these only: "
+        "a slow disk then reads each tar in one go; null: shuffle over everything.",
         None,
     )
     rotation_deg: float = key(
@@ -87,7 +87,7 @@ class FolderSection(Section):
         None,
     )
     folder_detections: str | None = key(
-        "JSON of what a detector found in them; default: detections.json in folder_base_path.", None
+        "JSON of the hands that a detector found in them; default: detections.json in folder_base_path.", None
     )
     folder_labels: str | None = key(
         "JSON of true hands, for scores in evaluation and for losses that need labels; null: there are none.",

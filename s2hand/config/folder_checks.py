@@ -1,4 +1,4 @@
-"""What the keys of own photos must not contradict."""
+"""Contradictions between the keys of own photos."""
 
 from __future__ import annotations
 

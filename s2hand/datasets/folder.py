@@ -1,8 +1,7 @@
 """A user's own photos as a dataset: a folder, and a JSON of the hands that a detector found in it.
 
 Each row of the detections is a sample: the square about one hand, seen by a camera that looks at it, as in
-prediction (:mod:`s2hand.images.virtual_camera`). Left hands are mirrored, so that the network sees right hands
-only.
+prediction (:mod:`s2hand.images.virtual_camera`). Left hands are mirrored: the network sees right hands only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What cameras write beside the pixels: which way up a photo is, and its focal length."""
+"""Metadata that cameras write beside the pixels: a photo's orientation and its focal length."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def focal_px(exif: Image.Exif, size: tuple[int, int]) -> float | None:
         size: width and height in pixels, in any order.
 
     Returns:
-        Pixels, or None where EXIF does not tell.
+        Pixels, or None where EXIF does not say.
     """
     tags = _unless_broken(lambda: exif.get_ifd(ExifTags.IFD.Exif), {})
     film_mm = _positive(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
@@ -62,7 +62,7 @@ def focal_px(exif: Image.Exif, size: tuple[int, int]) -> float | None:
 
 
 def _unless_broken(read: Callable[[], Any], otherwise: Any) -> Any:
-    """What ``read`` returns; cameras and editors break EXIF in many ways, and no photo needs it."""
+    """The result of ``read``; cameras and editors break EXIF in many ways, and photos can do without it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -72,7 +72,7 @@ def _unless_broken(read: Callable[[], Any], otherwise: Any) -> Any:
 
 
 def _positive(value: Any) -> float | None:
-    """An EXIF number, if it is one and says something: 0 stands for unknown."""
+    """An EXIF number, if it is one and is known: 0 stands for unknown."""
     try:
         number = float(value)
     except (TypeError, ValueError, ZeroDivisionError):

@@ -26,7 +26,7 @@ def read_image(path: str | ImageFile) -> np.ndarray:
         (H, W, 3) uint8 RGB. EXIF orientation is ignored: datasets' keypoints refer to the stored pixels.
 
     Raises:
-        DatasetError: the file is missing, cut short or no image.
+        DatasetError: the file is missing, cut short or not an image.
     """
     image = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
@@ -39,7 +39,7 @@ def read_mask(path: str | ImageFile) -> np.ndarray:
         (H, W) uint8.
 
     Raises:
-        DatasetError: the file is missing, cut short or no image.
+        DatasetError: the file is missing, cut short or not an image.
     """
     return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
 

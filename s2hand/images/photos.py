@@ -1,4 +1,4 @@
-"""Anyone's own photos: every usual format and orientation in, upright RGB out, and what their headers tell.
+"""A user's own photos: every usual format and orientation in, upright RGB out; and their headers.
 
 Datasets that ship with keypoints are read by :mod:`s2hand.images.images`, which takes pixels as stored.
 """
@@ -26,7 +26,7 @@ from s2hand.images.images import DAMAGED, ImageFile, is_cut_short
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 JPEG_FORMATS = ("JPEG", "MPO")
-"""MPO is a JPEG with further photos behind it, as many phones write."""
+"""MPO is a JPEG with further images behind it, as many phones write."""
 
 MAX_MEGAPIXELS = 100
 MAX_BYTES = MAX_MEGAPIXELS * 1_000_000 * 8
@@ -57,7 +57,7 @@ QUARTER_TURNS = (5, 6, 7, 8)
 
 @dataclass(frozen=True)
 class PhotoHeader:
-    """What a photo's header tells.
+    """A photo's size and focal length, from its header.
 
     Attributes:
         width: px, upright.
@@ -73,8 +73,8 @@ class PhotoHeader:
 def read_photo(path: str | ImageFile) -> np.ndarray:
     """Reads a photo as it is meant to be seen.
 
-    EXIF orientation is applied, what is transparent becomes black, as outside of the photo; 16-bit values
-    keep their high byte. Colour profiles are ignored.
+    EXIF orientation is applied, transparent parts become black, and 16-bit values keep their high byte.
+    Colour profiles are ignored.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -97,7 +97,7 @@ def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, i
     """
     encoded = _read_bytes(path)
     image = _identify(io.BytesIO(encoded), path)
-    # OpenCV decodes JPEG twice as fast. It fills what is missing with grey, so Pillow judges the doubtful.
+    # OpenCV decodes JPEG twice as fast, but fills missing parts with grey, so Pillow judges doubtful files.
     if image.format in JPEG_FORMATS and image.mode in ("L", "RGB") and not is_cut_short(encoded):
         # Sides must divide: else the last pixel, which turning may make the first, would cover less.
         fits = [
@@ -147,7 +147,7 @@ def list_photos(source: str | Path) -> list[Path]:
         Paths, sorted.
 
     Raises:
-        DatasetError: there is no photo.
+        DatasetError: there are no photos.
     """
     source = Path(source).expanduser()
     if source.is_file():
@@ -168,11 +168,11 @@ def list_photos(source: str | Path) -> list[Path]:
 
 
 def photo_names(source: str | Path, photos: Sequence[Path]) -> list[str]:
-    """What detections files call photos: paths from the folder, or from the innermost that holds them all.
+    """The names of photos in detections files: paths from the folder, or from the innermost that holds all.
 
     Args:
-        source: as given to :func:`list_photos`.
-        photos: what it returned.
+        source: the argument of :func:`list_photos`.
+        photos: its result.
 
     Returns:
         Names with "/", in the same order; bytes that are no UTF-8 are spelt out, as JSON could not hold them.
@@ -212,7 +212,7 @@ def _identify(file: BinaryIO, path: str | Path) -> Image.Image:
     """Reads a photo's header."""
     try:
         with warnings.catch_warnings():
-            # Of broken EXIF, and of Pillow's own limit of pixels; ours is below.
+            # Pillow warns of broken EXIF, and of its own limit of pixels; ours is below.
             warnings.simplefilter("ignore")
             image = Image.open(file, formats=FORMATS)
             width, height = image.size

@@ -1,4 +1,4 @@
-"""Crops, rotation and colour jitter: what happens to image, camera, keypoints and joints alike.
+"""Crops, rotation and colour jitter, for image, camera, keypoints and joints alike.
 
 An image transform is a (3, 3) matrix on homogeneous pixel coordinates, from the stored image to the
 network's square input. Pixel ``i`` covers ``[i, i + 1)``; OpenCV puts pixel centres at integers, so
@@ -122,7 +122,7 @@ def rotation_about_z(angle_rad: float) -> np.ndarray:
 
 
 def warp_image(image: np.ndarray, transform: np.ndarray, image_size: int) -> np.ndarray:
-    """Resamples an image; what lies outside of it becomes black, as published.
+    """Resamples an image; pixels outside of it become black, as published.
 
     Bilinear; an image shrunk to less than half its size is first halved by area, so that no pixel is
     passed over.

@@ -1,4 +1,4 @@
-"""How good hands are: the official figures, 2D errors, and checks of what is compared."""
+"""How good predicted hands are: the official metrics, 2D errors, and checks of the inputs."""
 
 from s2hand.metrics.checks import check_axes, check_joint_order, check_units
 from s2hand.metrics.fscore import f_scores

@@ -1,6 +1,6 @@
 """Mean error, and the share of correct keypoints (PCK) over thresholds, gathered batch by batch.
 
-PCK(t) is the share of points whose error is at most t. AUC is the area under it from 0 to 5 cm by the
+PCK(t) is the share of points with an error of at most t. AUC is the area under it from 0 to 5 cm by the
 trapezoid rule, divided by 5 cm. Every hand has all points, so the average of the points' own curves, which
 the official scripts take, is the curve of all errors together.
 """

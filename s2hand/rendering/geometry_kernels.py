@@ -159,7 +159,7 @@ def rows_of(face: DrawnFace, size: int):
 
 @wp.func
 def columns_of(face: DrawnFace, py: float, size: int):
-    """The pixel columns that the face may cover in the row whose centre is ``py``."""
+    """The pixel columns that the face may cover in the row with its centre at ``py``."""
     low = wp.min(face.x)
     high = wp.max(face.x)
     for k in range(3):

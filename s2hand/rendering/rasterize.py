@@ -186,8 +186,8 @@ def rasterize(
         in ``face_colors``; depth in all of ``vertices``, but not through edges; face_index in nothing.
 
     Raises:
-        TypeError: if something is no tensor, a tensor of the wrong kind of number, or the size no integer.
-        ValueError: if a shape, a device, a setting or (on the CPU) a vertex number does not fit.
+        TypeError: an argument is not a tensor or has the wrong kind of number, or the size is no integer.
+        ValueError: a shape, a device, a setting or (on the CPU) a vertex number does not fit.
     """
     if gradient not in GRADIENTS:
         raise ValueError(f"gradient: expected one of {', '.join(GRADIENTS)}, got {gradient!r}")

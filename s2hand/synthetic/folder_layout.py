@@ -49,15 +49,15 @@ OFF_CENTRE = 0.08
 
 @dataclass(frozen=True)
 class PhotoPlan:
-    """What the photo of a number is like.
+    """The properties of one photo.
 
     Attributes:
         hand: ``left`` or ``right``.
-        shape: of ``SHAPES``.
-        orientation: EXIF's.
-        suffix: of the file.
-        camera: of ``CAMERA_KNOWN_FROM``.
-        has_box: the detections have a box about the hand.
+        shape: one of ``SHAPES``.
+        orientation: value of the EXIF tag.
+        suffix: ending of the file's name.
+        camera: one of ``CAMERA_KNOWN_FROM``.
+        has_box: whether the detections have a box about the hand.
     """
 
     hand: str
@@ -69,7 +69,7 @@ class PhotoPlan:
 
 
 def plan_photo(number: int) -> PhotoPlan:
-    """The plan of a number; neighbours differ in everything."""
+    """The properties of the photo with this number; neighbours differ in all of them."""
     suffix = ".png" if number % PNG_EVERY == PNG_EVERY - 1 else ".jpg"
     return PhotoPlan(
         hand=("right", "left")[number % 2],
@@ -87,10 +87,9 @@ def photo_name(number: int) -> str:
 
 
 class FolderLayout:
-    """A folder of photos a split; the studio draws squares, of which a photo is a part."""
+    """One folder of photos for each split; a photo is a part of the square that the studio draws."""
 
     framing = Framing(FOCAL_RANGE_PX, FILL_RANGE, OFF_CENTRE, region=min(min(shape) for shape in SHAPES))
-    image_size = 480
 
     def make_folders(self, root: Path, counts: dict[str, int]) -> None:
         """Creates the albums."""
@@ -99,9 +98,9 @@ class FolderLayout:
                 (root / split / photo_name(number)).parent.mkdir(parents=True)
 
     def adapt(self, sample: SyntheticSample, number: int) -> SyntheticSample:
-        """The part of the square that the photo shows, mirrored if it is to be a left hand.
+        """The part of the square that the photo shows, mirrored if the hand is to be a left one.
 
-        A photo without a K of its own shows the middle, as its camera is taken to look at its centre.
+        A photo without a K of its own shows the middle: its camera is assumed to look at its centre.
         """
         plan = plan_photo(number)
         side = len(sample.image)
@@ -115,7 +114,7 @@ class FolderLayout:
         return part if plan.hand == "right" else _mirrored(part)
 
     def write_sample(self, root: Path, split: str, number: int, sample: SyntheticSample) -> None:
-        """Writes a photo, with what EXIF is to tell of it."""
+        """Writes a photo, with its orientation and focal length in EXIF as planned."""
         plan = plan_photo(number)
         exif = Image.Exif()
         if plan.orientation != 1:
@@ -133,7 +132,7 @@ class FolderLayout:
         write_file(root / split / photo_name(number), encoded.getvalue())
 
     def label_rows(self, split: str, first: int, samples: Iterable[SyntheticSample]) -> dict[str, list]:
-        """The truth about some samples, of the hand that the photo shows."""
+        """The true labels of some samples, for the hand that the photo shows."""
         rows = [
             {
                 "name": photo_name(number),
@@ -169,7 +168,7 @@ def _between(wanted: float, least: float, most: float, last: int) -> int:
 
 
 def _cut(sample: SyntheticSample, left: int, top: int, width: int, height: int) -> SyntheticSample:
-    """A part of the image; what was detected outside of it is not found any more."""
+    """A part of the image; joints detected outside of it become missed ones."""
     corner = np.array([left, top])
     window = (slice(top, top + height), slice(left, left + width))
     detected = sample.detected - corner
@@ -186,7 +185,7 @@ def _cut(sample: SyntheticSample, left: int, top: int, width: int, height: int) 
 
 
 def _mirrored(sample: SyntheticSample) -> SyntheticSample:
-    """The left hand that a mirror shows; MANO's parameters stay those of the right one."""
+    """The left hand that a mirror shows; MANO's parameters remain those of the right hand."""
     width = sample.image.shape[1]
     found = sample.confidence[:, None] > 0
     return replace(

@@ -1,4 +1,4 @@
-"""Stores synthetic samples as FreiHAND stores its own: images, and one JSON list a label."""
+"""Stores synthetic samples in FreiHAND's layout: images, and one JSON list for each label."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ from s2hand.synthetic.studio import SyntheticSample
 METRE_DECIMALS = 6
 MASK_QUALITY = 95
 MANO_ROOT = Rotation.from_rotvec([np.pi, 0, 0])
-"""The hand layer's constant rotation of the wrist, which files of MANO parameters do not know of."""
+"""The hand layer's constant rotation of the wrist, which is not part of MANO parameters in files."""
 
 
 class FreiHandLayout:
-    """FreiHAND's: square crops, their side the image size."""
+    """FreiHAND's layout: square crops."""
 
     framing = FREIHAND_FRAMING
-    image_size = 224
 
     def make_folders(self, root: Path, counts: dict[str, int]) -> None:
         """Creates the folders of images."""
@@ -48,7 +47,7 @@ class FreiHandLayout:
             write_image(path, sample.mask, [cv2.IMWRITE_JPEG_QUALITY, MASK_QUALITY])
 
     def label_rows(self, split: str, first: int, samples: Iterable[SyntheticSample]) -> dict[str, list]:
-        """Some samples' rows of each JSON file of labels, by its name.
+        """The rows of some samples, for each JSON file of labels by its name.
 
         ``mano`` is one list of 61 numbers: 48 axis-angles (global, then the finger joints' own, mean pose
         included), 10 betas, the wrist's pixel (2) and the scale.

@@ -1,4 +1,4 @@
-"""Stores synthetic samples as HO-3D stores its own: sequences of whole images, a pickle a frame.
+"""Stores synthetic samples in HO-3D's layout: sequences of whole images, and one pickle for each frame.
 
 Joints are in HO-3D's order, coordinates in OpenGL's frame (y up, z backwards). The layout has no objects.
 """
@@ -38,14 +38,13 @@ FILL_RANGE = (0.18, 0.38)
 
 
 class Ho3dLayout:
-    """HO-3D's, in version ``v2`` (.png) or ``v3`` (.jpg).
+    """HO-3D's layout, in version ``v2`` (.png) or ``v3`` (.jpg).
 
     The studio draws squares as wide as the image; the rows above and below its middle three quarters,
     which no hand reaches, are cut off.
     """
 
     framing = Framing(FOCAL_RANGE_PX, FILL_RANGE)
-    image_size = 640
 
     def __init__(self, version: str):
         self.suffix = SUFFIXES[version]
@@ -85,7 +84,7 @@ class Ho3dLayout:
         (folder / "meta" / f"{frame}.pkl").write_bytes(pickle.dumps(meta, PICKLE_PROTOCOL))
 
     def label_rows(self, split: str, first: int, samples: Iterable[SyntheticSample]) -> dict[str, list]:
-        """Some samples' rows of each JSON file of labels, by its name; training's are in the pickles."""
+        """The rows of some samples, for each JSON file of labels; training's labels are in the pickles."""
         if split == "training":
             return {}
         points = {name: [] for name in LABEL_FILES}
@@ -95,7 +94,7 @@ class Ho3dLayout:
         return {LABEL_FILES[name]: rows for name, rows in points.items()}
 
     def write_detections(self, root: Path, split: str, found: Detections) -> None:
-        """Writes a split's detections, a file a sequence."""
+        """Writes a split's detections, one file for each sequence."""
         for start in range(0, len(found), FRAMES_PER_SEQUENCE):
             sequence = frame_name(split, start).partition("/")[0]
             rows = slice(start, start + FRAMES_PER_SEQUENCE)

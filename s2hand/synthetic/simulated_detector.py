@@ -12,7 +12,7 @@ REFERENCE_SIZE = 224
 """Side in pixels to which the noise settings refer; other image sizes scale them."""
 
 FINGER_FLESH_DEPTH, KNUCKLE_FLESH_DEPTH, WRIST_FLESH_DEPTH = 0.014, 0.026, 0.032
-"""Metres from a joint's centre to its own skin, at most. What is farther in front of it hides it."""
+"""Metres from a joint's centre to its own skin, at most. A surface farther in front of it hides it."""
 
 BEST_CONFIDENCE, CONFIDENCE_LOSS = 0.92, 0.07
 """Confidence of a perfect detection, and how much each pixel of standard deviation takes from it."""
@@ -20,12 +20,12 @@ BEST_CONFIDENCE, CONFIDENCE_LOSS = 0.92, 0.07
 CONFIDENCE_NOISE, LEAST_CONFIDENCE = 0.06, 0.05
 
 BOX_PADDING = 0.08
-"""What boxes leave free on each side, in sides of the keypoints' box: joints lie inside of the skin."""
+"""Free part of a box on each side, in sides of the keypoints' box: joints lie inside of the skin."""
 
 
 @dataclass(frozen=True)
 class DetectorNoise:
-    """How wrong the simulated detector is.
+    """The errors of the simulated detector.
 
     Attributes:
         sigma_px: typical standard deviation of a visible joint, per axis, for a 224 px image.
@@ -33,7 +33,7 @@ class DetectorNoise:
         occluded_factor: sigma of a hidden joint, times that of a visible one.
         outlier_rate: share of joints found on another finger or anywhere in the hand's box.
         miss_rate: share of joints not found.
-        occluded_rate_factor: hidden joints are outliers and missed so many times more often.
+        occluded_rate_factor: how many times more often hidden joints are outliers or missed.
         failure_rate: share of images in which no joint is found.
     """
 
@@ -55,7 +55,7 @@ class DetectorNoise:
 
 
 def hidden_joints(joint_depths: np.ndarray, keypoints: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Finds joints with something else than their own flesh in front.
+    """Finds joints that are hidden by something other than their own flesh.
 
     Args:
         joint_depths: (21,) camera z in metres.
@@ -85,7 +85,7 @@ def simulate_detector(
         keypoints: (21, 2) px, the truth.
         hidden: (21,) bool, from :func:`hidden_joints`.
         image_size: side of the image in pixels.
-        noise: how wrong to be.
+        noise: the detector's errors.
         random: source of randomness.
 
     Returns:
@@ -112,7 +112,7 @@ def simulate_detector(
 
 
 def simulate_boxes(keypoints: np.ndarray) -> np.ndarray:
-    """What a hand detector finds: boxes about hands.
+    """Boxes about hands as a detector would find them.
 
     Args:
         keypoints: (N, 21, 2) px, the truth.

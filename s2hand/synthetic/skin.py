@@ -33,7 +33,7 @@ GLOSS_SHARPNESS = 24.0
 
 
 class SkinPainter:
-    """Paints one hand model's faces; everything that does not change from image to image is kept.
+    """Paints the faces of one hand model; everything that does not change from image to image is kept.
 
     Args:
         centres: (F, 3) face centres in the rest pose, metres.

@@ -35,7 +35,7 @@ JPEG_QUALITIES = (80, 97)
 
 @dataclass(frozen=True)
 class SyntheticSample:
-    """One image and all that is known of it, in the image's pixels and metres in the camera frame.
+    """One image and its labels, in the image's pixels and in metres in the camera frame.
 
     Attributes:
         image: (S, S, 3) uint8 RGB.
@@ -51,7 +51,7 @@ class SyntheticSample:
         detected: (21, 2) px, (0, 0) where missed.
         confidence: (21,) of the detections.
         hidden: (21,) bool, joints behind something.
-        jpeg_quality: to store the image with.
+        jpeg_quality: quality with which the image is stored.
         hand: ``left`` or ``right``.
     """
 
@@ -78,10 +78,10 @@ class Studio:
     Args:
         model: the hand.
         image_size: S, pixels.
-        noise: of the simulated detector.
-        photos: images to put behind the hands; none for procedural backgrounds.
+        noise: the errors of the simulated detector.
+        photos: photos to put behind the hands; none for procedural backgrounds.
         framing: lens and size of the hands in the image.
-        view_variety: of :func:`sample_rotation`.
+        view_variety: how variously hands are turned; see :func:`sample_rotation`.
     """
 
     def __init__(
@@ -197,5 +197,5 @@ class Studio:
 
 
 def _truncated_normal(random: np.random.Generator, count: int) -> np.ndarray:
-    """Standard normal numbers, those beyond ``LARGEST_BETA`` drawn in again from the limit."""
+    """Standard normal numbers, clipped at ``LARGEST_BETA``."""
     return np.clip(random.standard_normal(count), -LARGEST_BETA, LARGEST_BETA)
