@@ -33,8 +33,8 @@ class DataSection(Section):
     )
     freihand_train_rows: Positive | None = key(
         "Train on this many of FreiHAND's 32,560 poses, the first, in all their versions, and evaluate "
-        "on the rest of its training split (30000 leaves 2,560, the published validation split); null: train on "
-        "all, evaluate on the evaluation split.",
+        "on the rest of its training split (30000 leaves 2,560, the published validation split); null: "
+        "train on all, evaluate on the evaluation split.",
         None,
     )
     ho3d_base_path: str | None = key("Folder of HO-3D, holding train/ and evaluation/.", None)

@@ -15,8 +15,8 @@ from s2hand.synthetic.backgrounds import (
     photo_background,
     procedural_background,
 )
-from s2hand.synthetic.photograph import degrade
 from s2hand.synthetic.mesh import ArmMesh, boundary_loop, split_triangles
+from s2hand.synthetic.photograph import degrade
 from s2hand.synthetic.simulated_detector import DetectorNoise, hidden_joints, simulate_detector
 from s2hand.synthetic.skin import light_surface
 
