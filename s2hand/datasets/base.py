@@ -105,9 +105,9 @@ class HandDataset(Dataset):
         """The numbers of all samples in an order for one epoch; some datasets read faster in some orders."""
         return random.permutation(len(self))
 
-    def summary(self) -> list[str]:
-        """Lines that tell the user what was taken and what was left out, where that is not plain."""
-        return []
+    def summary(self) -> str:
+        """A line that tells the user what was taken and what was left out, where that is not plain."""
+        return ""
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch for which random changes are drawn; reaches running workers."""

@@ -63,9 +63,9 @@ class CombinedDataset(Dataset):
         dataset, own_index = self._locate(index)
         return dataset.image_path(own_index)
 
-    def summary(self) -> list[str]:
-        """What the datasets tell the user of themselves."""
-        return [line for dataset in self.datasets for line in dataset.summary()]
+    def summary(self) -> str:
+        """The summaries of the datasets, one in each line."""
+        return "\n".join(filter(None, (dataset.summary() for dataset in self.datasets)))
 
     def __getitem__(self, index: int) -> Sample:
         """The sample, or the next one that can be read, under its own number.

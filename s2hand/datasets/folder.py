@@ -40,7 +40,8 @@ class FolderDataset(HandDataset):
     nothing for the others.
 
     Args:
-        section: the config's section on own photos, which says what is read and how.
+        section: the config's section on own photos, which says what is read and how; or a folder, to be read
+            by the section's defaults.
         split: ``training`` or ``evaluation``.
         detections: loaded detections with names, in place of the section's file.
         image_size: side of the samples' images in pixels.
@@ -56,7 +57,7 @@ class FolderDataset(HandDataset):
 
     def __init__(
         self,
-        section: FolderSection,
+        section: FolderSection | str | Path,
         split: str = "training",
         *,
         detections: Detections | None = None,
@@ -67,6 +68,8 @@ class FolderDataset(HandDataset):
         seed: int = 0,
     ):
         super().__init__(image_size=image_size, augment=augment, seed=seed)
+        if not isinstance(section, FolderSection):
+            section = FolderSection(folder_base_path=str(section))
         self.root = dataset_folder(
             section.folder_base_path, split, SPLITS, key="folder_base_path", layout=LAYOUT
         )
@@ -121,7 +124,7 @@ class FolderDataset(HandDataset):
             size=None if sizes is None else tuple(int(length) for length in sizes[row]),
         )
 
-    def summary(self) -> list[str]:
+    def summary(self) -> str:
         """One line: what was taken, what was left out, and where the cameras come from."""
         photos = len({self.name(index) for index in range(len(self))})
         lefts = sum(self.hand(index) == "left" for index in range(len(self)))
@@ -134,7 +137,7 @@ class FolderDataset(HandDataset):
             f"cameras: {', '.join(sources)}"
         )
         unreadable = len(self.detections.unreadable)
-        return [line + (f"; the detector could not read {unreadable:,} photos" if unreadable else "")]
+        return line + (f"; the detector could not read {unreadable:,} photos" if unreadable else "")
 
     def _load_detections(self, detections: Detections | None) -> tuple[Detections, str]:
         """The detections, and their name in messages."""

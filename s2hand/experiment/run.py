@@ -76,7 +76,7 @@ class Experiment:
             self.val_datasets = evaluation_datasets(config)
             torch.manual_seed(config.seed)
             self.model: HandNet = build_network(config, self.hand_model, self.say)
-        summaries = [line for dataset in self.val_datasets.values() for line in dataset.summary()]
+        summaries = [line for dataset in self.val_datasets.values() for line in dataset.summary().splitlines()]
         for line in (*summaries, *load_pretrained(config, self.model)):
             self.say(line)
         if processes.rank:  # the same first weights everywhere, but dropout of each process's own

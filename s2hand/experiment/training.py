@@ -49,7 +49,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         for name in ("backbone", "keypoint_net"):
             if (module := getattr(experiment.model, name)) is not None:
                 module.compile()
-    for line in (*dataset.summary(), _summary(experiment, trained, len(dataset))):
+    for line in (*dataset.summary().splitlines(), _summary(experiment, trained, len(dataset))):
         experiment.say(line)
     parameters = [value for value in experiment.model.parameters() if value.requires_grad]
     return Trainer(

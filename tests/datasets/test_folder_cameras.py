@@ -33,7 +33,7 @@ class TestCameras:
                 assert K[index, 0, 0] == max(width, height)
             else:
                 assert K[index, 0, 0] == pytest.approx(truth[dataset.name(index)]["K"][0][0], rel=0.03)
-        assert "cameras: 5 detections file, 5 EXIF, 4 default" in dataset.summary()[0]
+        assert "cameras: 5 detections file, 5 EXIF, 4 default" in dataset.summary()
 
     def test_a_stated_focal_length_comes_before_exif(self, own, monkeypatch):
         def refuse(*_):

@@ -26,7 +26,7 @@ def test_hands_without_enough_joints_are_left_out_and_counted(own, rewrite_detec
     assert 3 not in dataset.rows
     stricter = folder_dataset(own, val_share=0, min_confidence=0.35)
     assert not {3, 4} & set(stricter.rows)
-    assert f"2 of {total} left out for fewer than 11 joints above 0.35" in stricter.summary()[0]
+    assert f"2 of {total} left out for fewer than 11 joints above 0.35" in stricter.summary()
     assert len(folder_dataset(own, val_share=0, min_joints=5)) == total
     with pytest.raises(
         DatasetError, match=r"none of its .* lower folder_min_joints or folder_min_confidence"
