@@ -1,6 +1,7 @@
 """A user's own photos: every usual format and orientation in, upright RGB out; and their headers.
 
-Datasets that ship with keypoints are read by :mod:`s2hand.images.images`, which takes pixels as stored.
+Datasets that ship with keypoints are read by :mod:`s2hand.images.images`, which takes pixels as stored and
+holds the checks of both.
 """
 
 from __future__ import annotations
@@ -8,29 +9,28 @@ from __future__ import annotations
 import glob
 import io
 import os
-import stat
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
 from s2hand.errors import DatasetError
+from s2hand.images.completeness import JpegFrame, jpeg_is_whole, parse_jpeg, png_is_whole
 from s2hand.images.exif import focal_px, orientation, read_exif
-from s2hand.images.images import DAMAGED, ImageFile, is_cut_short
+from s2hand.images.images import (
+    DAMAGED,
+    ImageFile,
+    decode_by_opencv,
+    identify,
+    open_image,
+    read_encoded,
+)
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-JPEG_FORMATS = ("JPEG", "MPO")
-"""MPO is a JPEG with further images behind it, as many phones write."""
-
-MAX_MEGAPIXELS = 100
-MAX_BYTES = MAX_MEGAPIXELS * 1_000_000 * 8
-"""More than the largest photo takes without compression, in 16-bit RGBA."""
 
 SHRUNK = {
     1: cv2.IMREAD_COLOR,
@@ -95,18 +95,16 @@ def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, i
     Returns:
         (H / f, W / f, 3) uint8 RGB, and f, at most ``most``. Pixel i covers [i f, (i + 1) f) of the whole.
     """
-    encoded = _read_bytes(path)
-    image = _identify(io.BytesIO(encoded), path)
-    # OpenCV decodes JPEG twice as fast, but fills missing parts with grey, so Pillow judges doubtful files.
-    if image.format in JPEG_FORMATS and image.mode in ("L", "RGB") and not is_cut_short(encoded):
+    encoded = read_encoded(path)
+    image = identify(io.BytesIO(encoded), path)
+    frame = parse_jpeg(encoded)
+    # OpenCV decodes JPEG twice as fast.
+    if frame is not None and image.mode in ("L", "RGB"):
         # Sides must divide: else the last pixel, which turning may make the first, would cover less.
-        fits = [
+        factor = max(
             factor for factor in SHRUNK if factor <= most and not any(side % factor for side in image.size)
-        ]
-        factor = max(fits)
-        decoded = cv2.imdecode(
-            np.frombuffer(encoded, np.uint8), SHRUNK[factor] | cv2.IMREAD_IGNORE_ORIENTATION
         )
+        decoded = decode_by_opencv(encoded, frame, SHRUNK[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
         if decoded is not None:
             rgb = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=decoded)
             return UPRIGHT.get(orientation(read_exif(image)), lambda upright: upright)(rgb), factor
@@ -114,11 +112,24 @@ def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, i
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image.load()
-            return np.array(_to_rgb(ImageOps.exif_transpose(image), path)), 1
+            last_row = np.asarray(image.crop((0, image.height - 1, image.width, image.height)))
+            if _is_whole(encoded, image.format, frame, last_row):
+                return np.array(_to_rgb(ImageOps.exif_transpose(image), path)), 1
+            reason = "pixels are missing"
     except DatasetError:
         raise
     except Exception as error:  # damaged photos fail in as many ways as there are decoders
-        raise DatasetError(f"{path} is damaged or cut short ({_reason(error)}): {DAMAGED}") from None
+        reason = " ".join(str(error).split()) or type(error).__name__
+    raise DatasetError(f"{path} is damaged or cut short ({reason}): {DAMAGED}")
+
+
+def _is_whole(encoded: bytes, kind: str, frame: JpegFrame | None, last_row: np.ndarray) -> bool:
+    """Whether what Pillow decoded is all in the file."""
+    if kind == "PNG":
+        return png_is_whole(encoded, last_row)
+    if frame is None or frame.end is None:  # Pillow complains of a JPEG without an end if pixels are missing
+        return True
+    return jpeg_is_whole(encoded, frame, last_row[0, -1])
 
 
 def read_photo_header(path: str | Path) -> PhotoHeader:
@@ -127,8 +138,8 @@ def read_photo_header(path: str | Path) -> PhotoHeader:
     Raises:
         DatasetError: the file is missing, empty, not an image, or larger than ``MAX_MEGAPIXELS``.
     """
-    with _opened(path) as file:
-        image = _identify(file, path)
+    with open_image(path) as file:
+        image = identify(file, path)
         exif, size = read_exif(image), image.size
         if image.format == "TIFF":
             height, width = read_photo(path).shape[:2]
@@ -184,51 +195,6 @@ def photo_names(source: str | Path, photos: Sequence[Path]) -> list[str]:
     return [name.encode("utf-8", "backslashreplace").decode("utf-8") for name in names]
 
 
-def _read_bytes(path: str | ImageFile) -> bytes:
-    if not isinstance(path, (str, os.PathLike)):  # inside a tar, where sizes are known to be sound
-        return path.read_bytes()
-    with _opened(path) as file:
-        return file.read()
-
-
-def _opened(path: str | Path) -> BinaryIO:
-    """Opens a file of a photo's size."""
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for somebody to write
-            raise DatasetError(f"{path} is not a file: leave it out")
-        file = open(path, "rb")  # noqa: SIM115
-    except OSError as error:
-        raise DatasetError(f"cannot read {path} ({error.strerror}): is the folder complete?") from None
-    size = os.fstat(file.fileno()).st_size
-    if not 0 < size <= MAX_BYTES:
-        file.close()
-        if size == 0:
-            raise DatasetError(f"{path} is empty (0 bytes): {DAMAGED}")
-        raise DatasetError(f"{path} is too large for an image ({size:,} bytes): leave it out")
-    return file
-
-
-def _identify(file: BinaryIO, path: str | Path) -> Image.Image:
-    """Reads a photo's header."""
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of broken EXIF, and of its own limit of pixels; ours is below.
-            warnings.simplefilter("ignore")
-            image = Image.open(file, formats=FORMATS)
-            width, height = image.size
-    except Image.DecompressionBombError:
-        raise DatasetError(f"{path} has more than {MAX_MEGAPIXELS} megapixels: make it smaller") from None
-    except Exception:  # a broken header fails in as many ways as there are formats
-        raise DatasetError(
-            f"{path} is not an image that can be read ({', '.join(FORMATS)}): convert it, or {DAMAGED}"
-        ) from None
-    if width * height > MAX_MEGAPIXELS * 1_000_000:
-        raise DatasetError(
-            f"{path} has {width} x {height} px, more than {MAX_MEGAPIXELS} megapixels: make it smaller"
-        )
-    return image
-
-
 def _to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
     """Any colour mode as 8-bit RGB."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
@@ -239,7 +205,3 @@ def _to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
     return image.convert("RGB")
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
