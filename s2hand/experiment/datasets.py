@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from s2hand.config import Config
+from s2hand.config.loss_table import LOSSES
 from s2hand.datasets import (
     AugmentationConfig,
     CombinedDataset,
@@ -18,7 +19,6 @@ from s2hand.datasets.ho3d import Ho3dDataset
 from s2hand.datasets.shards.dataset import LAYOUT as SHARDS_LAYOUT
 from s2hand.datasets.shards.index import shard_folders
 from s2hand.files import require_folder
-from s2hand.losses.registry import LOSSES
 
 LABEL_OF_FIELD = {
     "gt_joints": "joints",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2hand.config.data_sections import SYNTHETIC_EVAL_SIZE, SYNTHETIC_TRAIN_SIZE
 from s2hand.datasets.json_files import read_json
 from s2hand.errors import DatasetError
 from s2hand.hand import HandModel, load_hand_model
@@ -46,8 +47,8 @@ class SyntheticSettings:
         DatasetError: a setting is impossible.
     """
 
-    train: int = 2000
-    evaluation: int = 300
+    train: int = SYNTHETIC_TRAIN_SIZE
+    evaluation: int = SYNTHETIC_EVAL_SIZE
     image_size: int | None = None
     seed: int = 0
     hand_model: str | Path = "generic"
