@@ -62,8 +62,10 @@ class Experiment:
             self.val_datasets: dict[str, HandDataset] = evaluation_datasets(config)
             torch.manual_seed(config.seed)
             self.model: HandNet = build_network(config, self.hand_model, self.say)
-        summaries = [line for dataset in self.val_datasets.values() for line in dataset.summary().splitlines()]
-        for line in (*summaries, *load_pretrained(config, self.model)):
+        for dataset in self.val_datasets.values():
+            for line in dataset.summary().splitlines():
+                self.say(line)
+        for line in load_pretrained(config, self.model):
             self.say(line)
         if processes.rank:  # all processes start from the same weights, but each has dropout of its own
             torch.manual_seed(config.seed + processes.rank)
