@@ -509,7 +509,7 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ),
         ({**PHOTOS, "folder_K": CAMERA[:2]}, "folder_K must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]]"),
         ({**PHOTOS, "folder_K": [[-1, 0, 0], *CAMERA[1:]]}, "with fx, fy > 0, got [[-1.0, 0.0, 0.0],"),
-        ({**PHOTOS, "folder_val_share": 1}, "no picture of Folder is left to train on"),
+        ({**PHOTOS, "folder_val_share": 1}, "no photo of Folder is left to train on"),
         ({**PHOTOS, "folder_base_path": None}, "folder_base_path is not set, and Folder is used"),
     ],
 )

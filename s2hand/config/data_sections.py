@@ -44,9 +44,9 @@ class DataSection(Section):
         None,
     )
     freihand_train_rows: Positive | None = key(
-        "Train on the first so many of FreiHAND's 32,560 poses, in all their versions, and evaluate on the "
-        "rest of its training split (30000 leaves 2,560, the published validation split); null: train on "
-        "all, evaluate on the evaluation split.",
+        "Train on this many of FreiHAND's 32,560 poses, the first, in all their versions, and evaluate "
+        "on the rest of its training split (30000 leaves 2,560, the published validation split); null: "
+        "train on all, evaluate on the evaluation split.",
         None,
     )
     ho3d_base_path: str | None = key("Folder of HO-3D, holding train/ and evaluation/.", None)
@@ -60,8 +60,8 @@ class DataSection(Section):
     synthetic_train_size: Positive = key("Training images to generate.", SYNTHETIC_TRAIN_SIZE)
     synthetic_eval_size: Positive = key("Evaluation images to generate.", SYNTHETIC_EVAL_SIZE)
     synthetic_view_variety: Share = key(
-        "How variously the generated hands are turned: 1 as in FreiHAND, 0 always upright, palm or back to "
-        "the camera.",
+        "How much the orientation of generated hands varies: 1 as in FreiHAND, 0 always upright, with palm "
+        "or back to the camera.",
         1.0,
     )
     synthetic_seed: int = key("Seed of the generated dataset.", 0, ge=0, le=MAX_SEED)
@@ -69,8 +69,8 @@ class DataSection(Section):
         "Folder that `s2hand shard` wrote from other datasets, holding training/ and evaluation/.", None
     )
     shards_window: Positive | None = key(
-        "Go through Shards' tars in random order, so many at a time, and shuffle within these only: a slow "
-        "disk then reads each tar in one go; null: shuffle over everything.",
+        "Go through the tars of Shards in random order, this many at a time, and shuffle within these only: "
+        "a slow disk then reads each tar in one go; null: shuffle over everything.",
         None,
     )
     rotation_deg: float = key(
@@ -92,27 +92,27 @@ class DataSection(Section):
 
 
 class FolderSection(Section):
-    """Own pictures."""
+    """Own photos."""
 
     folder_base_path: str | None = key(
-        f"Folder of pictures of hands, with those in its sub-folders: the dataset Folder; {WORKING_FOLDER}.",
+        f"Folder of photos of hands, with those in its sub-folders: the dataset Folder; {WORKING_FOLDER}.",
         None,
     )
     folder_detections: str | None = key(
-        "JSON of what a detector found in them; default: detections.json in folder_base_path.", None
+        "JSON of the hands that a detector found in them; default: detections.json in folder_base_path.", None
     )
     folder_labels: str | None = key(
         "JSON of true hands, for scores in evaluation and for losses that need labels; null: there are none.",
         None,
     )
     folder_focal: PositiveFloat | None = key(
-        "Focal length in pixels of every picture that has no K in the detections; null: from EXIF, or else "
-        "the picture's longer side.",
+        "Focal length in pixels of every photo that has no K in the detections; null: from EXIF, or else "
+        "the longer side of the photo.",
         None,
     )
     folder_K: CameraMatrix | None = key(
-        "Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels of every picture that has no K in the "
-        "detections, for pictures of one size.",
+        "Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels of every photo that has no K in the "
+        "detections, for photos of one size.",
         None,
     )
     folder_crop_margin: float = key(
@@ -127,7 +127,7 @@ class FolderSection(Section):
         "Hands with fewer joints found are left out, and counted.", 11, ge=2, le=NUM_JOINTS
     )
     folder_val_share: Share = key(
-        "Share of the pictures, chosen by their names, that is evaluated on and not trained on; 0: train and "
+        "Share of the photos, chosen by their names, that is evaluated on and not trained on; 0: train and "
         "evaluate on all, 1: evaluate on all.",
         0.1,
     )

@@ -13,7 +13,7 @@ from s2hand.datasets import HandDataset, make_loader
 from s2hand.errors import DatasetError
 from s2hand.evaluation.evaluator import Evaluation
 from s2hand.evaluation.panels import PanelMaker
-from s2hand.experiment.datasets import dataset_summaries, evaluation_datasets
+from s2hand.experiment.datasets import evaluation_datasets
 from s2hand.files import write_text_whole
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.models import HandNet
@@ -63,13 +63,12 @@ class Experiment:
             torch.manual_seed(config.seed)
             try:
                 self.model: HandNet = build_network(config, self.hand_model, self.say)
-            except (
-                ValueError,
-                RuntimeError,
-            ) as error:  # a backbone without feature maps, say
+            except (ValueError, RuntimeError) as error:  # a backbone without feature maps, say
                 raise ConfigError(f"{config.source}: {' '.join(str(error).split())}") from None
-        summaries = [line for dataset in self.val_datasets.values() for line in dataset_summaries(dataset)]
-        for line in (*summaries, *load_pretrained(config, self.model)):
+        for dataset in self.val_datasets.values():
+            for line in dataset.summary().splitlines():
+                self.say(line)
+        for line in load_pretrained(config, self.model):
             self.say(line)
         if processes.rank:  # all processes start from the same weights, but each has dropout of its own
             torch.manual_seed(config.seed + processes.rank)

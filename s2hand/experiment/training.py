@@ -13,7 +13,7 @@ from s2hand.checkpoints.network import network_sizes, trained_modules
 from s2hand.config import Config
 from s2hand.config.checks import needs_several_samples
 from s2hand.errors import DatasetError
-from s2hand.experiment.datasets import dataset_summaries, training_dataset
+from s2hand.experiment.datasets import training_dataset
 from s2hand.experiment.evaluating import PREDICTIONS, draw_sheets, evaluate_experiment
 from s2hand.experiment.experiment import Experiment
 from s2hand.hand import HandModel
@@ -94,7 +94,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         for name in ("backbone", "keypoint_net"):
             if (module := getattr(model, name)) is not None:
                 module.compile()
-    for line in (*dataset_summaries(dataset), _summary(experiment, trained, len(dataset))):
+    for line in (*dataset.summary().splitlines(), _summary(experiment, trained, len(dataset))):
         experiment.say(line)
     objective = build_objective(config, experiment.hand_model, processes).to(experiment.device)
     return Trainer(

@@ -1,17 +1,13 @@
 """JSON files: the fast parser reads and refuses as Python's, and arrays come back as they were."""
 
 import gc
-import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from s2hand.errors import DatasetError
-from s2hand.datasets import json_files
 from s2hand.datasets.json_files import parse_json, read_json, write_json
+from s2hand.errors import DatasetError
 
 
 @pytest.mark.parametrize(
@@ -62,34 +58,3 @@ def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
         write_json(tmp_path / "a.json", [object()])
     assert read_json(tmp_path / "a.json", remedy="") == [1]
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
-
-
-def test_threads_that_read_at_once_leave_the_garbage_collector_on(tmp_path, monkeypatch):
-    """Between one thread's pause of the collector and its end there is no other thread's."""
-    path, inside, most = tmp_path / "points.json", [], []
-    path.write_text("[1]")
-
-    def parse(content):
-        inside.append(content)
-        most.append(len(inside))
-        time.sleep(0.002)
-        inside.pop()
-        return [1]
-
-    monkeypatch.setattr(json_files, "orjson", SimpleNamespace(loads=parse))
-    assert gc.isenabled()
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: read_json(path, remedy=""), range(40)))
-    assert gc.isenabled()
-    assert (len(most), max(most)) == (40, 1)
-
-
-def test_a_collector_that_is_off_stays_off(tmp_path):
-    path = tmp_path / "points.json"
-    path.write_text("[1]")
-    gc.disable()
-    try:
-        read_json(path, remedy="")
-        assert not gc.isenabled()
-    finally:
-        gc.enable()

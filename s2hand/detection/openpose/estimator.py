@@ -72,7 +72,7 @@ class OpenPoseEstimator:
     """
 
     name = "openpose"
-    whole_pictures = True
+    whole_images = True
     crop_size = BOX_SIZE
     pixel_origin = 0.5
     """Keypoints are pixels' centres; published files hold their indices."""
