@@ -72,7 +72,7 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device = "cpu") 
     """
     path = Path(path)
     if path.is_dir():
-        path = newest_sound(path)
+        return newest_sound(path)[1]
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; give a file, or a run folder that holds {LAST}")
     try:
@@ -99,12 +99,15 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device = "cpu") 
     return state
 
 
-def newest_sound(folder: Path, say: Callable[[str], None] = lambda line: None) -> Path:
-    """The newest undamaged checkpoint of a run folder.
+def newest_sound(folder: Path, say: Callable[[str], None] = lambda line: None) -> tuple[Path, dict[str, Any]]:
+    """Reads the newest undamaged checkpoint of a run folder.
 
     Args:
-        folder: the run's.
-        say: is told of each damaged one that is passed over.
+        folder: the run folder.
+        say: takes a line on each damaged one that is passed over.
+
+    Returns:
+        The file, and the dictionary that it holds.
 
     Raises:
         CheckpointError: there is none.
@@ -113,11 +116,9 @@ def newest_sound(folder: Path, say: Callable[[str], None] = lambda line: None) -
     candidates = [path for path in (folder / LAST, *newest_first, folder / BEST) if path.is_file()]
     for path in candidates:
         try:
-            read_checkpoint(path)
+            return path, read_checkpoint(path)
         except CheckpointError as error:
             say(f"passed over {error}")
-        else:
-            return path
     found = f"all {len(candidates)} there are damaged" if candidates else "there is none"
     raise CheckpointError(f"{folder}: no usable checkpoint ({found}); train first, or name another folder")
 
@@ -168,7 +169,7 @@ class CheckpointKeeper:
         """
         if not any(self.folder.glob("checkpoint_*.pt")):
             return None
-        return read_checkpoint(newest_sound(self.folder, self.say))
+        return newest_sound(self.folder, self.say)[1]
 
 
 def _link(source: Path, target: Path) -> None:

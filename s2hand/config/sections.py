@@ -3,6 +3,7 @@
 Every field's description is its documentation: the JSON schema and ``docs/config.md`` are made from it.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, create_model
@@ -13,6 +14,21 @@ from s2hand.config.published import LOSS_NAMES
 
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights"]
 DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
+
+
+PARTS_OF_REQUIRED = {
+    "heatmaps": ("heatmaps",),
+    "joints": ("hand",),
+    "verts": ("hand",),
+    "textures": ("hand", "texture", "render"),
+    "lights": ("hand", "texture", "render"),
+}
+"""What ``train_requires`` and ``test_requires`` name, and the parts of the network that yield it."""
+
+
+def parts_of(requires: Collection[str]) -> frozenset[str]:
+    """The parts of the network (hand, heatmaps, texture, render) that yield what is required."""
+    return frozenset(part for name in requires for part in PARTS_OF_REQUIRED[name])
 
 
 def next_multiple(value: int, factor: int) -> int:
@@ -154,3 +170,6 @@ class OutputSection(Section):
 
 
 SECTIONS = (DataSection, FolderSection, NetworkSection, LossSection, TrainingSection, OutputSection)
+
+KNOWN_KEYS = frozenset(name for section in SECTIONS for name in section.model_fields)
+"""Every key of an experiment."""

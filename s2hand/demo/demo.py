@@ -11,13 +11,13 @@ from pathlib import Path
 
 import torch
 
-from s2hand.checkpoints.network import build_network
 from s2hand.config import Config, config_from_dict
 from s2hand.demo.baselines import MeanHand
 from s2hand.demo.page import write_demo_page
 from s2hand.evaluation.evaluator import Evaluation, evaluate
 from s2hand.experiment.run import Experiment
 from s2hand.files import write_text_whole
+from s2hand.models import build_hand_net
 from s2hand.training.reporting import format_table
 
 TRAINED, UNTRAINED, MEAN_HAND = "trained network", "the same, untrained", "always the mean hand"
@@ -96,7 +96,9 @@ def stopwatch(path: Path) -> Iterator[Callable[[], float]]:
 def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
     """Scores the untrained network and the mean hand on the same pictures."""
     torch.manual_seed(experiment.config.seed)
-    untrained = build_network(experiment.config, experiment.hand_model).to(experiment.device).eval()
+    parts = experiment.config.network_parts
+    untrained = build_hand_net(experiment.network, parts, experiment.hand_model)
+    untrained.to(experiment.device).eval()
     mean_hand = MeanHand(untrained.mano_layer)
     return {
         UNTRAINED: _evaluate(experiment, untrained).metrics,

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import torch
 
-from s2hand.checkpoints.network import build_network, load_pretrained
+from s2hand.checkpoints.starting import StartingWeights
 from s2hand.config import Config, check_paths
+from s2hand.config.sections import parts_of
 from s2hand.datasets import HandDataset, make_loader
 from s2hand.errors import DatasetError
 from s2hand.evaluation.evaluator import Evaluation, evaluate
@@ -23,7 +24,7 @@ from s2hand.files import write_text_whole
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.metrics import DEFAULT_SCALE_JOINT, FREIHAND_SCALE_JOINT
-from s2hand.models import HandNet
+from s2hand.models import HandNet, build_hand_net
 from s2hand.prediction.refine import REFINEMENT_LOSSES, HandRefiner
 from s2hand.runtime.devices import resolve_device
 from s2hand.runtime.distributed import ALONE, Processes, join_processes
@@ -75,9 +76,11 @@ class Experiment:
         with processes.in_turns():  # datasets are generated, pretrained weights fetched where missing
             self.val_datasets = evaluation_datasets(config)
             torch.manual_seed(config.seed)
-            self.model: HandNet = build_network(config, self.hand_model, self.say)
+            start = StartingWeights(config)
+            self.network = start.network(self.say)
+            self.model: HandNet = build_hand_net(self.network, config.network_parts, self.hand_model)
         summaries = [line for dataset in self.val_datasets.values() for line in dataset_summaries(dataset)]
-        for line in (*summaries, *load_pretrained(config, self.model)):
+        for line in (*summaries, *start.load_into(self.model, evaluated=config.stage == "evaluate")):
             self.say(line)
         if processes.rank:  # the same first weights everywhere, but dropout of each process's own
             torch.manual_seed(config.seed + processes.rank)
@@ -168,9 +171,7 @@ class Experiment:
     @property
     def evaluation_parts(self) -> frozenset[str]:
         """Network parts that evaluation computes for every sample."""
-        requires = set(self.config.test_requires)
-        parts = {"hand"} if requires & {"joints", "verts"} else set()
-        return frozenset(parts | ({"heatmaps"} & requires))
+        return parts_of(self.config.test_requires) & {"hand", "heatmaps"}
 
     def make_loader(self, dataset: HandDataset, batch_size: int, *, shuffle: bool):
         """A loader with the config's settings; training ones shuffle and leave out a last part batch."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from s2hand.checkpoints.checkpoint import CheckpointKeeper
-from s2hand.checkpoints.network import network_sizes, trained_modules
+from s2hand.checkpoints.starting import trained_modules
 from s2hand.config import Config
 from s2hand.experiment.datasets import dataset_summaries, training_dataset
 from s2hand.hand import HandModel
@@ -38,7 +38,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         keep_freed_memory()
     with processes.in_turns():
         dataset = training_dataset(config)
-    trained = trained_modules(config, experiment.model)
+    trained = trained_modules(config.trained_parts, experiment.model)
     loader = experiment.keep_open(closing(experiment.make_loader(dataset, config.train_batch, shuffle=True)))
 
     def batches(epoch: int, start_batch: int):
@@ -74,7 +74,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         evaluate=lambda progress: experiment.evaluate(recorder, progress),
         device=experiment.device,
         # A published checkpoint may have brought sizes of its own: without them no one could rebuild it.
-        describe=json.loads(config.to_json()) | network_sizes(config, say=lambda line: None),
+        describe=json.loads(config.to_json()) | experiment.network.model_dump(mode="json"),
         best_metric=_best_metric(config),
         average=WeightAverage(experiment.model, config.ema_decay) if config.ema_decay else None,
         processes=processes,

@@ -16,6 +16,13 @@ from s2hand.structures import HandParameters, HandPrediction
 PARTS = frozenset({"hand", "texture", "render", "heatmaps"})
 """What can be asked for."""
 
+MODULES_OF_PART = {
+    "hand": ("backbone", "hand_head", "attention"),
+    "heatmaps": ("keypoint_net",),
+    "texture": ("texture_light_head",),
+}
+"""The children of :class:`HandNet` that have weights, by the part that they serve."""
+
 
 class HandNet(nn.Module):
     """Encoder, heads, hand layer, renderer and 2D branch.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from s2hand.checkpoints.stored import TrainedNetwork
+from s2hand.checkpoints import StoredNetwork
 from s2hand.errors import S2HandError
 from s2hand.export import (
     ExportedHand,
@@ -130,7 +130,7 @@ def overlay_of(photo: np.ndarray, hands: Reconstruction) -> Overlay:
     return overlay
 
 
-def versions_of(network: TrainedNetwork) -> dict[str, str]:
+def versions_of(network: StoredNetwork) -> dict[str, str]:
     """What makes the predictions: the program, PyTorch, the checkpoint's file and its SHA-256, the hand."""
     return {
         "s2hand": _own_version(),

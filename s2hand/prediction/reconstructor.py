@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2hand.checkpoints.stored import TrainedNetwork, load_trained
+from s2hand import checkpoints
+from s2hand.checkpoints import StoredNetwork
 from s2hand.errors import S2HandError
 from s2hand.geometry.cameras import project_points
 from s2hand.geometry.mirror import mirror_points
@@ -30,13 +31,13 @@ class HandReconstructor:
     """Reconstructs hands from pictures with a trained network.
 
     Args:
-        network: from :func:`s2hand.checkpoints.stored.load_trained`.
+        network: from :func:`s2hand.checkpoints.open`.
         batch_size: hands that go through the network at once.
         refine_steps: of the fit to keypoints, where one is asked for.
     """
 
     def __init__(
-        self, network: TrainedNetwork, batch_size: int = DEFAULT_BATCH, refine_steps: int = DEFAULT_STEPS
+        self, network: StoredNetwork, batch_size: int = DEFAULT_BATCH, refine_steps: int = DEFAULT_STEPS
     ) -> None:
         for name, number in (("batch size", batch_size), ("refinement steps", refine_steps)):
             if number < 1:
@@ -69,7 +70,7 @@ class HandReconstructor:
         Raises:
             S2HandError: a file is missing, damaged or does not fit; the network predicts no hand.
         """
-        return cls(load_trained(path, hand_model, device), batch_size, refine_steps)
+        return cls(checkpoints.open(path, hand_model, device), batch_size, refine_steps)
 
     @property
     def notes(self) -> tuple[str, ...]:
