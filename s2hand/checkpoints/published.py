@@ -1,8 +1,8 @@
-"""Reading published S2HAND checkpoints (.t7) without running their code.
+"""Reads published S2HAND checkpoints (.t7) without running code.
 
-A .t7 is what ``torch.save`` makes of a dict: ``epoch``, ``args`` (an ``argparse.Namespace``), ``optimizer``
-and one state dict per network. Being a pickle it could run code; torch's restricted unpickler admits tensors,
-plain containers and ``argparse.Namespace``, and nothing else.
+A .t7 is a dict that ``torch.save`` wrote: ``epoch``, ``args`` (an ``argparse.Namespace``), ``optimizer`` and
+one state dict per network. Being a pickle it could run code, but torch's restricted unpickler admits only
+tensors, plain containers and ``argparse.Namespace``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from s2hand.checkpoints.checkpoint import CheckpointError
 from s2hand.checkpoints.published_names import PUBLISHED_NETWORKS
 
 IGNORED = ("optimizer",)
-"""Entries of a file that nothing here uses."""
+"""Entries of a file that are not used here."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class PublishedCheckpoint:
     """What a published file holds.
 
     Attributes:
-        path: where it was read.
-        epoch: the epoch it was saved after, or None.
-        args: the settings it was trained with, as plain JSON values.
+        path: the file.
+        epoch: the epoch after which it was saved, or None.
+        args: the settings that it was trained with, as plain JSON values.
         state_dicts: weights by network and published key.
     """
 
@@ -48,10 +48,10 @@ def read_t7(path: Path) -> PublishedCheckpoint:
         path: the file.
 
     Returns:
-        its contents, on the CPU.
+        Its contents, on the CPU.
 
     Raises:
-        CheckpointError: if the file is damaged, of another kind, or would run code.
+        CheckpointError: the file is damaged, of another kind, or would run code.
     """
     content = _unpickle(path)
     if not isinstance(content, dict):
@@ -88,10 +88,10 @@ def check_networks(path: Path, names: Collection[str]) -> None:
 
     Args:
         path: the file.
-        names: of its state dicts.
+        names: the names of its state dicts.
 
     Raises:
-        CheckpointError: with what it holds.
+        CheckpointError: it holds none; the message lists what it holds.
     """
     if not PUBLISHED_NETWORKS.keys() & set(names):
         held = f"only {printable(', '.join(names))}" if names else "no state dict"
@@ -102,14 +102,14 @@ def check_networks(path: Path, names: Collection[str]) -> None:
 
 
 def printable(text: str) -> str:
-    """What a file names, fit for a line of a message: without line breaks, and not too long."""
+    """A name from a file, made fit for a one-line message: without line breaks, and not too long."""
     return text[:200].encode("unicode_escape").decode()
 
 
 def _unpickle(path: Path) -> object:
     try:
         with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
-            # torch warns of a pickle protocol it may not read, and then says so if it cannot.
+            # torch warns of pickle protocols that it may be unable to read; if it is, it raises an error too.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # A damaged pickle may raise anything, from KeyError to RecursionError.
@@ -120,7 +120,7 @@ def _unpickle(path: Path) -> object:
                 " argparse.Namespace are admitted: a published checkpoint needs nothing else, so get the file"
                 " from its authors"
             ) from None
-        # torch buries the cause in a paragraph of advice; other errors start with it.
+        # torch puts the cause after a paragraph of advice; other errors start with it.
         cause = re.search(r"WeightsUnpickler error:\s+(.+)", str(error)) or re.search(r"(.+)", str(error))
         reason = printable(cause[1]) if cause else type(error).__name__
         raise CheckpointError(
@@ -146,13 +146,14 @@ def _is_plain_weight(weight: Tensor) -> bool:
 
 
 def _without_wrapper(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Drops the prefix that DataParallel puts before every key."""
+    """Drops the prefix that DataParallel adds to every key."""
     wrapped = all(key.startswith("module.") for key in weights)
     return {key.removeprefix("module.") if wrapped else key: weight for key, weight in weights.items()}
 
 
 def _plain(value: object) -> object:
-    """Settings as JSON values: tuples and sets become lists; a device, dtype or the like becomes its name."""
+    """Settings as JSON values: tuples and sets become lists; devices, dtypes and the like become their
+    names."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The experiment as a value: strict, frozen, complete."""
+"""A whole experiment as one strict and frozen value."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One line per key of the file that steers nothing, saying what does; worth showing to the user."""
+        """One line per key of the file that has no effect, saying what has; worth showing to the user."""
         return self._notes
 
     @property
@@ -44,12 +44,12 @@ class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base
 
     @property
     def stage(self) -> Literal["train", "evaluate"]:
-        """What the run does; training evaluates on the way."""
+        """What the run does; a training also evaluates on the way."""
         return "train" if "training" in self.mode else "evaluate"
 
     @property
     def run_dir(self) -> Path:
-        """The folder that takes checkpoints, events, predictions and pictures."""
+        """The folder of checkpoints, events, predictions and sheets of samples."""
         return Path(self.base_out_path)
 
     @property

@@ -23,16 +23,16 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """Which detector, and how it computes.
+    """Which detector to use, and how it computes.
 
     Attributes:
-        weights: ``hand_pose_model.pth``, or for the hourglass a checkpoint (.pt, a run's folder, .t7,
+        weights: ``hand_pose_model.pth``, or for the hourglass a checkpoint (.pt, a run folder, .t7,
             .safetensors).
         detector: one of ``DETECTORS``.
         precision: one of ``PRECISIONS``; "auto" is bf16 where the hardware computes in it.
-        scales: of OpenPose; None for the published four.
-        fast: OpenPose at one scale, ``FAST_SCALES``.
-        recheck: of :class:`OpenPoseEstimator`.
+        scales: OpenPose's scales; None takes the published four.
+        fast: run OpenPose at one scale, ``FAST_SCALES``.
+        recheck: see :class:`OpenPoseEstimator`.
         device: "auto", "cpu", "cuda" or "cuda:<index>".
     """
 
@@ -50,9 +50,11 @@ class DetectorSettings:
         if self.precision not in PRECISIONS:
             raise DetectionError(f"precision {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
         if self.fast and self.scales is not None:
-            raise DetectionError("--fast is a choice of scales: give --fast or --scales, not both")
+            raise DetectionError("--fast chooses the scales itself: give --fast or --scales, not both")
         if self.detector != "openpose" and (self.fast or self.scales is not None):
-            raise DetectionError("--fast and --scales are OpenPose's: the hourglass has one scale")
+            raise DetectionError(
+                "--fast and --scales are OpenPose's: the hourglass has one scale; leave them out"
+            )
         if self.scales is not None and not (self.scales and all(0 < scale <= 4 for scale in self.scales)):
             raise DetectionError(f"scales {list(self.scales)}: expected numbers above 0, at most 4")
 
@@ -61,10 +63,10 @@ def build_detector(settings: DetectorSettings) -> tuple[Detector, DetectorInfo]:
     """Loads a detector.
 
     Returns:
-        the detector, and what is written about it.
+        The detector, and the description of it that detections files store.
 
     Raises:
-        S2HandError: the weights are missing, damaged or do not fit, or the device is not there.
+        S2HandError: the weights are missing or damaged or do not fit, or there is no such device.
     """
     device = resolve_device(settings.device)
     precision = resolve_precision(settings.precision, device)

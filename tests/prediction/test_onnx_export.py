@@ -66,7 +66,7 @@ def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch):
     path.write_bytes(b"an older file")
     monkeypatch.setattr(onnx_export, "TOLERANCE", -1.0)
     with pytest.raises(S2HandError, match=r"hand\.onnx: not written, for its vertices would differ"):
-        export_onnx(build(heatmaps=False), SIZE, path)
+        export_onnx(build(("hand", "texture")), SIZE, path)
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"an older file"]
 
 
@@ -75,5 +75,5 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
     with pytest.raises(
         S2HandError, match=r"package onnxruntime: install it with pip install 's2hand\[onnx\]'"
     ):
-        export_onnx(build(heatmaps=False), SIZE, tmp_path / "hand.onnx")
+        export_onnx(build(("hand", "texture")), SIZE, tmp_path / "hand.onnx")
     assert not any(tmp_path.iterdir())

@@ -348,7 +348,9 @@ def test_bad_checkpoints_are_named(checkpoint, tmp_path):
     fails(
         {"model": state["model"], "config": json.dumps(config | {"shoe_size": 43})}, "unfit keys .shoe_size"
     )
-    fails({"model": state["model"], "config": json.dumps(config | {"num_pca": 20})}, "do not fit the network")
+    fails(
+        {"model": state["model"], "config": json.dumps(config | {"num_pca": 20})}, "does not fit the network"
+    )
     with pytest.raises(S2HandError, match="no such checkpoint"):
         load(tmp_path / "nothing.pt")
     with pytest.raises(S2HandError, match="no such file"):
