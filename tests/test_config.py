@@ -10,9 +10,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from s2hand.config import Config, ConfigError, check_paths, config_from_dict, load_config, parse_override
-from s2hand.config.published import LAMBDA_ALIASES, LOSS_NAMES, OUT_OF_SCOPE_KEYS, RETIRED_KEYS
+from s2hand.config.loss_table import (
+    DEFAULT_WEIGHTS,
+    HAND_LOSSES,
+    HEATMAP_LOSSES,
+    LOSSES,
+    OWN_HEATMAP_LOSSES,
+    TEXTURE_LOSSES,
+)
+from s2hand.config.published import LAMBDA_ALIASES, OUT_OF_SCOPE_KEYS, RETIRED_KEYS
 from s2hand.config.reference import json_schema, markdown
-from s2hand.losses.registry import LOSSES
+from s2hand.losses.registry import LOSS_FUNCTIONS
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "configs").glob("*/*.json"))
@@ -256,17 +264,28 @@ def test_two_names_of_one_weight_must_agree():
     assert "lambda_pose and lambda_tsa_poses" in refusal(minimal(lambda_pose=1.0, lambda_tsa_poses=2.0))
 
 
-def test_loss_names_and_weight_keys_match_the_losses():
-    assert set(LOSS_NAMES) == set(LOSSES)
-    for name, spec in LOSSES.items():
-        assert name in LAMBDA_ALIASES.get(spec.weight_key, (spec.weight_key.removeprefix("lambda_"),))
+def test_every_loss_of_the_table_has_its_function():
+    assert list(LOSS_FUNCTIONS) == list(LOSSES)
+
+
+def test_the_parts_that_losses_need_and_train():
+    assert {name: sorted(spec.requires) for name, spec in LOSSES.items() if spec.requires != {"joints"}} == {
+        **{name: ["heatmaps"] for name in ("hm_integral", "hm_integral_gt", "hm_cross_entropy")},
+        "kp_cons": ["heatmaps", "joints"],
+        "triangle": ["verts"],
+        "mtex": ["textures"],
+        **{name: ["lights", "textures", "verts"] for name in ("texture", "mrgb", "ssim_tex", "sil")},
+    }
+    assert {"hm_integral", "hm_integral_gt", "hm_cross_entropy"} == OWN_HEATMAP_LOSSES
+    assert OWN_HEATMAP_LOSSES | {"kp_cons"} == HEATMAP_LOSSES
+    assert {"texture", "mrgb", "ssim_tex", "mtex"} == TEXTURE_LOSSES
+    assert set(LOSSES) - OWN_HEATMAP_LOSSES == HAND_LOSSES
 
 
 def test_weights_not_given_take_the_defaults():
     config = config_from_dict(minimal(losses=SHAPE_LOSSES, lambda_mscale=7.0))
-    defaults = {name: spec.default_weight for name, spec in LOSSES.items()}
-    resolved = config.resolved_loss_weights(defaults)
-    assert resolved == {name: defaults[name] for name in SHAPE_LOSSES} | {"mscale": 7.0}
+    expected = {name: DEFAULT_WEIGHTS[name] for name in SHAPE_LOSSES} | {"mscale": 7.0}
+    assert config.resolved_loss_weights() == expected
 
 
 @pytest.mark.parametrize("key", RETIRED_KEYS)
@@ -472,7 +491,7 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ({"train_requires": ["joints", "textures", "lights"]}, "textures without verts"),
         ({"test_requires": []}, "test_requires is empty"),
         ({**HEATMAPS, "losses": ["mscale"]}, "task hm_train trains the 2D branch alone"),
-        ({**HEATMAPS, "losses": ["hm_integral"], "test_requires": ALL_PARTS}, "yields heat maps only"),
+        ({**HEATMAPS, "losses": ["hm_integral"], "test_requires": ALL_PARTS}, "computes heat maps only"),
         ({**HEATMAPS, "losses": ["hm_integral"], "freeze_hm_estimator": True}, "remove one"),
         ({"train_requires": ["heatmaps", "joints"]}, "no loss trains them"),
         ({"train_requires": ["heatmaps", "joints"], "freeze_hm_estimator": True}, "set pretrain_rgb2hm"),

@@ -1,4 +1,4 @@
-"""A whole experiment as one strict and frozen value."""
+"""The whole experiment as one strict, frozen value."""
 
 from __future__ import annotations
 
@@ -7,20 +7,8 @@ from typing import Literal
 
 from pydantic import PrivateAttr
 
-from s2hand.config.published import LOSS_NAMES
+from s2hand.config.loss_table import DEFAULT_WEIGHTS, HAND_LOSSES, HEATMAP_LOSSES, TEXTURE_LOSSES
 from s2hand.config.sections import SECTIONS, parts_of
-
-OWN_HEATMAP_LOSSES = frozenset({"hm_integral", "hm_integral_gt", "hm_cross_entropy"})
-"""Losses of the 2D branch alone."""
-
-HEATMAP_LOSSES = OWN_HEATMAP_LOSSES | {"kp_cons"}
-"""Losses with a gradient to the 2D branch."""
-
-TEXTURE_LOSSES = frozenset({"texture", "mrgb", "ssim_tex", "mtex"})
-"""Losses with a gradient to the texture and light heads."""
-
-HAND_LOSSES = frozenset(LOSS_NAMES) - OWN_HEATMAP_LOSSES
-"""Losses with a gradient to the encoder and the hand head."""
 
 
 class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base first
@@ -34,22 +22,22 @@ class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One line per key of the file that has no effect, saying what has; worth showing to the user."""
+        """Lines for the user about keys without effect, and about what has the effect instead."""
         return self._notes
 
     @property
     def source(self) -> str:
-        """Where the config came from, for messages."""
+        """The origin of the config, for messages."""
         return self._source
 
     @property
     def stage(self) -> Literal["train", "evaluate"]:
-        """What the run does; a training also evaluates on the way."""
+        """Whether the run trains, evaluating on the way, or only evaluates."""
         return "train" if "training" in self.mode else "evaluate"
 
     @property
     def run_dir(self) -> Path:
-        """The folder of checkpoints, events, predictions and sheets of samples."""
+        """The folder of checkpoints, records, predictions and figures."""
         return Path(self.base_out_path)
 
     @property
@@ -75,21 +63,17 @@ class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base
         return getattr(self, BASE_PATH_KEYS[dataset])
 
     def loss_weights(self) -> dict[str, float]:
-        """The weights given explicitly: loss name -> lambda."""
-        given = {name: getattr(self, f"lambda_{name}") for name in LOSS_NAMES}
+        """Loss name -> weight, for the weights that are set."""
+        given = {name: getattr(self, f"lambda_{name}") for name in DEFAULT_WEIGHTS}
         return {name: weight for name, weight in given.items() if weight is not None}
 
-    def resolved_loss_weights(self, defaults: dict[str, float]) -> dict[str, float]:
-        """The weight of each loss asked for: the config's, else ``defaults``'.
-
-        Args:
-            defaults: loss name -> weight, for every loss.
-        """
-        weights = {**defaults, **self.loss_weights()}
+    def resolved_loss_weights(self) -> dict[str, float]:
+        """Loss name -> weight for each of ``losses``: the config's own, else the default."""
+        weights = DEFAULT_WEIGHTS | self.loss_weights()
         return {name: weights[name] for name in self.losses}
 
     def to_json(self) -> str:
-        """Every key with its resolved value, as a JSON file that loads to an equal config."""
+        """Every key with its resolved value, as JSON that loads to an equal config."""
         return self.model_dump_json(indent=2)
 
 
@@ -100,4 +84,4 @@ BASE_PATH_KEYS = {
     "Shards": "shards_path",
     "Folder": "folder_base_path",
 }
-"""The key that names each dataset's folder."""
+"""Dataset -> the key of its folder."""

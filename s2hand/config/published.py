@@ -1,25 +1,9 @@
 """The published code's option names: which keys of ours they stand for, and which have no effect here."""
 
-LOSS_NAMES = (
-    *("tsa_poses", "open_2dj", "open_bone_direc", "mscale", "hm_integral", "kp_cons"),
-    *("hm_cross_entropy", "triangle", "mshape", "texture", "mtex", "mrgb", "ssim_tex"),
-    *("joint_2d", "joint_3d", "joint_3d_norm", "bone_direc", "hm_integral_gt", "sil", "scale", "open_2dj_de"),
-)
-"""Every loss that a config can ask for; the weight of ``x`` is the key ``lambda_x``."""
+from s2hand.config.loss_table import PUBLISHED_WEIGHT_KEYS
 
 LAMBDA_ALIASES = {
-    "lambda_pose": ("tsa_poses",),
-    "lambda_j2d": ("open_2dj",),
-    "lambda_j2d_de": ("open_2dj_de",),
-    "lambda_j2d_gt": ("joint_2d",),
-    "lambda_j3d": ("joint_3d",),
-    "lambda_j3d_norm": ("joint_3d_norm",),
-    "lambda_bone_direc": ("open_bone_direc", "bone_direc"),
-    "lambda_hm": ("hm_integral", "hm_integral_gt"),
-    "lambda_laplacian": ("triangle",),
-    "lambda_shape": ("mshape",),
-    "lambda_tex_reg": ("mtex",),
-    "lambda_silhouette": ("sil",),
+    key: names for key, names in PUBLISHED_WEIGHT_KEYS.items() if names != (key.removeprefix("lambda_"),)
 }
 """Published names of weights that differ from the name of the loss, or that weight two losses."""
 

@@ -1,4 +1,4 @@
-"""The keys' documentation, made from their definitions: a JSON schema for editors and a page for readers."""
+"""The documentation of the keys, made from their definitions: a JSON schema and a page."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _PREAMBLE = """\
 
 <!-- Made by `s2hand config --markdown`; edit the descriptions in s2hand/config instead. -->
 
-An experiment is one flat JSON object. Every key has its default, but for `base_out_path`; `null` means the
-default, too. Unknown keys, wrong types and contradictions are errors. `s2hand config FILE` checks a file and
-prints every key with its resolved value; `--set key=value` replaces a value (JSON, or else a string).
+An experiment is one flat JSON object. Every key but `base_out_path` has a default, which `null` also means.
+Unknown keys, wrong types and contradictions are errors. `s2hand config FILE` checks a file and prints every
+key with its resolved value; `--set key=value` replaces a value (JSON, or else a string).
 
-Paths may hold `${VARIABLE}` from the environment and start with `~`; relative ones start from the current
+Paths may contain `${VARIABLE}` from the environment and start with `~`; relative paths start from the current
 working directory. With `"$schema": "../schema.json"` editors complete and explain the keys
 (`s2hand config --schema` prints that file).
 """
@@ -25,20 +25,20 @@ working directory. With `"$schema": "../schema.json"` editors complete and expla
 _TABLE_HEAD = ("| key | takes | default | meaning |", "|---|---|---|---|")
 
 _LAMBDAS = """\
-`lambda_<loss>` is the weight of a loss; without one, its published default weight is used. A weight of 0 for
-a loss in `losses` is an error.
+`lambda_<loss>` is the weight of a loss; the default is the published weight. A weight of 0 for a loss in
+`losses` is an error.
 """
 
 _PUBLISHED = """\
 ## Published names
 
-The published code's files load as they are. These keys are other names of the ones above:
+Configs of the published code load unchanged. These keys are other names for keys above:
 
 | published key | here |
 |---|---|
 {aliases}
 
-These steer nothing here; each is reported in one line when a file holds it:
+These keys have no effect here; a line reports each one that a file contains:
 
 | published key | instead |
 |---|---|
@@ -47,7 +47,7 @@ These steer nothing here; each is reported in one line when a file holds it:
 
 
 def json_schema() -> str:
-    """The JSON schema of a config file, published names included."""
+    """The JSON schema of a config file, with the published names."""
     schema = Config.model_json_schema()
     properties = schema["properties"]
     for entry in properties.values():
@@ -102,7 +102,7 @@ def _row(name: str, schema: dict) -> str:
 
 
 def _takes(schema: dict) -> str:
-    """The values of a JSON schema in words."""
+    """The values that a JSON schema allows, in words."""
     if "anyOf" in schema:
         return " or ".join(_takes(option) for option in schema["anyOf"])
     if "enum" in schema:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from s2hand.config import Config
+from s2hand.config.loss_table import LOSSES
 from s2hand.datasets import (
     AugmentationConfig,
     CombinedDataset,
@@ -21,7 +22,6 @@ from s2hand.datasets.shards.dataset import ShardDataset
 from s2hand.datasets.shards.index import shard_folders
 from s2hand.files import require_folder
 from s2hand.images.intrinsics import StatedCamera
-from s2hand.losses.registry import LOSSES
 
 LABEL_OF_FIELD = {
     "gt_joints": "joints",

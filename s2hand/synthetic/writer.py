@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from s2hand.config.data_sections import SYNTHETIC_EVAL_SIZE, SYNTHETIC_TRAIN_SIZE
 from s2hand.datasets.json_files import write_json
 from s2hand.errors import DatasetError
 from s2hand.synthetic.drawing import LAYOUTS, draw_dataset
@@ -23,8 +24,8 @@ from s2hand.synthetic.simulated_detector import DetectorNoise
 def write_synthetic_dataset(
     root: str | Path,
     *,
-    train: int = 2000,
-    evaluation: int = 300,
+    train: int = SYNTHETIC_TRAIN_SIZE,
+    evaluation: int = SYNTHETIC_EVAL_SIZE,
     image_size: int | None = None,
     layout: str = "freihand",
     seed: int = 0,
