@@ -3,6 +3,7 @@
 The JSON schema and ``docs/config.md`` are made from the fields' descriptions.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, create_model
@@ -16,6 +17,21 @@ DEFAULT_REFINE_STEPS = 150
 """Steps of the fit to keypoints, in evaluation and prediction."""
 
 DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
+
+
+PARTS_OF_REQUIRED = {
+    "heatmaps": ("heatmaps",),
+    "joints": ("hand",),
+    "verts": ("hand",),
+    "textures": ("hand", "texture", "render"),
+    "lights": ("hand", "texture", "render"),
+}
+"""What ``train_requires`` and ``test_requires`` name, and the parts of the network that yield it."""
+
+
+def parts_of(requires: Collection[str]) -> frozenset[str]:
+    """The parts of the network (hand, heatmaps, texture, render) that yield what is required."""
+    return frozenset(part for name in requires for part in PARTS_OF_REQUIRED[name])
 
 
 def next_multiple(value: int, factor: int) -> int:
@@ -166,3 +182,6 @@ class OutputSection(Section):
 
 
 SECTIONS = (DataSection, FolderSection, NetworkSection, LossSection, TrainingSection, OutputSection)
+
+KNOWN_KEYS = frozenset(name for section in SECTIONS for name in section.model_fields)
+"""Every key of an experiment."""
