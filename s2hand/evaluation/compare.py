@@ -13,7 +13,7 @@ from typing import Any
 from s2hand.datasets.json_files import write_json
 from s2hand.errors import S2HandError
 from s2hand.evaluation.run_records import RunRecords, best_point, higher_is_better, read_run
-from s2hand.visualize.run_charts import draw_runs
+from s2hand.visualize.charts import draw_runs
 
 SPEED = "train/images_per_second"
 NOT_COMPARED = ("train/learning_rate", SPEED)

@@ -45,7 +45,7 @@ class Overlay:
         face_textures: Tensor | None = None,
         light: Tensor | None = None,
     ) -> Overlay:
-        """Lays a hand over the picture: textured and lit, or clay without a texture.
+        """Lays a hand over the image: textured and lit, or clay without a texture.
 
         Args:
             vertices: (V, 3) metres, camera frame.
@@ -66,10 +66,10 @@ class Overlay:
         )
         rows, columns = self._inside(left, top, side)
         seen = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
-        picture, covered = self.picture.copy(), self.silhouette.copy()
-        picture[rows, columns] = composite(picture[rows, columns], rgb[seen], silhouette[seen])
+        image, covered = self.picture.copy(), self.silhouette.copy()
+        image[rows, columns] = composite(image[rows, columns], rgb[seen], silhouette[seen])
         covered[rows, columns] = np.maximum(covered[rows, columns], silhouette[seen])
-        return Overlay(picture, covered)
+        return Overlay(image, covered)
 
     def with_skeleton(self, keypoints: Tensor | np.ndarray, window: tuple[int, int, int]) -> Overlay:
         """Draws a hand's joints and bones, as thick as suits the hand.
@@ -80,9 +80,9 @@ class Overlay:
         """
         rows, columns = self._inside(*window)
         keypoints = to_array(keypoints) - (columns.start, rows.start)
-        picture = self.picture.copy()
-        picture[rows, columns] = draw_keypoints(picture[rows, columns], keypoints)
-        return Overlay(picture, self.silhouette)
+        image = self.picture.copy()
+        image[rows, columns] = draw_keypoints(image[rows, columns], keypoints)
+        return Overlay(image, self.silhouette)
 
     def _inside(self, left: int, top: int, side: int) -> tuple[slice, slice]:
         """Rows and columns of the photo that a window covers."""

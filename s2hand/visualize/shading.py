@@ -1,4 +1,4 @@
-"""Smooth pictures of a mesh from the faces that a camera sees: clay and depth.
+"""Smooth images of a mesh from the faces that a camera sees: clay and depth.
 
 The rasterizer colours whole faces, as the training needs it. For the eye, this module goes back to the faces'
 index per pixel, intersects the pixel's ray with the face and interpolates normals and depth there (Phong
@@ -56,8 +56,8 @@ class Surface:
     corners: np.ndarray
     barycentric: np.ndarray
 
-    def picture(self, values: np.ndarray, image_size: int) -> np.ndarray:
-        """Averages colours (N, 3) over white down to an anti-aliased picture (S, S, 3)."""
+    def image(self, values: np.ndarray, image_size: int) -> np.ndarray:
+        """Averages colours (N, 3) over white down to an anti-aliased image (S, S, 3)."""
         raster = np.ones((*self.covered.shape, values.shape[-1]))
         raster[self.covered] = np.clip(values, 0, 1)
         return shrink(raster, image_size)
@@ -131,7 +131,7 @@ def clay(surface: Surface, image_size: int, color=CLAY_COLOR) -> np.ndarray:
     gloss = GLOSS * np.clip((surface.normals * half).sum(-1), 0, 1) ** GLOSS_EXPONENT
     light = AMBIENT * (0.6 + 0.8 * sky) + KEY * key + FILL * fill
     linear = (light * _crease(surface))[:, None] * np.array(color) + gloss[:, None]
-    return surface.picture(linear ** (1 / GAMMA), image_size)
+    return surface.image(linear ** (1 / GAMMA), image_size)
 
 
 def depth_picture(surface: Surface, image_size: int) -> tuple[np.ndarray, tuple[float, float] | None]:
@@ -150,7 +150,7 @@ def depth_picture(surface: Surface, image_size: int) -> tuple[np.ndarray, tuple[
     nearness = (far - surface.depth) / max(far - near, 1e-6)
     low, high = DEPTH_COLOR_RANGE
     colors = DEPTH_COLORMAP(low + (high - low) * nearness)[:, :3]
-    return surface.picture(colors, image_size), (near, far)
+    return surface.image(colors, image_size), (near, far)
 
 
 def lit_texture(
@@ -177,7 +177,7 @@ def lit_texture(
     color = np.einsum("nk,nkc->nc", surface.barycentric, vertex_colors[surface.corners])
     strength = np.clip(-surface.normals @ light[8:], 0, None)[:, None]
     shaded = color * (light[0] * light[2:5] + light[1] * strength * light[5:8])
-    return surface.picture(shaded, image_size)
+    return surface.image(shaded, image_size)
 
 
 def shrink(values: np.ndarray, image_size: int) -> np.ndarray:

@@ -31,7 +31,7 @@ class ViewerMesh:
         vertices: (V, 3) metres, camera frame.
         faces: (F, 3) vertex numbers.
         face_colors: (F, 3) RGB in [0, 1], or None for clay only.
-        still: picture shown where WebGL or scripts are missing.
+        still: image shown where WebGL or scripts are missing.
         caption: text below.
     """
 
@@ -68,7 +68,7 @@ def viewer_mesh(prediction: HandPrediction, index: int, faces: Tensor, caption: 
 
 
 def viewer_html(mesh: ViewerMesh) -> str:
-    """The still picture, which viewer.js covers with a canvas, and the mesh as JSON for it."""
+    """The still image, which viewer.js covers with a canvas, and the mesh as JSON for it."""
     content = {
         "vertices": _integers(to_array(mesh.vertices) * STEPS_PER_METRE),
         "faces": _integers(to_array(mesh.faces)),

@@ -34,7 +34,7 @@ The renderer's normals point into the hand, so its direction is the one in which
 
 @dataclass(frozen=True)
 class View:
-    """A rendered hand as pictures.
+    """A rendered hand as images.
 
     Attributes:
         rgb: (S, S, 3) in [0, 1] over white: texture under light as the training's renderer draws it, face by
@@ -51,7 +51,7 @@ class View:
 
     @property
     def size(self) -> int:
-        """Side of the picture in pixels."""
+        """Side of the image in pixels."""
         return self.silhouette.shape[0]
 
     def clay(self) -> np.ndarray:
@@ -74,7 +74,7 @@ def render_view(
         vertices: (V, 3) metres, camera frame.
         faces: (F, 3) vertex numbers.
         K: (3, 3) pixels of a ``size`` image.
-        size: side of the picture in pixels.
+        size: side of the image in pixels.
         face_textures: (F, 3) RGB before light, or None for shape only.
         light: (11,) light vector, by default a neutral one.
     """
@@ -120,11 +120,11 @@ def turn(vertices: Tensor, rotation: Tensor) -> Tensor:
 
 
 def framing_camera(vertices: Tensor, size: int, margin: float = VIEW_MARGIN) -> Tensor:
-    """The camera matrix with which the projected points just fill a picture.
+    """The camera matrix with which the projected points just fill an image.
 
     Args:
         vertices: (N, 3) metres, camera frame, before the camera.
-        size: side of the picture in pixels.
+        size: side of the image in pixels.
         margin: free border as a fraction of the side.
 
     Returns:
@@ -146,7 +146,7 @@ def render_from(
     face_textures: Tensor | None = None,
     light: Tensor | None = None,
 ) -> View:
-    """Renders one hand turned about the vertical axis through its centre, framed to fill the picture.
+    """Renders one hand turned about the vertical axis through its centre, framed to fill the image.
 
     The hand turns; camera and light stay, so no side of it falls into darkness.
 
