@@ -23,7 +23,7 @@ HAND_LOSSES = frozenset(LOSS_NAMES) - OWN_HEATMAP_LOSSES
 """Losses with a gradient to the encoder and the hand head."""
 
 
-class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base first
+class Config(*reversed(SECTIONS)):  # type: ignore[misc]  # pydantic lists the fields of the last base first
     """A resolved experiment. Make one with :func:`s2hand.config.load_config` or :func:`config_from_dict`.
 
     Attributes: one per key of docs/config.md.
