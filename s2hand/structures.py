@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from torch import Tensor
 
-
 Struct = TypeVar("Struct", bound="TensorStruct")
 
 
