@@ -1,4 +1,4 @@
-"""Images are uint8 RGB arrays (H, W, 3): conversion, resizing, blending, saving.
+"""uint8 RGB arrays (H, W, 3): conversion, resizing, blending, saving.
 
 Pixel ``i`` covers ``[i, i + 1)``: a point at ``u`` pixels lies at ``u - 0.5`` in the coordinates of OpenCV's
 drawing functions, whose whole numbers are pixel centres.
@@ -25,17 +25,17 @@ def to_array(values: ArrayLike | Tensor) -> np.ndarray:
 
 
 def to_picture(image: ArrayLike | Tensor) -> np.ndarray:
-    """Converts an image to an image.
+    """Converts an image to a uint8 array.
 
     Args:
         image: (H, W, 3) or (H, W) uint8, or (3, H, W) tensor, or (H, W, 3) or (H, W) floats in [0, 1];
-            an image without channels becomes grey, floats outside [0, 1] are clipped.
+            without channels it becomes grey; floats outside [0, 1] are clipped.
 
     Returns:
         (H, W, 3) uint8 RGB, a copy.
 
     Raises:
-        ValueError: if the shape is none of these.
+        ValueError: the shape is none of these.
     """
     if isinstance(image, Tensor):
         image = image.detach().cpu().numpy()
@@ -71,14 +71,14 @@ def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
 def composite(image: np.ndarray, rgb: np.ndarray, silhouette: np.ndarray, background=(1, 1, 1)) -> np.ndarray:
     """Lays an anti-aliased rendering over an image of the same size.
 
-    At its border an anti-aliased rendering holds ``alpha * hand + (1 - alpha) * background``. That share of
-    the background is taken out before the image's goes in, so that no bright fringe is left.
+    At its border an anti-aliased rendering is ``alpha * hand + (1 - alpha) * background``. This share of the
+    background is replaced by that of the image, so that no bright fringe remains.
 
     Args:
         image: (H, W, 3) uint8.
         rgb: (H, W, 3) floats in [0, 1], rendered over ``background``.
         silhouette: (H, W) coverage in [0, 1].
-        background: the rendering's background colour.
+        background: background colour of the rendering.
 
     Returns:
         (H, W, 3) uint8.
@@ -88,6 +88,6 @@ def composite(image: np.ndarray, rgb: np.ndarray, silhouette: np.ndarray, backgr
 
 
 def write_picture(path: str | Path, image: np.ndarray) -> None:
-    """Saves an image, making its folder; the format follows the suffix (PNG, JPEG, WebP)."""
+    """Saves an image and makes its folder; the format follows the suffix (PNG, JPEG, WebP)."""
     with written_whole(path) as partial:
         Image.fromarray(image).save(partial)
