@@ -32,8 +32,8 @@ def read_network(weights: Path | None):
     """A fresh copy: the estimator changes its precision."""
     if weights is not None:
         return load_openpose(weights)[0]
-    sys.path.insert(0, str(ROOT / "tests/models"))
-    from rule_weights import rule_network
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.rule_weights import rule_network
 
     return rule_network()
 

@@ -14,7 +14,7 @@ from s2hand.visualize.pictures import composite, to_array
 from s2hand.visualize.views import render_view
 
 LARGEST_RENDERING_PX = 1024
-"""Largest side of a rendering; a hand that is larger in its photo is enlarged from it. A texture of one colour
+"""Largest side of a rendering; a larger hand is enlarged from it. A texture of one colour
 per face shows no more at a higher resolution, while time and memory grow with its square."""
 
 FREE_BORDER_PX = 2

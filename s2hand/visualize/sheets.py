@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from s2hand.visualize.pictures import enlarge, to_picture
-from s2hand.visualize.text import INK, draw_text, fit_text
+from s2hand.visualize.text import draw_text, fit_text
 
 GAP = 6
 """Pixels between tiles and around a sheet."""
@@ -131,14 +131,14 @@ def _heading(text: str, width: int) -> np.ndarray:
     """A left-aligned heading as wide as the sheet."""
     text, size = fit_text(text, width, 20, bold=True)
     band = np.full((38, width, 3), 255, np.uint8)
-    return draw_text(band, text, (0, 16), size, anchor="lm", bold=True, color=INK)
+    return draw_text(band, text, (0, 16), size, anchor="lm", bold=True)
 
 
 def _caption(text: str, tile: int) -> np.ndarray:
-    """A centred caption as wide as a tile."""
+    """A centred caption as wide as a tile, and as high as those beside it."""
     wanted = _font_size(tile) - 1
     text, size = fit_text(text, tile - 4, wanted)
-    band = np.full((round(wanted * 1.9), tile, 3), 255, np.uint8)  # as high as those beside it
+    band = np.full((round(wanted * 1.9), tile, 3), 255, np.uint8)
     return draw_text(band, text, (tile / 2, band.shape[0] / 2), size, anchor="mm", color=QUIET_INK)
 
 
