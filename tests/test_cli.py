@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from s2hand import cli, errors
-from s2hand.cli.arguments import STAGES
+from s2hand.cli.experiments import STAGES
 
 
 @pytest.fixture
