@@ -9,7 +9,7 @@ from contextlib import closing
 import torch
 
 from s2hand.checkpoints.checkpoint import BEST, CheckpointKeeper
-from s2hand.checkpoints.network import network_sizes, trained_modules
+from s2hand.checkpoints.starting import trained_modules
 from s2hand.config import Config
 from s2hand.config.checks import needs_several_samples
 from s2hand.errors import DatasetError
@@ -79,7 +79,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         keep_freed_memory()
     with processes.in_turns():
         dataset = training_dataset(config)
-    trained = trained_modules(config, model)
+    trained = trained_modules(config.trained_parts, model)
     loader = experiment.keep_open(closing(experiment.make_loader(dataset, config.train_batch, shuffle=True)))
 
     batch_images = loader.batch_sampler.batch_size * processes.size
@@ -109,7 +109,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         draw=lambda progress: draw_sheets(experiment, recorder, progress),
         device=experiment.device,
         # The sizes may come from a published checkpoint; without them nobody could rebuild the network.
-        describe=json.loads(config.to_json()) | network_sizes(config, say=lambda line: None),
+        describe=json.loads(config.to_json()) | experiment.network.model_dump(mode="json"),
         best_metrics=BEST_METRICS[config.task],
         batch_images=batch_images,
         processes=processes,
