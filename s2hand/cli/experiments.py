@@ -20,7 +20,7 @@ def evaluate_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "file",
         metavar="RUN_OR_FILE",
-        help="a run's folder, or an experiment's JSON; docs/training.md says more",
+        help="a run's folder (its best weights), or an experiment's JSON",
     )
     override_arguments(command)
 
