@@ -12,7 +12,6 @@ from s2hand.datasets import HandDataset
 from s2hand.evaluation.evaluator import Evaluation, evaluate
 from s2hand.evaluation.results import METRICS_FILE, evaluation_table, write_predictions
 from s2hand.experiment.experiment import Experiment
-from s2hand.experiment.stored_run import epoch_of
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.metrics import DEFAULT_SCALE_JOINT, FREIHAND_SCALE_JOINT
 from s2hand.prediction.refine import REFINEMENT_LOSSES, HandRefiner
@@ -44,8 +43,8 @@ def evaluate_experiment(
     Returns:
         The metrics of the first dataset.
     """
-    title = _title(experiment.config) if progress is None else f"after epoch {progress.epoch}"
-    progress = progress or Progress(epoch=epoch_of(experiment.config.pretrain_model) or 0)
+    title = _title(experiment) if progress is None else f"after epoch {progress.epoch}"
+    progress = progress or Progress(epoch=experiment.start_epoch or 0)
     score_experiment(experiment)
     for name, found in experiment.evaluations.items():
         prefix = "" if len(experiment.evaluations) == 1 else f"{name}/"
@@ -73,7 +72,7 @@ def draw_sheets(experiment: Experiment, recorder: RunRecorder, progress: Progres
     """Draws a sheet of samples of every evaluation dataset; what cannot be drawn is only reported."""
     if not experiment.processes.is_main:
         return
-    progress = progress or Progress(epoch=epoch_of(experiment.config.pretrain_model) or 0)
+    progress = progress or Progress(epoch=experiment.start_epoch or 0)
     for name, dataset in experiment.val_datasets.items():
         try:
             sheet = experiment.panel_maker.spread_sheet(dataset)
@@ -91,18 +90,18 @@ def stored_metrics(config: Config) -> dict[str, dict[str, float]]:
 
 def foreign_datasets(config: Config) -> list[str]:
     """The datasets whose labels are of MANO while the config's hand is not."""
-    if config.hand_model != "generic" or config.network_parts <= {"heatmaps"}:
+    if config.hand_model != "generic" or "hand" not in config.network_parts:
         return []
     used = (*(config.train_datasets if config.stage == "train" else ()), *config.val_datasets)
     return [name for name in dict.fromkeys(used) if name in FOREIGN_TO_GENERIC]
 
 
-def _title(config: Config) -> str:
+def _title(experiment: Experiment) -> str:
     """Heads the table of an evaluation outside of a training."""
-    if config.pretrain_model is None:
+    path, epoch = experiment.config.pretrain_model, experiment.start_epoch
+    if path is None:
         return "untrained network"
-    epoch = epoch_of(config.pretrain_model)
-    return config.pretrain_model if epoch is None else f"{config.pretrain_model}, after epoch {epoch}"
+    return path if epoch is None else f"{path}, after epoch {epoch}"
 
 
 def _evaluate_dataset(experiment: Experiment, name: str, dataset: HandDataset) -> Evaluation:

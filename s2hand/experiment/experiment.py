@@ -40,6 +40,7 @@ class Experiment:
         val_datasets: dataset name -> evaluation split.
         network: the sizes and switches that the network is built with.
         model: the network with the weights that it starts from, on ``device``.
+        start_epoch: the number of epochs after which ``pretrain_model`` was written, if that is known.
         evaluations: dataset name -> its last evaluation; empty before the first one.
     """
 
@@ -73,11 +74,8 @@ class Experiment:
             for line in dataset.summary().splitlines():
                 self.say(line)
         for line in start.load_into(self.model, evaluated=config.stage == "evaluate"):
-        for dataset in self.val_datasets.values():
-            for line in dataset.summary().splitlines():
-                self.say(line)
-        for line in start.load_into(self.model, evaluated=config.stage == "evaluate"):
             self.say(line)
+        self.start_epoch = start.epoch
         if processes.rank:  # all processes start from the same weights, but each has dropout of its own
             torch.manual_seed(config.seed + processes.rank)
         self.channels_last = resolve_channels_last(config.channels_last, self.precision, self.device)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from s2hand.checkpoints.checkpoint import BEST, CheckpointError, newest_sound, read_checkpoint
+from s2hand.checkpoints.weights import read_stored
 from s2hand.config import Config, config_from_dict, load_config
 from s2hand.config.loading import read_json_object
 from s2hand.evaluation.run_records import best_stage, holds_training
@@ -67,20 +68,13 @@ def apart_from_training(config: Config) -> Config:
     if config.pretrain_model is None:
         best = best_weights(config.run_dir)
         config = config.model_copy(update={"pretrain_model": str(best), **NO_OTHER_WEIGHTS})
-    epoch = epoch_of(config.pretrain_model)
+    epoch = read_stored(config.pretrain_model).epoch
     name = Path(config.pretrain_model).stem if epoch is None else f"epoch_{epoch:04d}"
     number, folder = 1, config.run_dir / EVALUATIONS / name
     while _is_of_another(folder, config):
         number += 1
         folder = config.run_dir / EVALUATIONS / f"{name}-{number}"
     return config.model_copy(update={"base_out_path": str(folder)})
-
-
-def epoch_of(checkpoint: str | Path | None) -> int | None:
-    """The number of epochs after which one of this project's checkpoints was written; None for others."""
-    if checkpoint is None or Path(checkpoint).suffix not in ("", ".pt"):
-        return None
-    return read_checkpoint(checkpoint).get("progress", {}).get("epoch")
 
 
 def _config_of_run(run_dir: Path, overrides: dict) -> Config:
