@@ -39,8 +39,8 @@ class StartingWeights:
     """The files that a config's ``pretrain_*`` keys name, each read once and only if it is needed.
 
     Attributes:
-        epoch: the number of epochs after which the file in ``pretrain_model`` was written, once that is loaded;
-            None if it does not tell.
+        epoch: the number of epochs after which the file in ``pretrain_model`` was written; None before it is
+            loaded, and if it does not tell.
 
     Args:
         network: the config's section, or the whole config.

@@ -3,15 +3,17 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from support.made_up_ho3d import write_ho3d
 
 from s2hand import cli
-from s2hand.checkpoints.checkpoint import BEST, CheckpointError, read_checkpoint
+from s2hand.checkpoints.checkpoint import BEST, CheckpointError, read_checkpoint, write_checkpoint
 from s2hand.errors import DatasetError
 from s2hand.evaluation.evaluator import NonFinitePredictionError
 from s2hand.evaluation.panels import PanelMaker
@@ -287,3 +289,55 @@ def test_a_backbone_without_feature_maps_is_refused_in_one_line(small_config, tm
         assert cli.main(["train", str(path)]) == 2
         message = capsys.readouterr().err.strip().splitlines()[-1]
         assert message.startswith(f"s2hand: error: {path}: backbone '{backbone}'")
+
+
+def test_checkpoints_of_older_versions_are_resumed(small_config):
+    """Without the newer entries of progress, and with keys of the config that have other names now."""
+    run(small_config("shape", total_epochs=1), silent)
+    config = small_config("shape", total_epochs=2)
+    for path in config.run_dir.glob("*.pt"):
+        state = read_checkpoint(path)
+        for name in ("best_metric", "best_epoch"):
+            del state["progress"][name]
+        values = json.loads(state["config"])
+        values["use_2d_as_attention"] = values.pop("attention")
+        write_checkpoint(path, state | {"config": json.dumps(values | {"print_freq": 10})})
+    said = []
+    run(config, said.append)
+    assert not any("attention" in line or "print_freq" in line for line in said)
+    assert read_checkpoint(config.run_dir)["progress"]["epoch"] == 2
+
+
+def test_ho3d_without_labels_has_a_best_checkpoint(small_config, tmp_path):
+    root = write_ho3d(tmp_path / "ho3d")
+    for name in ("evaluation_xyz.json", "evaluation_verts.json"):
+        (root / name).unlink()
+    ho3d = {"train_datasets": ["HO3D"], "val_datasets": ["HO3D"], "ho3d_base_path": str(root)}
+    for detected, metric in ((True, "keypoints_to_detector_px"), (False, "training loss")):
+        if not detected:
+            shutil.rmtree(root / "openpose" / "SM1")
+        config = small_config(
+            "shape", **ho3d, total_epochs=1, train_batch=2, base_out_path=str(tmp_path / metric)
+        )
+        run(config, silent)
+        assert read_checkpoint(config.run_dir / BEST)["progress"]["best_metric"] == metric
+
+
+def test_the_generic_hand_on_labels_of_mano_is_said_loudly(small_config, synthetic_root):
+    said = []
+    config = small_config(
+        "shape", total_epochs=1, train_datasets=["FreiHand"], freihand_base_path=str(synthetic_root)
+    )
+    result = run(config, said.append)
+    warnings = [line for line in said if line.startswith("WARNING")]
+    assert len(warnings) == 1
+    assert "FreiHand is labelled with MANO" in warnings[0]
+    table = next(line for line in said if "after epoch 1" in line)
+    assert "PA-MPJPE" in table
+    assert "PA-F@5" not in table.splitlines()[1]
+    assert "PA-MPVPE mm" not in table.splitlines()[1]
+    assert "PA-MPVPE and F-scores of FreiHand are left out" in table
+    assert "pa_mpvpe" in result.metrics["FreiHand"]
+    said.clear()
+    run(small_config("shape", total_epochs=1, base_out_path=str(config.run_dir) + "2"), said.append)
+    assert not any("WARNING" in line or "left out" in line.splitlines()[-1] for line in said)
