@@ -20,6 +20,9 @@ HIGHER_IS_BETTER = ("auc", "f5", "f15", "images_per_second")
 
 ALIGNMENTS = ("pa_", "st_")
 
+MAX_EPOCH, MAX_VALUE = 1e9, 1e300
+"""A record with larger numbers is damaged: no training gets that far, and no chart can show them."""
+
 CHECKPOINTS = "checkpoint_*.pt"
 """The names of a training run's checkpoints."""
 
@@ -144,6 +147,14 @@ def best_stage(folder: str | Path) -> Path:
     return min(stages, key=stages.get)
 
 
+def stage_of(path: str | Path) -> str | Path:
+    """The best stage's folder if a path is a folder of training stages; any other path as it is."""
+    folder = Path(path).expanduser()
+    if not folder.is_dir() or holds_training(folder):
+        return path
+    return best_stage(folder) if any(holds_training(sub) for sub in folder.iterdir()) else path
+
+
 def _read_config(run: RunRecords) -> None:
     path = run.folder / "config.json"
     try:
@@ -165,8 +176,9 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         record = json.loads(line)
         if record["kind"] not in KINDS:
             return None
-        numbers = [value for value in record.values() if isinstance(value, (int, float))]
-        is_sound = all(math.isfinite(float(value)) for value in (*numbers, record["epoch"], record["time"]))
+        values = [float(value) for value in record.values() if isinstance(value, (int, float))]
+        is_sound = 0 <= float(record["epoch"]) <= MAX_EPOCH and math.isfinite(float(record["time"]))
+        is_sound = is_sound and all(abs(value) <= MAX_VALUE for value in values)
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None
     return record if is_sound else None

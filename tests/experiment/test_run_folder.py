@@ -17,7 +17,7 @@ from s2hand.checkpoints.checkpoint import BEST, CheckpointError, read_checkpoint
 from s2hand.errors import DatasetError
 from s2hand.evaluation.evaluator import NonFinitePredictionError
 from s2hand.evaluation.panels import PanelMaker
-from s2hand.evaluation.run_records import best_stage, read_run
+from s2hand.evaluation.run_records import best_stage, read_run, stage_of
 from s2hand.experiment import Experiment, config_to_evaluate, run, run_lock
 from s2hand.experiment.run_lock import RunInUseError
 from s2hand.experiment.training import build_trainer
@@ -108,6 +108,9 @@ def test_stages_in_a_folder_stand_for_the_best_of_them(tmp_path):
         (tmp_path / name / "metrics.jsonl").write_text(json.dumps(line) + "\n")
     assert best_stage(tmp_path) == tmp_path / "finetune"
     assert best_stage(tmp_path / "shape") == tmp_path / "shape"
+    assert stage_of(tmp_path) == tmp_path / "finetune"
+    for other in (tmp_path / "shape", tmp_path / "shape" / "checkpoint_last.pt", tmp_path.parent / "no.pt"):
+        assert stage_of(other) == other
 
 
 def test_a_complete_run_says_so_and_keeps_its_metrics(trained):
