@@ -23,6 +23,7 @@ class Progress:
         best: the lowest value so far of the metric that marks the best checkpoint.
         best_metric: the name of that metric.
         best_epoch: the number of epochs after which it was reached.
+        evaluated: the number of epochs after which the last evaluation succeeded; None in older checkpoints.
         batch_images: images of one batch, all processes together; 0: unknown.
     """
 
@@ -33,6 +34,7 @@ class Progress:
     best: float | None = None
     best_metric: str | None = None
     best_epoch: int | None = None
+    evaluated: int | None = None
     batch_images: int = 0
 
     def place_among(self, batch_images: int) -> None:

@@ -95,7 +95,7 @@ class Trainer:
             build_optimizer(training, learning),
             torch.amp.GradScaler(self.device.type, enabled=losses.precision == "fp16"),
             WeightAverage(self.model, training.ema_decay) if training.ema_decay else None,
-            Progress(batch_images=batch_images),
+            Progress(batch_images=batch_images, evaluated=0),
             self.describe,
             self.device,
             processes,
@@ -123,6 +123,8 @@ class Trainer:
                 self.progress.epoch += 1
                 self.progress.batch = 0
                 result = self._finish_epoch(means)
+            if self.evaluate and self.progress.evaluated not in (None, self.progress.epoch):  # it has failed
+                result = self._finish_epoch(result)
         return result
 
     def resume(self, say: Callable[[str], None] = lambda line: None) -> bool:
@@ -222,7 +224,7 @@ class Trainer:
 
     def _finish_epoch(self, means: dict[str, float]) -> dict[str, float]:
         output, epoch = self.output, self.progress.epoch
-        done = epoch == self.training.total_epochs
+        done = epoch >= self.training.total_epochs
         evaluates = self.evaluate is not None and (epoch % output.eval_interval == 0 or done)
         result, best = means, False
         if evaluates:
@@ -233,6 +235,7 @@ class Trainer:
                 if self.processes.size == 1:  # saving needs all processes, and this error may be that of one
                     self._save(epoch)
                 raise
+            self.progress.evaluated = epoch
             best = self.progress.note_score(*self._score(result, means))
         if epoch % output.save_interval == 0 or done or best:
             self._save(epoch, best)

@@ -344,3 +344,27 @@ def test_the_generic_hand_on_labels_of_mano_is_said_loudly(small_config, synthet
     said.clear()
     run(small_config("shape", total_epochs=1, base_out_path=str(config.run_dir) + "2"), said.append)
     assert not any("WARNING" in line or "left out" in line.splitlines()[-1] for line in said)
+
+
+def test_an_evaluation_that_failed_in_the_end_is_made_up_for(small_config, monkeypatch):
+    """A full disk, say, when the last epoch's predictions are written."""
+    from s2hand.experiment import evaluating
+
+    config = small_config("shape", total_epochs=1)
+    write = evaluating.write_predictions
+    monkeypatch.setattr(evaluating, "write_predictions", _fails)
+    with pytest.raises(OSError, match="No space left"):
+        run(config, silent)
+    assert read_checkpoint(config.run_dir)["progress"]["epoch"] == 1
+    monkeypatch.setattr(evaluating, "write_predictions", write)
+    result = run(config, silent)
+    assert result.metrics["Synthetic"]["pa_mpjpe"] > 0
+    assert (config.run_dir / "predictions/Synthetic/pred.json").is_file()
+    assert (config.run_dir / BEST).is_file()
+    before = content_of(config.run_dir)
+    run(config, silent)
+    assert content_of(config.run_dir) == before
+
+
+def _fails(*given):
+    raise OSError(28, "No space left on device")
