@@ -598,10 +598,7 @@ def test_any_damage_to_a_file_loads_or_ends_in_one_line(tmp_path, position, repl
     ("keys", "expected"),
     [
         ({"train_batch": 1}, "train_batch is 1, but batch normalisation needs 2 samples"),
-        (
-            {"train_batch": 1, "accumulate_steps": 8},
-            "train_batch is 1, but batch normalisation needs 2 samples",
-        ),
+        ({"train_batch": 1, "accumulate_steps": 8}, "2 samples or more (accumulate_steps does not help)"),
         ({"seed": 2**64}, "seed: expected less than or equal to 9007199254740991"),
         ({"synthetic_seed": 10**30}, "synthetic_seed: expected less than or equal to 9007199254740991"),
         ({"hourglass_depth": 60}, "hourglass_depth: expected less than or equal to 8"),

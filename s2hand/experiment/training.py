@@ -41,7 +41,7 @@ def train_experiment(experiment: Experiment, recorder: RunRecorder) -> None:
     if config.resume and trainer.resume(experiment.say):
         place = trainer.progress
         if place.epoch >= config.total_epochs:
-            experiment.say(f"{config.run_dir}: already complete, after {place.epoch} epochs")
+            experiment.say(f"{config.run_dir}: already complete: {place.epoch} of {config.total_epochs} epochs")
         else:
             experiment.say(f"resuming after epoch {place.epoch}, batch {place.batch}")
     trainer.run()
