@@ -41,7 +41,8 @@ def train_experiment(experiment: Experiment, recorder: RunRecorder) -> None:
     if config.resume and trainer.resume(experiment.say):
         place = trainer.progress
         if place.epoch >= config.total_epochs:
-            experiment.say(f"{config.run_dir}: already complete: {place.epoch} of {config.total_epochs} epochs")
+            count = f"{place.epoch} of {config.total_epochs} epochs"
+            experiment.say(f"{config.run_dir} is already complete: {count}")
         else:
             experiment.say(f"resuming after epoch {place.epoch}, batch {place.batch}")
     trainer.run()
