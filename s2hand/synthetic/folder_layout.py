@@ -1,6 +1,6 @@
 """Stores synthetic samples as anyone's photos lie about: folders of pictures of all shapes, and detections.
 
-``training/`` and ``evaluation/`` are complete folders each, as :class:`s2hand.datasets.FolderDataset` reads them:
+``training/`` and ``evaluation/`` are complete folders each, as :class:`~s2hand.datasets.FolderDataset` reads:
 albums of JPEG and PNG files, ``detections.json``, and the truth in ``truth.json``. Every other hand is a left
 one, pictures are high, wide and square, some JPEG files are stored turned with an EXIF orientation, and
 cameras are known from the detections, or from EXIF, or not at all, in turn. What a picture is like depends on
