@@ -1,8 +1,7 @@
 """Records what MediaPipe's own files answer, for the parity tests of the networks.
 
-``python tests/models/record_mediapipe.py FOLDER PHOTO PHOTO`` needs ``ai-edge-litert`` (or another interpreter
-of .tflite files), the folder that the wheel mediapipe 0.10.21 was unpacked to, and two pictures of hands that
-``s2hand synth`` drew.
+``python tests/models/record_mediapipe.py FOLDER PHOTO PHOTO`` needs ``ai-edge-litert``, the folder that the
+wheel mediapipe 0.10.21 was unpacked to, and two pictures of hands that ``s2hand synth`` drew.
 """
 
 import argparse

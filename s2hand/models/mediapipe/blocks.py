@@ -75,9 +75,9 @@ class InvertedResidual(nn.Module):
 
 
 class BlazeBlock(nn.Module):
-    """BlazeFace's block (Bazarevsky et al., 2019): a 5 x 5 depthwise and a 1 x 1 convolution beside a skip path.
+    """BlazeFace's block: a 5 x 5 depthwise and a 1 x 1 convolution beside a skip path.
 
-    At stride 2 the skip path is a maximum pool; channels that the input lacks are zero there.
+    It is that of Bazarevsky et al., 2019. At stride 2 the skip path is a maximum pool; channels that the input lacks are zero there.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1):
