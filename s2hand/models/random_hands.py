@@ -30,8 +30,11 @@ HAND_LENGTH_M = 0.18
 OFFSET_NOISE_M = 0.002
 """Metres per axis: how differently the landmarks lie beside the joints from one hand to another."""
 
-KEYPOINT_NOISE, KEYPOINT_NOISE_SPREAD, JOINT_NOISE_SPREAD = 0.02, 0.5, 0.35
-"""Typical deviation of a landmark per axis in hand lengths; how it varies over hands and joints (log-normal)."""
+DIFFICULTY_SPREAD = 0.45
+"""How hard photos are varies (log-normal): all errors of a hand, 2D, depth and world, grow together."""
+
+KEYPOINT_NOISE, JOINT_NOISE_SPREAD = 0.02, 0.35
+"""Typical deviation of a landmark per axis in hand lengths; how it varies over joints (log-normal)."""
 
 SHARED_BY_FINGER = 0.5
 """Share of a landmark's variance that the landmarks of its finger have in common."""
@@ -51,10 +54,10 @@ WORLD_SCALE, WORLD_SCALE_SPREAD = 1.12, 0.05
 WORLD_SHAPE = 0.5
 """Share of a hand's own shape that its world landmarks show: they are drawn to one hand's."""
 
-WORLD_TURN_RAD, WORLD_NOISE_M = 0.12, 0.002
+WORLD_TURN_RAD, WORLD_NOISE_M = 0.13, 0.002
 """Deviation of the world landmarks' rotation per axis, and of each coordinate on its own."""
 
-WORLD_ANGLE_RAD = (0.05, 0.1, 0.2)
+WORLD_ANGLE_RAD = (0.05, 0.11, 0.24)
 """Deviation of twist, spread and bend of the joints as world landmarks have them."""
 
 LACKS_DEPTHS, LACKS_WORLD, LACKS_BOTH = 0.08, 0.12, 0.15
@@ -110,21 +113,22 @@ class RandomHandSource:
         place = torch.zeros(count, 1, 3)
         place[:, 0, 2] = (NEAREST_M * (FARTHEST_M / NEAREST_M) ** self._uniform(count)).float()
         place = place - joints.mean(1, keepdim=True)
-        rays, confidence, depths = self._look(points + place)
-        world = self._world(angles, betas, rotation)
+        difficulty = (DIFFICULTY_SPREAD * self._normal(count, 1)).exp()
+        rays, confidence, depths = self._look(points + place, difficulty)
+        world = self._world(angles, betas, rotation, difficulty)
         depths[lacks_depths] = torch.nan
         world[lacks_world] = torch.nan
         landmarks = HandLandmarks(rays=rays, confidence=confidence, depths=depths, world=world)
         return RandomHands(landmarks, angles, betas, rotation, joints + place)
 
-    def _look(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _look(self, points: Tensor, difficulty: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Noisy rays, honest confidences and flattened depths of points in the camera's frame."""
         count = len(points)
         distance = points[..., 2].mean(1)
         length = (HAND_LENGTH_M / distance)[:, None]
         rays = points[..., :2] / points[..., 2:]
-        spread = KEYPOINT_NOISE_SPREAD * self._normal(count, 1)
-        deviation = KEYPOINT_NOISE * (spread + JOINT_NOISE_SPREAD * self._normal(count, NUM_JOINTS)).exp()
+        varied = (JOINT_NOISE_SPREAD * self._normal(count, NUM_JOINTS)).exp()
+        deviation = KEYPOINT_NOISE * difficulty * varied
         noise = self._by_finger(count, 2) * (deviation * length)[..., None]
         outliers = self._uniform(count, NUM_JOINTS) < OUTLIER_SHARE
         low, high = rays.amin(1, keepdim=True), rays.amax(1, keepdim=True)
@@ -132,7 +136,7 @@ class RandomHandSource:
         confidence = self._confidence(torch.where(outliers, 3 * deviation, deviation))
         depth = (points[..., 2] - points[..., 2].mean(1, keepdim=True)) / distance[:, None]
         gain = DEPTH_GAIN * (DEPTH_GAIN_SPREAD * self._normal(count, 1)).exp()
-        depth_noise = DEPTH_NOISE * length * (0.4 * self._normal(count, 1)).exp()
+        depth_noise = DEPTH_NOISE * length * difficulty
         # The reported depths of a tilted hand are flattened; noise comes on top of that.
         depths = gain * (depth + depth_noise * self._by_finger(count, 1)[..., 0])
         return torch.where(outliers[..., None], elsewhere, rays + noise), confidence, depths
@@ -148,13 +152,13 @@ class RandomHandSource:
         )
         return torch.where(missing, 0.0, confidence)
 
-    def _world(self, angles: Tensor, betas: Tensor, rotation: Tensor) -> Tensor:
+    def _world(self, angles: Tensor, betas: Tensor, rotation: Tensor, difficulty: Tensor) -> Tensor:
         """World landmarks: of a similar pose of a more ordinary hand, turned a little."""
         count = len(angles)
         shared = self._by_finger(count, 3)[:, 1:].unflatten(1, (5, 4))
         order = [1, 2, 4, 3, 0]  # MANO's fingers among FreiHAND's
-        error = shared[:, order, :3].flatten(1, 2) * torch.tensor(WORLD_ANGLE_RAD)
-        turn = axis_angle_to_matrix(WORLD_TURN_RAD * self._normal(count, 3))
+        error = shared[:, order, :3].flatten(1, 2) * torch.tensor(WORLD_ANGLE_RAD) * difficulty[..., None]
+        turn = axis_angle_to_matrix(WORLD_TURN_RAD * difficulty * self._normal(count, 3))
         points = self.world_chain(angles + error, WORLD_SHAPE * betas, turn @ rotation)
         points = points + WORLD_NOISE_M * self._normal(count, NUM_JOINTS, 3)
         points = points - points.mean(1, keepdim=True)
