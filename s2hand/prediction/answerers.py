@@ -12,7 +12,9 @@ from torch import Tensor
 from s2hand.checkpoints.stored import TrainedNetwork
 from s2hand.hand import HandModel
 from s2hand.images.crops import SquareRule
+from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.prediction.hand_views import HandView
+from s2hand.prediction.refine import DEFAULT_STEPS, REFINEMENT_LOSSES, HandRefiner, follow_best_keypoints
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
 
 
@@ -27,6 +29,7 @@ class Answerer(Protocol):
         notes: lines that are worth showing to the user.
         device: where it computes.
         finds_keypoints: whether its answer can hold ``heatmap_keypoints``, which refinement may follow.
+        paints_from_photos: whether hands without texture are to take it from their photos.
     """
 
     path: Path
@@ -36,6 +39,7 @@ class Answerer(Protocol):
     notes: tuple[str, ...]
     device: torch.device
     finds_keypoints: bool
+    paints_from_photos: bool
 
     def __call__(
         self, batch: HandBatch, views: Sequence[HandView], *, keypoints: bool = False
@@ -53,6 +57,21 @@ class Answerer(Protocol):
         """
         ...
 
+    def refine(
+        self, answer: HandPrediction, batch: HandBatch, views: Sequence[HandView]
+    ) -> tuple[HandPrediction, tuple[bool, ...]]:
+        """Fits hands to keypoints.
+
+        Args:
+            answer: what was answered for the views.
+            batch: as the answer was given for it.
+            views: likewise.
+
+        Returns:
+            The answer, its ``parameters`` refined; and whether each hand was: one without keypoints is not.
+        """
+        ...
+
     def place_hand(self, parameters: HandParameters, K: Tensor) -> dict[str, Tensor]:
         """Poses hands and puts them before cameras, as :meth:`s2hand.models.HandNet.place_hand`."""
         ...
@@ -63,9 +82,12 @@ class ImageAnswerer:
 
     Args:
         network: from :func:`s2hand.checkpoints.stored.load_trained`.
+        refine_steps: number of steps of the fit to keypoints, where one is asked for.
     """
 
-    def __init__(self, network: TrainedNetwork) -> None:
+    paints_from_photos = False
+
+    def __init__(self, network: TrainedNetwork, refine_steps: int = DEFAULT_STEPS) -> None:
         self.network = network
         self.path, self.notes, self.device = network.path, network.notes, network.device
         self.hand_model, self.image_size, self.squares = (
@@ -75,6 +97,10 @@ class ImageAnswerer:
         )
         self.place_hand = network.model.place_hand
         self.finds_keypoints = network.model.keypoint_net is not None
+        weights = {name: DEFAULT_WEIGHTS[name] for name in REFINEMENT_LOSSES}
+        faces = torch.from_numpy(network.hand_model.faces)
+        objective = Objective(weights, faces, image_size=network.image_size).to(network.device)
+        self._refiner = HandRefiner(self.place_hand, objective, refine_steps)
 
     def __call__(
         self, batch: HandBatch, views: Sequence[HandView], *, keypoints: bool = False
@@ -86,3 +112,9 @@ class ImageAnswerer:
         if self.finds_keypoints and (keypoints or model.hand_needs_keypoints):
             parts.add("heatmaps")
         return model(batch.image, batch.K, parts)
+
+    def refine(
+        self, answer: HandPrediction, batch: HandBatch, views: Sequence[HandView]
+    ) -> tuple[HandPrediction, tuple[bool, ...]]:
+        """See :class:`Answerer`; a hand without detected keypoints follows the 2D branch's."""
+        return follow_best_keypoints(self._refiner, answer, batch)

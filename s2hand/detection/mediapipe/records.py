@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,15 @@ class DetectedHand:
     handedness_score: float
     square: np.ndarray
     box: np.ndarray
+
+    def moved(self, offset: Sequence[float]) -> DetectedHand:
+        """The hand of a part of a photo in pixels of the whole, whose part begins at ``offset`` (2,) px."""
+        return replace(
+            self,
+            keypoints=self.keypoints + np.asarray(offset),
+            square=self.square + (*offset, 0, 0),
+            box=self.box + (*offset, *offset),
+        )
 
 
 @dataclass(frozen=True)
