@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from s2hand.images.crops import require_in_image, square_around_box, whole_square
+from s2hand.images.crops import DEFAULT_SQUARES
 from s2hand.images.square_view import SquareView, view_square
 
 LARGEST_WHOLE = 1 << 21
@@ -42,9 +42,7 @@ def view_hand(
             max(seen.shape[:2]), uncalibrated, homography, np.eye(3), None, mirrored, float(width)
         )
         return cv2.flip(seen, 1) if mirrored else seen, view
-    square = whole_square((width, height)) if box is None else square_around_box(box)
-    if box is not None:
-        require_in_image(box, (width, height))
+    square, _ = DEFAULT_SQUARES.square_or_whole(box, None, None, (width, height))
     view = view_square(square, uncalibrated, width, crop_size, look_at=False, mirrored=mirrored)
     return view.image(image), view
 

@@ -56,8 +56,14 @@ class SquareRule:
         """
         if has_box(box):
             square = square_around_box(box, self.margin)
-            if size is not None:
-                require_in_image(box, size)
+            left, top, width, height = (float(value) for value in box)
+            if size is not None and (
+                left >= size[0] or top >= size[1] or left + width <= 0 or top + height <= 0
+            ):
+                raise DatasetError(
+                    f"hand box [{left:g}, {top:g}, {width:g}, {height:g}] lies outside of the image of "
+                    f"{size[0]} x {size[1]} px: give left, top, width, height in pixels of the upright image"
+                )
             return square, "box"
         if keypoints is None:
             keypoints, confidence = np.zeros((0, 2)), np.zeros(0)
@@ -80,7 +86,8 @@ class SquareRule:
         except DatasetError:
             if has_box(box):
                 raise
-        return whole_square(size), WHOLE
+        # The whole image's square needs no margin: the hand's own is within it.
+        return square_around_box(np.array([0, 0, *size], np.float64), margin=0), WHOLE
 
 
 DEFAULT_SQUARES = SquareRule()
@@ -90,11 +97,6 @@ DEFAULT_SQUARES = SquareRule()
 def has_box(box: np.ndarray | None) -> bool:
     """Whether a hand has a box: None and NaN stand for none."""
     return box is not None and not np.isnan(box).any()
-
-
-def whole_square(size: tuple[int, int]) -> tuple[float, float, float]:
-    """The square about a whole image of this width and height; it needs no margin, as the hand is within."""
-    return square_around_box(np.array([0, 0, *size], np.float64), margin=0)
 
 
 def square_around_box(box: np.ndarray, margin: float = DEFAULT_MARGIN) -> tuple[float, float, float]:
@@ -117,24 +119,6 @@ def square_around_box(box: np.ndarray, margin: float = DEFAULT_MARGIN) -> tuple[
         )
     side = max((1 + 2 * margin) * max(width, height), MIN_SIDE_PX)
     return left + (width - side) / 2, top + (height - side) / 2, side
-
-
-def require_in_image(box: np.ndarray, size: tuple[int, int]) -> None:
-    """Refuses a hand box that shows nothing of its image.
-
-    Args:
-        box: (4,) px: left, top, width, height.
-        size: width and height of the image in pixels.
-
-    Raises:
-        DatasetError: the two do not meet.
-    """
-    left, top, width, height = (float(value) for value in box)
-    if left >= size[0] or top >= size[1] or left + width <= 0 or top + height <= 0:
-        raise DatasetError(
-            f"hand box [{left:g}, {top:g}, {width:g}, {height:g}] lies outside of the image of {size[0]} x "
-            f"{size[1]} px: give left, top, width and height in pixels of the upright image"
-        )
 
 
 def square_around_keypoints(

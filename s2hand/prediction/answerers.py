@@ -1,15 +1,16 @@
-"""What answers for the hands in views: the trained network that sees their pixels, or anything alike."""
+"""What answers for the hands in views: the trained network that sees their pixels, or anything like it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from s2hand.checkpoints.stored import TrainedNetwork
+from s2hand.checkpoints import StoredNetwork
+from s2hand.errors import S2HandError
 from s2hand.hand import HandModel
 from s2hand.images.crops import SquareRule
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
@@ -23,13 +24,14 @@ class Answerer(Protocol):
 
     Attributes:
         path: the file that it was loaded from.
-        hand_model: arrays of the hand whose parameters it gives.
+        hand_model: the hand whose parameters it gives.
         image_size: S, side of views in pixels.
         squares: where it looks for hands that were detected.
         notes: lines that are worth showing to the user.
         device: where it computes.
-        finds_keypoints: whether its answer can hold ``heatmap_keypoints``, which refinement may follow.
+        finds_keypoints: whether its answers can hold ``heatmap_keypoints``, which refinement may follow.
         paints_from_photos: whether hands without texture are to take it from their photos.
+        place_hand: poses hands and puts them before cameras K (B, 3, 3), as ``HandNet.place_hand``.
     """
 
     path: Path
@@ -40,14 +42,13 @@ class Answerer(Protocol):
     device: torch.device
     finds_keypoints: bool
     paints_from_photos: bool
+    place_hand: Callable[[HandParameters, Tensor], dict[str, Tensor]]
 
-    def __call__(
-        self, batch: HandBatch, views: Sequence[HandView], *, keypoints: bool = False
-    ) -> HandPrediction:
+    def __call__(self, batch: HandBatch, views: Sequence[HandView], keypoints: bool) -> HandPrediction:
         """Says which right hand each view shows.
 
         Args:
-            batch: the views as tensors: images, K, and what was detected, on ``device``.
+            batch: the views as tensors on ``device``: images, K, and what was detected.
             views: the same, with all that is known.
             keypoints: whether ``heatmap_keypoints`` are wanted, if there are any.
 
@@ -72,46 +73,39 @@ class Answerer(Protocol):
         """
         ...
 
-    def place_hand(self, parameters: HandParameters, K: Tensor) -> dict[str, Tensor]:
-        """Poses hands and puts them before cameras, as :meth:`s2hand.models.HandNet.place_hand`."""
-        ...
-
 
 class ImageAnswerer:
-    """Answers with a trained network, from the pixels of the views.
+    """The :class:`Answerer` that looks at the pixels of views with a trained network."""
 
     Args:
-        network: from :func:`s2hand.checkpoints.stored.load_trained`.
+        network: from :func:`s2hand.checkpoints.open`.
         refine_steps: number of steps of the fit to keypoints, where one is asked for.
+
+    Raises:
+        S2HandError: the number of steps is below 1.
     """
 
     paints_from_photos = False
 
-    def __init__(self, network: TrainedNetwork, refine_steps: int = DEFAULT_STEPS) -> None:
-        self.network = network
+    def __init__(self, network: StoredNetwork, refine_steps: int = DEFAULT_STEPS) -> None:
+        if refine_steps < 1:
+            raise S2HandError(f"refinement steps: expected 1 or more, got {refine_steps}")
+        self.model, self.hand_model, self.image_size = network.model, network.hand_model, network.image_size
         self.path, self.notes, self.device = network.path, network.notes, network.device
-        self.hand_model, self.image_size, self.squares = (
-            network.hand_model,
-            network.image_size,
-            network.squares,
-        )
-        self.place_hand = network.model.place_hand
+        self.squares, self.place_hand = network.squares, network.model.place_hand
         self.finds_keypoints = network.model.keypoint_net is not None
         weights = {name: DEFAULT_WEIGHTS[name] for name in REFINEMENT_LOSSES}
         faces = torch.from_numpy(network.hand_model.faces)
         objective = Objective(weights, faces, image_size=network.image_size).to(network.device)
         self._refiner = HandRefiner(self.place_hand, objective, refine_steps)
 
-    def __call__(
-        self, batch: HandBatch, views: Sequence[HandView], *, keypoints: bool = False
-    ) -> HandPrediction:
-        """See :class:`Answerer`; the 2D branch runs only where it is wanted, or for the hand anyway."""
-        model, parts = self.network.model, {"hand"}
-        if model.texture_light_head is not None:
+    def __call__(self, batch: HandBatch, views: Sequence[HandView], keypoints: bool) -> HandPrediction:
+        parts = {"hand"}
+        if self.model.texture_light_head is not None:
             parts.add("texture")
-        if self.finds_keypoints and (keypoints or model.hand_needs_keypoints):
+        if self.finds_keypoints and (keypoints or self.model.hand_needs_keypoints):
             parts.add("heatmaps")
-        return model(batch.image, batch.K, parts)
+        return self.model(batch.image, batch.K, parts)
 
     def refine(
         self, answer: HandPrediction, batch: HandBatch, views: Sequence[HandView]

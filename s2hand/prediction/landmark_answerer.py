@@ -79,7 +79,7 @@ class LandmarkAnswerer:
 
     @torch.no_grad()
     def __call__(
-        self, batch: HandBatch, views: Sequence[HandView], *, keypoints: bool = False
+        self, batch: HandBatch, views: Sequence[HandView], keypoints: bool = False
     ) -> HandPrediction:
         """Lifts hands; see :class:`~s2hand.prediction.answerers.Answerer`.
 

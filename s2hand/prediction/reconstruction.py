@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -84,7 +84,9 @@ class Reconstruction(HandPrediction):
     def __getitem__(self, chosen):
         """One hand as NumPy arrays, or some of the hands."""
         if isinstance(chosen, slice):
-            return _part(self, chosen)
+            return _with_samples(
+                [self], lambda pieces, axis: pieces[0][:, chosen] if axis else pieces[0][chosen]
+            )
         index = range(len(self))[chosen]  # refuses what is out of range, and counts from the end
         parameters = {name: _array(value[index]) for name, value in vars(self.parameters).items()}
         parameters["scale"] = np.abs(parameters["scale"])
@@ -204,36 +206,24 @@ def _keypoints_in_photos(keypoints: Tensor | None, squares: Sequence[SquareView]
 
 def concatenated(parts: Sequence[Struct]) -> Struct:
     """Joins the hands of several structs of one kind, one after the other."""
+    return _with_samples(
+        parts,
+        lambda pieces, axis: torch.cat(pieces, axis) if isinstance(pieces[0], Tensor) else sum(pieces, ()),
+    )
+
+
+def _with_samples(parts: Sequence[Struct], choose: Callable[[list, int], Any]) -> Struct:
+    """A struct with other samples: ``choose`` makes each field from the parts', given the axis of samples."""
     values = {}
     for field in fields(parts[0]):
         pieces = [getattr(part, field.name) for part in parts]
         if field.name in SHARED_FIELDS or pieces[0] is None:
             values[field.name] = pieces[0]
         elif isinstance(pieces[0], TensorStruct):
-            values[field.name] = concatenated(pieces)
-        elif isinstance(pieces[0], Tensor):
-            values[field.name] = torch.cat(pieces, _sample_axis(field.name))
+            values[field.name] = _with_samples(pieces, choose)
         else:
-            values[field.name] = sum(pieces, ())
+            values[field.name] = choose(pieces, 1 if field.name in STAGED_FIELDS else 0)
     return type(parts[0])(**values)
-
-
-def _part(struct: Struct, chosen: slice) -> Struct:
-    """Some samples of a struct."""
-    values = {}
-    for field in fields(struct):
-        value = getattr(struct, field.name)
-        if field.name in SHARED_FIELDS or value is None:
-            values[field.name] = value
-        elif isinstance(value, TensorStruct):
-            values[field.name] = _part(value, chosen)
-        else:
-            values[field.name] = value[:, chosen] if _sample_axis(field.name) else value[chosen]
-    return type(struct)(**values)
-
-
-def _sample_axis(name: str) -> int:
-    return 1 if name in STAGED_FIELDS else 0
 
 
 def _array(value: Tensor) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2hand.checkpoints.stored import load_trained
+from s2hand import checkpoints
 from s2hand.detection.mediapipe import HandDetector
 from s2hand.errors import S2HandError
 from s2hand.images.intrinsics import StatedCamera
@@ -78,7 +78,7 @@ class HandReconstructor:
         Raises:
             S2HandError: a file is missing, damaged or does not fit; the network predicts no hand.
         """
-        return cls(ImageAnswerer(load_trained(path, hand_model, device), refine_steps), batch_size)
+        return cls(ImageAnswerer(checkpoints.open(path, hand_model, device), refine_steps), batch_size)
 
     @classmethod
     def small(
@@ -209,7 +209,7 @@ class HandReconstructor:
         """
         answerer = self.answerer
         batch = _as_batch(views).to(answerer.device)
-        answer = answerer(batch, views, keypoints=refine)
+        answer = answerer(batch, views, refine)
         refined = (False,) * len(views)
         if refine:
             answer, refined = answerer.refine(answer, batch, views)

@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from s2hand.config.sections import OutputSection
+from s2hand.config.sections import DEFAULT_REFINE_STEPS
 from s2hand.errors import S2HandError
 from s2hand.losses.keypoints import JOINT_IMPORTANCE
 from s2hand.losses.objective import Objective
@@ -24,7 +24,7 @@ REFINEMENT_LOSSES = ("open_2dj", "open_bone_direc", "tsa_poses", "mscale", "msha
 """The losses of the fit by their names in configs. The first two pull towards the keypoints; the others
 are the priors."""
 
-DEFAULT_STEPS: int = OutputSection.model_fields["refine_steps"].default
+DEFAULT_STEPS = DEFAULT_REFINE_STEPS
 
 STEP_SIZES = {"hand_pose": 0.03, "betas": 0.03, "rotation": 0.01, "scale": 0.005, "translation": 0.003}
 """Adam's first step for each quantity, in its own unit (basis coefficients, radians, a factor, metres); a
