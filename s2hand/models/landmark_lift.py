@@ -8,10 +8,15 @@ it, turns or mirrors the answer exactly. Translation is no output: least squares
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from s2hand.hand.assets import NUM_BETAS, NUM_POSE, HandModel
+from s2hand.errors import S2HandError
+from s2hand.hand.assets import NUM_BETAS, NUM_POSE, HandModel, load_hand_model
 from s2hand.hand.joint_chain import JointChain
 from s2hand.hand.posed_hand import PosedHand
 from s2hand.models.hand_view import HandLandmarks, HandView, view_hands
@@ -31,6 +36,10 @@ SMALLEST_SPREAD = 1e-10
 
 WORLD_UNIT_M = 0.04
 """Metres: world landmarks over it are of order 1."""
+
+
+BUNDLED_WEIGHTS = Path(__file__).with_name("weights") / "lift.safetensors"
+"""Trained by ``scripts/train_lift.py``; the card beside it says how."""
 
 
 class LiftNet(nn.Module):
@@ -94,6 +103,32 @@ class LandmarkLifter(nn.Module):
         self.register_buffer(
             "mean_pose", torch.from_numpy(hand_model.hands_mean).to(torch.get_default_dtype()), persistent=False
         )
+
+    @classmethod
+    def bundled(cls, hand_model: HandModel | None = None, path: str | Path = BUNDLED_WEIGHTS) -> LandmarkLifter:
+        """The trained lifter.
+
+        Args:
+            hand_model: None: the generic hand, on which it was trained.
+            path: weights as the training script writes them.
+
+        Returns:
+            The lifter on the CPU, in float32, for evaluation.
+
+        Raises:
+            S2HandError: the file is missing or holds other weights.
+        """
+        try:
+            weights = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise S2HandError(f"lifting weights {path} cannot be read ({error}); reinstall s2hand") from error
+        net = LiftNet()
+        try:
+            net.load_state_dict({name: value.float() for name, value in weights.items()})
+        except RuntimeError as error:
+            line = " ".join(str(error).split())
+            raise S2HandError(f"{path} holds no weights of the lifting network: {line}") from error
+        return cls(net, hand_model or load_hand_model("generic")).eval()
 
     def forward(self, landmarks: HandLandmarks, left: Tensor | None = None) -> PosedHand:
         """Lifts hands.

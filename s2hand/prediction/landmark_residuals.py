@@ -122,10 +122,14 @@ class LandmarkResiduals(nn.Module):
         return (projected - view.rays) / unit, derivative / unit[..., None], view.confidence
 
     def _depths(self, points: Tensor, jacobian: Tensor, view: HandView) -> tuple[Tensor, Tensor, Tensor]:
-        mean = points[..., 2].mean(1, keepdim=True)
-        gain = self.errors.depth_gain / (mean.clamp(min=NEAREST_M) * view.size[:, None]) / self.errors.depth
-        residual = (points[..., 2] - mean) * gain - view.depths / self.errors.depth
-        derivative = (jacobian[..., 2, :] - jacobian[..., 2, :].mean(1, keepdim=True)) * gain[..., None]
+        mean, mean_derivative = points[..., 2].mean(1, keepdim=True), jacobian[..., 2, :].mean(1, keepdim=True)
+        distance = mean.clamp(min=NEAREST_M)
+        gain = self.errors.depth_gain / (distance * view.size[:, None]) / self.errors.depth
+        reported = (points[..., 2] - mean) * gain
+        derivative = (jacobian[..., 2, :] - mean_derivative) * gain[..., None]
+        # A hand farther away has less depth in units of its size.
+        derivative = derivative - (reported / distance)[..., None] * mean_derivative
+        residual = reported - view.depths / self.errors.depth
         return residual[..., None], derivative[..., None, :], view.confidence * view.has_depths[:, None]
 
     def _world(self, points: Tensor, jacobian: Tensor, view: HandView) -> tuple[Tensor, Tensor, Tensor]:
