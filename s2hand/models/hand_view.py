@@ -155,7 +155,9 @@ def view_hands(landmarks: HandLandmarks) -> HandView:
     if not torch.isfinite(landmarks.rays[found]).all():
         raise S2HandError("landmarks: a keypoint of confidence above 0 is NaN or infinite; give it 0")
     if (found.sum(1) < 3).any():
-        raise S2HandError("landmarks: a hand has fewer than three keypoints of confidence above 0; leave it out")
+        raise S2HandError(
+            "landmarks: a hand has fewer than three keypoints of confidence above 0; leave it out"
+        )
     directions = torch.nn.functional.pad(landmarks.rays, (0, 1), value=1.0)
     directions = torch.where(found[..., None], directions, 0)
     middle = _mean(directions[..., :2], found)
@@ -213,7 +215,9 @@ def _upright(rays: Tensor, found: Tensor, middle: Tensor) -> Tensor:
     along = torch.where(known.any(1)[:, None], along, outwards)
     length = torch.linalg.vector_norm(along, dim=-1, keepdim=True)
     tiny = torch.finfo(rays.dtype).tiny
-    x, y = torch.where(length > tiny, along / length.clamp(min=tiny), along.new_tensor([0.0, -1.0])).unbind(-1)
+    x, y = torch.where(length > tiny, along / length.clamp(min=tiny), along.new_tensor([0.0, -1.0])).unbind(
+        -1
+    )
     zero, one = torch.zeros_like(x), torch.ones_like(x)
     return torch.stack([-y, x, zero, -x, -y, zero, zero, zero, one], -1).unflatten(-1, (3, 3))
 

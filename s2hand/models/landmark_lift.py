@@ -1,9 +1,9 @@
 """Lifting: from a detector's landmarks to the pose, shape and rotation of a hand, without looking at pixels.
 
-A small perceptron sees the landmarks in the hand's view (:mod:`s2hand.models.hand_view`): rays less their mean
-over their root mean square, relative depths in the same unit, world landmarks, confidences. It answers in the
-view; the answer is turned back to the camera's frame. So turning the picture about its middle, or mirroring
-it, turns or mirrors the answer exactly. Translation is no output: least squares give it from the rays.
+A small perceptron sees the landmarks in the hand's view (:mod:`s2hand.models.hand_view`): rays less their
+mean, over their root mean square; relative depths in the same unit; world landmarks; confidences. It answers
+in the view, and the answer is turned back to the camera's frame. So turning the picture about its middle, or
+mirroring it, turns or mirrors the answer exactly. Translation is no output: least squares find it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from s2hand.errors import S2HandError
 from s2hand.hand.assets import NUM_BETAS, NUM_POSE, HandModel, load_hand_model
-from s2hand.hand.joint_chain import JointChain
 from s2hand.hand.posed_hand import PosedHand
 from s2hand.models.hand_view import HandLandmarks, HandView, view_hands
 from s2hand.models.landmark_definition import mediapipe_chain
@@ -26,7 +25,7 @@ from s2hand.skeleton import NUM_JOINTS
 WIDTH, NUM_BLOCKS = 512, 3
 
 NUM_FEATURES = NUM_JOINTS * (2 + 1 + 3 + 1) + 3
-"""Rays, depths, world landmarks and confidences; the size, and whether depths and world landmarks are there."""
+"""Rays, depths, world landmarks, confidences; the size, and whether depths and world landmarks are given."""
 
 USUAL_LOG_SIZE, LOG_SIZE_SPREAD = -2.8, 0.45
 """Mean and deviation of log(size): hands of 4.5 cm root mean square at 0.3 to 1.2 m."""
@@ -101,11 +100,15 @@ class LandmarkLifter(nn.Module):
         self.net = net
         self.chain = mediapipe_chain(hand_model, fingertips)
         self.register_buffer(
-            "mean_pose", torch.from_numpy(hand_model.hands_mean).to(torch.get_default_dtype()), persistent=False
+            "mean_pose",
+            torch.from_numpy(hand_model.hands_mean).to(torch.get_default_dtype()),
+            persistent=False,
         )
 
     @classmethod
-    def bundled(cls, hand_model: HandModel | None = None, path: str | Path = BUNDLED_WEIGHTS) -> LandmarkLifter:
+    def bundled(
+        cls, hand_model: HandModel | None = None, path: str | Path = BUNDLED_WEIGHTS
+    ) -> LandmarkLifter:
         """The trained lifter.
 
         Args:

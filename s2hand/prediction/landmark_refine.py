@@ -27,7 +27,7 @@ SCOUT_STEPS, FINAL_STEPS = 6, 10
 """Steps of every start, and further ones of the best of each hand."""
 
 FIRST_DAMPING, DAMPING_DOWN, DAMPING_UP, DAMPING_RANGE = 1e-2, 0.3, 6.0, (1e-6, 1e6)
-"""Levenberg-Marquardt: the share of the matrix's diagonal that is added to it, and how that follows success."""
+"""Levenberg-Marquardt: the share of the matrix's diagonal that is added to it; how it follows success."""
 
 BANK_SEED, BANK_POSES = 1, 2048
 """Sampled poses among which the starts that look most like a hand are sought."""
@@ -101,19 +101,23 @@ class LandmarkRefiner(nn.Module):
         lifted = start.turned(view.rotation)
         starts = [lifted, *self._other_starts(lifted, view)]
         count, batch = len(starts), len(landmarks.rays)
-        many = PosedHand(*(torch.cat(values) for values in zip(*(vars(s).values() for s in starts), strict=True)))
+        many = PosedHand(
+            *(torch.cat(values) for values in zip(*(vars(s).values() for s in starts), strict=True))
+        )
         repeat = torch.arange(batch, device=view.size.device).repeat(count)
         first = self.residuals(lifted, lifted, view)[0]
         if not torch.isfinite(first).all():
             bad = torch.nonzero(~torch.isfinite(first)).flatten().tolist()
-            raise S2HandError(f"refinement: hands {bad} of the batch are NaN or infinite before the first step")
+            raise S2HandError(
+                f"refinement: hands {bad} of the batch are NaN or infinite before the first step"
+            )
         many, objective = self._descend(many, lifted.select(repeat), view.select(repeat), self.scout_steps)
         best = objective.view(count, batch).argmin(0) * batch + torch.arange(batch, device=objective.device)
         hand, objective = self._descend(many.select(best), lifted, view, self.final_steps)
         return RefinedHands(hand.turned(view.rotation.transpose(1, 2)), objective, first)
 
     def _other_starts(self, lifted: PosedHand, view: HandView) -> list[PosedHand]:
-        """A half-open hand, a fist and the most similar sampled pose, turned and placed as the lifted hand."""
+        """A half-open hand, a fist and the most similar sampled pose, turned and placed as the lifted one."""
         points = torch.einsum("bij,pkj->bpki", lifted.rotation[:, :2], self.bank_points)
         found = (view.confidence > 0).to(points)[:, None, :, None]
         points = points - (points * found).sum(2, keepdim=True) / found.sum(2, keepdim=True)
