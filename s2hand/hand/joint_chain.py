@@ -1,8 +1,8 @@
 """The 21 joints of a posed hand without its mesh, with analytic derivatives.
 
 Notation: B batch, P = 58 parameters of a hand in the order 45 finger angles, 10 betas, 3 of the global
-rotation. A finger joint's rotation is R(a), a its axis-angle vector; G is a joint's rotation with those of all
-its parents. Metres, radians, MANO's joint order for angles and FreiHAND's for the joints that come out.
+rotation. A finger joint's rotation is R(a), a its axis-angle vector; G is a joint's rotation with those of
+all its parents. Metres, radians, MANO's joint order for angles and FreiHAND's for the joints that come out.
 
 Lifting and refinement follow joints alone, thousands of hands at a time: skinning 778 vertices for five
 fingertips would be most of their work.
@@ -44,7 +44,8 @@ class JointChain(nn.Module):
         model: the hand's arrays.
         fingertips: which vertices stand for the tips, a key of ``skeleton.FINGERTIP_VERTICES``.
         offsets: (21, 3) metres, FreiHAND order: points that are fixed to the skeleton beside its joints, each
-            in the frame of the bone that ends in it (``BONE_FRAMES``). A detector's landmarks are such points.
+            in the frame of the bone that ends in it (``BONE_FRAMES``), as a detector's landmarks are. None:
+            the joints themselves.
     """
 
     def __init__(self, model: HandModel, fingertips: str = "freihand", offsets: np.ndarray | None = None):
@@ -86,7 +87,7 @@ class JointChain(nn.Module):
         return self._pose(angles, betas, rotation)[0]
 
     def joints_and_points(self, angles: Tensor, betas: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
-        """The joints themselves, and the points beside them, each (B, 21, 3); arguments as :meth:`forward`."""
+        """The joints and the points beside them, each (B, 21, 3) metres; arguments as :meth:`forward`."""
         points, rotations, _ = self._pose(angles, betas, rotation)
         return points - self._turned_offsets(rotations), points
 

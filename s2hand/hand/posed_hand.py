@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from s2hand.errors import S2HandError
+from s2hand.geometry.rotation_logarithm import matrix_to_axis_angle
 from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.hand.assets import NUM_BETAS, NUM_POSE
-from s2hand.structures import TensorStruct
+from s2hand.hand.mano import ManoLayer
+from s2hand.structures import HandParameters, TensorStruct
 
 NUM_UNKNOWNS = NUM_POSE + NUM_BETAS + 6
 """Angles, betas, rotation and translation, in this order."""
@@ -61,3 +64,29 @@ class PosedHand(TensorStruct):
     def select(self, index: Tensor) -> PosedHand:
         """The hands at ``index``, int64 or bool."""
         return PosedHand(*(value[index] for value in vars(self).values()))
+
+    def parameters(self, layer: ManoLayer) -> HandParameters:
+        """The hand as ``ManoLayer`` takes it, followed by scale and translation.
+
+        Args:
+            layer: with all 45 directions of the pose basis, so that it can take any pose.
+
+        Returns:
+            The parameters; their scale is 1.
+
+        Raises:
+            S2HandError: the layer has fewer directions.
+        """
+        if layer.num_pca != NUM_POSE:
+            raise S2HandError(
+                f"a lifted hand needs a hand layer with num_pca {NUM_POSE}, this one has {layer.num_pca}"
+            )
+        offsets = self.angles.flatten(1) - layer.pose_mean
+        return HandParameters(
+            # Rows of the basis are directions: pose = mean + coefficients @ basis.
+            hand_pose=torch.linalg.solve(layer.pose_basis.T, offsets.T).T,
+            betas=self.betas,
+            rotation=matrix_to_axis_angle(self.rotation),
+            translation=self.translation,
+            scale=torch.ones_like(self.translation[:, 0]),
+        )

@@ -21,6 +21,9 @@ from s2hand.structures import TensorStruct
 
 FINGER_BASES = tuple(chain[0] for name, chain in FINGERS.items() if name != "thumb")
 
+JOINT_LEVELS = (0, *(1, 2, 3, 4) * len(FINGERS))
+"""How many bones lie between each joint and the wrist."""
+
 SMALLEST_SIZE = 1e-4
 """Rays: a hand's least root mean square extent, 0.2 px at the focal length of a large photo."""
 
@@ -152,7 +155,9 @@ def view_hands(landmarks: HandLandmarks) -> HandView:
     if not torch.isfinite(landmarks.rays[found]).all():
         raise S2HandError("landmarks: a keypoint of confidence above 0 is NaN or infinite; give it 0")
     if (found.sum(1) < 3).any():
-        raise S2HandError("landmarks: a hand has fewer than three keypoints of confidence above 0; leave it out")
+        raise S2HandError(
+            "landmarks: a hand has fewer than three keypoints of confidence above 0; leave it out"
+        )
     directions = torch.nn.functional.pad(landmarks.rays, (0, 1), value=1.0)
     directions = torch.where(found[..., None], directions, 0)
     middle = _mean(directions[..., :2], found)
@@ -160,7 +165,7 @@ def view_hands(landmarks: HandLandmarks) -> HandView:
     seen = directions @ towards.transpose(1, 2)
     # A joint beside or behind the virtual camera cannot be of a hand before it; it is kept finite.
     rays = seen[..., :2] / torch.where(found, seen[..., 2], 1).clamp(min=0.1)[..., None]
-    roll = _upright(rays, found)
+    roll = _upright(rays, found, _mean(rays, found))
     rays = rays @ roll[:, :2, :2].transpose(1, 2)
     centre = _mean(rays, found)
     squared = ((rays - centre[:, None]).square().sum(-1) * found).sum(1) / found.sum(1)
@@ -199,14 +204,20 @@ def rotation_towards(middle: Tensor) -> Tensor:
     ).unflatten(-1, (3, 3))
 
 
-def _upright(rays: Tensor, found: Tensor) -> Tensor:
+def _upright(rays: Tensor, found: Tensor, middle: Tensor) -> Tensor:
     """(B, 3, 3) rotations about z that bring the direction from the wrist to the finger bases to -y."""
     bases = list(FINGER_BASES)
     known = found[:, WRIST, None] & found[:, bases]
     along = ((rays[:, bases] - rays[:, WRIST, None]) * known[..., None]).sum(1)
+    # Without the wrist or the bases: towards the joints that are far along their fingers.
+    level = torch.tensor(JOINT_LEVELS, dtype=rays.dtype, device=rays.device)
+    outwards = ((rays - middle[:, None]) * (level * found)[..., None]).sum(1)
+    along = torch.where(known.any(1)[:, None], along, outwards)
     length = torch.linalg.vector_norm(along, dim=-1, keepdim=True)
-    up = along.new_tensor([0.0, -1.0]).expand_as(along)
-    x, y = torch.where(length > 1e-9, along / length.clamp(min=1e-9), up).unbind(-1)
+    tiny = torch.finfo(rays.dtype).tiny
+    x, y = torch.where(length > tiny, along / length.clamp(min=tiny), along.new_tensor([0.0, -1.0])).unbind(
+        -1
+    )
     zero, one = torch.zeros_like(x), torch.ones_like(x)
     return torch.stack([-y, x, zero, -x, -y, zero, zero, zero, one], -1).unflatten(-1, (3, 3))
 

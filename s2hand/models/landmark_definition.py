@@ -63,7 +63,6 @@ WORLD_OFFSETS_MM = (
 """Of the world landmarks, which come from a hand of other proportions."""
 
 
-
 def mediapipe_chain(model: HandModel, fingertips: str = "freihand") -> JointChain:
     """The points of a hand model that MediaPipe's landmarks in the image mean."""
     return JointChain(model, fingertips, np.array(IMAGE_OFFSETS_MM) / 1000)

@@ -1,18 +1,22 @@
 """Lifting: from a detector's landmarks to the pose, shape and rotation of a hand, without looking at pixels.
 
-A small perceptron sees the landmarks in the hand's view (:mod:`s2hand.models.hand_view`): rays less their mean
-over their root mean square, relative depths in the same unit, world landmarks, confidences. It answers in the
-view; the answer is turned back to the camera's frame. So turning the picture about its middle, or mirroring
-it, turns or mirrors the answer exactly. Translation is no output: least squares give it from the rays.
+A small perceptron sees the landmarks in the hand's view (:mod:`s2hand.models.hand_view`): rays less their
+mean, over their root mean square; relative depths in the same unit; world landmarks; confidences. It answers
+in the view, and the answer is turned back to the camera's frame. So turning the picture about its middle, or
+mirroring it, turns or mirrors the answer exactly. Translation is no output: least squares find it.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from s2hand.hand.assets import NUM_BETAS, NUM_POSE, HandModel
-from s2hand.hand.joint_chain import JointChain
+from s2hand.errors import S2HandError
+from s2hand.hand.assets import NUM_BETAS, NUM_POSE, HandModel, load_hand_model
 from s2hand.hand.posed_hand import PosedHand
 from s2hand.models.hand_view import HandLandmarks, HandView, view_hands
 from s2hand.models.landmark_definition import mediapipe_chain
@@ -21,7 +25,7 @@ from s2hand.skeleton import NUM_JOINTS
 WIDTH, NUM_BLOCKS = 512, 3
 
 NUM_FEATURES = NUM_JOINTS * (2 + 1 + 3 + 1) + 3
-"""Rays, depths, world landmarks and confidences; the size, and whether depths and world landmarks are there."""
+"""Rays, depths, world landmarks, confidences; the size, and whether depths and world landmarks are given."""
 
 USUAL_LOG_SIZE, LOG_SIZE_SPREAD = -2.8, 0.45
 """Mean and deviation of log(size): hands of 4.5 cm root mean square at 0.3 to 1.2 m."""
@@ -31,6 +35,10 @@ SMALLEST_SPREAD = 1e-10
 
 WORLD_UNIT_M = 0.04
 """Metres: world landmarks over it are of order 1."""
+
+
+BUNDLED_WEIGHTS = Path(__file__).with_name("weights") / "lift.safetensors"
+"""Trained by ``scripts/train_lift.py``; the card beside it says how."""
 
 
 class LiftNet(nn.Module):
@@ -92,8 +100,38 @@ class LandmarkLifter(nn.Module):
         self.net = net
         self.chain = mediapipe_chain(hand_model, fingertips)
         self.register_buffer(
-            "mean_pose", torch.from_numpy(hand_model.hands_mean).to(torch.get_default_dtype()), persistent=False
+            "mean_pose",
+            torch.from_numpy(hand_model.hands_mean).to(torch.get_default_dtype()),
+            persistent=False,
         )
+
+    @classmethod
+    def bundled(
+        cls, hand_model: HandModel | None = None, path: str | Path = BUNDLED_WEIGHTS
+    ) -> LandmarkLifter:
+        """The trained lifter.
+
+        Args:
+            hand_model: None: the generic hand, on which it was trained.
+            path: weights as the training script writes them.
+
+        Returns:
+            The lifter on the CPU, in float32, for evaluation.
+
+        Raises:
+            S2HandError: the file is missing or holds other weights.
+        """
+        try:
+            weights = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise S2HandError(f"lifting weights {path} cannot be read ({error}); reinstall s2hand") from error
+        net = LiftNet()
+        try:
+            net.load_state_dict({name: value.float() for name, value in weights.items()})
+        except RuntimeError as error:
+            line = " ".join(str(error).split())
+            raise S2HandError(f"{path} holds no weights of the lifting network: {line}") from error
+        return cls(net, hand_model or load_hand_model("generic")).eval()
 
     def forward(self, landmarks: HandLandmarks, left: Tensor | None = None) -> PosedHand:
         """Lifts hands.

@@ -2,7 +2,7 @@
 
 No photo is needed. A hand takes a random pose, shape, rotation and distance; its landmarks are projected, and
 go wrong as a real detector's do. What its errors look like was measured by fitting hands to the landmarks of
-real photos; the constants below say it. RMS is the root mean square distance of a hand's rays from their mean.
+real photos; the constants below say it.
 """
 
 from __future__ import annotations

@@ -27,10 +27,13 @@ SCOUT_STEPS, FINAL_STEPS = 6, 10
 """Steps of every start, and further ones of the best of each hand."""
 
 FIRST_DAMPING, DAMPING_DOWN, DAMPING_UP, DAMPING_RANGE = 1e-2, 0.3, 6.0, (1e-6, 1e6)
-"""Levenberg-Marquardt: the share of the matrix's diagonal that is added to it, and how that follows success."""
+"""Levenberg-Marquardt: the share of the matrix's diagonal that is added to it; how it follows success."""
 
 BANK_SEED, BANK_POSES = 1, 2048
 """Sampled poses among which the starts that look most like a hand are sought."""
+
+NUM_NAMED = 2
+"""Poses at the head of the bank from which every hand starts: the mean pose and a fist."""
 
 FIST_RAD = (1.2, 1.5, 0.9)
 """Radians: bend of the three joints of each finger in a fist."""
@@ -73,13 +76,11 @@ class LandmarkRefiner(nn.Module):
         super().__init__()
         self.residuals = LandmarkResiduals(chain, errors)
         self.scout_steps, self.final_steps = scout_steps, final_steps
-        fist = np.zeros((5, 3, 3))
-        fist[:THUMB, :, 2] = FIST_RAD
-        mean = sample_wide_poses(BANK_SEED, BANK_POSES).mean(0).reshape(5, 3, 3)
-        fist[THUMB] = mean[THUMB]
         bank = sample_wide_poses(BANK_SEED, BANK_POSES).reshape(-1, 15, 3)
-        bank = np.concatenate([[mean.reshape(15, 3), fist.reshape(15, 3)], bank])
-        bank = torch.from_numpy(bank).to(torch.get_default_dtype())
+        mean = bank.mean(0)
+        fist = mean.copy()
+        fist[: 3 * THUMB] = [(0.0, 0.0, bend) for bend in FIST_RAD] * 4
+        bank = torch.from_numpy(np.concatenate([[mean, fist], bank])).to(torch.get_default_dtype())
         self.register_buffer("bank", bank, persistent=False)
         neutral = bank.new_zeros(len(bank), 10), torch.eye(3).to(bank).expand(len(bank), 3, 3)
         self.register_buffer("bank_points", chain(bank, *neutral), persistent=False)
@@ -101,31 +102,36 @@ class LandmarkRefiner(nn.Module):
         lifted = start.turned(view.rotation)
         starts = [lifted, *self._other_starts(lifted, view)]
         count, batch = len(starts), len(landmarks.rays)
-        many = PosedHand(*(torch.cat(values) for values in zip(*(vars(s).values() for s in starts), strict=True)))
+        columns = zip(*(vars(hand).values() for hand in starts), strict=True)
+        many = PosedHand(*(torch.cat(values) for values in columns))
         repeat = torch.arange(batch, device=view.size.device).repeat(count)
         first = self.residuals(lifted, lifted, view)[0]
         if not torch.isfinite(first).all():
             bad = torch.nonzero(~torch.isfinite(first)).flatten().tolist()
-            raise S2HandError(f"refinement: hands {bad} of the batch are NaN or infinite before the first step")
+            raise S2HandError(
+                f"refinement: hands {bad} of the batch are NaN or infinite before the first step"
+            )
         many, objective = self._descend(many, lifted.select(repeat), view.select(repeat), self.scout_steps)
-        best = objective.view(count, batch).argmin(0) * batch + torch.arange(batch, device=objective.device)
+        # A start that is not finite must not win; argmin would choose it.
+        objective = objective.nan_to_num(nan=torch.inf).view(count, batch)
+        best = objective.argmin(0) * batch + torch.arange(batch, device=objective.device)
         hand, objective = self._descend(many.select(best), lifted, view, self.final_steps)
         return RefinedHands(hand.turned(view.rotation.transpose(1, 2)), objective, first)
 
     def _other_starts(self, lifted: PosedHand, view: HandView) -> list[PosedHand]:
-        """A half-open hand, a fist and the most similar sampled pose, turned and placed as the lifted hand."""
+        """A half-open hand, a fist and the most similar sampled pose, turned and placed as the lifted one."""
         points = torch.einsum("bij,pkj->bpki", lifted.rotation[:, :2], self.bank_points)
         found = (view.confidence > 0).to(points)[:, None, :, None]
         points = points - (points * found).sum(2, keepdim=True) / found.sum(2, keepdim=True)
         size = ((points.square() * found).sum((2, 3), keepdim=True) / found.sum((2, 3), keepdim=True)).sqrt()
         error = ((points / size - view.plane[:, None]).square() * found).sum((2, 3))
-        nearest = error[:, 2:].argmin(1) + 2
+        nearest = error[:, NUM_NAMED:].argmin(1) + NUM_NAMED
         starts = []
-        for chosen in (torch.zeros_like(nearest), torch.ones_like(nearest), nearest):
-            angles = self.bank[chosen]
+        for chosen in (*(torch.full_like(nearest, number) for number in range(NUM_NAMED)), nearest):
             turned = (lifted.rotation[:, None] @ self.bank_points[chosen][..., None]).squeeze(-1)
             translation = solve_translation(turned, view.rays, view.confidence)
-            starts.append(PosedHand(angles, torch.zeros_like(lifted.betas), lifted.rotation, translation))
+            betas = torch.zeros_like(lifted.betas)
+            starts.append(PosedHand(self.bank[chosen], betas, lifted.rotation, translation))
         return starts
 
     def _descend(

@@ -1,8 +1,8 @@
 """What a refined hand is held to, in its view: landmarks, depths, world landmarks, limits and priors.
 
-Every residual is divided by its expected size, so that 1 is an ordinary error and squares add up. Landmarks go
-through Cauchy's robust loss, c^2 log(1 + r^2 / c^2): one that lies far off hardly pulls. Notation: B hands,
-P = 61 unknowns (``posed_hand.NUM_UNKNOWNS``).
+Every residual is divided by its expected size, so that 1 is an ordinary error and squares add up. Landmarks
+go through Cauchy's robust loss, c^2 log(1 + r^2 / c^2): one that lies far off hardly pulls. Notation: B
+hands, P = 61 unknowns (``posed_hand.NUM_UNKNOWNS``).
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class RefinementErrors:
         world_scale: how much larger than the hand model the hand of the world landmarks is.
     """
 
-    keypoint: float = 0.06
+    keypoint: float = 0.05
     depth: float = 0.5
     world_m: float = 0.025
-    anchor: float = 0.8
+    anchor: float = 1.0
     prior: float = 3.0
     beta: float = 1.0
     limit_rad: float = 0.05
@@ -122,10 +122,17 @@ class LandmarkResiduals(nn.Module):
         return (projected - view.rays) / unit, derivative / unit[..., None], view.confidence
 
     def _depths(self, points: Tensor, jacobian: Tensor, view: HandView) -> tuple[Tensor, Tensor, Tensor]:
-        mean = points[..., 2].mean(1, keepdim=True)
-        gain = self.errors.depth_gain / (mean.clamp(min=NEAREST_M) * view.size[:, None]) / self.errors.depth
-        residual = (points[..., 2] - mean) * gain - view.depths / self.errors.depth
-        derivative = (jacobian[..., 2, :] - jacobian[..., 2, :].mean(1, keepdim=True)) * gain[..., None]
+        mean, mean_derivative = (
+            points[..., 2].mean(1, keepdim=True),
+            jacobian[..., 2, :].mean(1, keepdim=True),
+        )
+        distance = mean.clamp(min=NEAREST_M)
+        gain = self.errors.depth_gain / (distance * view.size[:, None]) / self.errors.depth
+        reported = (points[..., 2] - mean) * gain
+        derivative = (jacobian[..., 2, :] - mean_derivative) * gain[..., None]
+        # A hand farther away has less depth in units of its size.
+        derivative = derivative - (reported / distance)[..., None] * mean_derivative
+        residual = reported - view.depths / self.errors.depth
         return residual[..., None], derivative[..., None, :], view.confidence * view.has_depths[:, None]
 
     def _world(self, points: Tensor, jacobian: Tensor, view: HandView) -> tuple[Tensor, Tensor, Tensor]:

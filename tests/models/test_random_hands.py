@@ -64,7 +64,9 @@ def test_depths_are_flattened(hands):
     known = torch.isfinite(hands.landmarks.depths).all(1)
     assert (~known).float().mean() == pytest.approx(LACKS_BOTH + LACKS_DEPTHS, abs=0.03)
     joints = hands.joints[known]
-    depth = (joints[..., 2] - joints[..., 2].mean(1, keepdim=True)) / joints[..., 2].mean(1)[:, None, None][..., 0]
+    depth = (joints[..., 2] - joints[..., 2].mean(1, keepdim=True)) / joints[..., 2].mean(1)[:, None, None][
+        ..., 0
+    ]
     slope = (depth * hands.landmarks.depths[known]).sum() / depth.square().sum()
     assert slope == pytest.approx(DEPTH_GAIN, abs=0.1)
 

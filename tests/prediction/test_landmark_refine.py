@@ -1,4 +1,4 @@
-"""Refinement: never worse than its start, nearer to the landmarks, out of wrong folds, and true derivatives."""
+"""Refinement: never worse than its start, nearer to the landmarks, out of wrong folds, true derivatives."""
 
 import copy
 from dataclasses import replace
@@ -9,13 +9,12 @@ import torch
 
 from s2hand.errors import S2HandError
 from s2hand.hand import load_hand_model
-from s2hand.hand.posed_hand import NUM_UNKNOWNS
+from s2hand.hand.posed_hand import NUM_UNKNOWNS, PosedHand
 from s2hand.hand.wide_poses import sample_wide_poses
 from s2hand.models.hand_view import HandLandmarks, view_hands
 from s2hand.models.landmark_definition import mediapipe_chain
 from s2hand.models.landmark_lift import solve_translation
 from s2hand.models.random_hands import uniform_rotations
-from s2hand.hand.posed_hand import PosedHand
 from s2hand.prediction.landmark_refine import LandmarkRefiner
 from s2hand.prediction.landmark_residuals import LandmarkResiduals
 
@@ -120,16 +119,16 @@ def test_hands_of_a_batch_do_not_touch(refiner, scene):
     _, landmarks, start = scene
     one = HandLandmarks(landmarks.rays[:1], landmarks.confidence[:1], world=landmarks.world[:1])
     alone = refiner(one, start.select(torch.tensor([0])))
-    torch.testing.assert_close(
-        alone.objective, refiner(landmarks, start).objective[:1], rtol=1e-2, atol=1e-2
-    )
+    torch.testing.assert_close(alone.objective, refiner(landmarks, start).objective[:1], rtol=1e-2, atol=1e-2)
 
 
 def test_gradients(chain, scene):
     _, landmarks, start = scene
     residuals = LandmarkResiduals(copy.deepcopy(chain)).double()
     landmarks = HandLandmarks(
-        landmarks.rays.double(), landmarks.confidence.double(), 0.1 * landmarks.rays[..., 0].double(),
+        landmarks.rays.double(),
+        landmarks.confidence.double(),
+        0.1 * landmarks.rays[..., 0].double(),
         landmarks.world.double(),
     )
     start = PosedHand(*(value.double() for value in vars(start).values()))
@@ -143,7 +142,9 @@ def test_gradients(chain, scene):
     for unknown in (0, 2, 20, 44, 45, 50, 55, 57, 58, 60):
         ahead, behind = (torch.zeros(COUNT, NUM_UNKNOWNS, dtype=torch.float64) for _ in range(2))
         ahead[:, unknown], behind[:, unknown] = step, -step
-        difference = residuals(hand.moved(ahead), anchor, view)[0] - residuals(hand.moved(behind), anchor, view)[0]
+        difference = (
+            residuals(hand.moved(ahead), anchor, view)[0] - residuals(hand.moved(behind), anchor, view)[0]
+        )
         torch.testing.assert_close(gradient[:, unknown], difference / (4 * step), rtol=2e-2, atol=0.5)
     assert (torch.linalg.eigvalsh(matrix) > -1e-6).all()
 
