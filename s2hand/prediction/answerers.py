@@ -75,7 +75,7 @@ class Answerer(Protocol):
 
 
 class ImageAnswerer:
-    """The :class:`Answerer` that looks at the pixels of views with a trained network."""
+    """The :class:`Answerer` that looks at the pixels of views with a trained network.
 
     Args:
         network: from :func:`s2hand.checkpoints.open`.

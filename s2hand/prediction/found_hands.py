@@ -12,7 +12,7 @@ from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.options import AUTO
 
 BOX_SURROUNDINGS = 0.5
-"""A stated box is looked at with this share of its longer side about it: palms are found by what is around."""
+"""Share of a stated box's longer side that is looked at on each side of it: palms need their surroundings."""
 
 DISTANT = 1.0
 """A hand found about a stated box counts if its middle is no farther from the box's than this many halves of
