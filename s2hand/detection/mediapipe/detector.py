@@ -93,7 +93,7 @@ class HandDetector:
         require_photos(images)
         if not images:
             return []
-        readings, photo_of = self._find(images)
+        readings, photo_of = self.find(images)
         confidence = confidence_of_one_look(len(photo_of))
         if len(self.looks) > 1 and len(photo_of):
             others = self.read(images, photo_of, readings.squares, self.looks[1:])
@@ -137,7 +137,7 @@ class HandDetector:
             for look, looked_at, *answer in zip(looks, rows, *answers, strict=True)
         ]
 
-    def _find(self, images: Sequence[np.ndarray]) -> tuple[HandReadings, np.ndarray]:
+    def find(self, images: Sequence[np.ndarray]) -> tuple[HandReadings, np.ndarray]:
         """One plain look at every hand, and the index of each hand's photo."""
         answers = self._palm_answers(images)
         readings, photo_of = self._read_palms(images, answers, range(len(images)), PALM_THRESHOLD)
