@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from s2hand.detection.mediapipe import DetectedHand, HandDetector
+from s2hand.detection.mediapipe.tracking import HandTracker
 from s2hand.errors import DatasetError
 from s2hand.images.intrinsics import StatedCamera
 from s2hand.images.photos import PhotoHeader
@@ -61,21 +64,33 @@ class FoundHands:
         """
         pixels = photo if photo.dtype == np.uint8 else np.rint(photo * 255).astype(np.uint8)
         hands = self.detector([pixels])[0] if box is None else self._in_box(pixels, np.asarray(box))
-        return [
-            viewer.view(
-                name,
-                photo,
-                header,
-                hand.handedness if self.hand == AUTO else self.hand,
-                K=K,
-                keypoints=hand.keypoints,
-                confidence=hand.confidence,
-                depths_px=hand.depth,
-                world=hand.world,
-                score=hand.presence,
-            )
-            for hand in hands
-        ]
+        return [self._view(viewer, hand, name, photo, header, K) for hand in hands]
+
+    def of_video(self) -> FollowedHands:
+        """What finds the hands of one video's frames, given in their order."""
+        return FollowedHands(self.detector, self.hand, self.stated)
+
+    def _view(
+        self,
+        viewer: Viewer,
+        hand: DetectedHand,
+        name: str,
+        photo: np.ndarray,
+        header: PhotoHeader,
+        K: np.ndarray | None = None,
+    ) -> HandView:
+        return viewer.view(
+            name,
+            photo,
+            header,
+            hand.handedness if self.hand == AUTO else self.hand,
+            K=K,
+            keypoints=hand.keypoints,
+            confidence=hand.confidence,
+            depths_px=hand.depth,
+            world=hand.world,
+            score=hand.presence,
+        )
 
     def _in_box(self, photo: np.ndarray, box: np.ndarray) -> list[DetectedHand]:
         """The hand that a box is about, looked for in the box and what surrounds it."""
@@ -91,3 +106,18 @@ class FoundHands:
         distances = [float(np.abs(hand.box.reshape(2, 2).mean(0) - middle).max()) for hand in hands]
         near = [(far, hand) for far, hand in zip(distances, hands, strict=True) if far <= DISTANT * side / 2]
         return [min(near, key=lambda pair: pair[0])[1]] if near else []
+
+
+class FollowedHands(FoundHands):
+    """Follows the hands of a video from frame to frame; arguments as :class:`FoundHands`."""
+
+    def __init__(self, detector: HandDetector, hand: str = AUTO, stated: StatedCamera | None = None) -> None:
+        super().__init__(detector, hand, stated)
+        self.tracker = HandTracker(detector)
+
+    def views(self, viewer: Viewer, name: str, photo: np.ndarray, header: PhotoHeader) -> list[HandView]:
+        """The hands of the next frame; arguments as :meth:`FoundHands.views`."""
+        return [
+            replace(self._view(viewer, hand, name, photo, header), track=number)
+            for number, hand in self.tracker(photo)
+        ]

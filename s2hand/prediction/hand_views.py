@@ -33,6 +33,7 @@ class HandView:
         world: (21, 3) metres, the joints about their middle as the photo shows them (x right, y down, z
             away); or None.
         score: the detector's probability that there is a hand; None where nobody said.
+        track: number of the hand in its video; None where hands are not followed.
     """
 
     name: str
@@ -47,6 +48,7 @@ class HandView:
     depths_px: np.ndarray | None = None
     world: np.ndarray | None = None
     score: float | None = None
+    track: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -150,13 +150,13 @@ def _predict_photos(
         for photo in photos:
             try:
                 pixels, header = read_photo(photo.path), read_photo_header(photo.path)
-                yield photo, hands.views(viewer, photo.name, pixels, header)
+                yield (photo, pixels), hands.views(viewer, photo.name, pixels, header)
             except DatasetError as error:
                 done.leave_out(photo, error)
 
     with tqdm(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
-        for photo, views, found in reconstructor.predict_groups(groups(), refine=files.options.refine != 0):
-            done.entries.append(files.write(photo, views[0].photo, found))
+        for owner, _, found in reconstructor.predict_groups(groups(), refine=files.options.refine != 0):
+            done.entries.append(files.write(*owner, found))
             bar.update(len(done.entries) + len(done.unreadable) - bar.n)
 
 

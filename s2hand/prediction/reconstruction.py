@@ -49,6 +49,7 @@ class Reconstruction(HandPrediction):
         refined: whether each was fitted to keypoints.
         right_faces: (F, 3) vertex numbers of a right hand, counter-clockwise from outside.
         image_numbers: number of the image that shows each hand, where many were given.
+        tracks: number of each hand in its video, None where hands are not followed.
         confidence: (B, 21) of the detected keypoints, 0 where there are none.
         detected_keypoints: (B, 21, 2) px of the photo; 0 where there are none.
         painted: whether textures were taken from the photos.
@@ -63,6 +64,7 @@ class Reconstruction(HandPrediction):
     refined: tuple[bool, ...] = ()
     right_faces: Tensor | None = None
     image_numbers: tuple[int, ...] = ()
+    tracks: tuple[int | None, ...] = ()
     confidence: Tensor | None = None
     detected_keypoints: Tensor | None = None
     painted: bool = False
@@ -174,6 +176,7 @@ def in_photos(
         looked_at=tuple(view.looked_at for view in views),
         refined=refined,
         right_faces=right_faces,
+        tracks=tuple(view.track for view in views),
         confidence=_stacked([view.confidence for view in views], NUM_JOINTS),
         detected_keypoints=_stacked([view.keypoints for view in views], (NUM_JOINTS, 2)),
     )
