@@ -49,8 +49,8 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--detections",
         metavar="FILE",
-        help="what `s2hand detect` found: where the hands are (default: the bundled network has them detected, "
-        "that of a checkpoint looks at whole photos)",
+        help="what `s2hand detect` found: where the hands are (default: the bundled detector finds them; the "
+        "network of a checkpoint looks at whole photos)",
     )
     command.add_argument(
         "--hand",

@@ -10,7 +10,6 @@ import numpy as np
 from torch import Tensor
 
 from s2hand.datasets.detections import HANDS
-from s2hand.detection.mediapipe import HandDetector
 from s2hand.errors import S2HandError
 from s2hand.images.intrinsics import StatedCamera, check_camera
 from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
@@ -31,7 +30,7 @@ def asked_hands(
     boxes: np.ndarray | Tensor | None,
     keypoints: np.ndarray | Tensor | None,
     confidence: np.ndarray | Tensor | None,
-    detector: HandDetector | None = None,
+    finder: FoundHands | None = None,
 ) -> Iterator[list[HandView]]:
     """The hands of each of N images: one, or with a detector all that it finds.
 
@@ -39,7 +38,7 @@ def asked_hands(
         viewer: makes the views.
         images, K, hand, boxes, keypoints, confidence: see
             :meth:`~s2hand.prediction.reconstructor.HandReconstructor.predict`.
-        detector: finds the hands, or None.
+        finder: finds the hands, or None.
 
     Returns:
         An iterator over N lists of views; images that are files are read when it is their turn.
@@ -52,7 +51,7 @@ def asked_hands(
     count = len(images)
     if not count:
         raise S2HandError("no images to predict from: give one or more")
-    default = DEFAULT_HAND if detector is None else AUTO
+    default = DEFAULT_HAND if finder is None else AUTO
     hands = [hand or default] * count if isinstance(hand, str | None) else list(hand)
     if len(hands) != count or set(hands) - {*HANDS, default}:
         raise S2HandError(f"hand: expected right or left, once or for each of {count} images, got {hand}")
@@ -72,9 +71,9 @@ def asked_hands(
 
     def views(index: int) -> list[HandView]:
         name, photo, header = _read(images[index], index)
-        if detector is not None:
-            finder = FoundHands(detector, hands[index])
-            return finder.views(viewer, name, photo, header, cameras[index], columns["box"][index])
+        if finder is not None:
+            box = columns["box"][index]
+            return finder.views(viewer, name, photo, header, cameras[index], box, hands[index])
         known = {column: rows[index] for column, rows in columns.items()}
         with_camera = replace(viewer, stated=StatedCamera(K=cameras[index]))
         return [with_camera.view(name, photo, header, hands[index], **known)]

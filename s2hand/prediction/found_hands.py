@@ -9,10 +9,12 @@ import numpy as np
 from s2hand.detection.mediapipe import DetectedHand, HandDetector
 from s2hand.detection.mediapipe.tracking import HandTracker
 from s2hand.errors import DatasetError
-from s2hand.images.intrinsics import StatedCamera
+from s2hand.images.crops import has_box
+from s2hand.images.intrinsics import StatedCamera, choose_camera
 from s2hand.images.photos import PhotoHeader
 from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.options import AUTO
+from s2hand.prediction.sides import SideJudge
 
 BOX_SURROUNDINGS = 0.5
 """Share of a stated box's longer side that is looked at on each side of it: palms need their surroundings."""
@@ -27,14 +29,26 @@ class FoundHands:
 
     Args:
         detector: finds them.
+        judge: settles left or right where the detector is in doubt.
         hand: "left" or "right" for all hands; "auto": as the detector says.
         stated: the camera of photos without one.
     """
 
     detections = None
 
-    def __init__(self, detector: HandDetector, hand: str = AUTO, stated: StatedCamera | None = None) -> None:
-        self.detector, self.hand, self.stated = detector, hand, stated or StatedCamera()
+    def __init__(
+        self,
+        detector: HandDetector,
+        judge: SideJudge,
+        hand: str = AUTO,
+        stated: StatedCamera | None = None,
+    ) -> None:
+        self.detector, self.judge = detector, judge
+        self.hand, self.stated = hand, stated or StatedCamera()
+
+    def told(self, hand: str, stated: StatedCamera) -> FoundHands:
+        """The same with a side and a camera stated for all photos; arguments as of the class."""
+        return FoundHands(self.detector, self.judge, hand, stated)
 
     def knows(self, name: str) -> bool:
         """Every photo can be looked at."""
@@ -48,6 +62,7 @@ class FoundHands:
         header: PhotoHeader,
         K: np.ndarray | None = None,
         box: np.ndarray | None = None,
+        hand: str | None = None,
     ) -> list[HandView]:
         """The hands of a photo, those with the likeliest palms first; none if it shows none.
 
@@ -57,23 +72,28 @@ class FoundHands:
             photo: (H, W, 3) RGB, uint8 or floating-point in [0, 1].
             header: the photo's header.
             K: (3, 3) px, the photo's own camera, or None.
-            box: (4,) px left, top, width and height of the one hand that is meant, or None.
+            box: (4,) px left, top, width and height of the one hand that is meant; None or NaN: all hands.
+            hand: "left", "right" or "auto" for this photo; None: as for all.
 
         Raises:
             DatasetError: the box does not meet the photo, or K is not a camera matrix.
         """
         pixels = photo if photo.dtype == np.uint8 else np.rint(photo * 255).astype(np.uint8)
-        hands = self.detector([pixels])[0] if box is None else self._in_box(pixels, np.asarray(box))
-        return [self._view(viewer, hand, name, photo, header, K) for hand in hands]
+        side = hand or self.hand
+        hands = self.detector([pixels])[0] if not has_box(box) else self._in_box(pixels, np.asarray(box))
+        if side == AUTO:
+            hands = self.judge(hands, choose_camera(header, K, viewer.stated)[0])
+        return [self._view(viewer, hand, side, name, photo, header, K) for hand in hands]
 
     def of_video(self) -> FollowedHands:
         """What finds the hands of one video's frames, given in their order."""
-        return FollowedHands(self.detector, self.hand, self.stated)
+        return FollowedHands(self.detector, self.judge, self.hand, self.stated)
 
     def _view(
         self,
         viewer: Viewer,
         hand: DetectedHand,
+        side: str,
         name: str,
         photo: np.ndarray,
         header: PhotoHeader,
@@ -83,7 +103,7 @@ class FoundHands:
             name,
             photo,
             header,
-            hand.handedness if self.hand == AUTO else self.hand,
+            hand.handedness if side == AUTO else side,
             K=K,
             keypoints=hand.keypoints,
             confidence=hand.confidence,
@@ -111,13 +131,19 @@ class FoundHands:
 class FollowedHands(FoundHands):
     """Follows the hands of a video from frame to frame; arguments as :class:`FoundHands`."""
 
-    def __init__(self, detector: HandDetector, hand: str = AUTO, stated: StatedCamera | None = None) -> None:
-        super().__init__(detector, hand, stated)
+    def __init__(
+        self,
+        detector: HandDetector,
+        judge: SideJudge,
+        hand: str = AUTO,
+        stated: StatedCamera | None = None,
+    ) -> None:
+        super().__init__(detector, judge, hand, stated)
         self.tracker = HandTracker(detector)
 
     def views(self, viewer: Viewer, name: str, photo: np.ndarray, header: PhotoHeader) -> list[HandView]:
         """The hands of the next frame; arguments as :meth:`FoundHands.views`."""
         return [
-            replace(self._view(viewer, hand, name, photo, header), track=number)
+            replace(self._view(viewer, hand, self.hand, name, photo, header), track=number)
             for number, hand in self.tracker(photo)
         ]

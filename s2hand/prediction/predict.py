@@ -101,9 +101,9 @@ def predict(
     still = [photo for photo in photos if not photo.is_video]
     unknown = _undetected(still, hands, options)
     reconstructor = _reconstructor(checkpoint, hand_model, device, batch_size, options)
-    if hands.detections is None and reconstructor.detector is not None:
-        hands = FoundHands(reconstructor.detector, options.hand, hands.stated)
-    known = hands.detections is not None or reconstructor.detector is not None
+    if hands.detections is None and reconstructor.finder is not None:
+        hands = reconstructor.finder.told(options.hand, hands.stated)
+    known = hands.detections is not None or reconstructor.finder is not None
     reconstructor.check_refinement(options.refine != 0, detections=known)
     for line in (*reconstructor.notes, *_notes(hands, options), *unknown):
         note(line)

@@ -17,12 +17,14 @@ from s2hand.errors import S2HandError
 from s2hand.images.intrinsics import StatedCamera
 from s2hand.prediction.answerers import Answerer, ImageAnswerer
 from s2hand.prediction.asked_hands import Image, asked_hands
+from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.landmark_answerer import LandmarkAnswerer
 from s2hand.prediction.options import DEFAULT_BATCH
 from s2hand.prediction.photo_texture import appearance_from_photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated, in_photos, turned_back
 from s2hand.prediction.refine import DEFAULT_STEPS
+from s2hand.prediction.sides import SideJudge
 from s2hand.runtime.devices import resolve_device
 from s2hand.skeleton import NUM_JOINTS
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
@@ -41,7 +43,7 @@ class HandReconstructor:
     Args:
         answerer: says which hands there are in views.
         batch_size: number of hands that are reconstructed at once.
-        detector: finds the hands of images that come without keypoints; None: one hand is taken to be in
+        finder: finds the hands of images that come without keypoints; None: one hand is taken to be in
             each, about the box or anywhere.
 
     Raises:
@@ -49,11 +51,11 @@ class HandReconstructor:
     """
 
     def __init__(
-        self, answerer: Answerer, batch_size: int = DEFAULT_BATCH, detector: HandDetector | None = None
+        self, answerer: Answerer, batch_size: int = DEFAULT_BATCH, finder: FoundHands | None = None
     ) -> None:
         if batch_size < 1:
             raise S2HandError(f"batch size: expected 1 or more, got {batch_size}")
-        self.answerer, self.batch_size, self.detector = answerer, batch_size, detector
+        self.answerer, self.batch_size, self.finder = answerer, batch_size, finder
         self.right_faces = torch.from_numpy(answerer.hand_model.faces)
 
     @classmethod
@@ -100,7 +102,8 @@ class HandReconstructor:
         """
         place = resolve_device(device)
         answerer = LandmarkAnswerer.bundled(hand_model, device)
-        return cls(answerer, batch_size, HandDetector.bundled(place))
+        finder = FoundHands(HandDetector.bundled(place), SideJudge(answerer))
+        return cls(answerer, batch_size, finder)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -148,9 +151,9 @@ class HandReconstructor:
         Raises:
             S2HandError: an image cannot be read, numbers do not match, or there is nothing to refine with.
         """
-        detector = self.detector if keypoints is None else None
-        self.check_refinement(refine, detections=keypoints is not None or detector is not None)
-        groups = asked_hands(self.viewer(), images, K, hand, boxes, keypoints, confidence, detector)
+        finder = self.finder if keypoints is None else None
+        self.check_refinement(refine, detections=keypoints is not None or finder is not None)
+        groups = asked_hands(self.viewer(), images, K, hand, boxes, keypoints, confidence, finder)
         parts, numbers = [Reconstruction(right_faces=self.right_faces)], []
         for number, views, hands in self.predict_groups(enumerate(groups), refine=refine):
             if hands is not None:
