@@ -23,7 +23,7 @@ from torch import nn
 
 from s2hand.errors import S2HandError
 from s2hand.files import written_whole
-from s2hand.models.mediapipe.blocks import BlazeBlock, InvertedResidual
+from s2hand.models.mediapipe.blocks import BlazeBlock, InvertedResidual, SameConv2d
 from s2hand.models.mediapipe.landmarks import HandLandmarkNet
 from s2hand.models.mediapipe.palm import AnchorHead, PalmNet, UpBlock
 from s2hand.models.mediapipe.weights import WEIGHTS_FOLDER
@@ -97,13 +97,13 @@ class Walk:
         self.visited.add(index)
         return operation
 
-    def convolution(self, module: nn.Conv2d, name: str, x: int, relu6: bool = False) -> int:
+    def convolution(self, module: SameConv2d, name: str, x: int) -> int:
         """Takes a convolution's weights; returns its output."""
         depthwise = module.groups > 1
         kind = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
         operation = self.step(kind, x, out_channels=module.out_channels)
         kernel, bias = operation.weights
-        if (operation.stride, operation.relu6) != (module.stride[0], relu6):
+        if (operation.stride, operation.relu6) != (module.stride[0], module.relu6):
             raise ConversionError(
                 f"{name}: stride {operation.stride}, clipped: {operation.relu6}; expected others"
             )
@@ -230,8 +230,8 @@ def convert_palm(content: bytes) -> dict[str, torch.Tensor]:
 
 def walk_inverted_residual(walk: Walk, block: InvertedResidual, name: str, x: int) -> int:
     """Through a block of the landmark network."""
-    out = walk.convolution(block.expand, f"{name}.expand", x, relu6=True)
-    out = walk.convolution(block.depthwise, f"{name}.depthwise", out, relu6=True)
+    out = walk.convolution(block.expand, f"{name}.expand", x)
+    out = walk.convolution(block.depthwise, f"{name}.depthwise", out)
     out = walk.convolution(block.project, f"{name}.project", out)
     return walk.step("ADD", out, x).output if block.adds_input else out
 
@@ -240,13 +240,13 @@ def convert_landmarks(content: bytes) -> dict[str, torch.Tensor]:
     """The state of :class:`HandLandmarkNet` from the landmark network's file."""
     net, walk = HandLandmarkNet(), Walk(content)
     trunk = net.trunk
-    x = walk.convolution(trunk.stem, "trunk.stem", walk.input, relu6=True)
-    x = walk.convolution(trunk.stem_depthwise, "trunk.stem_depthwise", x, relu6=True)
+    x = walk.convolution(trunk.stem, "trunk.stem", walk.input)
+    x = walk.convolution(trunk.stem_depthwise, "trunk.stem_depthwise", x)
     x = walk.convolution(trunk.stem_project, "trunk.stem_project", x)
     for index, block in enumerate(trunk.blocks):
         x = walk_inverted_residual(walk, block, f"trunk.blocks.{index}", x)
-    x = walk.convolution(trunk.last_expand, "trunk.last_expand", x, relu6=True)
-    x = walk.convolution(trunk.last_depthwise, "trunk.last_depthwise", x, relu6=True)
+    x = walk.convolution(trunk.last_expand, "trunk.last_expand", x)
+    x = walk.convolution(trunk.last_depthwise, "trunk.last_depthwise", x)
     feature = walk.step("MEAN", x).output
     # The published graph names the outputs by their place: landmarks, presence, handedness, world landmarks.
     landmarks, presence, right, world = walk.outputs

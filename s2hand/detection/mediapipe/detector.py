@@ -23,6 +23,7 @@ from s2hand.detection.mediapipe.squares import (
 from s2hand.errors import S2HandError
 from s2hand.models.mediapipe import HandLandmarkNet, PalmNet, load_landmark_net, load_palm_net
 from s2hand.models.mediapipe.landmarks import DEPTH_SCALE, HAND_IMAGE_SIZE
+from s2hand.models.mediapipe.packed import can_pack, pack_convolutions
 from s2hand.models.mediapipe.palm import PALM_IMAGE_SIZE
 
 PALM_THRESHOLD = 0.5
@@ -31,6 +32,9 @@ PRESENCE_THRESHOLD = 0.5
 
 FAINT_PALM_THRESHOLD = 0.15
 """The same for palms of a photo in which no hand was found; the landmark network's presence verifies them."""
+
+BATCH_SIZES = {"cpu": 4, "cuda": 128}
+"""Pictures that go through a network at once: on CPUs as many as leave its maps in the cache."""
 
 
 class DetectionError(S2HandError):
@@ -60,6 +64,7 @@ class HandDetector:
         self.device = torch.device(device)
         self.palm_net = palm_net.to(self.device).eval()
         self.landmark_net = landmark_net.to(self.device).eval()
+        self.batch_size = BATCH_SIZES[self.device.type]
         self.looks = tuple(looks)
         self.second_look = second_look
 
@@ -76,7 +81,11 @@ class HandDetector:
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(load_palm_net(), load_landmark_net(), device=device, looks=looks, second_look=second_look)
+        palm_net, landmark_net = load_palm_net(), load_landmark_net()
+        if torch.device(device).type == "cpu" and can_pack():
+            palm_net = pack_convolutions(palm_net, PALM_IMAGE_SIZE)
+            landmark_net = pack_convolutions(landmark_net, HAND_IMAGE_SIZE)
+        return cls(palm_net, landmark_net, device=device, looks=looks, second_look=second_look)
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[list[DetectedHand]]:
         """All hands of photos, which are worked on together.
@@ -181,7 +190,8 @@ class HandDetector:
     def _answers(self, net: nn.Module, pictures: np.ndarray) -> tuple[Tensor, ...]:
         """A network's answers to (B, S, S, 3) uint8 pictures, which lie in memory as it wants them."""
         batch = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
-        return net(batch.float().div_(255))
+        parts = [net(part.float().div_(255)) for part in batch.split(self.batch_size)]
+        return tuple(torch.cat(answers) for answers in zip(*parts, strict=True))
 
 
 def readings_in_photo(

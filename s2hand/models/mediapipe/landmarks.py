@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from s2hand.models.mediapipe.blocks import InvertedResidual, SameConv2d
@@ -79,13 +78,15 @@ class HandTrunk(nn.Module):
     def __init__(self):
         super().__init__()
         wide, narrow = STEM_CHANNELS
-        self.stem = SameConv2d(3, wide, 3, stride=2)
-        self.stem_depthwise = SameConv2d(wide, wide, 3, groups=wide)
-        self.stem_project = nn.Conv2d(wide, narrow, 1)
+        self.stem = SameConv2d(3, wide, 3, stride=2, relu6=True)
+        self.stem_depthwise = SameConv2d(wide, wide, 3, groups=wide, relu6=True)
+        self.stem_project = SameConv2d(wide, narrow, 1)
         rows = zip((narrow, *(row[1] for row in BLOCKS[:-1])), BLOCKS, strict=True)
         self.blocks = nn.ModuleList(InvertedResidual(channels, *row) for channels, row in rows)
-        self.last_expand = nn.Conv2d(BLOCKS[-1][1], FEATURE_CHANNELS, 1)
-        self.last_depthwise = SameConv2d(FEATURE_CHANNELS, FEATURE_CHANNELS, 3, groups=FEATURE_CHANNELS)
+        self.last_expand = SameConv2d(BLOCKS[-1][1], FEATURE_CHANNELS, 1, relu6=True)
+        self.last_depthwise = SameConv2d(
+            FEATURE_CHANNELS, FEATURE_CHANNELS, 3, groups=FEATURE_CHANNELS, relu6=True
+        )
 
     def forward(self, image: Tensor) -> TrunkOutput:
         """Encodes hands.
@@ -93,16 +94,13 @@ class HandTrunk(nn.Module):
         Args:
             image: (B, 3, 224, 224) RGB in [0, 1].
         """
-        x = F.relu6(self.stem(image))
-        x = F.relu6(self.stem_depthwise(x))
-        x = self.stem_project(x)
+        x = self.stem_project(self.stem_depthwise(self.stem(image)))
         for block in self.blocks[:STRIDE4_BLOCKS]:
             x = block(x)
         stride4 = x
         for block in self.blocks[STRIDE4_BLOCKS:]:
             x = block(x)
-        x = F.relu6(self.last_expand(x))
-        x = F.relu6(self.last_depthwise(x))
+        x = self.last_depthwise(self.last_expand(x))
         return TrunkOutput(stride4, x.mean(dim=(2, 3)))
 
 

@@ -43,7 +43,7 @@ class UpBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
-        self.pointwise = nn.Conv2d(in_channels, out_channels, 1)
+        self.pointwise = SameConv2d(in_channels, out_channels, 1)
         self.activation = nn.PReLU(out_channels)
         self.blocks = nn.Sequential(
             *(BlazeBlock(out_channels, out_channels) for _ in range(BLOCKS_AFTER_MERGING))
@@ -52,7 +52,7 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """(B, in, h, w) and (B, out, 2h, 2w) to (B, out, 2h, 2w)."""
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return self.blocks(self.activation(self.pointwise(x)) + skip)
+        return self.blocks(self.activation(self.pointwise(x)).add_(skip))
 
 
 class AnchorHead(nn.Module):
@@ -60,8 +60,8 @@ class AnchorHead(nn.Module):
 
     def __init__(self, channels: int, anchors: int):
         super().__init__()
-        self.boxes = nn.Conv2d(channels, anchors * BOX_VALUES, 1)
-        self.logits = nn.Conv2d(channels, anchors, 1)
+        self.boxes = SameConv2d(channels, anchors * BOX_VALUES, 1)
+        self.logits = SameConv2d(channels, anchors, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, h, w) to boxes (B, h * w * anchors, 18) and logits (B, h * w * anchors), row by row."""
