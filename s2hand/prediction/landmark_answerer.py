@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from s2hand.errors import S2HandError
 from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.hand import HandModel, ManoLayer, load_hand_model
+from s2hand.hand.assets import NUM_POSE
 from s2hand.hand.posed_hand import PosedHand
 from s2hand.images.crops import DEFAULT_SQUARES, SquareRule
 from s2hand.models.hand_view import HandLandmarks
@@ -30,9 +30,6 @@ VIEW_SIZE = 224
 
 FEWEST_LANDMARKS = 8
 """With fewer, a hand has more unknowns than its landmarks have coordinates that say anything."""
-
-NUM_PCA = 45
-"""All directions of the pose basis, so that they hold any pose exactly."""
 
 
 class LandmarkAnswerer:
@@ -57,8 +54,7 @@ class LandmarkAnswerer:
         self.hand_model, self.device, self.path = hand_model, device, path
         self.lifter = lifter.to(device)
         self.refiner = LandmarkRefiner(self.lifter.chain).to(device)
-        self.layer = ManoLayer(hand_model, num_pca=NUM_PCA).to(device)
-        self.from_angles = torch.linalg.pinv(self.layer.pose_basis.double()).to(device)
+        self.layer = ManoLayer(hand_model, num_pca=NUM_POSE).to(device)
 
     @classmethod
     def bundled(
@@ -130,16 +126,7 @@ class LandmarkAnswerer:
 
     def _in_views(self, hand: PosedHand, views: Sequence[HandView]) -> HandParameters:
         """Hands before their photos' cameras as parameters in the frames of the views."""
-        hand = hand.turned(self._rotations(views))
-        axis_angle = Rotation.from_matrix(hand.rotation.double().cpu().numpy()).as_rotvec()
-        offsets = hand.angles.flatten(1).double() - self.layer.pose_mean.double()
-        return HandParameters(
-            hand_pose=(offsets @ self.from_angles).float(),
-            betas=hand.betas,
-            rotation=torch.from_numpy(axis_angle).to(hand.rotation),
-            translation=hand.translation,
-            scale=torch.ones_like(hand.betas[:, 0]),
-        )
+        return hand.turned(self._rotations(views)).parameters(self.layer)
 
     def _in_cameras(self, parameters: HandParameters, views: Sequence[HandView]) -> PosedHand:
         """The inverse of :meth:`_in_views`."""
