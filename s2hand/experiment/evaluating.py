@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from contextlib import closing, suppress
 
 import torch
 
@@ -24,7 +24,6 @@ PREDICTIONS = "predictions"
 SCALE_JOINTS = {"HO3D": FREIHAND_SCALE_JOINT}
 """HO-3D's official st_ metrics scale by the middle finger's first joint. Other datasets keep the official
 script's joint number, so that a run's metrics equal those of ``s2hand score``."""
-
 
 FOREIGN_TO_GENERIC = ("FreiHand", "HO3D")
 """Datasets with vertices of MANO, which the generic hand's vertices do not correspond to."""
@@ -83,9 +82,12 @@ def draw_sheets(experiment: Experiment, recorder: RunRecorder, progress: Progres
 
 
 def stored_metrics(config: Config) -> dict[str, dict[str, float]]:
-    """Dataset -> metric -> value, as an evaluation of the run has left them."""
-    files = {name: config.run_dir / PREDICTIONS / name / METRICS_FILE for name in config.val_datasets}
-    return {name: json.loads(path.read_text()) for name, path in files.items() if path.is_file()}
+    """Dataset -> metric -> value, as the last evaluation of a run has left them; without missing files."""
+    found = {}
+    for name in config.val_datasets:
+        with suppress(FileNotFoundError, ValueError):
+            found[name] = json.loads((config.run_dir / PREDICTIONS / name / METRICS_FILE).read_text())
+    return found
 
 
 def foreign_datasets(config: Config) -> list[str]:

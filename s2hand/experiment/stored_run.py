@@ -85,9 +85,8 @@ def _config_of_run(run_dir: Path, overrides: dict) -> Config:
         values = dict(json.loads(state["config"]))
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"{best}: holds no config; evaluate it with an experiment's JSON") from None
-    if (
-        values.get("attention") or values.get("hand_input", "image") != "image"
-    ):  # the hand needs the 2D branch
+    needs_heatmaps = values.get("attention") or values.get("hand_input", "image") != "image"
+    if needs_heatmaps:
         requires = values.get("test_requires", ())
         values["test_requires"] = list(dict.fromkeys([*requires, "heatmaps"]))
     values |= {"mode": ["evaluation"], "pretrain_model": str(best), "base_out_path": str(run_dir)}
@@ -104,5 +103,5 @@ def _is_of_another(folder: Path, config: Config) -> bool:
         values = json.loads(stored.read_text(encoding="utf-8"))
     except ValueError:
         return True
-    own = json.loads(config.to_json())
-    return values | {"base_out_path": None} != own | {"base_out_path": None}
+    own = json.loads(config.to_json()) | {"base_out_path": None}
+    return not isinstance(values, dict) or values | {"base_out_path": None} != own
