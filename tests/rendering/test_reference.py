@@ -160,8 +160,10 @@ def test_edges_at_the_border_are_scanned_as_published(corners):
     (value,) = gradients(coverage, vertices)
     expected = published_gradient(corners, size)
     assert expected.abs().max() > 10
-    torch.testing.assert_close(value[0, :, :2], expected, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(value[0, :, :2], expected, rtol=1e-3, atol=1e-3)
     drawn = rasterize(vertices, faces, torch.ones(1, 1, 3), size).face_index
-    upstream = torch.zeros(1, 3, size, size), torch.ones(1, size, size)
-    slow = visibility_gradient_reference(vertices, faces, torch.ones(1, 1, 3), drawn, *upstream)
-    torch.testing.assert_close(slow[0, :, :2], expected, rtol=1e-4, atol=1e-3)
+    upstream = torch.zeros(1, 3, size, size).double(), torch.ones(1, size, size).double()
+    slow = visibility_gradient_reference(
+        vertices.double(), faces, torch.ones(1, 1, 3).double(), drawn, *upstream
+    )
+    torch.testing.assert_close(slow[0, :, :2].float(), expected, rtol=1e-3, atol=1e-3)
