@@ -8,22 +8,26 @@ of the image they travel with. Joints are in FreiHAND order (:mod:`s2hand.skelet
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 from torch import Tensor
 
+Struct = TypeVar("Struct", bound="TensorStruct")
 
+
+@dataclass(frozen=True)
 class TensorStruct:
     """Adds ``to`` and ``pin_memory`` to a frozen dataclass of tensors, structs, None and plain values."""
 
-    def to(self, device, non_blocking: bool = False):
+    def to(self: Struct, device, non_blocking: bool = False) -> Struct:
         """Returns a copy with every tensor on ``device``."""
         return self._map("to", device, non_blocking=non_blocking)
 
-    def pin_memory(self):
+    def pin_memory(self: Struct) -> Struct:
         """Returns a copy with every tensor in page-locked memory; data loaders look for this method."""
         return self._map("pin_memory")
 
-    def _map(self, method: str, *args, **kwargs):
+    def _map(self: Struct, method: str, *args, **kwargs) -> Struct:
         """Calls a method of every tensor and struct among the fields."""
         changed = {}
         for field in fields(self):

@@ -1,7 +1,8 @@
 """A user's own photos as a dataset: a folder, and a JSON of the hands that a detector found in it.
 
-Each row of the detections is a sample: the square about one hand, seen by a camera that looks at it, as in
-prediction (:mod:`s2hand.images.virtual_camera`). Left hands are mirrored: the network sees right hands only.
+Each row of the detections is a sample: the square about one hand, seen by a camera that looks at it
+(:mod:`s2hand.images.square_view`), as in prediction. Left hands are mirrored, so that the network sees right
+hands only.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from s2hand.datasets.folder_cameras import UNREADABLE, find_cameras
 from s2hand.datasets.folder_labels import FolderLabels, read_folder_labels
 from s2hand.errors import DatasetError
 from s2hand.files import inside_folder
-from s2hand.images.crops import SquareRule, require_in_picture
+from s2hand.images.crops import SquareRule
 from s2hand.images.intrinsics import SOURCES, StatedCamera
 from s2hand.images.photos import read_photo_header
 from s2hand.images.transforms import AugmentationConfig
@@ -196,12 +197,10 @@ class FolderDataset(HandDataset):
         row, found = self.rows[index], self.detections
         box = None if found.boxes is None else found.boxes[row]
         try:
-            square, about = self.squares.square(box, found.keypoints[row], found.confidence[row])
-            if about == "box" and found.sizes is not None:
-                require_in_picture(box, found.sizes[row])
+            size = None if found.sizes is None else found.sizes[row]
+            return self.squares.square(box, found.keypoints[row], found.confidence[row], size)[0]
         except DatasetError as error:
             raise DatasetError(f"{self.source}, {self.name(index)}: {error}") from None
-        return square
 
     def _read_labels(self) -> FolderLabels:
         if self.section.folder_labels is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,8 @@ class MeshRenderer(nn.Module):
         ValueError: if ``faces`` is not (F, 3) of non-negative integers.
     """
 
+    faces: Tensor
+
     def __init__(
         self,
         faces: Tensor,
@@ -58,7 +61,7 @@ class MeshRenderer(nn.Module):
         self.image_size = image_size
         self.max_depth = max_depth
         self.fill_back = fill_back
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "background": tuple(background),
             "near": near,
             "far": far,

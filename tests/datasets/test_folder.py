@@ -17,10 +17,11 @@ from s2hand.datasets import (
     collate_hands,
     read_detections,
 )
+from s2hand.images.intrinsics import StatedCamera
+from s2hand.images.square_view import look_at_square
 from s2hand.geometry.mirror import mirror_camera, mirror_keypoints, mirror_points
 from s2hand.hand import load_hand_model
 from s2hand.images.photos import read_photo
-from s2hand.images.virtual_camera import look_at_square
 from s2hand.rendering import MeshRenderer
 
 SIZE = 96
@@ -33,8 +34,8 @@ def project(points, K):
 
 def seen(points, record):
     """Where points of a photo are in its sample: by OpenCV through the homography of the looking camera."""
-    camera = look_at_square(record.crop, record.K, SIZE)
-    pixels = cv2.perspectiveTransform(points[None].astype(np.float64), camera.homography)[0]
+    _, _, homography = look_at_square(record.crop, record.K, SIZE)
+    pixels = cv2.perspectiveTransform(points[None].astype(np.float64), homography)[0]
     return mirror_keypoints(pixels, SIZE) if record.mirrored else pixels
 
 
