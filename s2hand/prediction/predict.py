@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from s2hand.datasets.detections import is_preview
 from s2hand.errors import DatasetError
 from s2hand.images.photos import read_photo, read_photo_header
@@ -20,6 +18,7 @@ from s2hand.prediction.photos import Photo, find_photos
 from s2hand.prediction.reconstructor import Group, HandReconstructor
 from s2hand.prediction.refine import DEFAULT_STEPS
 from s2hand.prediction.video import predict_video
+from s2hand.progress_bar import ProgressBar
 
 
 @dataclass
@@ -154,7 +153,7 @@ def _predict_photos(
             except DatasetError as error:
                 done.leave_out(photo, error)
 
-    with tqdm(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
+    with ProgressBar(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
         for owner, _, found in reconstructor.predict_groups(groups(), refine=files.options.refine != 0):
             done.entries.append(files.write(*owner, found))
             bar.update(len(done.entries) + len(done.unreadable) - bar.n)

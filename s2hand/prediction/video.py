@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from s2hand.export import FRAMES, MODEL_NOTE, UNITS, hand_as_dict
 from s2hand.files import written_whole
@@ -25,6 +24,7 @@ from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated
 from s2hand.prediction.reconstructor import Group, HandReconstructor
 from s2hand.prediction.smoothing import HandSmoother
+from s2hand.progress_bar import ProgressBar
 from s2hand.structures import HandParameters
 
 LINES_FORMAT = "s2hand-video-1"
@@ -82,7 +82,7 @@ def predict_video(
         written_whole(lines) as partial_lines,
         VideoWriter(partial_video, header.fps, (header.width, header.height)) as writer,
         partial_lines.open("w", encoding="utf-8") as line_file,
-        tqdm(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
+        ProgressBar(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
     ):
         _write_line(line_file, _opening_line(name, header, options.smooth, files.versions))
         for frame, _, found in reconstructor.predict_groups(
