@@ -27,7 +27,8 @@ from torch import Tensor, nn
 
 from s2hand.config import Config, load_config
 from s2hand.demo.demo import demo_configs
-from s2hand.experiment.run import Experiment
+from s2hand.experiment import Experiment
+from s2hand.experiment.training import build_trainer
 from s2hand.models.hourglass import IMAGE_OFFSET
 from s2hand.runtime.precision import autocast
 from s2hand.synthetic import write_synthetic_dataset
@@ -264,7 +265,7 @@ def measure_stage(stage: str, options: argparse.Namespace) -> tuple[dict, dict]:
     with tempfile.TemporaryDirectory() as folder:
         config = stage_config(stage, options, folder)
         with Experiment(config, say=lambda line: None) as experiment:
-            trainer = experiment.build_trainer(RunRecorder(config.run_dir, tensorboard=False))
+            trainer = build_trainer(experiment, RunRecorder(config.run_dir, tensorboard=False))
             summary = summarise(measure(trainer, options.steps))
     settings = {
         "stage": stage,

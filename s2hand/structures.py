@@ -54,7 +54,7 @@ class ManoOutput(TensorStruct):
 
 @dataclass(frozen=True)
 class RenderOutput(TensorStruct):
-    """A rendered picture.
+    """A rendered image.
 
     Attributes:
         rgb: (B, 3, S, S) in the colours' own range.
@@ -86,7 +86,7 @@ class HandBatch(TensorStruct):
         gt_scale: (B,) metres, length of bone 9-10, or None.
         mask: (B, S, S) in [0, 1], hand segmentation, or None.
         mirrored: (B,) bool, left hands: everything here is of their mirror images, right hands. None: no.
-        to_photo: (B, 3, 3) rotation from the camera frame here to that of the picture on disk (where
+        to_photo: (B, 3, 3) rotation from the camera frame here to that of the image on disk (where
             ``mirrored``, of its mirror image): training turns images, and photos' squares are seen by cameras
             turned towards them. None: the frames are one.
     """

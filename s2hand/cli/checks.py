@@ -60,7 +60,7 @@ def convert_arguments(command: argparse.ArgumentParser) -> None:
 
 def convert_checkpoint(arguments: argparse.Namespace) -> None:
     """Convert a published .t7 checkpoint to safetensors and JSON."""
-    from s2hand.checkpoints.published import convert_published
+    from s2hand.checkpoints.converted import convert_published
 
     destination = arguments.destination or Path(arguments.source).with_suffix(".safetensors")
     for path in convert_published(arguments.source, destination):

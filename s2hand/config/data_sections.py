@@ -10,6 +10,9 @@ from s2hand.skeleton import NUM_JOINTS
 Dataset = Literal["FreiHand", "HO3D", "Synthetic", "Shards", "Folder"]
 CameraMatrix = Annotated[tuple[Annotated[tuple[float, ...], Field(strict=False)], ...], Field(strict=False)]
 
+SYNTHETIC_TRAIN_SIZE, SYNTHETIC_EVAL_SIZE = 2000, 200
+"""Images of the Synthetic dataset, unless others are asked for."""
+
 
 class DataSection(Section):
     """Data."""
@@ -45,8 +48,8 @@ class DataSection(Section):
     synthetic_base_path: str | None = key(
         "Folder of the dataset Synthetic, which is generated if missing.", None
     )
-    synthetic_train_size: Positive = key("Training images to generate.", 2000)
-    synthetic_eval_size: Positive = key("Evaluation images to generate.", 200)
+    synthetic_train_size: Positive = key("Training images to generate.", SYNTHETIC_TRAIN_SIZE)
+    synthetic_eval_size: Positive = key("Evaluation images to generate.", SYNTHETIC_EVAL_SIZE)
     synthetic_view_variety: Share = key(
         "Variety of the rotations: 1 as in FreiHAND; 0 upright, with palm or back to the camera.",
         1.0,

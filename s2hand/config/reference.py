@@ -1,4 +1,4 @@
-"""The keys' documentation, made from their definitions: a JSON schema for editors and a page for readers."""
+"""The documentation of the keys, made from their definitions: a JSON schema and a page."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ These have no effect; a note says what replaces each one that a file contains:
 
 
 def json_schema() -> str:
-    """The JSON schema of a config file, published names included."""
+    """The JSON schema of a config file, with the published names."""
     schema = Config.model_json_schema()
     properties = schema["properties"]
     for entry in properties.values():
@@ -98,7 +98,7 @@ def _row(name: str, schema: dict) -> str:
 
 
 def _takes(schema: dict) -> str:
-    """The values of a JSON schema in words."""
+    """The values that a JSON schema allows, in words."""
     if "anyOf" in schema:
         return " or ".join(_takes(option) for option in schema["anyOf"] if option.get("type") != "null")
     if "enum" in schema:

@@ -1,18 +1,37 @@
-"""The keys of an experiment, section by section; :class:`s2hand.config.model.Config` joins them.
+"""The keys of an experiment in sections, which :class:`s2hand.config.model.Config` joins.
 
-Every field's description is its documentation: the JSON schema and ``docs/config.md`` are made from it.
+The JSON schema and ``docs/config.md`` are made from the fields' descriptions.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, create_model
 
 from s2hand.config.data_sections import DataSection, FolderSection
 from s2hand.config.fields import Positive, PositiveFloat, Section, key
-from s2hand.config.published import LOSS_NAMES
+from s2hand.config.loss_table import LOSSES
 
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights"]
+DEFAULT_REFINE_STEPS = 150
+"""Steps of the fit to keypoints, in evaluation and prediction."""
+
 DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
+
+
+PARTS_OF_REQUIRED = {
+    "heatmaps": ("heatmaps",),
+    "joints": ("hand",),
+    "verts": ("hand",),
+    "textures": ("hand", "texture", "render"),
+    "lights": ("hand", "texture", "render"),
+}
+"""What ``train_requires`` and ``test_requires`` name, and the parts of the network that yield it."""
+
+
+def parts_of(requires: Collection[str]) -> frozenset[str]:
+    """The parts of the network (hand, heatmaps, texture, render) that yield what is required."""
+    return frozenset(part for name in requires for part in PARTS_OF_REQUIRED[name])
 
 
 def next_multiple(value: int, factor: int) -> int:
@@ -41,10 +60,10 @@ class NetworkSection(Section):
         "which learns fastest, or both.",
         "image",
     )
-    hourglass_stacks: Positive = key("Stacks of the 2D branch.", 2)
+    hourglass_stacks: Positive = key("Number of stacks of the 2D branch.", 2)
     hourglass_features: Positive = key("Feature channels of the 2D branch.", 256)
-    hourglass_modules: Positive = key("Residual modules per hourglass level.", 2)
-    hourglass_depth: Positive = key("Levels of an hourglass.", 4)
+    hourglass_modules: Positive = key("Number of residual modules of each hourglass level.", 2)
+    hourglass_depth: Positive = key("Number of levels of an hourglass.", 4)
     hourglass_input_size: int = key(
         "Side in pixels to which the 2D branch pads its input. Default: image_size rounded up to a "
         "multiple of 2^(hourglass_depth + 2).",
@@ -68,15 +87,15 @@ class NetworkSection(Section):
 
 
 def _weight_fields() -> dict:
-    """One optional weight per loss."""
+    """An optional weight for each loss."""
     weight = Annotated[float, Field(ge=0)] | None
-    return {f"lambda_{name}": (weight, key(f"Weight of the loss {name}.", None)) for name in LOSS_NAMES}
+    return {f"lambda_{name}": (weight, key(f"Weight of the loss {name}.", None)) for name in LOSSES}
 
 
 class LossNames(Section):
     """Losses."""
 
-    losses: tuple[Literal[LOSS_NAMES], ...] = key("Losses whose weighted sum is minimised.", ())
+    losses: tuple[Literal[tuple(LOSSES)], ...] = key("Losses whose weighted sum is minimised.", ())
     photometric_background: Literal["masked", "published"] = key(
         "Compare colours inside the silhouette only (masked), or also the white background of the "
         "rendering with the black background of the masked image (published).",
@@ -153,7 +172,10 @@ class OutputSection(Section):
     test_refinement: bool = key(
         "In evaluation, also fit every hand to the keypoints of the 2D branch; report both results.", False
     )
-    refine_steps: Positive = key("Steps of that fit.", 150)
+    refine_steps: Positive = key("Number of steps of that fit.", DEFAULT_REFINE_STEPS)
 
 
 SECTIONS = (DataSection, FolderSection, NetworkSection, LossSection, TrainingSection, OutputSection)
+
+KNOWN_KEYS = frozenset(name for section in SECTIONS for name in section.model_fields)
+"""Every key of an experiment."""

@@ -16,11 +16,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from s2hand.config.sections import NetworkSection
 from s2hand.errors import S2HandError
 from s2hand.hand import ManoLayer, load_hand_model
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
-from s2hand.models import HandNet, build_hand_net
-from s2hand.rendering import MeshRenderer, rasterize
+from s2hand.models import PARTS, HandNet, build_hand_net
+from s2hand.rendering import rasterize
 from s2hand.rendering.reference import rasterize_reference, visibility_gradient_reference
 from s2hand.skeleton import NUM_JOINTS
 from s2hand.structures import HandBatch
@@ -193,15 +194,14 @@ def _octahedron(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
 def _tiny_network() -> tuple[HandNet, Objective]:
     hand_model = load_hand_model("generic")
     faces = torch.from_numpy(hand_model.faces)
-    model = build_hand_net(
-        hand_model,
-        MeshRenderer.for_s2hand(faces, NETWORK_SIZE),
+    network = NetworkSection(
         image_size=NETWORK_SIZE,
         backbone="test_resnet",
         hourglass_stacks=1,
         hourglass_modules=1,
         hourglass_features=16,
     )
+    model = build_hand_net(network, PARTS, hand_model)
     return model, Objective({name: DEFAULT_WEIGHTS[name] for name in LOSSES}, faces, NETWORK_SIZE)
 
 

@@ -31,17 +31,17 @@ def score_files(
     out_dir: str | Path | None = None,
     dataset: str | None = None,
 ) -> dict:
-    """Compares predictions with FreiHAND's or HO-3D v2's evaluation labels, as they stand in their files.
+    """Compares predictions with FreiHAND's or HO-3D v2's evaluation labels, both as stored in their files.
 
     Args:
         gt_dir: the dataset's folder with evaluation_xyz.json and evaluation_verts.json.
         pred_path: pred.json or a zip holding it, in the dataset's own joint order and frame.
         out_dir: takes scores.json and pck.png; made if needed. None writes nothing.
-        dataset: "freihand" or "ho3d"; None tells by the folder's files. It steers the warnings only: the
-            figures are the official scripts' for either.
+        dataset: "freihand" or "ho3d"; None: told by the folder's files. It only affects the warnings: the
+            metrics are those of the official scripts for both.
 
     Returns:
-        The figures of :func:`s2hand.metrics.hand_metrics`, "num_hands", "dataset", and "warnings": sentences
+        The metrics of :func:`s2hand.metrics.hand_metrics`, "num_hands", "dataset", and "warnings": sentences
         about units, joint order or axes that look wrong.
 
     Raises:
@@ -80,7 +80,7 @@ def score_files(
 
 
 def format_scores(scores: dict) -> str:
-    """The figures as lines of text: millimetres with three decimals, shares with four, then warnings."""
+    """The metrics as lines of text, mm with three decimals and shares with four, and then the warnings."""
     lines = [f"{scores['num_hands']} hands, {scores['dataset']}"]
     for name, value in scores.items():
         if isinstance(value, float):
@@ -111,12 +111,12 @@ def load_labels(path: Path) -> np.ndarray:
 
 
 def guess_dataset(gt_dir: Path) -> str:
-    """HO-3D has a list evaluation.txt of its frames, FreiHAND has not."""
+    """HO-3D lists its frames in evaluation.txt; FreiHAND has no such file."""
     return "ho3d" if (gt_dir / "evaluation.txt").is_file() else "freihand"
 
 
 def suspicions(gt_joints, pred_joints, pred_vertices, dataset: str) -> list[str]:
-    """Sentences about what looks wrong with predictions, in the dataset's order and frame."""
+    """Sentences about what looks wrong with predictions in the dataset's joint order and frame."""
     found = [check_units(pred_joints, "predicted joints"), check_units(pred_vertices, "predicted vertices")]
     if dataset == "ho3d":
         order = list(HO3D_TO_FREIHAND)

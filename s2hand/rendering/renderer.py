@@ -15,7 +15,7 @@ from s2hand.rendering.rasterize import rasterize
 from s2hand.structures import RenderOutput
 
 S2HAND_MAX_DEPTH = 1.0
-"""Metres. S2HAND's depth pictures are 0 from here on: a hand is nearer."""
+"""Metres. S2HAND's depth images are 0 from here on: a hand is nearer."""
 
 
 class MeshRenderer(nn.Module):
@@ -23,7 +23,7 @@ class MeshRenderer(nn.Module):
 
     Args:
         faces: (F, 3) integer, counter-clockwise as seen from their front.
-        image_size: S, the picture's side in pixels.
+        image_size: S, the image's side in pixels.
         anti_aliasing: draw at 2S and average 2 x 2 pixels.
         background: colour of empty pixels.
         near: metres; only what lies beyond is drawn.
@@ -82,13 +82,13 @@ class MeshRenderer(nn.Module):
 
         Args:
             vertices: (B, V, 3) metres, camera frame.
-            K: (B or 1, 3, 3) pixels of the S x S picture.
+            K: (B or 1, 3, 3) pixels of the S x S image.
             face_textures: (B or 1, F, 3) colours before light; they pass through tanh, as in the published
                 renderer. Without ``light`` they are drawn as they are.
             light: (B, 11), see :mod:`s2hand.rendering.lighting`.
 
         Returns:
-            The pictures; depth in metres.
+            The images; depth in metres.
 
         Raises:
             ValueError: if a shape does not fit.

@@ -1,9 +1,9 @@
-"""Records that survive a kill: one append-only JSON-lines file a shard, a line a picture.
+"""Records that survive a kill: one append-only JSON-lines file for each share of the work, a line an image.
 
-The list of pictures is cut into units of a batch each; unit u belongs to shard ``u mod n``. A unit's lines
-are appended together and synchronised to the disk, so after a kill a file holds some whole units and at most
-a torn end, which the next run cuts off. Because units never change, neither do batches, and with them not a
-bit of the results.
+The list of images is cut into units of a batch each; unit u belongs to share ``u mod n``. A unit's lines are
+appended together and synchronised to the disk, so after a kill a file holds some whole units and at most a
+torn end, which the next run cuts off. Because units never change, neither do batches, nor any bit of the
+results.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class DetectionError(S2HandError):
 
 
 @dataclass(frozen=True)
-class Shard:
+class Share:
     """Which part of the work one process does.
 
     Attributes:
         index: from 0.
-        count: of all processes.
+        count: number of processes.
     """
 
     index: int = 0
@@ -44,7 +44,7 @@ class Shard:
             raise DetectionError(f"shard {self.index}/{self.count}: expected i/n with i from 0 to n - 1")
 
     @classmethod
-    def parse(cls, text: str) -> Shard:
+    def parse(cls, text: str) -> Share:
         """Reads ``i/n``."""
         index, slash, count = text.partition("/")
         if not (slash and index.isdecimal() and count.isdecimal()):
@@ -52,46 +52,46 @@ class Shard:
         return cls(int(index), int(count))
 
     @classmethod
-    def from_environment(cls) -> Shard:
-        """The shard of a process that torchrun started; the whole outside of it."""
+    def from_environment(cls) -> Share:
+        """The share of a process that torchrun started; elsewhere all of the work."""
         return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
 
 def cut_units(total: int, batch: int) -> list[range]:
-    """Cuts ``total`` pictures into units of at most ``batch``."""
+    """Cuts ``total`` images into units of at most ``batch``."""
     return [range(start, min(start + batch, total)) for start in range(0, total, batch)]
 
 
-class ShardFile:
-    """One shard's records; a context that holds the file's lock.
+class ShareFile:
+    """The records of one share; a context that holds the file's lock.
 
     Args:
         path: the file.
-        header: what the run computes: a file that another run began is refused.
-        units: this shard's, in order.
+        header: what the run computes; a file with another header is refused.
+        units: this share's units, in order.
 
     Attributes:
-        done: units recorded so far.
+        done: number of units recorded so far.
     """
 
     def __init__(self, path: Path, header: dict[str, Any], units: list[range]):
         self.path, self.header, self.units = path, header, units
         self.done = 0
         self._file: BinaryIO | None = None
-        # The system lets go of it when the process ends, however it ends.
+        # The system releases it when the process ends, however it ends.
         self._lock = FileLock(path.with_name(path.name + ".lock"))
 
-    def __enter__(self) -> ShardFile:
+    def __enter__(self) -> ShareFile:
         """Opens the file, cuts off a torn end, and counts what is done.
 
         Raises:
-            DetectionError: another process works on it, or it belongs to a run with other settings.
+            DetectionError: another process works on it, or it was begun with other settings.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
-            raise DetectionError(f"{self.path}: another process is at work on this shard") from None
+            raise DetectionError(f"{self.path}: another process is at work on this share") from None
         try:
             self._file = open(self.path, "a+b")
             self._file.seek(0)
@@ -113,7 +113,7 @@ class ShardFile:
             self._lock.release()
 
     def append(self, lines: list[dict[str, Any]]) -> None:
-        """Records the next unit, one line a picture.
+        """Records the next unit, one line for each image.
 
         Raises:
             OSError: the disk is full; what was recorded before stays.
@@ -129,11 +129,11 @@ class ShardFile:
             os.fsync(self._file.fileno())
 
 
-def read_shard(path: Path, header: dict[str, Any], units: list[range]) -> list[dict[str, Any]] | None:
-    """The records of a finished shard, in order; None if it is not there or not finished.
+def read_share(path: Path, header: dict[str, Any], units: list[range]) -> list[dict[str, Any]] | None:
+    """The records of a finished share, in order; None if it is not there or not finished.
 
     Raises:
-        DetectionError: it belongs to a run with other settings.
+        DetectionError: it was begun with other settings.
     """
     if not path.is_file():
         return None
@@ -144,10 +144,10 @@ def read_shard(path: Path, header: dict[str, Any], units: list[range]) -> list[d
 def _parse(
     content: bytes, path: Path, header: dict[str, Any], units: list[range]
 ) -> tuple[list[dict[str, Any]], int, int]:
-    """Splits a shard into whole units.
+    """Splits a share's file into whole units.
 
     Returns:
-        their lines, their number, and the bytes that header and whole units take, 0 without a whole header.
+        Their lines, their number, and the bytes that header and whole units take, 0 without a whole header.
     """
     lines = content.splitlines(keepends=True)
     if not lines or not lines[0].endswith(b"\n"):
@@ -160,7 +160,9 @@ def _parse(
             break
         parsed = [_loads(line, path) for line in part]
         if [record.get("index") for record in parsed] != list(unit):
-            raise DetectionError(f"{path} is damaged at line {at + 1}: remove it to do its pictures again")
+            raise DetectionError(
+                f"{path} is damaged at line {at + 1}: remove it to detect on its images again"
+            )
         records += parsed
         done, good_bytes, at = done + 1, good_bytes + sum(map(len, part)), at + len(unit)
     return records, done, good_bytes
@@ -172,12 +174,12 @@ def _loads(line: bytes, path: Path) -> dict[str, Any]:
     except ValueError:
         record = None
     if not isinstance(record, dict):
-        raise DetectionError(f"{path} is damaged: remove it to do its pictures again")
+        raise DetectionError(f"{path} is damaged: remove it to detect on its images again")
     return record
 
 
 def _check_header(found: dict[str, Any], path: Path, header: dict[str, Any]) -> None:
-    """Names the first entry in which a shard's run differs from this one."""
+    """Refuses a file whose header differs from this run's, and names the first entry that does."""
     header = json.loads(json.dumps(header))
     for key in sorted(header.keys() | found.keys()):
         if found.get(key) == header.get(key):
