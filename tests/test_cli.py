@@ -285,13 +285,19 @@ def test_nothing_is_printed_into_a_file_that_takes_a_closed_streams_place(tmp_pa
         "foo_bad",
     ],
 )
-def test_names_that_are_not_utf_8_are_one_line(command, experiment_file):
-    line = command.replace("GOOD", str(experiment_file)).replace("bad", "$'bad\\xff'")
-    done = shell(f"S2HAND {line}")
-    assert done.returncode == 2
-    last = done.stderr.decode().splitlines()[-1]
+def test_names_that_are_not_utf_8_are_one_line(command, experiment_file, capsys):
+    name = os.fsdecode(b"bad\xff")
+    words = [word.replace("bad", name) for word in command.split()]
+    assert cli.main([str(experiment_file) if word == "GOOD" else word for word in words]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("s2hand: error: ")
     assert "bad\\udcff" in last
+
+
+def test_a_process_takes_names_that_are_not_utf_8():
+    done = shell("S2HAND config $'bad\\xff.json'")
+    assert done.returncode == 2
+    assert b"bad\\udcff.json: no such file" in done.stderr
 
 
 def test_runs_with_names_that_are_not_utf_8_are_compared(tmp_path):
