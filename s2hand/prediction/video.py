@@ -88,7 +88,7 @@ def predict_video(
         for frame, _, found in reconstructor.predict_groups(
             frames, refine=options.refine != 0, adjust=steady, paint=False
         ):
-            writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).picture)
+            writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
             _write_line(line_file, _line(frame, found, name))
             count += 1
             bar.update()
