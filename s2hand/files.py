@@ -51,6 +51,32 @@ def write_text_whole(path: str | Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def inside_folder(name: str) -> str | None:
+    """Decides whether a text from elsewhere names a file inside a folder.
+
+    Args:
+        name: as read from a file or given by a user; "/" separates folders, and so does the system's own.
+
+    Returns:
+        The name with "/" and without ".", ".." and empty parts; None if it is empty, absolute or leads out of
+        the folder, or if it holds what no file's name can: NUL, or half a character (a lone surrogate).
+    """
+    if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
+        return None
+    name = name.replace(os.sep, "/")
+    if name.startswith("/") or os.path.splitdrive(name)[0]:
+        return None
+    parts: list[str] = []
+    for part in name.split("/"):
+        if part == ".." and not parts:
+            return None
+        if part == "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts) or None
+
+
 def sha256_of_file(path: str | Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()

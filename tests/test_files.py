@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from s2hand.files import BLOCK_BYTES, sha256_of_file, write_text_whole, written_whole
+from s2hand.files import BLOCK_BYTES, inside_folder, sha256_of_file, write_text_whole, written_whole
 
 
 def write_half(path):
@@ -42,3 +42,25 @@ def test_errors_without_a_name_get_the_files(tmp_path):
     with pytest.raises(OSError) as caught, written_whole(tmp_path / "a.txt"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert caught.value.filename == str(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("./sub//b.jpg", "sub/b.jpg"),
+        ("sub/../a.jpg", "a.jpg"),
+        ("..a/..b", "..a/..b"),
+        ("../x.jpg", None),
+        ("a/../../x.jpg", None),
+        ("/abs/x.jpg", None),
+        ("//x.jpg", None),
+        ("", None),
+        (".", None),
+        ("sub/..", None),
+        ("a\0.jpg", None),
+        ("a\ud800.jpg", None),
+    ],
+)
+def test_names_inside_a_folder(name, inside):
+    assert inside_folder(name) == inside
