@@ -8,7 +8,7 @@ backward, optimiser. The floor is what cannot be spared, the convolutions of bac
 and backward on the same batch, run alone between the steps. Everything else is the step without its
 convolutions. By default the main process loads, so that reading counts in full.
 
-Pictures are generated once, under --scratch. Results are added to benchmarks/results/train_step.json.
+Images are generated once, under --scratch. Results are added to benchmarks/results/train_step.json.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Measured(Exception):
 
 
 def stage_config(stage: str, options: argparse.Namespace, run_folder: str) -> Config:
-    """The shipped config of a stage, on generated pictures."""
+    """The shipped config of a stage, on generated images."""
     demo = stage.startswith("demo/")
     size = SMALL["image_size"] if options.small else DEMO_SIZE if demo else PUBLISHED_SIZE
     batch = options.batch or (DEMO_BATCHES[stage] if demo else PUBLISHED_BATCH)

@@ -164,13 +164,13 @@ def test_every_dataset_ships_every_stage():
 @pytest.mark.parametrize("dataset", ["FreiHAND", "HO3D", "Synthetic", "Folder"])
 def test_shipped_stages_train_their_parts_and_chain(dataset, dataset_variables):
     configs = {path.stem: load_config(path) for path in SHIPPED if path.parent.name == dataset}
-    everything = {"encoder+hand", "heatmaps", "texture"}
-    assert configs["SSL-shape"].trained_parts == {"encoder+hand"}
+    everything = {"hand", "heatmaps", "texture"}
+    assert configs["SSL-shape"].trained_parts == {"hand"}
     assert configs["SSL-kp"].trained_parts == {"heatmaps"}
     assert configs["SSL-finetune"].trained_parts == everything
     assert configs["SSL-e2e"].trained_parts == everything
     assert configs["evaluation"].trained_parts == frozenset()
-    assert configs["evaluation"].network_parts == everything
+    assert configs["evaluation"].network_parts == everything | {"render"}
     assert Path(configs["SSL-finetune"].pretrain_model) == configs["SSL-shape"].run_dir
     assert Path(configs["SSL-finetune"].pretrain_rgb2hm) == configs["SSL-kp"].run_dir
     assert Path(configs["evaluation"].pretrain_model) == configs["SSL-finetune"].run_dir
@@ -509,7 +509,7 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ),
         ({**PHOTOS, "folder_K": CAMERA[:2]}, "folder_K must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]]"),
         ({**PHOTOS, "folder_K": [[-1, 0, 0], *CAMERA[1:]]}, "with fx, fy > 0, got [[-1.0, 0.0, 0.0],"),
-        ({**PHOTOS, "folder_val_share": 1}, "no picture of Folder is left to train on"),
+        ({**PHOTOS, "folder_val_share": 1}, "no photo of Folder is left to train on"),
         ({**PHOTOS, "folder_base_path": None}, "folder_base_path is not set, and Folder is used"),
     ],
 )
@@ -539,8 +539,8 @@ def test_key_without_effect_is_noted(keys, expected):
 def test_frozen_heatmaps_are_needed_but_not_trained():
     keys = {"train_requires": ["heatmaps", "joints", "verts"], "losses": ["mscale", "kp_cons"]}
     config = config_from_dict(minimal(**keys, freeze_hm_estimator=True, pretrain_rgb2hm="/hm.pt"))
-    assert config.network_parts == {"encoder+hand", "heatmaps"}
-    assert config.trained_parts == {"encoder+hand"}
+    assert config.network_parts == {"hand", "heatmaps"}
+    assert config.trained_parts == {"hand"}
 
 
 def test_check_paths_names_key_and_path(tmp_path):

@@ -102,11 +102,11 @@ def onnx_arguments(command: argparse.ArgumentParser) -> None:
 
 def export_onnx(arguments: argparse.Namespace) -> None:
     """Write the network with its hand layer as ONNX, and check it against PyTorch."""
-    from s2hand.checkpoints.stored import load_trained
+    from s2hand import checkpoints
     from s2hand.prediction.onnx_export import OPSET
     from s2hand.prediction.onnx_export import export_onnx as write_onnx
 
-    network = load_trained(arguments.checkpoint, arguments.hand_model, device="cpu")
+    network = checkpoints.open(arguments.checkpoint, arguments.hand_model, device="cpu")
     for line in network.notes:
         print(f"s2hand: note: {line}", file=sys.stderr)
     written = write_onnx(network.model, network.image_size, arguments.destination)

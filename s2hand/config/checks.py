@@ -49,7 +49,7 @@ def check_paths(config: Config) -> None:
     paths = {BASE_PATH_KEYS[name]: "folder" for name in _used_datasets(config) if name != "Synthetic"}
     if "Folder" in _used_datasets(config):
         paths |= {"folder_detections": "file", "folder_labels": "file"}
-    if config.hand_model != "generic" and "encoder+hand" in config.network_parts:
+    if config.hand_model != "generic" and "hand" in config.network_parts:
         paths["hand_model"] = "file"
     pretrained = ("pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model")
     paths |= {key: "file or run folder" for key in pretrained}

@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import PrivateAttr
 
 from s2hand.config.loss_table import DEFAULT_WEIGHTS, HAND_LOSSES, HEATMAP_LOSSES, TEXTURE_LOSSES
-from s2hand.config.sections import SECTIONS
+from s2hand.config.sections import SECTIONS, parts_of
 
 
-class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base first
+class Config(*reversed(SECTIONS)):  # type: ignore[misc]  # pydantic lists the fields of the last base first
     """A resolved experiment. Make one with :func:`s2hand.config.load_config` or :func:`config_from_dict`.
 
     Attributes: one per key of docs/config.md.
@@ -42,25 +42,17 @@ class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base
 
     @property
     def network_parts(self) -> frozenset[str]:
-        """The parts the network must have: of ``encoder+hand``, ``heatmaps`` and ``texture``."""
-        requires = set(self.test_requires)
-        if self.stage == "train":
-            requires |= set(self.train_requires)
-        parts = {
-            "encoder+hand": bool(requires & {"joints", "verts", "textures", "lights"}),
-            "heatmaps": "heatmaps" in requires,
-            "texture": bool(requires & {"textures", "lights"}),
-        }
-        return frozenset(name for name, needed in parts.items() if needed)
+        """The parts that the network must have: of hand, heatmaps, texture and render."""
+        return parts_of(self.test_requires + (self.train_requires if self.stage == "train" else ()))
 
     @property
     def trained_parts(self) -> frozenset[str]:
-        """The parts that receive gradients: of ``encoder+hand``, ``heatmaps`` and ``texture``."""
+        """The parts that receive gradients: of hand, heatmaps and texture."""
         if self.stage == "evaluate":
             return frozenset()
         losses = set(self.losses)
         parts = {
-            "encoder+hand": self.task == "train" and bool(losses & HAND_LOSSES),
+            "hand": self.task == "train" and bool(losses & HAND_LOSSES),
             "heatmaps": bool(losses & HEATMAP_LOSSES) and not self.freeze_hm_estimator,
             "texture": bool(losses & TEXTURE_LOSSES),
         }

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from s2hand.checkpoints.network import build_network
 from s2hand.config import Config, config_from_dict
 from s2hand.demo.page import write_demo_page
 from s2hand.evaluation.evaluator import Evaluation, evaluate
@@ -22,6 +21,7 @@ from s2hand.experiment.training import train_experiment
 from s2hand.files import write_text_whole
 from s2hand.geometry.cameras import project_points
 from s2hand.hand import ManoLayer
+from s2hand.models import build_hand_net
 from s2hand.models.heads import INITIAL_SCALE, INITIAL_TRANSLATION
 from s2hand.structures import HandPrediction
 
@@ -126,7 +126,9 @@ class MeanHand(nn.Module):
 def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
     """Scores the untrained network and the mean hand on the same images."""
     torch.manual_seed(experiment.config.seed)
-    untrained = build_network(experiment.config, experiment.hand_model).to(experiment.device).eval()
+    parts = experiment.config.network_parts
+    untrained = build_hand_net(experiment.network, parts, experiment.hand_model)
+    untrained.to(experiment.device).eval()
     mean_hand = MeanHand(untrained.mano_layer)
     return {
         UNTRAINED: _evaluate(experiment, untrained).metrics,

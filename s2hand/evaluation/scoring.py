@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from s2hand.errors import S2HandError
 from s2hand.evaluation.submission import OPENGL_FLIP, load_arrays, to_array
-from s2hand.files import write_text_whole, written_whole
+from s2hand.files import write_text_whole
 from s2hand.metrics import (
     THRESHOLDS_M,
     MetricAccumulator,
@@ -20,6 +19,7 @@ from s2hand.metrics import (
     check_units,
 )
 from s2hand.skeleton import HO3D_TO_FREIHAND
+from s2hand.visualize.charts import draw_pck
 
 JOINTS_FILE, VERTICES_FILE = "evaluation_xyz.json", "evaluation_verts.json"
 SCORES_FILE, PLOT_FILE = "scores.json", "pck.png"
@@ -133,15 +133,10 @@ def plot_pck(curves: dict[str, np.ndarray], path: Path) -> None:
 
     Args:
         curves: name -> (100,) share of points at most ``THRESHOLDS_M`` off.
-        path: the figure to write.
+        path: the PNG to write.
     """
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
+    lines = {}
     for name, curve in curves.items():
         label = name.replace("pa_", "aligned ").replace("st_", "scale- and root-aligned ")
-        axes.plot(1000 * THRESHOLDS_M, curve, label=f"{label} (AUC {area_under_curve(curve):.3f})")
-    axes.set(xlabel="error threshold (mm)", ylabel="share of points", xlim=(0, 50), ylim=(0, 1))
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower right", fontsize="small")
-    with written_whole(path) as partial:
-        figure.savefig(partial, dpi=150)
+        lines[label] = [*zip(1000 * THRESHOLDS_M, curve, strict=True)], area_under_curve(curve)
+    draw_pck(lines, path)

@@ -7,16 +7,17 @@ from typing import TypeVar
 
 import torch
 
-from s2hand.checkpoints.network import build_network, load_pretrained
+from s2hand.checkpoints.starting import StartingWeights
 from s2hand.config import Config, check_paths
+from s2hand.config.sections import parts_of
 from s2hand.datasets import HandDataset, make_loader
 from s2hand.errors import DatasetError
 from s2hand.evaluation.evaluator import Evaluation
 from s2hand.evaluation.panels import PanelMaker
-from s2hand.experiment.datasets import dataset_summaries, evaluation_datasets
+from s2hand.experiment.datasets import evaluation_datasets
 from s2hand.files import write_text_whole
 from s2hand.hand import HandModel, load_hand_model
-from s2hand.models import HandNet
+from s2hand.models import HandNet, build_hand_net
 from s2hand.runtime.devices import resolve_device
 from s2hand.runtime.distributed import ALONE, Processes
 from s2hand.runtime.precision import resolve_channels_last, resolve_precision
@@ -37,6 +38,7 @@ class Experiment:
         channels_last: whether images and features are channels-last in memory.
         hand_model: the arrays of the hand.
         val_datasets: dataset name -> evaluation split.
+        network: the sizes and switches that the network is built with.
         model: the network with the weights that it starts from, on ``device``.
         evaluations: dataset name -> its last evaluation; empty before the first.
     """
@@ -61,9 +63,13 @@ class Experiment:
         with processes.in_turns():  # the first process generates datasets and fetches weights for the others
             self.val_datasets: dict[str, HandDataset] = evaluation_datasets(config)
             torch.manual_seed(config.seed)
-            self.model: HandNet = build_network(config, self.hand_model, self.say)
-        summaries = [line for dataset in self.val_datasets.values() for line in dataset_summaries(dataset)]
-        for line in (*summaries, *load_pretrained(config, self.model)):
+            start = StartingWeights(config)
+            self.network = start.network(self.say)
+            self.model: HandNet = build_hand_net(self.network, config.network_parts, self.hand_model)
+        for dataset in self.val_datasets.values():
+            for line in dataset.summary().splitlines():
+                self.say(line)
+        for line in start.load_into(self.model, evaluated=config.stage == "evaluate"):
             self.say(line)
         if processes.rank:  # all processes start from the same weights, but each has dropout of its own
             torch.manual_seed(config.seed + processes.rank)
@@ -96,9 +102,7 @@ class Experiment:
     @property
     def evaluation_parts(self) -> frozenset[str]:
         """The parts of the network that evaluation computes for every sample."""
-        requires = set(self.config.test_requires)
-        parts = {"hand"} if requires & {"joints", "verts"} else set()
-        return frozenset(parts | ({"heatmaps"} & requires))
+        return parts_of(self.config.test_requires) & {"hand", "heatmaps"}
 
     @property
     def panel_maker(self) -> PanelMaker:

@@ -9,9 +9,9 @@ from contextlib import closing
 import torch
 
 from s2hand.checkpoints.checkpoint import CheckpointKeeper
-from s2hand.checkpoints.network import network_sizes, trained_modules
+from s2hand.checkpoints.starting import trained_modules
 from s2hand.config import Config
-from s2hand.experiment.datasets import dataset_summaries, training_dataset
+from s2hand.experiment.datasets import training_dataset
 from s2hand.experiment.evaluating import evaluate_experiment
 from s2hand.experiment.experiment import Experiment
 from s2hand.hand import HandModel
@@ -46,7 +46,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         keep_freed_memory()
     with processes.in_turns():
         dataset = training_dataset(config)
-    trained = trained_modules(config, model)
+    trained = trained_modules(config.trained_parts, model)
     loader = experiment.keep_open(closing(experiment.make_loader(dataset, config.train_batch, shuffle=True)))
 
     def batches(epoch: int, start_batch: int):
@@ -57,7 +57,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         for name in ("backbone", "keypoint_net"):
             if (module := getattr(model, name)) is not None:
                 module.compile()
-    for line in (*dataset_summaries(dataset), _summary(experiment, trained, len(dataset))):
+    for line in (*dataset.summary().splitlines(), _summary(experiment, trained, len(dataset))):
         experiment.say(line)
     objective = build_objective(config, experiment.hand_model, processes).to(experiment.device)
     return Trainer(
@@ -71,7 +71,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         evaluate=lambda progress: evaluate_experiment(experiment, recorder, progress),
         device=experiment.device,
         # The sizes may come from a published checkpoint; without them nobody could rebuild the network.
-        describe=json.loads(config.to_json()) | network_sizes(config, say=lambda line: None),
+        describe=json.loads(config.to_json()) | experiment.network.model_dump(mode="json"),
         best_metric=_best_metric(config),
         batch_images=loader.batch_sampler.batch_size * processes.size,
         processes=processes,

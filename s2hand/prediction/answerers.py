@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from s2hand.checkpoints.stored import TrainedNetwork
+from s2hand.checkpoints import StoredNetwork
 from s2hand.hand import HandModel
 from s2hand.images.crops import SquareRule
 from s2hand.prediction.hand_views import HandView
@@ -57,7 +57,7 @@ class Answerer(Protocol):
 class ImageAnswerer:
     """The :class:`Answerer` that looks at the pixels of views with a trained network."""
 
-    def __init__(self, network: TrainedNetwork) -> None:
+    def __init__(self, network: StoredNetwork) -> None:
         self.model, self.hand_model, self.image_size = network.model, network.hand_model, network.image_size
         self.path, self.notes, self.device = network.path, network.notes, network.device
         self.squares, self.place_hand = network.squares, network.model.place_hand

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from s2hand.datasets.preview import is_preview
+from s2hand.datasets.detections import is_preview
 from s2hand.errors import DatasetError
 from s2hand.images.photos import read_photo, read_photo_header
 from s2hand.prediction.detected_hands import DetectedHands

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2hand.checkpoints.stored import load_trained
+from s2hand import checkpoints
 from s2hand.errors import S2HandError
 from s2hand.images.intrinsics import StatedCamera
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
@@ -78,7 +78,7 @@ class HandReconstructor:
         Raises:
             S2HandError: a file is missing, damaged or does not fit; the network predicts no hand.
         """
-        return cls(ImageAnswerer(load_trained(path, hand_model, device)), batch_size, refine_steps)
+        return cls(ImageAnswerer(checkpoints.open(path, hand_model, device)), batch_size, refine_steps)
 
     @property
     def notes(self) -> tuple[str, ...]:

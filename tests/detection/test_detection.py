@@ -11,6 +11,7 @@ import torch
 
 from s2hand.checkpoints.checkpoint import write_checkpoint
 from s2hand.cli import main
+from s2hand.config.sections import NetworkSection
 from s2hand.datasets import DetectorInfo, read_detections
 from s2hand.detection import DetectionError, DetectionTask, Share, detect
 from s2hand.detection.boxes import with_boxes
@@ -316,7 +317,7 @@ def hourglass(tmp_path):
     """A checkpoint of a tiny 2D branch, as training writes them."""
     torch.manual_seed(0)
     sizes = {"hourglass_stacks": 1, "hourglass_depth": 1, "hourglass_modules": 1, "hourglass_features": 8}
-    network = build_hand_net(hand=False, texture=False, image_size=32, **sizes)
+    network = build_hand_net(NetworkSection(image_size=32, **sizes), {"heatmaps"})
     config = json.dumps({**sizes, "image_size": 32, "hourglass_input_size": None})
     write_checkpoint(tmp_path / "kp.pt", {"model": network.state_dict(), "config": config})
     return tmp_path / "kp.pt"

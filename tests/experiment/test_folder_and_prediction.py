@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from support.own_photos import draw_photos
+from support.own_photos import draw_photos, folder_dataset
 from support.untrained_checkpoint import E2E, SIZE, write_own
 
 import s2hand
 from s2hand.config import config_from_dict
-from s2hand.datasets import FolderDataset, collate_hands
+from s2hand.datasets import collate_hands
 from s2hand.experiment.run import run
 from s2hand.images.crops import SquareRule
 from s2hand.images.photos import read_photo, read_photo_header
@@ -40,7 +40,7 @@ def views_of(photos, squares):
 def test_the_network_sees_the_same(photos, squares):
     views = views_of(photos, squares)
     rule = {"margin": squares.margin, "min_confidence": squares.min_confidence}
-    dataset = FolderDataset(photos, val_share=0, min_joints=0, image_size=SIZE, **rule)
+    dataset = folder_dataset(photos, val_share=0, min_joints=0, image_size=SIZE, **rule)
     assert len(dataset) == len(views) == 8
     assert {view.looked_at for view in views.values()} == {"box", "keypoints"}
     for index in range(len(dataset)):
@@ -78,7 +78,7 @@ def test_evaluation_and_prediction_give_the_same_hands(photos, tmp_path):
 
 def test_the_samples_of_a_batch_turn_back_alike(photos):
     """The batch's rotations take points from the network's frame to photos', for every sample at once."""
-    labelled = FolderDataset(
+    labelled = folder_dataset(
         photos,
         val_share=0,
         min_joints=0,

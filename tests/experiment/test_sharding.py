@@ -38,14 +38,14 @@ def test_several_datasets_lie_side_by_side(small_config, synthetic_root, tmp_pat
     shard_datasets(source, tmp_path)
     config = from_shards(small_config, tmp_path, shards_window=1)
     shards, expected = training_dataset(config), training_dataset(source)
-    assert isinstance(shards, CombinedDataset)
-    assert [part.window for part in shards.datasets] == [1, 1]
+    assert isinstance(shards.datasets[0], CombinedDataset)
+    assert [part.window for part in shards.datasets[0].datasets] == [1, 1]
     for index in (0, 30, 47):
         for name, value in expected[index].items():
             np.testing.assert_array_equal(shards[index][name], value, err_msg=name)
     assert isinstance(evaluation_datasets(config)["Shards"], ShardDataset)
     limited = from_shards(small_config, tmp_path, controlled_exp=True, controlled_size=10)
-    assert [len(part) for part in training_dataset(limited).datasets] == [5, 5]
+    assert [len(part) for part in training_dataset(limited).datasets[0].datasets] == [5, 5]
 
 
 def test_command_line_takes_a_folder(synthetic_root, tmp_path, capsys):

@@ -147,7 +147,7 @@ def test_broken_pictures_are_named_and_the_rest_goes_on(checkpoint, tmp_path, ca
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere: no pictures there"),
+        (["nowhere"], "nowhere: no photos there"),
         (["a.jpg", "--formats", "glb,stl"], "no 'stl'; choose among"),
         (["a.jpg", "--formats", ""], "nothing to write"),
         (["a.jpg", "--focal", "-3"], "must be positive"),

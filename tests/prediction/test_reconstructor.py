@@ -15,8 +15,8 @@ from support.untrained_checkpoint import E2E, SIZE, write_own
 
 import s2hand
 from s2hand.checkpoints.checkpoint import write_checkpoint
-from s2hand.checkpoints.network import network_sizes
-from s2hand.checkpoints.published import convert_published
+from s2hand.checkpoints.converted import convert_published
+from s2hand.checkpoints.starting import StartingWeights
 from s2hand.config import config_from_dict
 from s2hand.errors import S2HandError
 from s2hand.geometry.cameras import project_points
@@ -341,7 +341,7 @@ def test_published_checkpoints_and_converted_ones(photos, tmp_path):
     assert torch.equal(first.joints[0, 8], first.vertices[0, 320])  # the published code's index fingertip
     parts.pop("encoder")
     torch.save(parts, tmp_path / "headless.t7")
-    with pytest.raises(S2HandError, match="holds no encoder"):
+    with pytest.raises(S2HandError, match="holds no hand network"):
         s2hand.HandReconstructor.from_checkpoint(tmp_path / "headless.t7")
 
 
@@ -352,8 +352,8 @@ def test_sizes_that_a_published_checkpoint_brought_are_stored(tmp_path):
     torch.save({"encoder": {"w": torch.zeros(1)}, "decoder": decoder}, tmp_path / "a.t7")
     config = config_from_dict(E2E | {"pretrain_model": str(tmp_path / "a.t7")})
     assert (config.use_mean_shape, config.fingertips) == (False, "freihand")
-    sizes = network_sizes(config, say=lambda line: None)
-    assert (sizes["use_mean_shape"], sizes["fingertips"]) == (True, "s2hand")
+    network = StartingWeights(config).network(say=lambda line: None)
+    assert (network.use_mean_shape, network.fingertips) == (True, "s2hand")
 
 
 @pytest.mark.parametrize(
@@ -407,7 +407,9 @@ def test_bad_checkpoints_are_named(checkpoint, tmp_path):
     fails(
         {"model": state["model"], "config": json.dumps(config | {"shoe_size": 43})}, "unfit keys .shoe_size"
     )
-    fails({"model": state["model"], "config": json.dumps(config | {"num_pca": 20})}, "do not fit the network")
+    fails(
+        {"model": state["model"], "config": json.dumps(config | {"num_pca": 20})}, "does not fit the network"
+    )
     with pytest.raises(S2HandError, match="no such checkpoint"):
         load(tmp_path / "nothing.pt")
     with pytest.raises(S2HandError, match="no such file"):

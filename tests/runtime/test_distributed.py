@@ -52,8 +52,8 @@ def curve(folder) -> list[dict[str, float]]:
 def in_float64(monkeypatch):
     """Everything in double precision: twenty steps of Adam blow up the rounding of float32 to any size."""
     module = sys.modules["s2hand.experiment.experiment"]
-    build, as_tensor, as_float32 = module.build_network, loader._as_tensor, torch.Tensor.float
-    monkeypatch.setattr(module, "build_network", lambda *given: build(*given).double())
+    build, as_tensor, as_float32 = module.build_hand_net, loader._as_tensor, torch.Tensor.float
+    monkeypatch.setattr(module, "build_hand_net", lambda *given: build(*given).double())
 
     def widened(array):
         tensor = as_tensor(array)

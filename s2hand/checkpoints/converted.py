@@ -8,28 +8,48 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from s2hand.checkpoints.published_reader import PublishedCheckpoint, PublishedCheckpointError, check_networks
+from s2hand.checkpoints.checkpoint import CheckpointError
+from s2hand.checkpoints.published import PublishedCheckpoint, check_networks, read_t7
 from s2hand.files import write_text_whole, written_whole
 
 CONVERTED_FORMAT = "s2hand published checkpoint 1"
 SUFFIX = ".safetensors"
 
 
-def write_converted(checkpoint: PublishedCheckpoint, destination: Path) -> tuple[Path, Path]:
-    """Writes weights to ``destination`` and epoch, args and counts to the .json beside it.
+def read_published(path: str | Path) -> PublishedCheckpoint:
+    """Reads a published .t7, or one that was converted to .safetensors with its .json.
 
     Args:
-        checkpoint: as read.
-        destination: a path that ends in .safetensors.
+        path: the file.
 
     Returns:
-        the paths of weights and description.
+        Its contents under their published names, on the CPU.
 
     Raises:
-        PublishedCheckpointError: if the destination is called otherwise.
+        CheckpointError: the file is missing, damaged, of another kind, or would run code.
     """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+    return _read_converted(path) if path.suffix == SUFFIX else read_t7(path)
+
+
+def convert_published(source: str | Path, destination: str | Path) -> tuple[Path, Path]:
+    """Writes a published checkpoint as safetensors and JSON. The optimiser's state is dropped.
+
+    Args:
+        source: the .t7.
+        destination: path of the .safetensors; the .json comes to lie beside it.
+
+    Returns:
+        Both paths. :func:`read_published` of the first gives back the same weights, epoch and args.
+
+    Raises:
+        CheckpointError: the source cannot be read, or the destination does not end in .safetensors.
+    """
+    checkpoint, destination = read_published(source), Path(destination)
     if destination.suffix != SUFFIX:
-        raise PublishedCheckpointError(f"{destination}: expected a name that ends in {SUFFIX}")
+        raise CheckpointError(f"{destination}: expected a name that ends in {SUFFIX}")
     # Weights may share storage, which safetensors refuses: each gets its own.
     tensors = {
         f"{part}/{key}": weight.detach().clone(memory_format=torch.contiguous_format)
@@ -51,18 +71,8 @@ def write_converted(checkpoint: PublishedCheckpoint, destination: Path) -> tuple
     return destination, json_path
 
 
-def read_converted(path: Path) -> PublishedCheckpoint:
-    """Reads what :func:`write_converted` wrote.
-
-    Args:
-        path: the .safetensors; its .json must lie beside it.
-
-    Returns:
-        the checkpoint; weights keep their order within a network only as safetensors keeps it.
-
-    Raises:
-        PublishedCheckpointError: if either file is missing, damaged, or they do not belong together.
-    """
+def _read_converted(path: Path) -> PublishedCheckpoint:
+    """Reads what :func:`convert_published` wrote: the .safetensors, and the .json that must lie beside it."""
     json_path = path.with_suffix(".json")
     try:
         description = json.loads(json_path.read_text(encoding="utf-8"))
@@ -70,25 +80,21 @@ def read_converted(path: Path) -> PublishedCheckpoint:
         if description["format"] != CONVERTED_FORMAT or not isinstance(args, dict):
             raise ValueError(f"format is not '{CONVERTED_FORMAT}'")
     except FileNotFoundError:
-        raise PublishedCheckpointError(
+        raise CheckpointError(
             f"{path}: its description {json_path.name} is not beside it; put it there, or convert the .t7 "
             "again"
         ) from None
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
-        raise PublishedCheckpointError(
-            f"{json_path}: not a converted checkpoint's description ({error})"
-        ) from None
+        raise CheckpointError(f"{json_path}: not a converted checkpoint's description ({error})") from None
     try:
         tensors = load_file(path)
     except Exception as error:  # safetensors' own error type and OSError share no other base.
-        raise PublishedCheckpointError(f"{path}: cannot be read as safetensors ({error})") from None
+        raise CheckpointError(f"{path}: cannot be read as safetensors ({error})") from None
     state_dicts = {}
     for name, weight in tensors.items():
         part, _, key = name.partition("/")
         state_dicts.setdefault(part, {})[key] = weight
     if {part: len(weights) for part, weights in state_dicts.items()} != counts:
-        raise PublishedCheckpointError(
-            f"{path}: holds other weights than {json_path.name} lists: convert again"
-        )
+        raise CheckpointError(f"{path}: holds other weights than {json_path.name} lists: convert again")
     check_networks(path, state_dicts)
     return PublishedCheckpoint(path, epoch, args, state_dicts)

@@ -1,4 +1,4 @@
-"""Pictures of the hand model: poses from several sides, and what each shape coefficient does."""
+"""Figures of the hand model: poses from several sides, and what each shape coefficient does."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ POSES = {
 }
 
 
-def write_pictures(model: HandModel, folder: Path) -> list[Path]:
-    """Renders the pictures of docs/hand_model.md.
+def write_figures(model: HandModel, folder: Path) -> list[Path]:
+    """Renders the figures of docs/hand_model.md.
 
     Returns:
         The files written.
@@ -136,10 +136,8 @@ class Studio:
         focal = TILE * CAMERA_DISTANCE / FIELD
         K = torch.tensor([[focal, 0, TILE / 2], [0, focal, TILE / 2], [0, 0, 1]])
         seen = render_view(vertices + torch.tensor([0, 0, CAMERA_DISTANCE]), self.layer.faces, K, TILE)
-        picture = (seen.clay() * 255).round().astype(np.uint8)
-        return cv2.putText(
-            picture, label, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (64, 64, 64), 1, cv2.LINE_AA
-        )
+        image = (seen.clay() * 255).round().astype(np.uint8)
+        return cv2.putText(image, label, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (64, 64, 64), 1, cv2.LINE_AA)
 
     def pose_sheet(self) -> np.ndarray:
         """A row for each pose, a column for each view."""

@@ -3,8 +3,7 @@ import multiprocessing
 import pytest
 from support.made_up_freihand import write_freihand
 
-from s2hand.datasets import FreiHandDataset, TolerantDataset
-
+from s2hand.datasets import CombinedDataset, FreiHandDataset
 from s2hand.errors import DatasetError
 
 
@@ -18,7 +17,7 @@ def damaged(tmp_path):
 
 
 def test_unreadable_samples_are_named_once_and_passed_over(damaged, capsys):
-    dataset = TolerantDataset(damaged, 0.2)
+    dataset = CombinedDataset([damaged], 0.2)
     numbers = [int(dataset[index]["index"]) for index in range(len(dataset)) for _ in range(2)]
     assert numbers[::2] == numbers[1::2] == [0, 1, 2, 5, 5, 5, 6, 7, 8, 9, 10, 11]
     lines = capsys.readouterr().err.splitlines()
@@ -26,15 +25,19 @@ def test_unreadable_samples_are_named_once_and_passed_over(damaged, capsys):
     assert "00000003.jpg is cut short" in lines[0]
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1])
-def test_more_of_them_than_allowed_end_the_run(damaged, share):
-    with pytest.raises(DatasetError, match=r"0000000[34]\.jpg is cut short .* of 12 samples cannot be read"):
-        TolerantDataset(damaged, share)[3]
+def test_more_of_them_than_allowed_end_the_run(damaged):
+    with pytest.raises(DatasetError, match=r"00000004\.jpg is cut short .* of 12 samples cannot be read"):
+        CombinedDataset([damaged], 0.1)[3]
+
+
+def test_none_is_passed_over_unasked(damaged):
+    with pytest.raises(DatasetError, match=r"00000003\.jpg is cut short .*again$"):
+        CombinedDataset([damaged])[3]
 
 
 def test_processes_share_the_limit(damaged):
     """What a forked process cannot read counts in this one, too."""
-    dataset = TolerantDataset(damaged, 0.1)
+    dataset = CombinedDataset([damaged], 0.1)
     context = multiprocessing.get_context("fork")
     process = context.Process(target=dataset.__getitem__, args=(4,))
     process.start()
@@ -45,7 +48,7 @@ def test_processes_share_the_limit(damaged):
 
 
 def test_it_stands_in_for_its_dataset(damaged):
-    dataset = TolerantDataset(damaged, 1.0)
+    dataset = CombinedDataset([damaged], 1.0)
     dataset.set_epoch(3)
     assert (len(dataset), dataset.image_size, damaged.epoch) == (12, 32, 3)
     assert dataset.image_path(1) == damaged.image_path(1)
