@@ -172,7 +172,7 @@ def test_damaged_pictures_are_named_when_read(own_folder):
     dataset = FreiHandDataset(own_folder)
     picture = own_folder / "training/rgb/00000001.jpg"
     picture.write_bytes(picture.read_bytes()[:-300])
-    with pytest.raises(DatasetError, match=r"00000001\.jpg is cut short"):
+    with pytest.raises(DatasetError, match=r"00000001\.jpg is damaged or cut short"):
         dataset[1]
     picture.unlink()
     with pytest.raises(DatasetError, match=r"cannot read .*00000001\.jpg"):

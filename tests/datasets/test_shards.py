@@ -256,7 +256,7 @@ def test_unreadable_pictures_keep_their_numbers(tmp_path, capsys):
     assert int(shards[5]["index"]) == 5
     assert shards.image_path(3).name == "00000003.jpg"
     for index in (3, 4):
-        with pytest.raises(DatasetError, match=rf"0000000{index}\.jpg is cut short"):
+        with pytest.raises(DatasetError, match=rf"0000000{index}\.jpg is not an image"):
             shards[index]
 
 
