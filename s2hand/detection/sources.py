@@ -14,7 +14,8 @@ from s2hand.datasets.ho3d import DETECTION_FOLDER, Ho3dDataset
 from s2hand.errors import DatasetError
 from s2hand.images.crops import DEFAULT_MARGIN
 from s2hand.images.images import read_image
-from s2hand.images.photos import list_photos, photo_names, read_photo
+from s2hand.images.listing import list_photos, photo_names
+from s2hand.images.photos import read_photo
 from s2hand.images.videos import FRAME_NAME, is_video, open_video
 
 

@@ -17,7 +17,8 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 DEFAULT_FPS = 30.0
 """Frame rate of files that do not state it."""
 
-FRAME_NAME = "{video}#{frame:06d}"
+FRAME_MARK = "#"
+FRAME_NAME = "{video}" + FRAME_MARK + "{frame:06d}"
 """A frame's name in detections files; frames are counted from 0."""
 
 CODECS = ("mp4v", "avc1")

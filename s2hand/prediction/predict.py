@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from s2hand.datasets.detections import is_preview
 from s2hand.errors import DatasetError
+from s2hand.images.listing import passed_over
 from s2hand.images.photos import read_photo, read_photo_header
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.hand_files import HandFiles, versions_of
@@ -97,11 +98,14 @@ def predict(
     if options.detections is not None:
         photos = [photo for photo in photos if not is_preview(photo.path, options.detections)]
     still = [photo for photo in photos if not photo.is_video]
-    unknown = _undetected(still, hands, options)
+    unknown = _undetected(photos, hands)
     reconstructor = HandReconstructor.from_checkpoint(
         checkpoint, hand_model, device, batch_size=batch_size, refine_steps=options.refine or DEFAULT_STEPS
     )
     reconstructor.check_refinement(options.refine != 0, detections=hands.detections is not None)
+    others = ", ".join(filter(None, (passed_over(source, videos=True) for source in sources)))
+    if others:
+        unknown.append(f"passed over, as they cannot be read: {others}")
     for line in (*reconstructor.notes, *_notes(hands, options), *unknown):
         note(line)
     files = HandFiles(out, versions_of(reconstructor.answerer), options)
@@ -132,7 +136,7 @@ def _predict_photos(
         for photo in photos:
             try:
                 pixels, header = read_photo(photo.path), read_photo_header(photo.path)
-                yield photo, hands.views(viewer, photo.name, pixels, header)
+                yield photo, hands.views(viewer, photo, pixels, header)
             except DatasetError as error:
                 done.leave_out(photo, error)
 
@@ -146,25 +150,28 @@ def _lies_in(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
 
 
-def _undetected(photos: Sequence[Photo], hands: DetectedHands, options: PredictOptions) -> list[str]:
-    """A line for the user if the detections lack some of the photos.
+def _undetected(photos: Sequence[Photo], hands: DetectedHands) -> list[str]:
+    """Lines for the user if the detections lack some of the photos or videos.
 
     Raises:
-        DatasetError: they lack all of them, so they belong to other photos.
+        DatasetError: they lack all of them, so they belong to others.
     """
-    missing = [photo.name for photo in photos if not hands.knows(photo.name)]
-    if hands.detections is None or not missing:
-        return []
-    if len(missing) == len(photos):
-        known = ", ".join(hands.detections.names[:2]) or "no photos"
+    unknown = hands.match(photos)
+    if unknown and len(unknown) == len(photos):
+        noun = "videos" if all(photo.is_video for photo in photos) else "photos"
+        known = ", ".join(hands.detections.names[:2]) or "nothing"
         raise DatasetError(
-            f"{options.detections} names none of the photos (it has {known}; these are {missing[0]}, "
-            "...): name the folder that was detected on, or detect on these photos"
+            f"{hands.path} names none of the {noun} (it has {known}; these are {unknown[0].name}, ...): "
+            f"name the folder that was detected on, or detect on these {noun}"
         )
-    return [
-        f"{options.detections} does not name {len(missing):,} of the photos (first {missing[0]}): "
-        "the network looks at the whole of them"
-    ]
+    lines = list(hands.doubts)
+    for noun, is_video in (("photos", False), ("videos", True)):
+        if missing := [photo.name for photo in unknown if photo.is_video == is_video]:
+            lines.append(
+                f"{hands.path} does not name {len(missing):,} of the {noun} (first {missing[0]}): "
+                "the network looks at the whole of them"
+            )
+    return lines
 
 
 def _notes(hands: DetectedHands, options: PredictOptions) -> list[str]:

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,8 @@ from tqdm import tqdm
 
 from s2hand.export import FRAMES, MODEL_NOTE, UNITS, hand_as_dict
 from s2hand.files import written_whole
-from s2hand.images.crops import WHOLE
 from s2hand.images.photos import PhotoHeader
-from s2hand.images.videos import FRAME_NAME, VideoHeader, VideoWriter, read_frames, read_video_header
+from s2hand.images.videos import VideoHeader, VideoWriter, read_frames, read_video_header
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.hand_files import HandFiles, overlay_of
 from s2hand.prediction.hand_views import HandView, Viewer
@@ -70,9 +68,9 @@ def predict_video(
         DatasetError: the video cannot be read, or does not fit the detections.
     """
     header = read_video_header(video.path)
-    name, options = video.path.name, files.options
+    name, options = video.name, files.options
     drawn, lines = files.out / f"{video.stem}.mp4", files.out / f"{video.stem}.jsonl"
-    frames = _frames(video.path, header, hands, reconstructor.viewer(hands.stated))
+    frames = _frames(video, header, hands, reconstructor.viewer(hands.stated))
     steady = _Steady() if options.smooth else None
     count = 0
     with (
@@ -128,14 +126,11 @@ def _tracks(views: Sequence[HandView]) -> list[tuple[str, int]]:
     return tracks
 
 
-def _frames(path: Path, header: VideoHeader, hands: DetectedHands, viewer: Viewer) -> Iterator[Group]:
+def _frames(video: Photo, header: VideoHeader, hands: DetectedHands, viewer: Viewer) -> Iterator[Group]:
     """The frames with the views of their hands."""
     photo_header = PhotoHeader(header.width, header.height, None)
-    for number, pixels in enumerate(read_frames(path)):
-        name = FRAME_NAME.format(video=path.name, frame=number)
-        views = hands.views(viewer, name, pixels, photo_header)
-        if hands.detections is not None:  # a guess from the whole frame would make the hand jump
-            views = [view for view in views if view.looked_at != WHOLE]
+    for number, pixels in enumerate(read_frames(video.path)):
+        views = hands.views(viewer, video, pixels, photo_header, number)
         yield Frame(number, number / header.fps, pixels), views
 
 
