@@ -56,29 +56,28 @@ def write_text_whole(path: str | Path, text: str) -> None:
 
 
 def inside_folder(name: str) -> str | None:
-    """Decides whether a text from elsewhere names a file inside a folder.
+    """The normalised form of a file's name relative to a folder, if the file lies inside of the folder.
 
     Args:
-        name: as read from a file or given by a user; "/" separates folders, and so does the system's own.
+        name: as read from a file, with ``/`` between its parts.
 
     Returns:
-        The name with "/" and without ".", ".." and empty parts; None if it is empty, absolute or leads out of
-        the folder, or if it holds what no file's name can: NUL, or half a character (a lone surrogate).
+        The name without ``.`` and ``..``; None if it is absolute, climbs out of the folder, is empty, or
+        holds a NUL or half of a surrogate pair, which no name of a file can.
     """
-    if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
         return None
-    name = name.replace(os.sep, "/")
-    if name.startswith("/") or os.path.splitdrive(name)[0]:
-        return None
-    parts: list[str] = []
+    parts = []
     for part in name.split("/"):
-        if part == ".." and not parts:
-            return None
-        if part == "..":
-            parts.pop()
-        elif part not in ("", "."):
+        if part not in ("", ".", ".."):
             parts.append(part)
-    return "/".join(parts) or None
+        elif part == ".." and not parts:
+            return None
+        elif part == "..":
+            parts.pop()
+    return None if name.startswith("/") or "\0" in name else "/".join(parts) or None
 
 
 def sha256_of_file(path: str | Path) -> str:

@@ -161,6 +161,8 @@ def with_meta(**entries):
             lambda root: (root / "train.txt").write_text("../../etc/passwd"),
             "expected lines <sequence>/<frame",
         ),
+        (lambda root: (root / "train.txt").write_text("A\0B/0000"), "expected lines <sequence>/<frame"),
+        (lambda root: (root / "train.txt").write_text("/0000"), "expected lines <sequence>/<frame"),
         (lambda root: (root / "train.txt").write_bytes(b"\xff\xfe"), "is not text"),
         (lambda root: (root / "train/ABF10/rgb/0000.png").unlink(), r"no .*0000\.png or \.jpg"),
         (lambda root: (root / "train/ABF10/meta/0003.pkl").unlink(), r"cannot read .*0003\.pkl"),
