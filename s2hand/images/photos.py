@@ -148,6 +148,28 @@ def read_photo_header(path: str | Path) -> PhotoHeader:
     return PhotoHeader(width, height, focal_px(exif, size))
 
 
+def photo_of_image(image: Image.Image, name: str) -> tuple[np.ndarray, PhotoHeader]:
+    """Pixels, as :func:`read_photo` gives them, and header of an image that Pillow has opened.
+
+    Args:
+        image: any.
+        name: its name in messages.
+
+    Raises:
+        DatasetError: it cannot be decoded.
+    """
+    try:
+        image.load()
+        pixels = np.array(_to_rgb(image, name))
+    except DatasetError:
+        raise
+    except Exception as error:
+        raise DatasetError(f"{name} is damaged or cut short ({error}): {DAMAGED}") from None
+    exif = image.getexif()  # once it is loaded, a TIFF that Pillow has turned says that it is upright
+    pixels = np.ascontiguousarray(UPRIGHT.get(orientation(exif), lambda stored: stored)(pixels))
+    return pixels, PhotoHeader(pixels.shape[1], pixels.shape[0], focal_px(exif, image.size))
+
+
 def _to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
     """Any colour mode as 8-bit RGB."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):

@@ -99,8 +99,8 @@ def check_keypoints(
         row = rows[np.argmax(far)]
         raise DatasetError(
             f"{where(row)}: all keypoints are {outside[np.argmax(far)]:.3g} px outside of an image of "
-            f"{sizes[row][0]} x {sizes[row][1]} px: give pixels of the upright image itself, not of a crop or "
-            "of another size"
+            f"{sizes[row][0]} x {sizes[row][1]} px: give pixels of the upright image, not of a crop or of "
+            "another size"
         )
 
 

@@ -36,7 +36,8 @@ class Predictions:
 
     def leave_out(self, photo: Photo, error: Exception) -> None:
         """Notes that a photo could not be read."""
-        self.unreadable.append(f"{photo.name}: {' '.join(str(error).split())}")
+        reason = " ".join(str(error).split()).replace(str(photo.path), photo.name)
+        self.unreadable.append(f"{photo.name}: {reason.removeprefix(photo.name).lstrip(' :')}")
 
     def summary(self) -> str:
         """One line: how many photos, videos and hands."""
@@ -113,7 +114,9 @@ def predict(
     _predict_photos(reconstructor, still, hands, files, done, progress)
     for video in (photo for photo in photos if photo.is_video):
         try:
-            done.entries.append(predict_video(reconstructor, video, hands, files, progress))
+            entry, missing = predict_video(reconstructor, video, hands, files, progress)
+            done.entries.append(entry)
+            done.unreadable += missing
         except DatasetError as error:
             done.leave_out(video, error)
     index = files.write_index(done.entries, done.unreadable)

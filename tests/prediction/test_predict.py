@@ -12,7 +12,7 @@ from support.untrained_checkpoint import write_own
 
 from s2hand.cli import main
 from s2hand.datasets.detections import Detections, write_versioned_detections
-from s2hand.images.videos import VideoWriter, read_frames, read_video_header
+from s2hand.images.videos import VideoFrames, VideoWriter, read_video_header
 from s2hand.prediction.photos import find_photos
 
 WIDTH, HEIGHT = 80, 64
@@ -256,9 +256,11 @@ def test_videos_become_videos_and_lines(checkpoint, video, tmp_path, capsys):
     assert "1 video with 10 frames" in capsys.readouterr().out
     header = read_video_header(tmp_path / "clip.mp4")
     assert (header.width, header.height, header.fps) == (WIDTH, HEIGHT, 25.0)
-    drawn = list(read_frames(tmp_path / "clip.mp4"))
+    drawn = [pixels for _, pixels in VideoFrames(tmp_path / "clip.mp4")]
     assert len(drawn) == 10
-    differences = [np.abs(a.astype(int) - b).mean() for a, b in zip(drawn, read_frames(video), strict=True)]
+    differences = [
+        np.abs(a.astype(int) - b).mean() for a, (_, b) in zip(drawn, VideoFrames(video), strict=True)
+    ]
     assert min(differences) > 3  # a hand is drawn
     opening, lines = read_lines(tmp_path / "clip.jsonl")
     assert (opening["fps"], opening["smoothed"], opening["units"]["joints"]) == (25.0, True, "metres")
