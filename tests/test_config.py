@@ -576,6 +576,7 @@ def outcome(load, *arguments) -> Config | str:
         return str(error)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(SOME_KEYS | st.text(max_size=8), JSON_VALUES, min_size=1, max_size=3))
 def test_any_values_load_or_end_in_one_line(changes):
@@ -583,6 +584,7 @@ def test_any_values_load_or_end_in_one_line(changes):
     assert isinstance(result, Config) or (result.startswith("exp.json: ") and "\n" not in result)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(0, 10_000), replacement=st.binary(max_size=3))
 def test_any_damage_to_a_file_loads_or_ends_in_one_line(tmp_path, position, replacement):

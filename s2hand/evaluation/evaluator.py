@@ -125,7 +125,7 @@ def evaluate(
     *,
     parts: Collection[str] = ("hand",),
     refine: Callable[[HandPrediction, HandBatch], HandPrediction] | None = None,
-    scale_joint: int = DEFAULT_SCALE_JOINT,
+    scale_joint: int | None = DEFAULT_SCALE_JOINT,
     device: torch.device | str = "cpu",
     title: str = "evaluation",
     progress: bool = True,
@@ -194,7 +194,7 @@ def _add_batch(
     columns.add("detected", batch.keypoints_2d)
 
 
-def _metrics_3d(columns: _Columns, prefix: str, scale_joint: int) -> dict[str, float]:
+def _metrics_3d(columns: _Columns, prefix: str, scale_joint: int | None) -> dict[str, float]:
     """The official metrics of the hands in columns with ``prefix``, named with that prefix."""
     gt_joints, joints = columns.get("gt_joints"), columns.get(f"{prefix}joints")
     if gt_joints is None or joints is None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2hand.datasets.json_files import as_array, parse_json
 from s2hand.errors import S2HandError
 from s2hand.files import written_whole
 from s2hand.skeleton import FREIHAND_TO_HO3D, HO3D_TO_FREIHAND, NUM_JOINTS
@@ -113,10 +114,7 @@ def load_arrays(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     if not path.is_file():
         found = "a folder" if path.is_dir() else "no such file"
         raise S2HandError(f"{path}: {found}; expected predictions as .json or .zip")
-    try:
-        content = json.loads(_read_text(path))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise S2HandError(f"{path}: not readable as JSON ({error})") from None
+    content = parse_json(_read_bytes(path), path, remedy="write it again, as pred.json")
     if not isinstance(content, list) or len(content) != 2:
         found = f"a list of {len(content)}" if isinstance(content, list) else type(content).__name__
         raise S2HandError(f"{path}: holds {found}; expected [joints, vertices]")
@@ -133,23 +131,17 @@ def to_array(nested, where: str) -> np.ndarray:
     Raises:
         S2HandError: ragged lists, entries that are not numbers, or another shape.
     """
-    try:
-        array = np.array(nested, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError):
-        raise S2HandError(f"{where}: expected lists of equal lengths holding only numbers") from None
-    if array.ndim != 3 or array.shape[-1] != 3:
-        raise S2HandError(f"{where}: shape {array.shape}, expected (hands, points, 3)")
-    return array
+    return as_array(nested, (None, None, 3), what=where, dtype=np.float64)
 
 
-def _read_text(path: Path) -> str:
+def _read_bytes(path: Path) -> bytes:
     if path.suffix.lower() != ".zip":
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes()
     try:
         with zipfile.ZipFile(path) as archive:
             if MEMBER not in archive.namelist():
                 raise S2HandError(f"{path}: holds {archive.namelist()[:5]}; expected {MEMBER}")
-            return archive.read(MEMBER).decode("utf-8")
+            return archive.read(MEMBER)
     except S2HandError:
         raise
     except Exception as error:  # damaged archives fail in many ways: zip, zlib, seeks, encryption, encoding

@@ -13,7 +13,7 @@ from s2hand.evaluation.evaluator import Evaluation, evaluate
 from s2hand.evaluation.results import METRICS_FILE, evaluation_table, write_predictions
 from s2hand.experiment.experiment import Experiment
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
-from s2hand.metrics import DEFAULT_SCALE_JOINT, FREIHAND_SCALE_JOINT
+from s2hand.metrics import FREIHAND_SCALE_JOINT
 from s2hand.prediction.refine import REFINEMENT_LOSSES, HandRefiner
 from s2hand.training.progress import Progress
 from s2hand.training.reporting import RunRecorder
@@ -22,8 +22,7 @@ PREDICTIONS = "predictions"
 """The sub-folder of predictions and metrics, with a folder for each dataset."""
 
 SCALE_JOINTS = {"HO3D": FREIHAND_SCALE_JOINT}
-"""HO-3D's official st_ metrics scale by the middle finger's first joint. Other datasets keep the official
-script's joint number, so that a run's metrics equal those of ``s2hand score``."""
+"""HO-3D's official st_ metrics scale by the middle finger's first joint; other datasets have none."""
 
 FOREIGN_TO_GENERIC = ("FreiHand", "HO3D")
 """Datasets with vertices of MANO, which the generic hand's vertices do not correspond to."""
@@ -114,7 +113,7 @@ def _evaluate_dataset(experiment: Experiment, name: str, dataset: HandDataset) -
             loader,
             parts=experiment.evaluation_parts,
             refine=_build_refiner(experiment) if config.test_refinement else None,
-            scale_joint=SCALE_JOINTS.get(name, DEFAULT_SCALE_JOINT),
+            scale_joint=SCALE_JOINTS.get(name),
             device=experiment.device,
             title=f"evaluating {name}",
             processes=experiment.processes,

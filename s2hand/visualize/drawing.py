@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from s2hand.skeleton import BONES, FINGERS, NUM_JOINTS, WRIST
-from s2hand.visualize.pictures import enlarge, to_array, to_picture
+from s2hand.visualize.pixels import enlarge, to_array, to_image
 
 FINGER_COLORS = {
     "thumb": (213, 94, 0),
@@ -54,7 +54,7 @@ def draw_keypoints(
     joint of less confidence is fainter, and a bone takes the lower confidence of its two joints.
 
     Args:
-        image: (H, W, 3) uint8 or anything :func:`~s2hand.visualize.pictures.to_picture` takes.
+        image: (H, W, 3) uint8 or anything :func:`~s2hand.visualize.pixels.to_image` takes.
         keypoints: (21, 2) px of ``image``.
         confidence: (21,) in [0, 1]; None stands for certainty.
         scale: factor by which the image is enlarged before drawing, so that small images get fine lines.
@@ -71,7 +71,7 @@ def draw_keypoints(
     confidence = np.ones(NUM_JOINTS) if confidence is None else to_array(confidence).reshape(-1)
     if confidence.shape != (NUM_JOINTS,):
         raise ValueError(f"expected {NUM_JOINTS} confidences, got {confidence.size}")
-    image = enlarge(to_picture(image), scale)
+    image = enlarge(to_image(image), scale)
     drawn = np.isfinite(keypoints).all(-1) & (keypoints != 0).any(-1) & (confidence > 0)
     fading = np.clip(confidence / FULL_CONFIDENCE, 0, 1)
     opacity = np.where(drawn, FAINTEST_OPACITY + (1 - FAINTEST_OPACITY) * fading, 0)

@@ -163,6 +163,7 @@ def test_anything_that_answers_views_can_stand_in_for_the_network(reconstructor,
     np.testing.assert_allclose(at_root, middle, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_squares_have_the_margin_of_training(photos, tmp_path):
     write_own(tmp_path / "c.pt", folder_crop_margin=0.0)
     reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
@@ -257,6 +258,7 @@ def test_faces_look_outwards_for_both_hands(reconstructor, photos):
         assert outward_volume(centred, found.faces(index)) > 0
 
 
+@pytest.mark.slow
 def test_refinement_follows_detections_and_else_the_2d_branch(reconstructor, photos):
     start = reconstructor.predict(photos, K_PHOTO, ["left", "right", "right"])
     wanted = start.keypoints_2d.numpy() + np.array([6.0, -4.0])
@@ -319,6 +321,7 @@ def published_weight(key, shape):
     return 1 + value if len(shape) == 1 and key.endswith("weight") else value
 
 
+@pytest.mark.slow
 def test_published_checkpoints_and_converted_ones(photos, tmp_path):
     keys = json.loads((FIXTURES / "checkpoint_keys.json").read_text())
     parts = {

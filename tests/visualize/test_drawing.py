@@ -4,7 +4,7 @@ import torch
 
 from s2hand.skeleton import BONES, FINGERS, WRIST
 from s2hand.visualize.drawing import FINGER_COLORS, draw_keypoints
-from s2hand.visualize.pictures import composite, resize, to_picture
+from s2hand.visualize.pixels import composite, resize, to_image
 
 GREY = np.full((128, 128, 3), 127, np.uint8)
 
@@ -98,7 +98,7 @@ def test_wrong_shapes_are_named():
     with pytest.raises(ValueError, match="21 confidences, got 3"):
         draw_keypoints(GREY, spread_keypoints(), np.ones(3))
     with pytest.raises(ValueError, match="pick one sample"):
-        to_picture(torch.zeros(2, 3, 8, 8))
+        to_image(torch.zeros(2, 3, 8, 8))
 
 
 def test_composite_leaves_no_fringe_of_the_background():
