@@ -22,6 +22,7 @@ from s2hand.detection.mediapipe.looks import PLAIN_LOOK
 
 PHOTOS = Path(__file__).parent.parent / "tests" / "fixtures" / "mediapipe_photos.npz"
 SINGLE_HANDS = (0, 1, 2, 3, 4, 5)
+FOUR_HANDS = (1, 2, 4, 5)
 REPETITIONS = 5
 
 SOLUTION = """
@@ -48,11 +49,12 @@ def read_groups() -> dict[str, list[np.ndarray]]:
     """Photos of one hand, and of four: four photos side by side in two rows."""
     stored = np.load(PHOTOS)
     single = [stored[f"photo{index}"] for index in SINGLE_HANDS]
-    height, width = (min(photo.shape[axis] for photo in single) for axis in (0, 1))
-    rows = [
-        np.concatenate([single[i][:height, :width], single[j][:height, :width]], axis=1)
-        for i, j in ((1, 2), (4, 3))
-    ]
+    side = max(max(photo.shape) for photo in single)
+    tiles = [np.zeros((side, side, 3), np.uint8) for _ in FOUR_HANDS]
+    for tile, index in zip(tiles, FOUR_HANDS, strict=True):
+        photo = single[index]
+        tile[: photo.shape[0], : photo.shape[1]] = photo
+    rows = [np.concatenate(tiles[:2], axis=1), np.concatenate(tiles[2:], axis=1)]
     return {"one hand": single, "four hands": [np.concatenate(rows)]}
 
 
