@@ -136,7 +136,7 @@ class FlatHands:
             answerer.squares,
         )
         self.path, self.notes, self.device = Path("flat"), (), torch.device("cpu")
-        self.image_size, self.finds_keypoints = 32, False
+        self.image_size, self.finds_keypoints, self.paints_from_photos = 32, False, False
         self.asked = []
 
     def __call__(self, batch, views, keypoints):
