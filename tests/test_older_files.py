@@ -50,7 +50,7 @@ def digests(tensors: dict) -> str:
 
 def test_checkpoint_with_its_average(hands):
     assert digests(read_checkpoint(hands)["model"]) == EXPECTED["raw_hands"]
-    network = s2hand.HandReconstructor.from_checkpoint(hands, device="cpu").network
+    network = s2hand.HandReconstructor.from_checkpoint(hands, device="cpu").answerer
     assert digests(network.model.state_dict()) == EXPECTED["hands"] != EXPECTED["raw_hands"]
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from s2hand import checkpoints
 from s2hand.datasets.detections import is_preview
 from s2hand.errors import DatasetError
 from s2hand.images.listing import passed_over
 from s2hand.images.photos import read_photo, read_photo_header
+from s2hand.prediction.answerers import ImageAnswerer
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.hand_files import HandFiles, versions_of
 from s2hand.prediction.options import AUTO, DEFAULT_BATCH, PredictOptions
@@ -100,8 +102,10 @@ def predict(
         photos = [photo for photo in photos if not is_preview(photo.path, options.detections)]
     still = [photo for photo in photos if not photo.is_video]
     unknown = _undetected(photos, hands)
-    reconstructor = HandReconstructor.from_checkpoint(
-        checkpoint, hand_model, device, batch_size=batch_size, refine_steps=options.refine or DEFAULT_STEPS
+    reconstructor = HandReconstructor(
+        ImageAnswerer(checkpoints.open(checkpoint, hand_model, device)),
+        batch_size,
+        options.refine or DEFAULT_STEPS,
     )
     reconstructor.check_refinement(options.refine != 0, detections=hands.detections is not None)
     others = ", ".join(filter(None, (passed_over(source, videos=True) for source in sources)))
