@@ -122,12 +122,13 @@ def predict(arguments: argparse.Namespace) -> int:
     from s2hand.prediction.refine import DEFAULT_STEPS
     from s2hand.prediction.sample_photos import sample_photos
 
-    arguments.checkpoint = _stage_of(arguments.checkpoint)
     if arguments.refine is True:
         arguments.refine = DEFAULT_STEPS
     arguments.formats = tuple(name.strip() for name in arguments.formats.split(",") if name.strip())
     arguments.K = None if arguments.K is None else tuple(arguments.K)
     checkpoint, photos = split_inputs(arguments.inputs)
+    if checkpoint is not None:
+        checkpoint = _stage_of(checkpoint)
     if arguments.samples:
         photos += [str(path) for path in sample_photos()]
     if not photos:

@@ -125,7 +125,7 @@ def check_boxes(
     """
     rows = np.flatnonzero(~np.isnan(boxes).any(-1))
     boxes = boxes[rows].astype(np.float64)
-    small = (np.abs(boxes) <= NORMALISED).all(-1)
+    small = (np.abs(boxes) <= NORMALISED).all(-1) & (boxes[:, 2:] > 0).all(-1)
     if sizes is not None:
         sizes = sizes[rows]
         small &= sizes.max(-1) >= SMALLEST_IMAGE_PX

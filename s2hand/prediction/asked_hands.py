@@ -123,17 +123,17 @@ def _pixels(image: np.ndarray | Tensor, what: str) -> np.ndarray:
     if image.shape[-1] == 4:
         alpha = image[..., 3:] / np.float32(255 if whole else 1)
         image = (np.rint(image[..., :3] * alpha) if whole else image[..., :3] * alpha).astype(image.dtype)
-    return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
+    return np.repeat(image, 3, -1) if image.shape[-1] == 1 else np.ascontiguousarray(image)
 
 
 def _cameras(K: Any, count: int) -> list[np.ndarray | None]:
     """One K (3, 3) for each image; projections (3, 4) and (4, 4) without a translation are taken too."""
-    if K is not None and np.ndim(K) == 2:
-        K = np.broadcast_to(_as_array(K, "K"), (count, *np.shape(K)))
-    if K is not None and np.shape(K)[1:] in ((3, 4), (4, 4)):
-        whole = _as_array(K, "K")
-        if (whole[:, :, 3] == np.eye(4)[3, : whole.shape[1]]).all():
-            K = whole[:, :3, :3]
+    if K is not None:
+        K = _as_array(K, "K", (3, 3))
+        if K.ndim == 2:
+            K = np.broadcast_to(K, (count, *K.shape))
+        if K.shape[1:] in ((3, 4), (4, 4)) and (K[:, :, 3] == np.eye(4)[3, : K.shape[1]]).all():
+            K = K[:, :3, :3]
     cameras = _rows(K, (3, 3), count, "K")
     for camera in cameras:
         if camera is not None:
@@ -145,9 +145,9 @@ def _keypoints(keypoints: Any, confidence: Any, count: int) -> dict[str, list[np
     """Keypoints and confidences; a third column is the confidence, and a joint of NaN was missed."""
     if keypoints is None:
         return {"keypoints": [None] * count, "confidence": [None] * count}
-    if confidence is None and np.shape(keypoints)[-2:] == (NUM_JOINTS, 3):
-        keypoints, confidence = np.split(_as_array(keypoints, "keypoints"), [2], -1)
-        confidence = confidence[..., 0]
+    keypoints = _as_array(keypoints, "keypoints", (NUM_JOINTS, 2))
+    if confidence is None and keypoints.shape[-2:] == (NUM_JOINTS, 3):
+        keypoints, confidence = keypoints[..., :2], keypoints[..., 2]
     points = _rows(keypoints, (NUM_JOINTS, 2), count, "keypoints", joints=True)
     sure = [np.ones(NUM_JOINTS)] * count
     if confidence is not None:
@@ -161,7 +161,10 @@ def _keypoints(keypoints: Any, confidence: Any, count: int) -> dict[str, list[np
     return {"keypoints": points, "confidence": sure}
 
 
-def _as_array(values: Any, name: str) -> np.ndarray:
+def _as_array(values: Any, name: str, row: tuple[int, ...] = ()) -> np.ndarray:
+    """Numbers as an array; where an entry is None, its row of this shape is NaN."""
+    if isinstance(values, list | tuple) and any(entry is None for entry in values):
+        values = [np.full(row, np.nan) if entry is None else _as_array(entry, name) for entry in values]
     try:
         return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, np.float64)
     except (TypeError, ValueError):
@@ -183,9 +186,7 @@ def _rows(
     """
     if values is None:
         return [None] * count
-    if isinstance(values, list | tuple) and any(row is None for row in values):
-        values = [np.full(shape, np.nan) if row is None else _as_array(row, name) for row in values]
-    array = _as_array(values, name)
+    array = _as_array(values, name, shape)
     if count == 1 and array.shape == shape:
         array = array[None]
     if array.shape != (count, *shape):

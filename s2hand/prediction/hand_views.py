@@ -9,7 +9,7 @@ import numpy as np
 from s2hand.images.crops import DEFAULT_SQUARES, WHOLE, SquareRule
 from s2hand.images.intrinsics import StatedCamera, choose_camera
 from s2hand.images.photos import PhotoHeader
-from s2hand.images.plausible import check_boxes, check_keypoints
+from s2hand.images.plausible import check_boxes, check_confidence, check_keypoints
 from s2hand.images.square_view import SquareView, view_square
 
 CALLERS_SOURCE = {"config": "given"}
@@ -118,6 +118,7 @@ class Viewer:
         """
         sizes, where = np.array([[header.width, header.height]]), lambda row: name or "the image"
         if keypoints is not None:
+            check_confidence(confidence[None], where)
             check_keypoints(keypoints[None], confidence[None], sizes, where)
         if box is not None:
             check_boxes(np.asarray(box)[None], sizes, where)

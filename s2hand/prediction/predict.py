@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from s2hand import checkpoints
 from s2hand.datasets.detections import is_preview
 from s2hand.errors import DatasetError
 from s2hand.images.listing import passed_over
 from s2hand.images.photos import read_photo, read_photo_header
+from s2hand.prediction.answerers import ImageAnswerer
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, versions_of
@@ -136,9 +138,8 @@ def _reconstructor(
     """The bundled network, or that of a checkpoint."""
     if checkpoint is None:
         return HandReconstructor.small(device, hand_model, batch_size=batch_size)
-    return HandReconstructor.from_checkpoint(
-        checkpoint, hand_model, device, batch_size=batch_size, refine_steps=options.refine or DEFAULT_STEPS
-    )
+    network = checkpoints.open(checkpoint, hand_model, device)
+    return HandReconstructor(ImageAnswerer(network, options.refine or DEFAULT_STEPS), batch_size)
 
 
 def _predict_photos(
