@@ -16,6 +16,7 @@ import pytest
 from s2hand import cli, errors
 from s2hand.cli import dispatch
 from s2hand.cli.experiments import STAGES
+from s2hand.experiment import config_to_evaluate
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def replaced(monkeypatch):
 def runs(replaced):
     """The configs that would have been run."""
     configs = []
-    replaced("s2hand.experiment", run=configs.append)
+    replaced("s2hand.experiment", run=configs.append, config_to_evaluate=config_to_evaluate)
     return configs
 
 

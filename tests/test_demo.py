@@ -56,6 +56,10 @@ def test_demo_ends_with_a_table_a_page_and_pictures(tmp_path):
     assert text.count("<img") >= 5
     assert (tmp_path / "hero.png").stat().st_size > 10_000
     assert (tmp_path / "turntable.gif").stat().st_size > 10_000
+    said.clear()
+    run_demo(tmp_path, SMALL, said.append)
+    assert sum("already complete" in line for line in said) == len(demo_configs(tmp_path))
+    assert json.loads((tmp_path / "results.json").read_text()) == results
 
 
 def test_time_of_interrupted_calls_counts(tmp_path):

@@ -27,7 +27,7 @@ BROKEN_PIPE = 141
 
 COMMANDS = (
     ("train", experiments.experiment_arguments, experiments.train),
-    ("evaluate", experiments.experiment_arguments, experiments.evaluate),
+    ("evaluate", experiments.evaluate_arguments, experiments.evaluate),
     ("demo", experiments.demo_arguments, experiments.demo),
     ("staged", experiments.staged_arguments, experiments.staged),
     ("synth", datasets.synth_arguments, datasets.synth),

@@ -122,9 +122,11 @@ def parse_override(text: str) -> tuple[str, object]:
     if not is_text(value):
         raise ConfigError(f"--set {printable(key)}: {value!a} is not valid UTF-8; rename the file or folder")
     try:
-        return key, json.loads(value)
+        parsed = json.loads(value)
     except (ValueError, RecursionError):
         return key, value
+    is_folder = key in PATH_KEYS and not (parsed is None or isinstance(parsed, str))
+    return key, value if is_folder else parsed  # a folder may be named 2024
 
 
 def expand_path(key: str, text: str) -> str:

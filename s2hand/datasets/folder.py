@@ -23,6 +23,7 @@ from s2hand.datasets.detections import Detections, read_detections
 from s2hand.datasets.folder_cameras import UNREADABLE, find_cameras
 from s2hand.datasets.folder_labels import FolderLabels, read_folder_labels
 from s2hand.errors import DatasetError
+from s2hand.files import inside_folder
 from s2hand.images.crops import SquareRule
 from s2hand.images.intrinsics import SOURCES, StatedCamera
 from s2hand.images.photos import read_photo_header
@@ -150,6 +151,11 @@ class FolderDataset(HandDataset):
         if detections.names is None:
             raise DatasetError(
                 f"{source} has no photo names, which a folder needs: run `s2hand detect` on the folder"
+            )
+        if strange := [name for name in detections.names if inside_folder(name) is None]:
+            raise DatasetError(
+                f"{source}: {strange[0]!r:.80} is not the name of a photo inside {self.root}: names must be "
+                "relative to the photos' folder"
             )
         if len(detections) and not (first := self.root / detections.names[0]).exists():
             raise DatasetError(

@@ -57,8 +57,8 @@ def compare_runs(folders: Sequence[str | Path]) -> Comparison:
     names = short_names(folders)
     runs = tuple(read_run(folder, name) for folder, name in zip(folders, names, strict=True))
     if not any(run.curves for run in runs):
-        listed = ", ".join(str(run.folder) for run in runs)
-        raise S2HandError(f"{listed}: no metrics.jsonl with records; name folders that `s2hand train` wrote")
+        listed = "; ".join(f"{run.folder}: {', '.join(run.notes)}" for run in runs)
+        raise S2HandError(f"no metrics.jsonl with records ({listed}); name folders that `s2hand train` wrote")
     configs = {run.name: run.config for run in runs if run.config is not None}
     keys = dict.fromkeys(key for config in configs.values() for key in config if key not in OWN_KEYS)
     differences = {}

@@ -52,6 +52,10 @@ class DetectedHands:
             rows.setdefault(name, []).append(row)
         return rows
 
+    def of_video(self) -> DetectedHands:
+        """What finds the hands of one video's frames: the detections name them."""
+        return self
+
     def knows(self, name: str) -> bool:
         """Whether the detections mention a photo."""
         return name in self._rows

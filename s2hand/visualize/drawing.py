@@ -38,6 +38,9 @@ FAINTEST_OPACITY = 0.2
 TINY = 1e-9
 """Keeps a quotient finite where a line has no length."""
 
+FARTHEST_PX = 1e9
+"""Coordinates are cut to this distance: far outside of every image, and well inside of the integers."""
+
 
 def draw_keypoints(
     image: ArrayLike | Tensor,
@@ -93,9 +96,10 @@ def _draw_capsule(image, start, end, radius: float, outline: float, color, alpha
     from the line, clipped to [0, 1].
     """
     reach = radius + outline + 1
-    height, width = image.shape[:2]
-    low = np.maximum(np.floor(np.minimum(start, end) - reach), 0).astype(int)
-    high = np.minimum(np.ceil(np.maximum(start, end) + reach + 1), (width, height)).astype(int)
+    size = image.shape[1::-1]
+    start, end = np.clip((start, end), -FARTHEST_PX, FARTHEST_PX)
+    low = np.clip(np.floor(np.minimum(start, end) - reach), 0, size).astype(int)
+    high = np.clip(np.ceil(np.maximum(start, end) + reach + 1), 0, size).astype(int)
     if (low >= high).any():
         return
     x, y = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))

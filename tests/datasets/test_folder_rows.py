@@ -106,6 +106,17 @@ def test_detections_that_do_not_fit_are_refused(own, tmp_path):
         folder_dataset(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("name", ["../x.jpg", "{}/a.jpg", "a/../../x.jpg", "", "a\0.jpg", "\ud800.jpg"])
+def test_names_that_lead_out_of_the_folder_are_refused(own, name):
+    found = read_detections(own / "detections.json")
+    (own.parent / "x.jpg").write_bytes((own / found.names[0]).read_bytes())
+    for row in (0, 5):
+        names = list(found.names)
+        names[row] = name.format(own)
+        with pytest.raises(DatasetError, match="is not the name of a photo inside .*photos: names must be"):
+            folder_dataset(own, detections=replace(found, names=tuple(names)), val_share=0)
+
+
 def test_labels_are_matched_by_name_and_order(own, truth):
     with pytest.raises(DatasetError, match=r'has no joints: leave out the losses .* or set "folder_labels"'):
         folder_dataset(own, labels={"joints"})

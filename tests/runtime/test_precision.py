@@ -26,7 +26,7 @@ def first_step(trainer):
             if value.grad is not None:
                 gradients[name] = value.grad.clone()
 
-    trainer.optimizer.register_step_pre_hook(keep)
+    trainer.state.optimizer.register_step_pre_hook(keep)
     batch = next(iter(trainer.make_loader(0, 0)))
     losses = trainer._train_batch(batch, last=True)
     return {name: value.detach() for name, value in losses.items()}, gradients

@@ -40,7 +40,7 @@ def test_each_stage_overfits_one_batch(small_config, stage):
         child.train(name in trainer.trained)
     totals = []
     for _ in range(60):
-        trainer.learning_rate.apply(trainer.optimizer, 0, trainer.progress.step)
+        trainer.learning_rate.apply(trainer.state.optimizer, 0, trainer.progress.step)
         totals.append(float(trainer._train_batch(batch, last=True)["total"].detach()))
     assert min(totals[-5:]) < 0.5 * totals[0], totals
 
@@ -220,7 +220,7 @@ def test_gradient_accumulation_equals_the_large_batch(small_config, tmp_path):
         trainer = trainer_of(config)
         trainer.trained = frozenset()
         parameters = [value for value in trainer.model.parameters() if value.requires_grad]
-        trainer.optimizer = trainer.step.optimizer = torch.optim.SGD(parameters, lr=0.1)
+        trainer.state.optimizer = trainer.step.optimizer = torch.optim.SGD(parameters, lr=0.1)
         trainer.evaluate = None
         trainer.run()
         steps[size] = trainer.model.hand_head.scale[-1].bias.detach().clone()

@@ -72,9 +72,18 @@ def test_less_confident_joints_are_fainter():
     assert changes[-1] > 2 * changes[0]
 
 
-def test_joints_far_outside_leave_the_picture_whole():
-    keypoints = np.full((21, 2), 1e6)
-    np.testing.assert_array_equal(draw_keypoints(GREY, keypoints), GREY)
+@pytest.mark.parametrize("far", [1e6, 1e12, 1e19, 1e30, 1e300])
+def test_joints_far_outside_leave_the_picture_whole(far):
+    np.testing.assert_array_equal(draw_keypoints(GREY, np.full((21, 2), far)), GREY)
+
+
+@pytest.mark.parametrize("far", [1e6, 1e19, -1e30, 1e300])
+def test_a_bone_to_a_joint_far_outside_is_drawn_as_far_as_it_is_inside(far):
+    keypoints = np.full((21, 2), np.nan)
+    keypoints[[0, 1]] = [[20, 20], [20, far]]
+    drawn = draw_keypoints(GREY, keypoints)
+    column = np.flatnonzero((drawn != GREY).any(-1)[:, 20])
+    assert column[-1] == len(GREY) - 1 if far > 0 else column[0] == 0
 
 
 def test_the_given_picture_is_not_changed():
