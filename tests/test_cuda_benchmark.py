@@ -46,6 +46,14 @@ def test_a_step_is_judged_by_its_end(cuda, program, outcome):
     assert entry["output"] == [program.split("'")[1]]
 
 
+def test_a_step_leaves_earlier_results_as_they_were(cuda, monkeypatch, tmp_path):
+    monkeypatch.setattr(cuda, "RESULTS", tmp_path)
+    (tmp_path / "a.json").write_text("[1]")
+    program = f"open({str(tmp_path / 'a.json')!r}, 'w').write('[2]')"
+    assert cuda.run_step(cuda.Step("a", ("-c", program), 60, "a.json"), 60)["results"] == [2]
+    assert (tmp_path / "a.json").read_text() == "[1]"
+
+
 def test_a_failing_step_does_not_stop_the_others(cuda, monkeypatch, tmp_path):
     steps = [cuda.Step(name, ("-c", code), 60) for name, code in (("a", "1 / 0"), ("b", "print(2)"))]
     monkeypatch.setattr(cuda, "steps", lambda dry: steps)

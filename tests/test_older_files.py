@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from s2hand import checkpoints
 from s2hand.checkpoints.checkpoint import read_checkpoint
 from s2hand.cli import main
 from s2hand.config import load_config
@@ -49,7 +50,7 @@ def digests(tensors: dict) -> str:
 
 def test_checkpoint_with_its_average(hands):
     assert digests(read_checkpoint(hands)["model"]) == EXPECTED["raw_hands"]
-    network = s2hand.HandReconstructor.from_checkpoint(hands, device="cpu").answerer
+    network = checkpoints.open(hands, device="cpu")
     assert digests(network.model.state_dict()) == EXPECTED["hands"] != EXPECTED["raw_hands"]
 
 
