@@ -7,6 +7,8 @@ arrays and text, and know no networks, datasets or configs.
 from s2hand.pages.hands import photo_scene, write_joints_csv
 from s2hand.pages.media import EmbeddedImage, embed
 from s2hand.pages.predictions import PredictedHand, PredictedItem, PredictionPage, write_prediction_page
+from s2hand.pages.report import Report, spread_samples, write_report
+from s2hand.pages.report_samples import ReportSample, report_sample
 from s2hand.pages.scenes import HandShape, Scene, SceneFrame, SceneHand, vertex_colors
 
 __all__ = [
@@ -15,12 +17,17 @@ __all__ = [
     "PredictedHand",
     "PredictedItem",
     "PredictionPage",
+    "Report",
+    "ReportSample",
     "Scene",
     "SceneFrame",
     "SceneHand",
     "embed",
     "photo_scene",
+    "report_sample",
+    "spread_samples",
     "vertex_colors",
     "write_joints_csv",
     "write_prediction_page",
+    "write_report",
 ]

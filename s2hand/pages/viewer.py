@@ -54,7 +54,7 @@ def viewer_html(
     """
     image = still.html(alt) if still else ""
     return (
-        f'<div class="bench" id="viewer"><div class="viewer" data-viewer data-error-range="{error_range_mm:g}" '
+        f'<div class="bench"><div class="viewer" data-viewer data-error-range="{error_range_mm:g}" '
         f'data-error-label="{escape(error_label, quote=True)}"><div class="viewer-stage">{image}</div></div>'
         '<aside class="detail" data-detail aria-live="polite"></aside></div>'
     )

@@ -86,18 +86,18 @@ export function setPhotoLight(material, light) {
 export const PREDICTION_COLOR = [126, 166, 232];
 export const TRUTH_COLOR = [240, 168, 78];
 
-// Viridis at nine places: even steps to the eye, also for the colour-blind and in grey.
-const VIRIDIS = [
-  [68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141],
-  [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37],
+// ColorBrewer's YlOrRd (C. Brewer, 2003): the darker and redder, the farther off; also for the colour-blind.
+const HEAT = [
+  [255, 255, 204], [255, 237, 160], [254, 217, 118], [254, 178, 76], [253, 141, 60],
+  [252, 78, 42], [227, 26, 28], [189, 0, 38], [128, 0, 38],
 ];
 
-/** The colour of a value in [0, 1]. */
-export function viridis(value) {
-  const place = Math.min(Math.max(value, 0), 1) * (VIRIDIS.length - 1);
-  const before = Math.min(Math.floor(place), VIRIDIS.length - 2);
-  return VIRIDIS[before].map((level, k) => level + (VIRIDIS[before + 1][k] - level) * (place - before));
+/** The colour of an error in [0, 1]. */
+export function heat(value) {
+  const place = Math.min(Math.max(value, 0), 1) * (HEAT.length - 1);
+  const before = Math.min(Math.floor(place), HEAT.length - 2);
+  return HEAT[before].map((level, k) => level + (HEAT[before + 1][k] - level) * (place - before));
 }
 
 /** The same scale as a CSS gradient, for the legend. */
-export const VIRIDIS_GRADIENT = `linear-gradient(90deg,${VIRIDIS.map((rgb) => `rgb(${rgb})`).join(",")})`;
+export const HEAT_GRADIENT = `linear-gradient(90deg,${HEAT.map((rgb) => `rgb(${rgb})`).join(",")})`;

@@ -7,7 +7,7 @@ import { steer } from "./gestures.js";
 import { HandMesh } from "./hand.js";
 import { ImageCache, PhotoPlane } from "./photo.js";
 import { Player } from "./player.js";
-import { PREDICTION_COLOR, TRUTH_COLOR, viridis, VIRIDIS_GRADIENT } from "./shading.js";
+import { PREDICTION_COLOR, TRUTH_COLOR, heat, HEAT_GRADIENT } from "./shading.js";
 import { SkeletonLayer } from "./skeleton.js";
 import { Toolbar } from "./toolbar.js";
 import { PhotoView, START } from "./view.js";
@@ -195,7 +195,7 @@ export class Viewer {
           mesh.setColors(this.painter(hand, entry, kind, show, surface));
         }
         const veil = kind === "truth" && show === "both" ? TRUTH_OPACITY : 1;
-        const studio = kind === "truth" || show === "error" || !hand.colors || surface === "plain" ? "studio" : light;
+        const studio = kind === "truth" || show === "error" || show === "both" || !hand.colors || surface === "plain" ? "studio" : light;
         mesh.setLook({ light: light === "off" ? "off" : studio, wire, opacity: opacity * faded * veil, visible: Boolean(points) });
       }
     });
@@ -204,10 +204,10 @@ export class Viewer {
   painter(hand, entry, kind, show, surface) {
     if (kind === "truth") return () => TRUTH_COLOR;
     if (show === "error" && entry.error) {
-      const colors = Array.from(entry.error, (steps) => viridis(steps / ERROR_STEPS_PER_MM / this.errorRange));
+      const colors = Array.from(entry.error, (steps) => heat(steps / ERROR_STEPS_PER_MM / this.errorRange));
       return (_, vertex) => colors[vertex];
     }
-    if (!hand.colors || surface === "plain") return () => PREDICTION_COLOR;
+    if (!hand.colors || surface === "plain" || show === "both") return () => PREDICTION_COLOR;
     const perFace = hand.colors.length === hand.faces.length;
     return (face, vertex) => hand.colors.subarray(3 * (perFace ? face : vertex), 3 * (perFace ? face : vertex) + 3);
   }
@@ -242,7 +242,7 @@ export class Viewer {
     if (show === "error") {
       const scale = tag("span", { class: "viewer-scale" }, this.legend);
       scale.append("0");
-      tag("i", { style: `background:${VIRIDIS_GRADIENT}` }, scale);
+      tag("i", { style: `background:${HEAT_GRADIENT}` }, scale);
       scale.append(`${this.errorRange} mm`);
       tag("small", {}, this.legend).textContent = this.root.dataset.errorLabel || "";
     }
