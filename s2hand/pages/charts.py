@@ -30,7 +30,7 @@ HAND_PLACES = (
 """Where the joints of the drawn hand are: a right hand, palm down, in FreiHAND order."""
 
 DISC_RADIUS, FLESH_WIDTH = 13.5, 38
-SCALE = matplotlib.colormaps["YlOrRd"]
+ERROR_SCALE = "YlOrRd"
 """The viewer's colours of errors."""
 
 
@@ -106,17 +106,20 @@ def histogram(title: str, values: np.ndarray, label: str, note: str = "") -> str
     return _panel(title, drawing, note)
 
 
-def hand_map(title: str, values: Sequence[float], highest: float | None = None, note: str = "") -> str:
+def hand_map(
+    title: str, values: Sequence[float], highest: float | None = None, scale: str = ERROR_SCALE
+) -> str:
     """A number for each joint on a drawn hand.
 
     Args:
         title: what the numbers are, with their unit.
         values: 21 numbers in FreiHAND order; those that are not finite are drawn as a dash.
         highest: where the colours end, by default at the largest value.
-        note: a line below.
+        scale: Matplotlib's name of the colours.
     """
     values = np.asarray(values, dtype=float)
     largest = highest or max(float(np.nanmax(values, initial=0.0)), 1e-9)
+    colors = matplotlib.colormaps[scale]
     marks = [_flesh()]
     marks += [
         '<line class="grid" x1="{}" y1="{}" x2="{}" y2="{}"/>'.format(*HAND_PLACES[a], *HAND_PLACES[b])
@@ -124,7 +127,7 @@ def hand_map(title: str, values: Sequence[float], highest: float | None = None, 
     ]
     for (x, y), value, name in zip(HAND_PLACES, values, joint_names(), strict=True):
         known = np.isfinite(value)
-        red, green, blue, _ = SCALE(np.clip(value / largest, 0, 1) if known else 0.0, bytes=True)
+        red, green, blue, _ = colors(np.clip(value / largest, 0, 1) if known else 0.0, bytes=True)
         ink = "#101216" if 0.3 * red + 0.59 * green + 0.11 * blue > 120 else "#ffffff"
         text = (f"{value:.2f}" if highest == 1 else f"{value:.1f}") if known else "–"
         marks.append(
@@ -137,7 +140,7 @@ def hand_map(title: str, values: Sequence[float], highest: float | None = None, 
         f'<svg class="hand-map" viewBox="0 0 {HAND_WIDTH} {HAND_HEIGHT}" role="img" '
         f'aria-label="{escape(f"{title}: {spoken}", quote=True)}">{"".join(marks)}</svg>'
     )
-    return _panel(title, drawing, note)
+    return _panel(title, drawing)
 
 
 def finger_bars(title: str, values: Sequence[float]) -> str:

@@ -125,7 +125,8 @@ def _card(number: int, sample: ReportSample, middle: bool) -> str:
     first = " data-first" if middle else ""
     return (
         f'<button type="button" class="card" data-open="sample-{number}"{first}>'
-        f'<span class="thumb">{image}</span><span class="quiet">{sample.aligned_error_mm:.1f} mm</span></button>'
+        f'<span class="thumb">{image}</span>'
+        f'<span class="quiet">{sample.aligned_error_mm:.1f} mm</span></button>'
     )
 
 
