@@ -68,10 +68,10 @@ def _skeleton(keypoints: np.ndarray, confidence: ArrayLike | None, unit: float) 
             if not (missed[a] or missed[b])
         )
         if path:
-            halo = f'stroke="#0c0e12" stroke-opacity=".6" stroke-width="{LINE_WIDTH * unit * 1.9:.2f}"'
-            line = f'stroke="{colors[chain[0]]}" stroke-width="{LINE_WIDTH * unit:.2f}"'
             marks += [
-                f'<path d="{path}" fill="none" stroke-linecap="round" {kind}/>' for kind in (halo, line)
+                f'<path d="{path}" fill="none" stroke-linecap="round" stroke="{color}" '
+                f'stroke-opacity="{opacity}" stroke-width="{LINE_WIDTH * unit * width:.2f}"/>'
+                for color, opacity, width in (("#0c0e12", 0.6, 1.9), (colors[chain[0]], 1, 1.0))
             ]
     for joint in np.flatnonzero(~missed):
         x, y = keypoints[joint]

@@ -4,6 +4,8 @@ import { BufferAttribute, BufferGeometry, Group, LineBasicMaterial, LineSegments
 import { uniqueEdges, vertexNormals } from "./data.js";
 import { depthMaterial, LIGHTS, setPhotoLight, surfaceMaterial } from "./shading.js";
 
+const LATE = 40;
+
 export class HandMesh {
   /**
    * @param faces vertex numbers, three a face, counter-clockwise from outside
@@ -13,6 +15,7 @@ export class HandMesh {
   constructor(faces, light, order) {
     this.faces = faces;
     this.light = light;
+    this.order = 1 + 3 * order;
     // Faces do not share corners here, since a colour may belong to a face.
     this.geometry = new BufferGeometry();
     for (const name of ["position", "normal", "color"]) {
@@ -32,11 +35,10 @@ export class HandMesh {
     }
     if (light) setPhotoLight(this.surface.material, light);
     this.group = new Group();
-    [depth, this.surface, this.wire].forEach((part, number) => {
-      part.renderOrder = 1 + 3 * order + number;
+    for (const part of [depth, this.surface, this.wire]) {
       part.frustumCulled = false;
       this.group.add(part);
-    });
+    }
   }
 
   /** Moves the vertices. */
@@ -67,7 +69,9 @@ export class HandMesh {
   }
 
   /** Sets how it is drawn. The photo's light falls on nothing that was not lit by it: then the studio's does. */
-  setLook({ light, wire, opacity, visible }) {
+  setLook({ light, wire, opacity, visible, late }) {
+    // A faded hand comes last, so that its depth does not hide the one that is looked at.
+    this.group.children.forEach((part, number) => { part.renderOrder = this.order + number + (late ? LATE : 0); });
     const kind = light === "photo" && !this.light ? "studio" : light;
     this.surface.material.uniforms.lightKind.value = LIGHTS[kind];
     this.surface.material.uniforms.opacity.value = opacity;

@@ -15,8 +15,7 @@ if (root) {
   const open = ({ id, position, count }) => {
     if (viewer) {
       viewer.open(id);
-      viewer.counter.textContent = count > 1 ? `${position} / ${count}` : "";
-      viewer.steps.hidden = count < 2;
+      viewer.overlays.count(position, count);
       return;
     }
     const still = document.querySelector(`img[data-still="${CSS.escape(id)}"]`);

@@ -25,7 +25,7 @@ export class PhotoPlane {
       new LineBasicMaterial({ color: 0x3d7de0, transparent: true }),
     );
     this.frustum.frustumCulled = false;
-    this.frustum.renderOrder = 90;
+    this.frustum.renderOrder = 99;
     this.shown = true;
   }
 

@@ -2,12 +2,13 @@
 
 import { Scene, WebGLRenderer } from "three";
 import { centreOf, decodeFrame, SceneStore } from "./data.js";
-import { button, ICONS, tag } from "./dom.js";
+import { tag } from "./dom.js";
 import { steer } from "./gestures.js";
 import { HandMesh } from "./hand.js";
+import { Overlays } from "./overlays.js";
 import { ImageCache, PhotoPlane } from "./photo.js";
 import { Player } from "./player.js";
-import { PREDICTION_COLOR, TRUTH_COLOR, heat, HEAT_GRADIENT } from "./shading.js";
+import { heat, PREDICTION_COLOR, TRUTH_COLOR } from "./shading.js";
 import { SkeletonLayer } from "./skeleton.js";
 import { Toolbar } from "./toolbar.js";
 import { PhotoView, START } from "./view.js";
@@ -30,7 +31,6 @@ export class Viewer {
   /** @param root the page's [data-viewer]; throws where there is no WebGL */
   constructor(root) {
     this.root = root;
-    this.errorRange = Number(root.dataset.errorRange) || 20;
     this.store = new SceneStore();
     this.images = new ImageCache();
     this.state = {
@@ -46,32 +46,15 @@ export class Viewer {
     this.hands = [];
     this.view = new PhotoView(() => this.invalidate());
     this.skeleton = new SkeletonLayer(this.stage, this.store.skeleton);
-    this.makeOverlays();
+    this.overlays = new Overlays(this.stage, root, {
+      reset: () => this.reset(),
+      fit: () => this.fit(),
+      side: () => this.look(1),
+      step: (by) => this.step(by),
+    });
     this.player = new Player(root, (frame) => this.showFrame(frame));
     this.toolbar = new Toolbar(root, (change) => this.change(change));
     this.listen();
-  }
-
-  makeOverlays() {
-    const buttons = tag("div", { class: "viewer-buttons" }, this.stage);
-    button(ICONS.reset, "Back to the photo’s view", () => this.reset(), buttons, "0");
-    button(ICONS.fit, "Zoom to the hand", () => this.fit(), buttons, "F");
-    button(ICONS.side, "From the side", () => this.look(1), buttons, "1");
-    if (document.fullscreenEnabled) {
-      button(ICONS.full, "Full screen", () => {
-        if (document.fullscreenElement) document.exitFullscreen();
-        else this.root.requestFullscreen();
-      }, buttons);
-    }
-    const steps = tag("div", { class: "viewer-steps" }, this.stage);
-    const step = (by) => document.dispatchEvent(new CustomEvent("s2hand:step", { detail: by }));
-    this.step = step;
-    button(ICONS.back, "Previous image", () => step(-1), steps, "[");
-    this.counter = tag("span", { class: "viewer-counter" }, steps);
-    button(ICONS.next, "Next image", () => step(1), steps, "]");
-    this.steps = steps;
-    this.legend = tag("div", { class: "viewer-legend" }, this.stage);
-    this.message = tag("p", { class: "viewer-message", role: "status" }, this.stage);
   }
 
   listen() {
@@ -81,7 +64,7 @@ export class Viewer {
       tap: (x, y) => this.state.joints && this.skeleton.point(x, y),
       fit: () => this.fit(),
       key: (event) => this.key(event.key.toLowerCase()),
-      hint: () => this.say("Click the picture, then scroll to zoom"),
+      hint: () => this.overlays.say("Click the picture, then scroll to zoom"),
     });
     new ResizeObserver(() => this.resize()).observe(this.stage);
     this.canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
@@ -97,6 +80,7 @@ export class Viewer {
     this.images.clear();
     for (const hand of this.hands) this.forget(hand);
     this.current = scene;
+    this.frame = null; // until its image is decoded
     const decoded = decodeFrame(scene.frames[0]);
     const all = [decoded, ...scene.frames.slice(1).map((frame) => frame.hands)].flat();
     const has = {
@@ -184,7 +168,7 @@ export class Viewer {
     const { show, surface, hand: chosen, wire, light, opacity } = this.state;
     this.hands.forEach((hand, number) => {
       const entry = this.frame?.find((one) => one.hand === number);
-      const faded = chosen >= 0 && chosen !== number ? OTHER_OPACITY : 1;
+      const faded = chosen >= 0 && chosen !== number;
       const seen = { prediction: show !== "truth" && entry?.prediction, truth: (show === "truth" || show === "both") && entry?.truth };
       for (const kind of ["prediction", "truth"]) {
         const mesh = hand[kind];
@@ -196,7 +180,13 @@ export class Viewer {
         }
         const veil = kind === "truth" && show === "both" ? TRUTH_OPACITY : 1;
         const studio = kind === "truth" || show === "error" || show === "both" || !hand.colors || surface === "plain" ? "studio" : light;
-        mesh.setLook({ light: light === "off" ? "off" : studio, wire, opacity: opacity * faded * veil, visible: Boolean(points) });
+        mesh.setLook({
+          light: light === "off" ? "off" : studio,
+          wire: wire && !faded,
+          opacity: opacity * veil * (faded ? OTHER_OPACITY : 1),
+          visible: Boolean(points),
+          late: faded,
+        });
       }
     });
   }
@@ -204,7 +194,7 @@ export class Viewer {
   painter(hand, entry, kind, show, surface) {
     if (kind === "truth") return () => TRUTH_COLOR;
     if (show === "error" && entry.error) {
-      const colors = Array.from(entry.error, (steps) => heat(steps / ERROR_STEPS_PER_MM / this.errorRange));
+      const colors = Array.from(entry.error, (steps) => heat(steps / ERROR_STEPS_PER_MM / this.overlays.errorRange));
       return (_, vertex) => colors[vertex];
     }
     if (!hand.colors || surface === "plain" || show === "both") return () => PREDICTION_COLOR;
@@ -222,31 +212,9 @@ export class Viewer {
     if (change.camera) this.view.goTo(this.view.framing([0, 0, 0, ...this.plane.corners], CAMERA_SEEN));
     this.toolbar.update(this.state);
     if (!this.state.joints) this.skeleton.unpoint();
-    this.drawLegend();
+    this.overlays.drawLegend(this.state.show);
     this.shape();
     this.invalidate();
-  }
-
-  drawLegend() {
-    const { show } = this.state;
-    const entries = {
-      both: [["prediction", PREDICTION_COLOR], ["ground truth", TRUTH_COLOR]],
-      truth: [["ground truth", TRUTH_COLOR]],
-    }[show] || [];
-    this.legend.replaceChildren();
-    for (const [name, rgb] of entries) {
-      const entry = tag("span", {}, this.legend);
-      tag("i", { style: `background:rgb(${rgb})` }, entry);
-      entry.append(name);
-    }
-    if (show === "error") {
-      const scale = tag("span", { class: "viewer-scale" }, this.legend);
-      scale.append("0");
-      tag("i", { style: `background:${HEAT_GRADIENT}` }, scale);
-      scale.append(`${this.errorRange} mm`);
-      tag("small", {}, this.legend).textContent = this.root.dataset.errorLabel || "";
-    }
-    this.legend.hidden = !this.legend.childNodes.length;
   }
 
   key(key) {
@@ -273,6 +241,11 @@ export class Viewer {
     if (open.length) this.change({ [name]: open[(open.indexOf(this.state[name]) + 1) % open.length] });
   }
 
+  /** Asks the page for the next image or the one before. */
+  step(by) {
+    document.dispatchEvent(new CustomEvent("s2hand:step", { detail: by }));
+  }
+
   /** Back to the photo's own view. */
   reset() {
     this.view.goTo(START);
@@ -286,12 +259,6 @@ export class Viewer {
 
   look(side) {
     this.fit(SIDES[side]);
-  }
-
-  say(text) {
-    this.message.textContent = text;
-    clearTimeout(this.silence);
-    this.silence = setTimeout(() => { this.message.textContent = ""; }, 1800);
   }
 
   resize() {
