@@ -179,7 +179,7 @@ export class Viewer {
           mesh.setColors(this.painter(hand, entry, kind, show, surface));
         }
         const veil = kind === "truth" && show === "both" ? TRUTH_OPACITY : 1;
-        const studio = kind === "truth" || show === "error" || show === "both" || !hand.colors || surface === "plain" ? "studio" : light;
+        const studio = kind === "truth" || show === "error" || show === "both" ? "studio" : light;
         mesh.setLook({
           light: light === "off" ? "off" : studio,
           wire: wire && !faded,
