@@ -11,7 +11,7 @@ from pathlib import Path
 from s2hand.files import write_text_whole
 
 POLICY = (
-    "default-src 'none'; img-src data: 'self' file:; style-src 'unsafe-inline'; "
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 )
 """Content security policy: a browser refuses whatever the page would load from elsewhere."""

@@ -18,6 +18,11 @@ from s2hand.pages.media import THUMBNAIL_PX, EmbeddedImage, embed
 from s2hand.pages.scenes import Scene
 from s2hand.pages.viewer import SceneScripts, viewer_html
 
+PHOTO_SIZES = ((50, 1280), (150, 800), (math.inf, 480))
+"""Up to how many photos are embedded at which longest side in pixels: a page stays below about 25 MB."""
+
+LARGEST_ITEMS = 500
+
 LOW_CONFIDENCE = 0.5
 """Hands below are marked."""
 
@@ -110,8 +115,9 @@ def write_prediction_page(path: str | Path, page: PredictionPage) -> Path:
     """
     scenes = SceneScripts()
     cards = []
-    for number, item in enumerate(page.items):
-        scenes.add(f"item-{number}", item.scene)
+    photo_px = _photo_px(len(page.items))
+    for number, item in enumerate(page.items[:LARGEST_ITEMS]):
+        scenes.add(f"item-{number}", item.scene, photo_px)
         cards.append(_card(number, item))
     still = embed(page.items[0].still) if page.items else None
     return write_document(
@@ -121,7 +127,7 @@ def write_prediction_page(path: str | Path, page: PredictionPage) -> Path:
         lead=_summary(page),
         sections=[
             viewer_html(still, "the first photo with its predicted hands") if page.items else "",
-            _gallery(cards),
+            _gallery(cards, len(page.items)),
             _unreadable(page.unreadable),
             provenance(page.command, page.versions, page.settings),
         ],
@@ -144,7 +150,12 @@ def _summary(page: PredictionPage) -> str:
     )
 
 
-def _gallery(cards: Sequence[str]) -> str:
+def _photo_px(count: int) -> int:
+    """The longest side of photos on a page of so many."""
+    return next(px for largest, px in PHOTO_SIZES if count <= largest)
+
+
+def _gallery(cards: Sequence[str], count: int) -> str:
     if not cards:
         return ""
     controls = ""
@@ -152,7 +163,11 @@ def _gallery(cards: Sequence[str]) -> str:
         filters = {"warning": (("", "All"), ("yes", "With warnings"))}
         controls = list_controls("gallery", len(cards), "Search by name", ORDER, filters)
     content = f'{controls}<ul class="cards" id="gallery" data-list>{"".join(cards)}</ul>'
-    return section("All photos and videos" if len(cards) > 1 else "Result", content, name="gallery")
+    title, note = "All photos and videos" if count > 1 else "Result", ""
+    if len(cards) < count:
+        title = f"The first {len(cards):,} of {count:,} photos and videos"
+        note = "The files of the others lie beside this page too."
+    return section(title, content, note=note)
 
 
 def _card(number: int, item: PredictedItem) -> str:

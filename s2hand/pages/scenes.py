@@ -115,12 +115,13 @@ class Topologies:
         return self.packed.index(packed)
 
 
-def scene_json(scene: Scene, topologies: Topologies) -> str:
+def scene_json(scene: Scene, topologies: Topologies, photo_px: int = PHOTO_PX) -> str:
     """A scene as the viewer reads it.
 
     Args:
         scene: what to show.
         topologies: where the page keeps faces; new ones are added.
+        photo_px: longest side to which photos are shrunk; a video's frames are at most ``FRAME_PX``.
 
     Raises:
         ValueError: there is no frame, or a number is not finite.
@@ -129,7 +130,7 @@ def scene_json(scene: Scene, topologies: Topologies) -> str:
         raise ValueError(f"{scene.name}: a scene needs at least one frame")
     K = np.asarray(scene.K, dtype=float)
     frames, fps = _thinned(scene)
-    longest = PHOTO_PX if len(frames) == 1 else FRAME_PX
+    longest = photo_px if len(frames) == 1 else min(photo_px, FRAME_PX)
     try:
         content = {
             "name": scene.name,

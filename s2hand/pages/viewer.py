@@ -7,7 +7,7 @@ from html import escape
 
 from s2hand.pages.document import json_script
 from s2hand.pages.joints import joint_colors, joint_names
-from s2hand.pages.media import EmbeddedImage
+from s2hand.pages.media import PHOTO_PX, EmbeddedImage
 from s2hand.pages.scenes import Scene, Topologies, scene_json
 from s2hand.skeleton import BONES
 
@@ -22,14 +22,15 @@ class SceneScripts:
         self._topologies = Topologies()
         self._scenes: list[str] = []
 
-    def add(self, identifier: str, scene: Scene) -> None:
+    def add(self, identifier: str, scene: Scene, photo_px: int = PHOTO_PX) -> None:
         """Adds a scene.
 
         Args:
             identifier: by which the page opens it.
             scene: what to show.
+            photo_px: longest side to which photos are shrunk.
         """
-        content = scene_json(scene, self._topologies)
+        content = scene_json(scene, self._topologies, photo_px)
         self._scenes.append(json_script("data-scene", content, identifier))
 
     def html(self) -> list[str]:
@@ -54,7 +55,8 @@ def viewer_html(
     """
     image = still.html(alt) if still else ""
     return (
-        f'<div class="bench"><div class="viewer" data-viewer data-error-range="{error_range_mm:g}" '
+        '<div class="bench" role="region" aria-label="3D viewer">'
+        f'<div class="viewer" data-viewer data-error-range="{error_range_mm:g}" '
         f'data-error-label="{escape(error_label, quote=True)}"><div class="viewer-stage">{image}</div></div>'
         '<aside class="detail" data-detail aria-live="polite"></aside></div>'
     )

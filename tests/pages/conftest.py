@@ -110,12 +110,13 @@ def made_up():
 
 @pytest.fixture(scope="session")
 def prediction_page(made_up, tmp_path_factory):
-    """A photo with one hand, a photo with two, a video."""
+    """A photo with one hand, a photo with two, a video, a photo without a hand."""
     two = [made_up.shifted([0.05, 0, 0.02]).exported("two.png"), made_up.exported("two.png", "left")]
     frames = [
         SceneFrame(made_up.photo, [HandShape(made_up.vertices + np.array([0.002 * i, 0, 0]), made_up.joints)])
         for i in range(12)
     ]
+    frames[5] = SceneFrame(made_up.photo)  # the hand is lost for a moment
     hand = SceneHand("Right hand", made_up.faces)
     confidence = np.linspace(0.2, 1, 21)
     one = photo_scene("one.jpg", made_up.photo, [made_up.exported("one.jpg")], confidence=[confidence])
@@ -136,6 +137,7 @@ def prediction_page(made_up, tmp_path_factory):
             made_up.photo,
             [PredictedHand("Right hand")],
         ),
+        PredictedItem(photo_scene("empty.jpg", made_up.photo, [], (WIDTH, HEIGHT), K), made_up.photo),
     ]
     page = PredictionPage(items, unreadable=[("notes.txt", "it is no image")], command="s2hand predict .")
     return write_prediction_page(tmp_path_factory.mktemp("prediction") / "index.html", page)
@@ -248,7 +250,7 @@ def open_page(browser):
     """``open_page(path, width=..., **context)``: an Opened page; its faults fail the module's last test."""
     contexts, pages = [], []
 
-    def start(path, width=1000, height=760, script="", **context):
+    def start(path, width=920, height=560, script="", **context):
         contexts.append(
             browser.new_context(
                 viewport={"width": width, "height": height},

@@ -148,13 +148,15 @@ def test_joints_are_named_where_one_points(predictions):
     assert "confidence 0.52" in told
 
 
-def test_switches_change_what_is_drawn(predictions):
-    predictions.tab.locator(".viewer-stage canvas").focus()
+def test_switches_change_what_is_drawn(open_page, prediction_page):
+    opened = open_page(prediction_page)
+    opened.tab.locator(".viewer-stage canvas").focus()
+    seen = opened.canvas()
     for key in ("x", "l", "w", "p", "c", "f", "2"):
-        before = predictions.canvas()
-        predictions.tab.keyboard.press(key)
-        predictions.settle()
-        assert changed(before, predictions.canvas()) > 0.002, key
+        opened.tab.keyboard.press(key)
+        opened.settle()
+        before, seen = seen, opened.canvas()
+        assert changed(before, seen) > 0.002, key
 
 
 def test_truth_both_and_errors_can_be_shown(open_page, report_page):
@@ -177,11 +179,18 @@ def test_images_and_hands_are_chosen(predictions):
     tab.get_by_role("button", name="Next image").click()
     predictions.settle()
     assert "Look closely." in tab.locator("[data-detail]").inner_text()
-    assert tab.locator(".viewer-counter").inner_text() == "2 / 3"
+    assert tab.locator(".viewer-counter").inner_text() == "2 / 4"
     before = predictions.canvas()
     tab.get_by_role("radio", name="Left hand").check(force=True)
     predictions.settle()
     assert changed(before, predictions.canvas()) > 0.02
+
+
+def test_a_photo_without_hands_is_shown_alone(predictions):
+    predictions.tab.locator('[data-open="item-3"]').click()
+    predictions.settle()
+    assert is_green(predictions.canvas()).mean() > 0.04
+    assert "No hand was found here." in predictions.tab.locator("[data-detail]").inner_text()
 
 
 def test_a_video_plays_and_is_scrubbed(predictions):

@@ -58,12 +58,27 @@ def test_downloads_stay_beside_the_page(path, made_up, tmp_path):
 
 def test_predictions_are_summed_up(prediction_page, tmp_path):
     content = prediction_page.read_text()
-    assert "4 hands in 2 photos and 1 video." in content
+    assert "4 hands in 3 photos and 1 video." in content
     assert "read from the photo’s EXIF data" in content
     assert "<b>notes.txt</b> it is no image" in content
     empty = write_prediction_page(tmp_path / "index.html", PredictionPage([]))
     assert "There was nothing to predict." in empty.read_text()
     assert "data-viewer" not in empty.read_text().split("<script>")[1]
+
+
+def test_many_photos_are_smaller_and_the_page_ends_somewhere(made_up, tmp_path, monkeypatch):
+    monkeypatch.setattr("s2hand.pages.predictions.PHOTO_SIZES", ((2, 200), (np.inf, 40)))
+    monkeypatch.setattr("s2hand.pages.predictions.LARGEST_ITEMS", 3)
+    scene = photo_scene("a.jpg", made_up.photo, [made_up.exported("a.jpg")])
+    items = [PredictedItem(scene, made_up.photo)] * 4
+    sizes = []
+    for count in (2, 4):
+        path = write_prediction_page(tmp_path / f"{count}.html", PredictionPage(items[:count]))
+        scripts = re.findall(r"<script type=\"application/json\" data-scene=.*?</script>", path.read_text())
+        sizes.append(len(scripts[0]))
+    assert sizes[1] < sizes[0]
+    assert len(scripts) == 3
+    assert "The first 3 of 4 photos and videos" in path.read_text()
 
 
 def test_joints_are_written_as_a_table(made_up, tmp_path):
