@@ -34,6 +34,7 @@ WIDTH, HEIGHT = 320, 240
 K = np.array([[400.0, 0, 150], [0, 410.0, 125], [0, 0, 1]])
 SILHOUETTE = (0, 255, 0)
 FINER = 8
+TRIES = 60
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -205,6 +206,11 @@ def dataset_page(made_up, tmp_path_factory):
     return write_dataset_page(tmp_path_factory.mktemp("dataset") / "dataset.html", page)
 
 
+def changed(before: np.ndarray, after: np.ndarray) -> float:
+    """Share of pixels that differ visibly."""
+    return float((np.abs(after - before).max(-1) > 24).mean())
+
+
 @dataclass
 class Opened:
     """A page in the browser, and what went wrong there.
@@ -221,6 +227,32 @@ class Opened:
         """What the viewer's stage shows, (H, W, 3)."""
         content = self.tab.locator(".viewer-stage canvas").screenshot()
         return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+
+    def canvas_unlike(self, before: np.ndarray, share: float = 0.002) -> np.ndarray:
+        """The canvas as soon as more than a share of its pixels differ from an earlier picture."""
+        return self._canvas_when(lambda now: changed(before, now) > share, "stayed as it was")
+
+    def canvas_like(self, before: np.ndarray) -> np.ndarray:
+        """The canvas as soon as it looks as it did before, but for its border, which shows the focus."""
+        inner = (slice(8, -8), slice(8, -8))
+        return self._canvas_when(lambda now: changed(before[inner], now[inner]) < 0.002, "stayed different")
+
+    def _canvas_when(self, is_so, otherwise: str) -> np.ndarray:
+        for _ in range(TRIES):
+            picture = self.canvas()
+            if is_so(picture):
+                return picture
+            self.settle()
+        raise AssertionError(f"the canvas {otherwise}")
+
+    def open(self, identifier: str) -> None:
+        """Opens a scene as a reader would, and waits until it is drawn."""
+        self.tab.locator(f'[data-open="{identifier}"]').last.click()
+        self.wait_for(identifier)
+
+    def wait_for(self, identifier: str) -> None:
+        """Waits until a scene is drawn."""
+        self.tab.locator(f'[data-viewer][data-shown="{identifier}"]').wait_for()
 
     def settle(self) -> None:
         """Waits until images are decoded and what was asked for is drawn."""
@@ -275,6 +307,8 @@ def open_page(browser):
         if script:
             opened.tab.add_init_script(script)
         opened.tab.goto(url)
+        if opened.tab.locator(".viewer.live").count():
+            opened.tab.locator("[data-viewer][data-shown]").wait_for()
         opened.settle()
         return opened
 

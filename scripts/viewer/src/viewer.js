@@ -71,7 +71,7 @@ export class Viewer {
     this.canvas.addEventListener("webglcontextrestored", () => this.invalidate());
   }
 
-  /** Shows a scene from its photo's own view; returns whether there is one. */
+  /** Shows a scene from its photo's own view; data-shown names it once it is drawn. Returns whether there is one. */
   open(id) {
     const scene = this.store.read(id);
     this.stage.classList.toggle("empty", !scene);
@@ -81,6 +81,7 @@ export class Viewer {
     for (const hand of this.hands) this.forget(hand);
     this.current = scene;
     this.frame = null; // until its image is decoded
+    this.id = id;
     const decoded = decodeFrame(scene.frames[0]);
     const all = [decoded, ...scene.frames.slice(1).map((frame) => frame.hands)].flat();
     const has = {
@@ -281,6 +282,7 @@ export class Viewer {
     this.view.update();
     this.plane.setLook({ photo: this.state.photo, camera: this.state.camera, turned: this.view.turned });
     this.renderer.render(this.scene, this.view.camera);
+    if (this.frame) this.root.dataset.shown = this.id;
     this.skeleton.draw(this.state.joints ? this.jointSets() : [], (...point) => this.view.project(...point), this.view.size);
   }
 
