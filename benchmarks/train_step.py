@@ -8,7 +8,7 @@ backward, optimiser. The floor is what cannot be spared, the convolutions of bac
 and backward on the same batch, run alone between the steps. Everything else is the step without its
 convolutions. By default the main process loads, so that reading counts in full.
 
-Pictures are generated once, under --scratch. Results are added to benchmarks/results/train_step.json.
+Images are generated once, under --scratch. Results are added to benchmarks/results/train_step.json.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from torch import Tensor, nn
 
 from s2hand.config import Config, load_config
 from s2hand.demo.demo import demo_configs
-from s2hand.experiment.run import Experiment
+from s2hand.experiment import Experiment
+from s2hand.experiment.training import build_trainer
 from s2hand.models.hourglass import IMAGE_OFFSET
 from s2hand.runtime.precision import autocast
 from s2hand.synthetic import write_synthetic_dataset
@@ -60,7 +61,7 @@ class Measured(Exception):
 
 
 def stage_config(stage: str, options: argparse.Namespace, run_folder: str) -> Config:
-    """The shipped config of a stage, on generated pictures."""
+    """The shipped config of a stage, on generated images."""
     demo = stage.startswith("demo/")
     size = SMALL["image_size"] if options.small else DEMO_SIZE if demo else PUBLISHED_SIZE
     batch = options.batch or (DEMO_BATCHES[stage] if demo else PUBLISHED_BATCH)
@@ -264,7 +265,7 @@ def measure_stage(stage: str, options: argparse.Namespace) -> tuple[dict, dict]:
     with tempfile.TemporaryDirectory() as folder:
         config = stage_config(stage, options, folder)
         with Experiment(config, say=lambda line: None) as experiment:
-            trainer = experiment.build_trainer(RunRecorder(config.run_dir, tensorboard=False))
+            trainer = build_trainer(experiment, RunRecorder(config.run_dir, tensorboard=False))
             summary = summarise(measure(trainer, options.steps))
     settings = {
         "stage": stage,

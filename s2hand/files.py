@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, and what tells one from another."""
+"""Files that are written whole or not at all, checks of paths, and what tells one file from another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BLOCK_BYTES = 1 << 20
 
 @contextmanager
 def errors_named(path: str | Path) -> Iterator[None]:
-    """Adds the file's name to errors that come without one, as of a full disk."""
+    """Adds the file's name to errors that come without one, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -25,11 +25,12 @@ def errors_named(path: str | Path) -> Iterator[None]:
 
 
 @contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
+def written_whole(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
     """A path to write to, which becomes ``path`` when the context ends without an error.
 
     Args:
         path: the file; its folder is made.
+        durable: wait until the content is on the disk, so that not even a power failure leaves a part.
 
     Yields:
         A hidden path beside it with the same ending, which writers that look at endings need.
@@ -40,6 +41,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     try:
         with errors_named(path):
             yield partial
+            if durable:
+                with partial.open("rb+") as file:
+                    os.fsync(file.fileno())
             os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """Reads pickles of NumPy arrays without trusting them.
 
-Pickles run code when read. Here a pickle may ask for NumPy's array builders, and for what the caller admits,
-and gets stand-ins that check what NumPy itself would take on trust: a forged dtype or shape cannot reach
-NumPy's internals, and a forged number of bytes asks for no memory.
+Reading a pickle runs code. Here a pickle may ask only for NumPy's array builders and for what the caller
+admits, and it gets stand-ins that check what NumPy itself would take on trust: a forged dtype or shape cannot
+reach NumPy's internals, and a forged number of bytes allocates no memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Admitted = Mapping[tuple[str, str], Callable]
 
 
 class StandIn:
-    """Takes the attributes of a pickled object of another library, and does nothing with them."""
+    """Stands for an object of another library: takes its attributes, and does nothing with them."""
 
     state: dict[str, Any]
 
@@ -61,11 +61,11 @@ class _Array:
 
 
 def plain_array(value: object) -> np.ndarray:
-    """The array that an entry of a pickle, or of a stand-in's state, amounts to.
+    """The array that stands in an entry of a pickle, or of a stand-in's state.
 
     Raises:
-        pickle.UnpicklingError: it is no array, nor a flat list of numbers. A nested one may be small in the
-            file, where lists can be repeated by reference, and without bounds as an array.
+        pickle.UnpicklingError: it is neither an array nor a flat list of numbers. A nested list may be small
+            in the file, where lists can be repeated by reference, and unboundedly large as an array.
     """
     if isinstance(value, StandIn):
         return value.array()
@@ -79,7 +79,7 @@ def plain_array(value: object) -> np.ndarray:
 
 
 def _from_bytes(data, dtype: _Dtype, shape, order: str) -> np.ndarray:
-    """An array over the bytes; Python 2's arrive as text."""
+    """An array over bytes, which arrive as text if Python 2 wrote them."""
     content = data.encode("latin1") if isinstance(data, str) else data
     # bytes(n) of a forged number n would allocate n bytes.
     if not isinstance(content, bytes | bytearray):
@@ -92,7 +92,7 @@ def _reconstruct(kind, shape, typecode) -> _Array:
 
 
 def _from_buffer(data, dtype: _Dtype, shape, order: str) -> _Array:
-    """What protocol 5 builds arrays with."""
+    """Stands for the function by which protocol 5 builds arrays."""
     array = _Array()
     array.value = _from_bytes(data, dtype, shape, order)
     return array
@@ -103,14 +103,14 @@ def _scalar(dtype: _Dtype, data) -> np.generic:
 
 
 def _latin1_bytes(text: str, encoding: str) -> bytes:
-    """``_codecs.encode``, by which Python 3 writes bytes into old protocols; one codec only."""
+    """Stands for ``_codecs.encode``, by which Python 3 writes bytes in old protocols; admits one codec."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"codec {encoding!r} is not admitted")
     return text.encode("latin1")
 
 
 def _empty_bytes() -> bytes:
-    """``bytes()``, by which Python 3 writes no bytes into old protocols."""
+    """Stands for ``bytes()``, by which Python 3 writes an empty bytes object in old protocols."""
     return b""
 
 
@@ -126,10 +126,10 @@ ADMITTED_NAMES = {
 
 
 class _ArrayUnpickler(pickle._Unpickler):
-    """Refuses every other name.
+    """Refuses every name that is not admitted.
 
-    It builds on the unpickler written in Python: the one in C allocates as many memo places as a forged
-    number asks for, up to 32 GB.
+    It builds on the unpickler written in Python, because the one in C allocates as many memo places as a
+    forged number asks for, up to 32 GB.
     """
 
     def __init__(self, content: bytes, admitted: Admitted):
@@ -144,13 +144,13 @@ class _ArrayUnpickler(pickle._Unpickler):
         return admitted
 
     def load_build(self):
-        """State is for stand-ins alone: set on an admitted function or class, it would outlive the file."""
+        """Admits state for stand-ins alone: set on a function or class, it would outlive the file."""
         if not isinstance(self.stack[-2], StandIn | _Array | _Dtype):
             raise pickle.UnpicklingError(f"state for a {type(self.stack[-2]).__name__} is not admitted")
         super().load_build()
 
     def load_bytearray8(self):
-        """The base class allocates and clears what the opcode claims to hold."""
+        """Reads before it allocates; the base class allocates whatever the opcode claims to hold."""
         length = int.from_bytes(self.read(8), "little")
         content = self.read(length)
         if len(content) < length:
@@ -171,13 +171,13 @@ def loads_arrays(
 
     Args:
         content: the pickle, of any protocol, written by Python 2 or 3.
-        admitted: names besides NumPy's, for which the pickle gets a :class:`StandIn` or a function.
+        admitted: further names, and the :class:`StandIn` or function that the pickle gets for each.
 
     Returns:
         The dict. Its arrays are read-only; stand-ins are left to :func:`plain_array`.
 
     Raises:
-        pickle.UnpicklingError: it is damaged, no dict, or asks for anything else.
+        pickle.UnpicklingError: it is damaged, not a dict, or asks for anything else.
     """
     try:
         loaded = _ArrayUnpickler(content, admitted or {}).load()

@@ -5,7 +5,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from s2hand.checkpoints.published import PublishedCheckpointError, convert_published
+from s2hand.checkpoints import CheckpointError
+from s2hand.checkpoints.converted import convert_published
 
 
 def main() -> None:
@@ -17,7 +18,7 @@ def main() -> None:
         written = convert_published(
             options.source, options.destination or options.source.with_suffix(".safetensors")
         )
-    except (PublishedCheckpointError, OSError) as error:
+    except (CheckpointError, OSError) as error:
         sys.exit(f"convert_checkpoint: {error}")
     for path in written:
         print(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from s2hand import cli, errors
-from s2hand.cli.arguments import STAGES
+from s2hand.cli.experiments import STAGES
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_synth_writes_what_the_options_say(replaced, capsys):
 
 def test_convert_checkpoint_writes_beside_the_source(replaced, capsys):
     calls = []
-    replaced("s2hand.checkpoints.published", convert_published=lambda *paths: calls.append(paths) or paths)
+    replaced("s2hand.checkpoints.converted", convert_published=lambda *paths: calls.append(paths) or paths)
     assert cli.main(["convert-checkpoint", "a/b.t7"]) == 0
     assert cli.main(["convert-checkpoint", "a/b.t7", "c.safetensors"]) == 0
     assert calls == [("a/b.t7", Path("a/b.safetensors")), ("a/b.t7", "c.safetensors")]

@@ -10,9 +10,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from s2hand.config import Config, ConfigError, check_paths, config_from_dict, load_config, parse_override
-from s2hand.config.published import LAMBDA_ALIASES, LOSS_NAMES, OUT_OF_SCOPE_KEYS, RETIRED_KEYS
+from s2hand.config.loss_table import (
+    DEFAULT_WEIGHTS,
+    HAND_LOSSES,
+    HEATMAP_LOSSES,
+    LOSSES,
+    OWN_HEATMAP_LOSSES,
+    TEXTURE_LOSSES,
+)
+from s2hand.config.published import LAMBDA_ALIASES, OUT_OF_SCOPE_KEYS, RETIRED_KEYS
 from s2hand.config.reference import json_schema, markdown
-from s2hand.losses.registry import LOSSES
+from s2hand.losses.registry import LOSS_FUNCTIONS
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "configs").glob("*/*.json"))
@@ -156,13 +164,13 @@ def test_every_dataset_ships_every_stage():
 @pytest.mark.parametrize("dataset", ["FreiHAND", "HO3D", "Synthetic", "Folder"])
 def test_shipped_stages_train_their_parts_and_chain(dataset, dataset_variables):
     configs = {path.stem: load_config(path) for path in SHIPPED if path.parent.name == dataset}
-    everything = {"encoder+hand", "heatmaps", "texture"}
-    assert configs["SSL-shape"].trained_parts == {"encoder+hand"}
+    everything = {"hand", "heatmaps", "texture"}
+    assert configs["SSL-shape"].trained_parts == {"hand"}
     assert configs["SSL-kp"].trained_parts == {"heatmaps"}
     assert configs["SSL-finetune"].trained_parts == everything
     assert configs["SSL-e2e"].trained_parts == everything
     assert configs["evaluation"].trained_parts == frozenset()
-    assert configs["evaluation"].network_parts == everything
+    assert configs["evaluation"].network_parts == everything | {"render"}
     assert Path(configs["SSL-finetune"].pretrain_model) == configs["SSL-shape"].run_dir
     assert Path(configs["SSL-finetune"].pretrain_rgb2hm) == configs["SSL-kp"].run_dir
     assert Path(configs["evaluation"].pretrain_model) == configs["SSL-finetune"].run_dir
@@ -256,17 +264,28 @@ def test_two_names_of_one_weight_must_agree():
     assert "lambda_pose and lambda_tsa_poses" in refusal(minimal(lambda_pose=1.0, lambda_tsa_poses=2.0))
 
 
-def test_loss_names_and_weight_keys_match_the_losses():
-    assert set(LOSS_NAMES) == set(LOSSES)
-    for name, spec in LOSSES.items():
-        assert name in LAMBDA_ALIASES.get(spec.weight_key, (spec.weight_key.removeprefix("lambda_"),))
+def test_every_loss_of_the_table_has_its_function():
+    assert list(LOSS_FUNCTIONS) == list(LOSSES)
+
+
+def test_the_parts_that_losses_need_and_train():
+    assert {name: sorted(spec.requires) for name, spec in LOSSES.items() if spec.requires != {"joints"}} == {
+        **{name: ["heatmaps"] for name in ("hm_integral", "hm_integral_gt", "hm_cross_entropy")},
+        "kp_cons": ["heatmaps", "joints"],
+        "triangle": ["verts"],
+        "mtex": ["textures"],
+        **{name: ["lights", "textures", "verts"] for name in ("texture", "mrgb", "ssim_tex", "sil")},
+    }
+    assert {"hm_integral", "hm_integral_gt", "hm_cross_entropy"} == OWN_HEATMAP_LOSSES
+    assert OWN_HEATMAP_LOSSES | {"kp_cons"} == HEATMAP_LOSSES
+    assert {"texture", "mrgb", "ssim_tex", "mtex"} == TEXTURE_LOSSES
+    assert set(LOSSES) - OWN_HEATMAP_LOSSES == HAND_LOSSES
 
 
 def test_weights_not_given_take_the_defaults():
     config = config_from_dict(minimal(losses=SHAPE_LOSSES, lambda_mscale=7.0))
-    defaults = {name: spec.default_weight for name, spec in LOSSES.items()}
-    resolved = config.resolved_loss_weights(defaults)
-    assert resolved == {name: defaults[name] for name in SHAPE_LOSSES} | {"mscale": 7.0}
+    expected = {name: DEFAULT_WEIGHTS[name] for name in SHAPE_LOSSES} | {"mscale": 7.0}
+    assert config.resolved_loss_weights() == expected
 
 
 @pytest.mark.parametrize("key", RETIRED_KEYS)
@@ -472,7 +491,7 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ({"train_requires": ["joints", "textures", "lights"]}, "textures without verts"),
         ({"test_requires": []}, "test_requires is empty"),
         ({**HEATMAPS, "losses": ["mscale"]}, "task hm_train trains the 2D branch alone"),
-        ({**HEATMAPS, "losses": ["hm_integral"], "test_requires": ALL_PARTS}, "yields heat maps only"),
+        ({**HEATMAPS, "losses": ["hm_integral"], "test_requires": ALL_PARTS}, "computes heat maps only"),
         ({**HEATMAPS, "losses": ["hm_integral"], "freeze_hm_estimator": True}, "remove one"),
         ({"train_requires": ["heatmaps", "joints"]}, "no loss trains them"),
         ({"train_requires": ["heatmaps", "joints"], "freeze_hm_estimator": True}, "set pretrain_rgb2hm"),
@@ -490,7 +509,7 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ),
         ({**PHOTOS, "folder_K": CAMERA[:2]}, "folder_K must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]]"),
         ({**PHOTOS, "folder_K": [[-1, 0, 0], *CAMERA[1:]]}, "with fx, fy > 0, got [[-1.0, 0.0, 0.0],"),
-        ({**PHOTOS, "folder_val_share": 1}, "no picture of Folder is left to train on"),
+        ({**PHOTOS, "folder_val_share": 1}, "no photo of Folder is left to train on"),
         ({**PHOTOS, "folder_base_path": None}, "folder_base_path is not set, and Folder is used"),
     ],
 )
@@ -520,8 +539,8 @@ def test_key_without_effect_is_noted(keys, expected):
 def test_frozen_heatmaps_are_needed_but_not_trained():
     keys = {"train_requires": ["heatmaps", "joints", "verts"], "losses": ["mscale", "kp_cons"]}
     config = config_from_dict(minimal(**keys, freeze_hm_estimator=True, pretrain_rgb2hm="/hm.pt"))
-    assert config.network_parts == {"encoder+hand", "heatmaps"}
-    assert config.trained_parts == {"encoder+hand"}
+    assert config.network_parts == {"hand", "heatmaps"}
+    assert config.trained_parts == {"hand"}
 
 
 def test_check_paths_names_key_and_path(tmp_path):

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from s2hand.demo import run_demo
-from s2hand.demo.baselines import MeanHand
-from s2hand.demo.demo import demo_configs, stopwatch
+from s2hand.demo.demo import MeanHand, demo_configs, stopwatch
 from s2hand.geometry.procrustes import similarity_align
 from s2hand.hand import ManoLayer, load_hand_model
 

@@ -61,8 +61,8 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device = "cpu") 
     """Reads a checkpoint of this project.
 
     Args:
-        path: the file, or a run folder, of which the newest sound checkpoint is taken.
-        map_location: device of the tensors.
+        path: the file, or a run folder, where the newest sound checkpoint is taken.
+        map_location: the device that tensors are read to.
 
     Returns:
         The dictionary given to :func:`write_checkpoint`, with its ``format``.
@@ -72,23 +72,14 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device = "cpu") 
     """
     path = Path(path)
     if path.is_dir():
-        path = newest_sound(path)
+        return newest_sound(path)[1]
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; give a file, or a run folder that holds {LAST}")
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged:
-            raise CheckpointError(
-                f"{path}: damaged (checksum of {damaged} is wrong); use an earlier checkpoint"
-            )
-        with warnings.catch_warnings():
-            # torch warns of a pickle protocol it may not read, and then says so if it cannot.
-            warnings.simplefilter("ignore")
-            state = torch.load(path, map_location=map_location, weights_only=True)
+        state = _load(path, map_location)
     except CheckpointError:
         raise
-    except Exception as error:  # damaged archives fail in many ways: zip, pickle, storage, size checks
+    except Exception as error:  # a damaged archive may fail anywhere: in zip, pickle, storage or size checks
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"{path}: not a readable checkpoint ({reason}); use an earlier one, or for a published .t7 file "
@@ -99,12 +90,26 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device = "cpu") 
     return state
 
 
-def newest_sound(folder: Path, say: Callable[[str], None] = lambda line: None) -> Path:
-    """The newest undamaged checkpoint of a run folder.
+def _load(path: Path, map_location: str | torch.device) -> object:
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged:
+        raise CheckpointError(f"{path}: damaged (checksum of {damaged} is wrong); use an earlier checkpoint")
+    with warnings.catch_warnings():
+        # torch warns of pickle protocols that it may be unable to read; if it is, it raises an error too.
+        warnings.simplefilter("ignore")
+        return torch.load(path, map_location=map_location, weights_only=True)
+
+
+def newest_sound(folder: Path, say: Callable[[str], None] = lambda line: None) -> tuple[Path, dict[str, Any]]:
+    """Reads the newest undamaged checkpoint of a run folder.
 
     Args:
-        folder: the run's.
-        say: is told of each damaged one that is passed over.
+        folder: the run folder.
+        say: takes a line on each damaged one that is passed over.
+
+    Returns:
+        The file, and the dictionary that it holds.
 
     Raises:
         CheckpointError: there is none.
@@ -113,17 +118,15 @@ def newest_sound(folder: Path, say: Callable[[str], None] = lambda line: None) -
     candidates = [path for path in (folder / LAST, *newest_first, folder / BEST) if path.is_file()]
     for path in candidates:
         try:
-            read_checkpoint(path)
+            return path, read_checkpoint(path)
         except CheckpointError as error:
             say(f"passed over {error}")
-        else:
-            return path
     found = f"all {len(candidates)} there are damaged" if candidates else "there is none"
     raise CheckpointError(f"{folder}: no usable checkpoint ({found}); train first, or name another folder")
 
 
 def _numbered(folder: Path) -> list[Path]:
-    """The checkpoints of whole epochs, in their order: after 9999 names are longer."""
+    """The checkpoints of whole epochs in their order; names grow longer after epoch 9999."""
     return sorted(folder.glob("checkpoint_[0-9]*.pt"), key=lambda path: (len(path.name), path.name))
 
 
@@ -131,9 +134,9 @@ class CheckpointKeeper:
     """Keeps a run's checkpoints: the last, the best, and the newest few numbered by epoch.
 
     Args:
-        folder: the run's folder.
-        keep: how many numbered ones stay.
-        say: is told of damaged ones.
+        folder: the run folder.
+        keep: number of numbered checkpoints that stay.
+        say: takes a line on each damaged one.
     """
 
     def __init__(
@@ -147,7 +150,7 @@ class CheckpointKeeper:
 
         Args:
             state: see :func:`write_checkpoint`.
-            epoch: epochs done; None for a save within an epoch, which gets no number.
+            epoch: number of epochs done; None within an epoch, when the checkpoint gets no number.
             best: also keep it as ``checkpoint_best.pt``.
         """
         last = self.folder / LAST
@@ -168,11 +171,11 @@ class CheckpointKeeper:
         """
         if not any(self.folder.glob("checkpoint_*.pt")):
             return None
-        return read_checkpoint(newest_sound(self.folder, self.say))
+        return newest_sound(self.folder, self.say)[1]
 
 
 def _link(source: Path, target: Path) -> None:
-    """Gives ``source`` a second name; copies where the file system has no hard links."""
+    """Gives ``source`` a second name, or copies it if the file system has no hard links."""
     partial = target.with_name(f".{target.name}.partial")
     partial.unlink(missing_ok=True)
     try:

@@ -1,6 +1,6 @@
-"""The ``s2hand`` command: arguments in, one function call out, faults as one line.
+"""The ``s2hand`` command. Every sub-command is one function call, and an error of the user's is one line.
 
-Everything heavy is imported by the sub-command that needs it, so that ``s2hand --help`` answers at once.
+A sub-command imports what it needs when it runs, so that ``s2hand --help`` answers at once.
 """
 
 from __future__ import annotations
@@ -9,32 +9,32 @@ import argparse
 import os
 import sys
 
-from s2hand.cli import arguments, commands, prediction
+from s2hand.cli import checks, datasets, detection, evaluation, experiments, prediction
 from s2hand.errors import S2HandError
 
 USAGE_ERROR = 2
-"""Exit code of a fault the user can put right, as argparse's own."""
+"""Exit code of an error that the user can fix, the same as argparse's."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells report it."""
 
 COMMANDS = (
-    ("train", arguments.experiment_arguments, commands.train),
-    ("evaluate", arguments.experiment_arguments, commands.evaluate),
-    ("demo", arguments.demo_arguments, commands.demo),
-    ("staged", arguments.staged_arguments, commands.staged),
-    ("synth", arguments.synth_arguments, commands.synth),
-    ("shard", arguments.shard_arguments, commands.shard),
-    ("detect", arguments.detect_arguments, commands.detect),
+    ("train", experiments.experiment_arguments, experiments.train),
+    ("evaluate", experiments.experiment_arguments, experiments.evaluate),
+    ("demo", experiments.demo_arguments, experiments.demo),
+    ("staged", experiments.staged_arguments, experiments.staged),
+    ("synth", datasets.synth_arguments, datasets.synth),
+    ("shard", datasets.shard_arguments, datasets.shard),
+    ("detect", detection.detect_arguments, detection.detect),
     ("predict", prediction.predict_arguments, prediction.predict),
     ("export-onnx", prediction.onnx_arguments, prediction.export_onnx),
-    ("score", arguments.score_arguments, commands.score),
-    ("doctor", arguments.doctor_arguments, commands.doctor),
-    ("compare", arguments.compare_arguments, commands.compare),
-    ("config", arguments.config_arguments, commands.config),
-    ("convert-checkpoint", arguments.convert_arguments, commands.convert_checkpoint),
+    ("score", evaluation.score_arguments, evaluation.score),
+    ("doctor", checks.doctor_arguments, checks.doctor),
+    ("compare", evaluation.compare_arguments, evaluation.compare),
+    ("config", checks.config_arguments, checks.config),
+    ("convert-checkpoint", checks.convert_arguments, checks.convert_checkpoint),
 )
-"""Name, function that declares the arguments, function that runs; its docstring is the help."""
+"""Name, function that declares the arguments, and function that runs; its docstring is the help text."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,14 +44,14 @@ def main(argv: list[str] | None = None) -> int:
         argv: the arguments without the program's name; default: the process's own.
 
     Returns:
-        The exit code: 0, 1 if `doctor` found a fault, 2 for a fault the user can put right, 3 if `detect`
-        or `predict` met unreadable pictures, 130 or 143 when told to stop.
+        The exit code: 0; 1 if `doctor` found a fault; 2 for an error that the user can fix; 3 if `detect` or
+        `predict` left out unreadable files; 130 or 143 after SIGINT or SIGTERM.
     """
     parsed = _parser().parse_args(argv)
     try:
         exit_code = parsed.run(parsed)
         sys.stdout.flush()
-    except KeyboardInterrupt as stop:  # the trainer's own kind has saved a checkpoint and says so
+    except KeyboardInterrupt as stop:  # the trainer's own has saved a checkpoint and says so
         exit_code = getattr(stop, "exit_code", INTERRUPTED)
         return _fail(str(stop) or "interrupted", exit_code) if _is_main_process() else exit_code
     except BrokenPipeError:  # the reader of our output has left, as `head` does
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _is_main_process() -> bool:
-    """Whether this is the process of a distributed run that speaks, or the only one."""
+    """Whether this is the only process, or the one of a distributed run that prints."""
     return os.environ.get("RANK", "0") == "0"
 
 

@@ -1,4 +1,4 @@
-"""The experiment's JSON: its keys, how it is read, and what it must not contradict."""
+"""The experiment's JSON: its keys, how it is read, and the checks between its keys."""
 
 from s2hand.config.checks import check_paths
 from s2hand.config.loading import config_from_dict, load_config, parse_override

@@ -1,4 +1,4 @@
-"""Contradictions between the keys of a config, explained; and the files it names."""
+"""Explains contradictions between the keys of a config, and checks that the files it names exist."""
 
 from __future__ import annotations
 
@@ -6,40 +6,24 @@ from collections.abc import Collection
 from pathlib import Path
 
 from s2hand.config.folder_checks import check_folder, ineffective_folder_keys
+from s2hand.config.loss_table import LOSSES, OWN_HEATMAP_LOSSES
 from s2hand.config.messages import ConfigError
-from s2hand.config.model import (
-    BASE_PATH_KEYS,
-    HAND_LOSSES,
-    HEATMAP_LOSSES,
-    OWN_HEATMAP_LOSSES,
-    TEXTURE_LOSSES,
-    Config,
-)
-from s2hand.config.published import LAMBDA_ALIASES, LOSS_NAMES
-
-PARTS_FOR_LOSSES = (
-    (OWN_HEATMAP_LOSSES, {"heatmaps"}),
-    (frozenset({"kp_cons"}), {"heatmaps", "joints"}),
-    (frozenset({"triangle"}), {"verts"}),
-    (frozenset({"texture", "mrgb", "ssim_tex", "sil"}), {"verts", "textures", "lights"}),
-    (frozenset({"mtex"}), {"textures"}),
-    (HAND_LOSSES - HEATMAP_LOSSES - TEXTURE_LOSSES - {"triangle", "sil"}, {"joints"}),
-)
-"""Losses, and what train_requires must hold for them."""
+from s2hand.config.model import BASE_PATH_KEYS, Config
+from s2hand.config.published import LAMBDA_ALIASES
 
 
 def check_consistency(config: Config, given: Collection[str]) -> list[str]:
-    """Refuses what cannot be meant.
+    """Refuses keys that contradict each other.
 
     Args:
-        config: valid key by key.
+        config: every key is valid by itself.
         given: the keys that were set, under this project's names.
 
     Returns:
         One line per key that has no effect.
 
     Raises:
-        ConfigError: with the keys concerned and the remedy, but without the file's name.
+        ConfigError: names the keys and the remedy, but not the file.
     """
     _check_repetition(config)
     _check_dataset_paths(config)
@@ -55,17 +39,17 @@ def check_consistency(config: Config, given: Collection[str]) -> list[str]:
 
 
 def check_paths(config: Config) -> None:
-    """Checks that the files and folders a run reads are there, before anything is built.
+    """Checks that the files and folders a run reads exist, before anything is built.
 
-    The Synthetic dataset is exempt: it is generated where missing.
+    The Synthetic dataset is exempt: it is generated if it is missing.
 
     Raises:
-        ConfigError: the key and the path that does not exist.
+        ConfigError: names the key and the path that does not exist.
     """
     paths = {BASE_PATH_KEYS[name]: "folder" for name in _used_datasets(config) if name != "Synthetic"}
     if "Folder" in _used_datasets(config):
         paths |= {"folder_detections": "file", "folder_labels": "file"}
-    if config.hand_model != "generic" and "encoder+hand" in config.network_parts:
+    if config.hand_model != "generic" and "hand" in config.network_parts:
         paths["hand_model"] = "file"
     pretrained = ("pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model")
     paths |= {key: "file or run folder" for key in pretrained}
@@ -112,13 +96,13 @@ def _check_network(config: Config) -> None:
             continue
         parts = set(getattr(config, key))
         if not parts:
-            raise ConfigError(f"{key} is empty: the network would yield nothing")
+            raise ConfigError(f"{key} is empty: the network would compute nothing")
         if "textures" in parts and "lights" not in parts:
             raise ConfigError(f"{key} has textures without lights; a rendering needs both")
         if "lights" in parts and "textures" not in parts:
             raise ConfigError(f"{key} has lights without textures; a rendering needs both")
         if "textures" in parts and "verts" not in parts:
-            raise ConfigError(f"{key} has textures without verts; there is no mesh to paint")
+            raise ConfigError(f"{key} has textures without verts; there is no mesh to colour")
     needs_2d = {"attention": config.attention, "hand_input": config.hand_input != "image"}
     for key, needed in needs_2d.items():
         if needed and "heatmaps" not in config.network_parts:
@@ -152,21 +136,19 @@ def _check_losses(config: Config) -> None:
                 f"task hm_train trains the 2D branch alone, but losses asks for {foreign[0]}; "
                 "keep hm_integral only, or set task to train"
             )
-    for losses, parts in PARTS_FOR_LOSSES:
-        for name in config.losses:
-            missing = parts - set(config.train_requires)
-            if name in losses and missing:
-                raise ConfigError(f"the loss {name} needs {' and '.join(sorted(missing))} in train_requires")
+    for name in config.losses:
+        if missing := LOSSES[name].requires - set(config.train_requires):
+            raise ConfigError(f"the loss {name} needs {' and '.join(sorted(missing))} in train_requires")
 
 
 def _check_heatmaps(config: Config) -> None:
-    """The 2D branch is either trained by a loss, or loaded and frozen, or absent."""
+    """The 2D branch must be trained by a loss, loaded and frozen, or absent."""
     own_losses = [name for name in config.losses if name in OWN_HEATMAP_LOSSES]
     if config.task == "hm_train":
         extra = set(config.train_requires + config.test_requires) - {"heatmaps"}
         if extra:
             raise ConfigError(
-                f"task hm_train yields heat maps only, but {sorted(extra)[0]} is in train_requires or "
+                f"task hm_train computes heat maps only, but {sorted(extra)[0]} is in train_requires or "
                 "test_requires; leave it out, or set task to train"
             )
     if "heatmaps" not in config.train_requires:
@@ -211,7 +193,7 @@ def _checkpoint_notes(config: Config) -> list[str]:
 def _ineffective_keys(config: Config, given: Collection[str]) -> list[str]:
     notes = []
     shared = {own for names in LAMBDA_ALIASES.values() if len(names) > 1 for own in names}
-    for name in LOSS_NAMES:
+    for name in LOSSES:
         if f"lambda_{name}" in given and name not in config.losses and name not in shared:
             notes.append(f"lambda_{name} has no effect: {name} is not in losses")
     late = [epoch for epoch in config.lr_steps if epoch >= config.total_epochs]

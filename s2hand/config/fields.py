@@ -1,4 +1,4 @@
-"""What the sections of an experiment's keys are made of: documented fields and common kinds of values."""
+"""Building blocks of the config's sections: documented fields and common types of values."""
 
 from typing import Annotated
 
@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 Positive = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-WORKING_FOLDER = "relative paths start from the current working directory"
 
 
 def key(description: str, default=..., *, default_factory=None, **limits):
@@ -20,11 +19,11 @@ def key(description: str, default=..., *, default_factory=None, **limits):
 
 
 def list_key(description: str, default_factory):
-    """A documented list whose default follows from keys before it."""
+    """A documented list with a default that follows from earlier keys."""
     return Field(default_factory=default_factory, description=description, strict=False)
 
 
 class Section(BaseModel):
-    """Strict, frozen, and closed to unknown keys."""
+    """Strict, frozen, and without unknown keys."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)

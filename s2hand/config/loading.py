@@ -1,4 +1,4 @@
-"""From a JSON file and overrides to a :class:`Config`; every fault is one line naming file and key."""
+"""Reads a :class:`Config` from a JSON file and overrides; every error is one line that names file and key."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ PATH_KEYS = (
     *("folder_base_path", "folder_detections", "folder_labels"),
     *("hand_model", "pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model"),
 )
-"""Keys whose ``${VARIABLE}`` and leading ``~`` are expanded."""
+"""The keys in which ``${VARIABLE}`` and a leading ``~`` are expanded."""
 
 PATH_HINTS = {
     "hand_model": "the path of MANO_RIGHT.pkl (https://mano.is.tue.mpg.de)>, or set hand_model=generic for "
     "the hand that comes with this project",
     "freihand_base_path": "the folder of FreiHAND v2>, or set freihand_base_path",
     "ho3d_base_path": "the folder of HO-3D>, or set ho3d_base_path",
-    "folder_base_path": "a folder of pictures of hands>, or set folder_base_path",
+    "folder_base_path": "a folder of photos of hands>, or set folder_base_path",
 }
-"""What to put into the variable of a shipped config."""
+"""What the variable in a shipped config stands for."""
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
@@ -39,7 +39,7 @@ def load_config(path: str | os.PathLike, overrides: dict | None = None) -> Confi
 
     Args:
         path: the JSON file.
-        overrides: key -> value, replacing the file's; see :func:`parse_override` for the command line's form.
+        overrides: key -> value, in place of the file's; :func:`parse_override` reads the command line's.
 
     Raises:
         ConfigError: the file cannot be read, a key is unknown or of the wrong type, a path's variable is not
@@ -61,7 +61,7 @@ def config_from_dict(values: dict, source: str = "config") -> Config:
         source: named in error messages.
 
     Raises:
-        ConfigError: as :func:`load_config`.
+        ConfigError: as in :func:`load_config`.
     """
     values = {key: value for key, value in values.items() if value is not None}
     try:
@@ -111,7 +111,7 @@ def read_json_object(path: str | os.PathLike) -> dict:
 
 
 def parse_override(text: str) -> tuple[str, object]:
-    """Parses the command line's ``key=value``: the value is JSON, or, where it is not, a string.
+    """Parses the command line's ``key=value``; a value that is not JSON is a string.
 
     Raises:
         ConfigError: there is no ``=``.
@@ -129,7 +129,7 @@ def expand_path(key: str, text: str) -> str:
     """Replaces ``${VARIABLE}`` by the environment's value and a leading ``~`` by the home folder.
 
     Raises:
-        ValueError: the variable is not set, or is empty, or no file can have such a name.
+        ValueError: the variable is unset or empty, or the name is impossible for a file.
     """
     if "\0" in text:
         raise ValueError(f"{key}: a path cannot hold the character NUL")

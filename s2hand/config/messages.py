@@ -1,9 +1,11 @@
-"""One line per fault of a config."""
+"""Describes each fault of a config in one line."""
 
 from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -12,11 +14,11 @@ from s2hand.config.published import KEY_ALIASES, LAMBDA_ALIASES, RETIRED_KEYS
 from s2hand.errors import S2HandError
 
 MAX_SHOWN = 60
-"""Characters of an offending value that a message shows."""
+"""Number of characters that a message shows of an invalid value."""
 
 
 class ConfigError(S2HandError):
-    """A config that cannot be used; the message names the file, the key and the remedy."""
+    """A config is invalid; the message names the file, the key and the remedy."""
 
 
 def known_keys() -> list[str]:
@@ -25,7 +27,7 @@ def known_keys() -> list[str]:
 
 
 def describe_error(error: ValidationError) -> str:
-    """The first fault in one line, and how many others there are."""
+    """The first fault in one line, and the number of others."""
     faults = [
         _describe(fault)
         for fault in error.errors(include_url=False)
@@ -36,17 +38,17 @@ def describe_error(error: ValidationError) -> str:
 
 
 def nearest(word: str, candidates) -> str | None:
-    """The candidate most like a word, if any resembles it."""
+    """The candidate most similar to a word, if there is a similar one."""
     matches = difflib.get_close_matches(word, list(candidates), n=1)
     return matches[0] if matches else None
 
 
 def printable(name: str) -> str:
-    """A name as it is, or, if it has other than letters, digits and underscores, quoted and escaped."""
+    """A name, quoted and escaped if it has characters other than letters, digits and underscores."""
     return name if name.isidentifier() else repr(name)
 
 
-def _describe(fault: dict) -> str:
+def _describe(fault: Mapping[str, Any]) -> str:
     name = _key_name(fault["loc"])
     if fault["type"] == "extra_forbidden":
         suggestion = nearest(name, known_keys())
@@ -57,7 +59,7 @@ def _describe(fault: dict) -> str:
     return f"{name}: expected {_expected(fault)}, got {_show(fault['input'])}"
 
 
-def _expected(fault: dict) -> str:
+def _expected(fault: Mapping[str, Any]) -> str:
     """What a key takes, and which choice was probably meant."""
     if fault["type"] == "string_pattern_mismatch":
         return Config.model_fields[fault["loc"][0]].description.rstrip(".")

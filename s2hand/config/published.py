@@ -1,27 +1,11 @@
-"""The published code's option names: which of ours they mean, and which of them steer nothing here."""
+"""The published code's option names: which keys of ours they stand for, and which have no effect here."""
 
-LOSS_NAMES = (
-    *("tsa_poses", "open_2dj", "open_bone_direc", "mscale", "hm_integral", "kp_cons"),
-    *("hm_cross_entropy", "triangle", "mshape", "texture", "mtex", "mrgb", "ssim_tex"),
-    *("joint_2d", "joint_3d", "joint_3d_norm", "bone_direc", "hm_integral_gt", "sil", "scale", "open_2dj_de"),
-)
-"""Every loss a config can ask for; the weight of ``x`` is the key ``lambda_x``."""
+from s2hand.config.loss_table import PUBLISHED_WEIGHT_KEYS
 
 LAMBDA_ALIASES = {
-    "lambda_pose": ("tsa_poses",),
-    "lambda_j2d": ("open_2dj",),
-    "lambda_j2d_de": ("open_2dj_de",),
-    "lambda_j2d_gt": ("joint_2d",),
-    "lambda_j3d": ("joint_3d",),
-    "lambda_j3d_norm": ("joint_3d_norm",),
-    "lambda_bone_direc": ("open_bone_direc", "bone_direc"),
-    "lambda_hm": ("hm_integral", "hm_integral_gt"),
-    "lambda_laplacian": ("triangle",),
-    "lambda_shape": ("mshape",),
-    "lambda_tex_reg": ("mtex",),
-    "lambda_silhouette": ("sil",),
+    key: names for key, names in PUBLISHED_WEIGHT_KEYS.items() if names != (key.removeprefix("lambda_"),)
 }
-"""Published weight names that differ from the loss they weigh, or that weigh two losses."""
+"""Published names of weights that differ from the name of the loss, or that weight two losses."""
 
 KEY_ALIASES = {"use_2d_as_attention": "attention"}
 """Published switches under another name."""
@@ -29,7 +13,7 @@ KEY_ALIASES = {"use_2d_as_attention": "attention"}
 _UNUSED_LOSS = "belongs to a loss that no published config asks for; it is not part of this project"
 _ONE_NETWORK = "the network is chosen by backbone, hourglass_* and attention"
 _ONE_RENDERER = "the only renderer is this project's; its gradient is chosen by renderer"
-_PANELS = "every evaluation draws one sheet of samples into pictures/"
+_PANELS = "every evaluation draws one sheet of samples into the folder pictures/"
 _NO_RHD = "the RHD dataset is out of this project's scope"
 _BY_LOSSES = "which labels a sample carries follows from losses"
 
@@ -38,16 +22,16 @@ RETIRED_KEYS = {
     "train_queries": _BY_LOSSES,
     "train_queries_frei": _BY_LOSSES,
     "train_queries_ho3d": _BY_LOSSES,
-    "val_queries": "evaluation reads images, cameras, and labels and detections where there are any",
-    "writer_topic": "TensorBoard's files lie in the folder base_out_path names",
+    "val_queries": "evaluation reads images and cameras, and labels and detections if there are any",
+    "writer_topic": "TensorBoard's files are written to the folder that base_out_path names",
     "print_freq": "a progress bar shows the loss and the speed of every step",
     "is_val": "evaluation runs every eval_interval epochs",
     "val_interval": "evaluation runs every eval_interval epochs",
     "demo_freq": _PANELS,
     "demo_freq_evaluation": _PANELS,
     "img_wise_save": _PANELS,
-    "save_2d": "2D errors are always among the evaluation's numbers",
-    "out": "predictions lie in the folder base_out_path names",
+    "save_2d": "2D errors are always among the evaluation's metrics",
+    "out": "predictions are written to the folder that base_out_path names",
     "efficientnet_pretrained": "backbone_pretrained starts from ImageNet weights",
     "encoder_name": _ONE_NETWORK,
     "neck_name": _ONE_NETWORK,
@@ -71,14 +55,14 @@ RETIRED_KEYS = {
     "lambda_trans": _UNUSED_LOSS,
     "lambda_chamfer": _UNUSED_LOSS,
     "lambda_depth_pc_chamfer": _UNUSED_LOSS,
-    "controlled_size_val": "eval_limit evaluates the first so many samples only",
+    "controlled_size_val": "eval_limit limits the number of samples that are evaluated",
     "rhd_base_path": _NO_RHD,
     "train_queries_rhd": _NO_RHD,
 }
-"""Accepted and dropped: the value is what steers instead."""
+"""Keys that are accepted and dropped -> what has that effect instead."""
 
 OUT_OF_SCOPE_KEYS = {
-    "controlled_exp_val": "set eval_limit to evaluate the first so many samples only",
+    "controlled_exp_val": "set eval_limit to limit the number of samples that are evaluated",
     "semi_ratio": "mixing labelled with unlabelled samples is out of this project's scope",
     "losses_rhd": _NO_RHD,
     "losses_frei": "one list of losses serves every dataset; use losses",
@@ -86,7 +70,8 @@ OUT_OF_SCOPE_KEYS = {
     "only_train_texture": "training the texture alone is out of this project's scope",
     "pretrain_segmnet": "the segmentation network is out of this project's scope",
 }
-"""Harmless when off (null, false, empty or 0); an error when on: the run would not be what was asked for."""
+"""Keys that are harmless when off (null, false, empty or 0), and an error when on: the run would not be what
+was asked for."""
 
 DATASET_NAMES = {"freihand": "FreiHand", "ho3d": "HO3D", "ho-3d": "HO3D", "synthetic": "Synthetic"}
 """Spellings of dataset names, in lower case, and the config's own."""
@@ -96,10 +81,10 @@ def translate(values: dict) -> tuple[dict, list[str]]:
     """Rewrites the published names of a flat config into this project's.
 
     Args:
-        values: key -> value as read from JSON; nulls (which mean "the default") already removed.
+        values: key -> value as read from JSON, without nulls (which mean "the default").
 
     Returns:
-        The rewritten copy, and one line per key that steers nothing here.
+        The rewritten copy, and one line per key that has no effect here.
 
     Raises:
         ValueError: a key asks for something out of scope, or two keys give one weight different values.
@@ -125,7 +110,7 @@ def translate(values: dict) -> tuple[dict, list[str]]:
 
 
 def _translate_lambdas(values: dict) -> dict:
-    """Gives every published weight its loss's own name, which wins over a name shared by two losses."""
+    """Gives every published weight the name of its loss, which wins over a name that two losses share."""
     kept = {key: value for key, value in values.items() if key not in LAMBDA_ALIASES}
     for alias in LAMBDA_ALIASES.keys() & values.keys():
         for loss in LAMBDA_ALIASES[alias]:
@@ -138,7 +123,7 @@ def _translate_lambdas(values: dict) -> dict:
 
 
 def _dataset_name(name):
-    """The config's spelling of a dataset name; anything else is left for the schema to refuse."""
+    """The config's spelling of a dataset's name; anything else is left to the schema to refuse."""
     return DATASET_NAMES.get(name.lower(), name) if isinstance(name, str) else name
 
 

@@ -1,18 +1,37 @@
-"""The keys of an experiment, section by section; :class:`s2hand.config.model.Config` joins them.
+"""The keys of an experiment in sections, which :class:`s2hand.config.model.Config` joins.
 
-Every field's description is its documentation: the JSON schema and ``docs/config.md`` are made from it.
+The JSON schema and ``docs/config.md`` are made from the fields' descriptions.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, create_model
 
 from s2hand.config.data_sections import DataSection, FolderSection
-from s2hand.config.fields import WORKING_FOLDER, Positive, PositiveFloat, Section, key
-from s2hand.config.published import LOSS_NAMES
+from s2hand.config.fields import Positive, PositiveFloat, Section, key
+from s2hand.config.loss_table import LOSSES
 
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights"]
+DEFAULT_REFINE_STEPS = 150
+"""Steps of the fit to keypoints, in evaluation and prediction."""
+
 DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
+
+
+PARTS_OF_REQUIRED = {
+    "heatmaps": ("heatmaps",),
+    "joints": ("hand",),
+    "verts": ("hand",),
+    "textures": ("hand", "texture", "render"),
+    "lights": ("hand", "texture", "render"),
+}
+"""What ``train_requires`` and ``test_requires`` name, and the parts of the network that yield it."""
+
+
+def parts_of(requires: Collection[str]) -> frozenset[str]:
+    """The parts of the network (hand, heatmaps, texture, render) that yield what is required."""
+    return frozenset(part for name in requires for part in PARTS_OF_REQUIRED[name])
 
 
 def next_multiple(value: int, factor: int) -> int:
@@ -25,64 +44,61 @@ class NetworkSection(Section):
 
     hand_model: str = key('Hand model: "generic", or the path of MANO_RIGHT.pkl or a .npz.', "generic")
     fingertips: Literal["freihand", "s2hand"] = key(
-        "Vertices that stand for the fingertips: FreiHAND's official ones, or the published code's (for its "
-        "checkpoints).",
+        "Fingertip vertices: FreiHAND's official ones, or those of the published code, for its checkpoints.",
         "freihand",
     )
-    num_pca: int = key("Pose components the network predicts.", 30, ge=1, le=45)
-    use_mean_shape: bool = key("Keep the mean hand shape (betas 0); the published default was true.", False)
+    num_pca: int = key("Pose components that the network predicts.", 30, ge=1, le=45)
+    use_mean_shape: bool = key("Keep the mean hand shape (betas 0). The published default is true.", False)
     image_size: int = key("Side of the square network input in pixels.", 224, ge=32)
     backbone: str = key("3D encoder: the name of a timm model with feature maps.", "tf_efficientnet_b3")
-    backbone_pretrained: bool = key("Start the backbone from timm's ImageNet weights (a download).", False)
-    attention: bool = key(
-        "Weigh the 3D feature by the heat-map branch; published as use_2d_as_attention.", False
+    backbone_pretrained: bool = key(
+        "Start the backbone from timm's ImageNet weights, which are downloaded.", False
     )
+    attention: bool = key("Weight the image feature by the encoding of the 2D branch.", False)
     hand_input: Literal["image", "image+keypoints", "keypoints"] = key(
-        "What the hand head reads: the image feature (the paper), with it the 2D branch's keypoints, or the "
-        "keypoints alone, which learns fastest.",
+        "Input of the hand head: the image feature (as in the paper), the keypoints of the 2D branch, "
+        "which learns fastest, or both.",
         "image",
     )
-    hourglass_stacks: Positive = key("Stacks of the 2D branch.", 2)
+    hourglass_stacks: Positive = key("Number of stacks of the 2D branch.", 2)
     hourglass_features: Positive = key("Feature channels of the 2D branch.", 256)
-    hourglass_modules: Positive = key("Residual modules per hourglass level.", 2)
-    hourglass_depth: Positive = key("Levels of an hourglass.", 4)
+    hourglass_modules: Positive = key("Number of residual modules of each hourglass level.", 2)
+    hourglass_depth: Positive = key("Number of levels of an hourglass.", 4)
     hourglass_input_size: int = key(
-        "Side in pixels to which the 2D branch pads its input; default: the next multiple of "
-        "2^(hourglass_depth + 2) from image_size.",
+        "Side in pixels to which the 2D branch pads its input. Default: image_size rounded up to a "
+        "multiple of 2^(hourglass_depth + 2).",
         default_factory=lambda data: next_multiple(data["image_size"], 2 ** (data["hourglass_depth"] + 2)),
         ge=1,
     )
     renderer: Literal["nmr", "antialias"] = key(
-        "Gradient of the rasterizer at silhouettes: the published neural mesh renderer's, or that of "
-        "analytic anti-aliasing.",
+        "Gradient of the rasterizer at silhouettes: as in the published neural mesh renderer, or exact "
+        "for analytic anti-aliasing.",
         "nmr",
     )
-    train_requires: tuple[Part, ...] = key("What the network yields in training.", ("joints", "verts"))
-    test_requires: tuple[Part, ...] = key("What the network yields in evaluation.", ("joints", "verts"))
+    train_requires: tuple[Part, ...] = key("Outputs of the network in training.", ("joints", "verts"))
+    test_requires: tuple[Part, ...] = key("Outputs of the network in evaluation.", ("joints", "verts"))
     pretrain_model: str | None = key(
-        "Checkpoint to start from or to evaluate: a file (also a published .t7) or a run's folder.", None
+        "Checkpoint to start from or to evaluate: a file (.pt, .safetensors or a published .t7) or a run "
+        "folder.",
+        None,
     )
-    pretrain_rgb2hm: str | None = key(
-        "Checkpoint of the 2D branch, loaded after pretrain_model: a file or a run's folder.", None
-    )
-    pretrain_texture_model: str | None = key(
-        "Checkpoint of the texture and light heads, loaded last: a file or a run's folder.", None
-    )
+    pretrain_rgb2hm: str | None = key("Checkpoint of the 2D branch, loaded after pretrain_model.", None)
+    pretrain_texture_model: str | None = key("Checkpoint of the texture and light heads, loaded last.", None)
 
 
 def _weight_fields() -> dict:
-    """One optional weight per loss."""
+    """An optional weight for each loss."""
     weight = Annotated[float, Field(ge=0)] | None
-    return {f"lambda_{name}": (weight, key(f"Weight of the loss {name}.", None)) for name in LOSS_NAMES}
+    return {f"lambda_{name}": (weight, key(f"Weight of the loss {name}.", None)) for name in LOSSES}
 
 
 class LossNames(Section):
     """Losses."""
 
-    losses: tuple[Literal[LOSS_NAMES], ...] = key("Losses to minimise: their sum, each times its weight.", ())
+    losses: tuple[Literal[tuple(LOSSES)], ...] = key("Losses whose weighted sum is minimised.", ())
     photometric_background: Literal["masked", "published"] = key(
-        "Photometric losses compare inside the silhouette only, or, as published, also the white background "
-        "of the rendering with the black one of the masked image.",
+        "Compare colours inside the silhouette only (masked), or also the white background of the "
+        "rendering with the black background of the masked image (published).",
         "masked",
     )
 
@@ -93,64 +109,73 @@ LossSection = create_model("LossSection", __base__=LossNames, __doc__="Losses.",
 class TrainingSection(Section):
     """Training."""
 
-    task: Literal["train", "hm_train"] = key("Train the hand network, or (hm_train) the 2D branch.", "train")
-    mode: tuple[Literal["training", "evaluation"], ...] = key(
-        'Train (and evaluate on the way) if it holds "training", else evaluate only.', ("training",)
+    task: Literal["train", "hm_train"] = key(
+        "Train the hand network (train) or only the 2D branch (hm_train).", "train"
     )
-    total_epochs: Positive = key("Epochs to train.", 100)
-    train_batch: Positive = key("Training batch size, per process.", 8)
-    accumulate_steps: Positive = key("Batches whose gradients make one optimiser step.", 1)
+    mode: tuple[Literal["training", "evaluation"], ...] = key(
+        'With "training": train, and evaluate every eval_interval epochs. Otherwise: evaluate only.',
+        ("training",),
+    )
+    total_epochs: Positive = key("Number of epochs.", 100)
+    train_batch: Positive = key("Training batch size of each process.", 8)
+    accumulate_steps: Positive = key("Batches per optimiser step; their gradients are averaged.", 1)
     optimizer: Literal["Adam", "AdamW"] = key("Optimiser; betas 0.9 and 0.999.", "Adam")
     init_lr: float = key("Initial learning rate.", 1e-3, ge=0)
     weight_decay: float = key("Weight decay of the optimiser.", 0.0, ge=0)
     lr_schedule: Literal["step", "cosine"] = key(
-        "Learning rate: steps at lr_steps by lr_gamma, or a cosine to 0 over total_epochs.", "step"
+        "Multiply the learning rate by lr_gamma after each of lr_steps, or decay it to 0 along a cosine.",
+        "step",
     )
-    lr_steps: tuple[Positive, ...] = key("Epochs after which lr_gamma multiplies the learning rate.", ())
-    lr_gamma: float = key("Factor of the learning rate at each of lr_steps.", 0.5, gt=0, le=1)
+    lr_steps: tuple[Positive, ...] = key(
+        "Epochs after which the learning rate is multiplied by lr_gamma.", ()
+    )
+    lr_gamma: float = key("Factor of the learning rate.", 0.5, gt=0, le=1)
     warmup_steps: int = key("Optimiser steps over which the learning rate rises from 0.", 0, ge=0)
-    gradient_clip: PositiveFloat | None = key("Largest norm of the gradient; null: no limit.", None)
+    gradient_clip: PositiveFloat | None = key("Largest norm of the gradient; null for no limit.", None)
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = key(
-        "Decay of the moving average of the weights, which is then evaluated; null: none.", None
+        "Decay of a moving average of the weights, which evaluation then uses; null for none.", None
     )
-    freeze_hm_estimator: bool = key("Keep the 2D branch as loaded; the published default was true.", False)
-    device: str = key("auto (CUDA where there is one), cpu, cuda, or cuda:<index>.", "auto", pattern=DEVICE)
+    freeze_hm_estimator: bool = key("Keep the 2D branch as loaded. The published default is true.", False)
+    device: str = key("auto (CUDA if available), cpu, cuda or cuda:<index>.", "auto", pattern=DEVICE)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = key(
-        "Arithmetic of the networks; rendering, hand model and losses stay in fp32. auto: bf16 where the "
-        "device computes in it, else fp32.",
+        "Precision of the networks; rendering, hand model and losses are always fp32. auto: bf16 where "
+        "the device supports it, otherwise fp32.",
         "fp32",
     )
     channels_last: bool | None = key(
-        "Keep images and features channels-last in memory: faster, the same results but for rounding; "
-        "default: true, but false for fp32 on CUDA.",
+        "Store images and features channels-last, which is faster and changes results by rounding only. "
+        "Default: true, except for fp32 on CUDA.",
         None,
     )
     compile: bool = key("Compile the networks with torch.compile.", False)
-    seed: int = key("Seed of weights, sampling and augmentation.", 0, ge=0)
+    seed: int = key("Seed of initial weights, sampling and augmentation.", 0, ge=0)
     nonfinite: Literal["stop", "skip"] = key(
-        "On a loss that is not finite: stop and name it, or skip the step and count it.", "stop"
+        "At a loss that is not finite: stop and name it, or skip the step and count it.", "stop"
     )
-    resume: bool = key("Go on from the newest checkpoint in base_out_path, if there is one.", True)
+    resume: bool = key("Continue from the newest checkpoint in base_out_path, if there is one.", True)
 
 
 class OutputSection(Section):
     """Evaluation and output."""
 
-    base_out_path: str = key(f"Folder of everything the run writes; {WORKING_FOLDER}.")
-    save_interval: Positive = key("Epochs from checkpoint to checkpoint.", 1)
-    keep_checkpoints: Positive = key("Newest checkpoints that are kept.", 3)
+    base_out_path: str = key("The run folder: it receives everything that the run writes.")
+    save_interval: Positive = key("Epochs between checkpoints.", 1)
+    keep_checkpoints: Positive = key("Number of checkpoints to keep, besides the best one.", 3)
     is_write_tb: bool = key("Write TensorBoard events.", False)
     eval_interval: int = key(
-        "Epochs from evaluation to evaluation; default: save_interval.",
+        "Epochs between evaluations. Default: save_interval.",
         default_factory=lambda data: data["save_interval"],
         ge=1,
     )
-    eval_limit: Positive | None = key("Evaluate the first so many samples only; null: all.", None)
+    eval_limit: Positive | None = key("Evaluate only this many samples, from the first; null for all.", None)
     val_batch: Positive = key("Evaluation batch size.", 8)
     test_refinement: bool = key(
-        "In evaluation, fit every hand to the 2D branch's keypoints; report before and after.", False
+        "In evaluation, also fit every hand to the keypoints of the 2D branch; report both results.", False
     )
-    refine_steps: Positive = key("Steps of that fit.", 150)
+    refine_steps: Positive = key("Number of steps of that fit.", DEFAULT_REFINE_STEPS)
 
 
 SECTIONS = (DataSection, FolderSection, NetworkSection, LossSection, TrainingSection, OutputSection)
+
+KNOWN_KEYS = frozenset(name for section in SECTIONS for name in section.model_fields)
+"""Every key of an experiment."""

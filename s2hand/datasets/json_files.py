@@ -1,9 +1,6 @@
 """JSON files of numbers, read with checks and written whole or not at all."""
 
-import gc
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +8,7 @@ import numpy as np
 import orjson
 
 from s2hand.errors import DatasetError
-from s2hand.files import require_file
-from s2hand.files import written_whole
+from s2hand.files import require_file, written_whole
 
 
 def read_json(path: str | Path, *, remedy: str) -> Any:
@@ -35,8 +31,7 @@ def parse_json(content: bytes, path: str | Path, *, remedy: str) -> Any:
         DatasetError: it is not text or not JSON.
     """
     try:
-        with _without_collector():
-            return orjson.loads(content)
+        return orjson.loads(content)
     except ValueError:  # beside errors, all that only Python reads: NaN, a byte order mark, half a character
         pass
     try:
@@ -44,18 +39,6 @@ def parse_json(content: bytes, path: str | Path, *, remedy: str) -> Any:
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         reason = str(error) or type(error).__name__
         raise DatasetError(f"{path} is not valid JSON ({reason}): {remedy}") from None
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keeps Python from looking for garbage in lists that are being made: most of the time of parsing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def as_array(value: Any, shape: tuple[int | None, ...], *, what: str) -> np.ndarray:
@@ -70,7 +53,7 @@ def as_array(value: Any, shape: tuple[int | None, ...], *, what: str) -> np.ndar
         float32 array of ``shape``.
 
     Raises:
-        DatasetError: ragged lists, other types than numbers, another shape, or NaN and infinity.
+        DatasetError: the lists are ragged, hold other things than finite numbers, or have another shape.
     """
     expected = "(" + ", ".join("N" if length is None else str(length) for length in shape) + ")"
     try:
@@ -101,7 +84,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
     Args:
         path: the file; its folder is made if missing.
-        value: of plain types, or C-contiguous arrays, whose float32 numbers take half the digits of lists'.
+        value: plain types, or C-contiguous arrays, whose float32 numbers take half the digits of lists'.
     """
     with written_whole(path) as partial:
         partial.write_bytes(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY))

@@ -1,4 +1,4 @@
-"""The demo: trains on generated pictures without a label, and shows how far that goes."""
+"""The demo: trains on generated images without labels, and shows the result."""
 
 from s2hand.demo.demo import run_demo
 

@@ -1,24 +1,29 @@
-"""Generates pictures, trains on them without labels, compares with baselines, and writes a page."""
+"""Generates images, trains on them without labels, compares with baselines, and writes a page."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
-from s2hand.checkpoints.network import build_network
 from s2hand.config import Config, config_from_dict
-from s2hand.demo.baselines import MeanHand
 from s2hand.demo.page import write_demo_page
 from s2hand.evaluation.evaluator import Evaluation, evaluate
-from s2hand.experiment.run import Experiment
+from s2hand.evaluation.results import format_table
+from s2hand.experiment import Experiment
+from s2hand.experiment.training import train_experiment
 from s2hand.files import write_text_whole
-from s2hand.training.reporting import format_table
+from s2hand.geometry.cameras import project_points
+from s2hand.hand import ManoLayer
+from s2hand.models import build_hand_net
+from s2hand.models.heads import INITIAL_SCALE, INITIAL_TRANSLATION
+from s2hand.structures import HandPrediction
 
 TRAINED, UNTRAINED, MEAN_HAND = "trained network", "the same, untrained", "always the mean hand"
 DETECTOR = "the detector it learned from"
@@ -27,10 +32,10 @@ DATASET = "Synthetic"
 
 
 def demo_configs(out: Path | str, overrides: dict | None = None) -> list[Config]:
-    """The embedded experiment's stages, each starting from the one before, all under ``out``.
+    """The stages of the demo's experiment, each starting from the one before.
 
     Args:
-        out: folder of the dataset and the runs.
+        out: the folder of the dataset and the runs.
         overrides: config keys to change in every stage.
     """
     out = Path(out)
@@ -48,7 +53,7 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
     """Runs the demo.
 
     Args:
-        out: folder for dataset, training runs and page; an earlier demo there is continued.
+        out: the folder for dataset, training runs and page; an earlier demo there is continued.
         overrides: config keys to change.
         say: takes each line meant for the user.
 
@@ -60,11 +65,11 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
     with stopwatch(out / "seconds.json") as seconds:
         for config in configs:
             with Experiment(config, say) as experiment, experiment.open_recorder() as recorder:
-                experiment.train(recorder)
+                train_experiment(experiment, recorder)
         trained = experiment.evaluations[DATASET]
         rows = {TRAINED: trained.metrics} | baseline_metrics(experiment)
         rows[DETECTOR] = {"keypoints_px": trained.metrics["detector_px"]}
-        say(format_table(f"on {len(trained.index)} pictures never seen in training", rows, COLUMNS))
+        say(format_table(f"on {len(trained.index)} images never seen in training", rows, COLUMNS))
         write_text_whole(out / "results.json", json.dumps(rows, indent=2) + "\n")
         page = write_demo_page(out / "index.html", experiment, configs, rows, seconds())
     say(f"open {page}")
@@ -73,13 +78,13 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
 
 @contextmanager
 def stopwatch(path: Path) -> Iterator[Callable[[], float]]:
-    """A clock that goes on where an earlier one with the same file stopped, also if that was interrupted.
+    """A clock that goes on where an earlier one with the same file stopped, even if that was interrupted.
 
     Args:
         path: keeps the seconds.
 
     Yields:
-        A function that tells the seconds so far.
+        A function that returns the seconds so far.
     """
     before = float(json.loads(path.read_text())) if path.is_file() else 0.0
     start = time.perf_counter()
@@ -93,10 +98,37 @@ def stopwatch(path: Path) -> Iterator[Callable[[], float]]:
         write_text_whole(path, f"{seconds():.1f}\n")
 
 
+class MeanHand(nn.Module):
+    """Answers every image with the mean hand: mean pose, mean shape, and one fixed place.
+
+    Args:
+        mano_layer: the hand model's layer.
+    """
+
+    def __init__(self, mano_layer: ManoLayer) -> None:
+        super().__init__()
+        self.mano_layer = mano_layer
+
+    def forward(self, image: Tensor, K: Tensor, parts: Collection[str] = ("hand",)) -> HandPrediction:
+        """The same hand for each of the B images, at the place where training starts."""
+        zeros = image.new_zeros
+        size = len(image)
+        hand = self.mano_layer(zeros(size, self.mano_layer.num_pca), zeros(size, 10), zeros(size, 3))
+        place = image.new_tensor(INITIAL_TRANSLATION)
+        joints = place + INITIAL_SCALE * hand.joints
+        return HandPrediction(
+            vertices=place + INITIAL_SCALE * hand.vertices,
+            joints=joints,
+            keypoints_2d=project_points(joints, K),
+        )
+
+
 def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
-    """Scores the untrained network and the mean hand on the same pictures."""
+    """Scores the untrained network and the mean hand on the same images."""
     torch.manual_seed(experiment.config.seed)
-    untrained = build_network(experiment.config, experiment.hand_model).to(experiment.device).eval()
+    parts = experiment.config.network_parts
+    untrained = build_hand_net(experiment.network, parts, experiment.hand_model)
+    untrained.to(experiment.device).eval()
     mean_hand = MeanHand(untrained.mano_layer)
     return {
         UNTRAINED: _evaluate(experiment, untrained).metrics,
@@ -104,7 +136,7 @@ def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
     }
 
 
-def _evaluate(experiment: Experiment, model: torch.nn.Module) -> Evaluation:
+def _evaluate(experiment: Experiment, model: nn.Module) -> Evaluation:
     dataset = experiment.val_datasets[DATASET]
     with closing(experiment.make_loader(dataset, experiment.config.val_batch, shuffle=False)) as loader:
         return evaluate(model, loader, device=experiment.device, title="baseline")

@@ -1,4 +1,4 @@
-"""The project's own 2D branch as a detector: keypoints of square pictures, and how sure it is of them."""
+"""This project's own 2D branch as a detector: keypoints in square images, each with a confidence."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from torch import Tensor
 from s2hand.models.hourglass import KeypointNet
 
 NEAR = 1 / 20
-"""A joint counts as near its keypoint within this share of the picture's side: 11 of 224 pixels, nearly three
-cells of a map."""
+"""A joint counts as near its keypoint within this share of the image's side: 11 of 224 pixels, or nearly
+three cells of a map."""
 
 LEAST_CELLS = 1.5
-"""In small pictures a circle must still hold some cells."""
+"""Smallest radius in cells, so that the circle holds some cells in small images too."""
 
 AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class HourglassEstimator:
-    """Keypoints of one hand a picture, by a trained :class:`KeypointNet`.
+    """Finds the keypoints of one hand per image with a trained :class:`KeypointNet`.
 
     Args:
         network: the 2D branch.
-        image_size: S, side of the pictures that it was trained on.
+        image_size: S, side in pixels of the images that it was trained on.
         precision: fp32, bf16 or fp16.
         device: where the network runs.
     """
 
     name = "hourglass"
-    whole_pictures = False
+    whole_images = False
     pixel_origin = 0.0
-    """The network answers in the coordinates that its training data had."""
+    """The network answers in the coordinates of its training data."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class HourglassEstimator:
             images: (B, S, S, 3) uint8 RGB.
 
         Returns:
-            (B, 21, 2) float32 px and (B, 21) float32 confidences, see :func:`map_confidence`.
+            (B, 21, 2) float32 px, and (B, 21) float32 confidences as :func:`map_confidence` defines them.
         """
         pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device).movedim(-1, 1)
         dtype = AUTOCAST_DTYPES.get(self.precision)
@@ -68,17 +68,17 @@ class HourglassEstimator:
 
 
 def map_confidence(heatmaps: Tensor, keypoints: Tensor, size: int, radius: float) -> Tensor:
-    """The probability that a joint is near its keypoint, as the heat map has it.
+    """The probability, according to the heat map, that a joint is near its keypoint.
 
-    A map that is sure has its mass in a few cells about the keypoint, which gives nearly 1; one that
-    hesitates between two places has it far from their mean, the keypoint; an even one gives the circle's
-    share of the picture. It is the network's own opinion, not calibrated against errors.
+    A map with all its mass in a few cells about the keypoint gives nearly 1. A map with two modes has its
+    mass far from the keypoint, which is their mean, and gives little. A uniform map gives the circle's share
+    of the image. This is the network's own estimate; it is not calibrated against errors.
 
     Args:
         heatmaps: (B, J, n, n) unnormalised log-probabilities.
         keypoints: (B, J, 2) (u, v) px.
         size: N, side in pixels of the square that the maps span, corners aligned.
-        radius: px; at least ``LEAST_CELLS`` cells are taken.
+        radius: of the circle, in px; at least ``LEAST_CELLS`` cells.
 
     Returns:
         (B, J) in [0, 1].

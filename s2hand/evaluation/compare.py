@@ -1,4 +1,4 @@
-"""Runs side by side: their figures, their speed, and the config keys in which they differ."""
+"""Compares runs: their losses and metrics, their speed, and the config keys in which they differ."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from s2hand.datasets.json_files import write_json
+import orjson
+
 from s2hand.errors import S2HandError
 from s2hand.evaluation.run_records import RunRecords, best_point, higher_is_better, read_run
-from s2hand.visualize.run_charts import draw_runs
+from s2hand.files import written_whole
 
 SPEED = "train/images_per_second"
 NOT_COMPARED = ("train/learning_rate", SPEED)
-"""Figures of which a best makes no sense; speed has a row of its own."""
+"""Values without a meaningful best; the speed has a row of its own."""
 
 OWN_KEYS = ("base_out_path",)
-"""Config keys that every run has its own of."""
+"""Config keys that differ between any two runs."""
 
 MAX_VALUE_WIDTH = 28
 """Characters of a config value that the table shows."""
@@ -31,30 +32,30 @@ class Comparison:
     """Runs, and what differs between their configs.
 
     Attributes:
-        runs: in the order given.
-        differences: config key -> run's name -> value, where not all are equal.
+        runs: the runs, in the order given.
+        differences: config key -> run's name -> value, of keys with different values.
     """
 
     runs: tuple[RunRecords, ...]
     differences: dict[str, dict[str, Any]]
 
     @property
-    def figures(self) -> list[str]:
-        """Names of all figures that can be compared, losses first, in the order of the records."""
-        names = list(dict.fromkeys(name for run in self.runs for name in run.figures))
+    def curves(self) -> list[str]:
+        """The names of all losses and metrics, losses first, in the order of the records."""
+        names = list(dict.fromkeys(name for run in self.runs for name in run.curves))
         names = [name for name in names if name not in NOT_COMPARED]
         return sorted(names, key=lambda name: not name.startswith("train/"))
 
 
 def compare_runs(folders: Sequence[str | Path]) -> Comparison:
-    """Reads runs and finds out how their configs differ.
+    """Reads runs and the differences between their configs.
 
     Raises:
         S2HandError: a folder does not exist or is named twice, or no run has recorded anything.
     """
     names = short_names(folders)
     runs = tuple(read_run(folder, name) for folder, name in zip(folders, names, strict=True))
-    if not any(run.figures for run in runs):
+    if not any(run.curves for run in runs):
         listed = ", ".join(str(run.folder) for run in runs)
         raise S2HandError(f"{listed}: no metrics.jsonl with records; name folders that `s2hand train` wrote")
     configs = {run.name: run.config for run in runs if run.config is not None}
@@ -84,20 +85,20 @@ def short_names(folders: Sequence[str | Path]) -> list[str]:
 
 
 def summarise(run: RunRecords) -> dict[str, Any]:
-    """A run's last and best figures, its speed and its length, as plain values."""
-    figures = {}
-    for name, points in run.figures.items():
+    """A run's last and best losses and metrics, its speed and its length, as plain values."""
+    curves = {}
+    for name, points in run.curves.items():
         if name in NOT_COMPARED:
             continue
         last, (best_epoch, best) = max(points), best_point(name, points)
-        figures[name] = {"last": points[last], "last_epoch": last, "best": best, "best_epoch": best_epoch}
-    speeds = run.figures.get(SPEED)
+        curves[name] = {"last": points[last], "last_epoch": last, "best": best, "best_epoch": best_epoch}
+    speeds = run.curves.get(SPEED)
     return {
         "folder": str(run.folder),
         "epochs": run.epochs,
         "images_per_second": median(speeds.values()) if speeds else None,
         "hours_recorded": (run.times[-1] - run.times[0]) / 3600 if run.times else None,
-        "figures": figures,
+        "figures": curves,
         "notes": run.notes,
     }
 
@@ -111,9 +112,9 @@ def format_comparison(comparison: Comparison) -> str:
         ["epochs", *[f"{summaries[name]['epochs']:g}" for name in names]],
         ["images/s (median)", *speeds],
     ]
-    for figure in comparison.figures:
-        found = [summaries[name]["figures"].get(figure) for name in names]
-        rows.append([figure, *[_last_and_best(entry) for entry in found]])
+    for curve in comparison.curves:
+        found = [summaries[name]["figures"].get(curve) for name in names]
+        rows.append([curve, *[_last_and_best(entry) for entry in found]])
     parts = [_table(["last; best (epoch)", *names], rows)]
     if comparison.differences:
         rows = [
@@ -133,26 +134,27 @@ def write_comparison(comparison: Comparison, out: str | Path) -> list[Path]:
     Returns:
         The files.
     """
+    from s2hand.visualize.run_charts import draw_runs  # loads PyTorch, which the tables need not wait for
+
     folder = Path(out).expanduser()
     content = {
         "runs": {run.name: summarise(run) for run in comparison.runs},
         "config_differences": comparison.differences,
     }
-    write_json(folder / "compare.json", content)
-    shown = [*comparison.figures, SPEED]
+    with written_whole(folder / "compare.json") as partial:
+        partial.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))  # writes NaN as null
+    shown = [*comparison.curves, SPEED]
     charts = {
-        _title(name): {run.name: sorted(run.figures.get(name, {}).items()) for run in comparison.runs}
+        _title(name): {run.name: sorted(run.curves.get(name, {}).items()) for run in comparison.runs}
         for name in shown
     }
     draw_runs({name: lines for name, lines in charts.items() if any(lines.values())}, folder / "compare.png")
     return [folder / "compare.json", folder / "compare.png"]
 
 
-def _title(figure: str) -> str:
-    """A figure's name, with an arrow to its better end where it is not a loss."""
-    if figure.startswith("train/"):
-        return figure
-    return f"{figure} {'↑' if higher_is_better(figure) else '↓'}"
+def _title(name: str) -> str:
+    """The title of a chart; for metrics an arrow shows the better direction."""
+    return name if name.startswith("train/") else f"{name} {'↑' if higher_is_better(name) else '↓'}"
 
 
 def _number(value: float | None) -> str:
@@ -166,12 +168,12 @@ def _last_and_best(entry: dict[str, float] | None) -> str:
 
 
 def _shown(values: dict[str, Any]) -> dict[str, str]:
-    """A config key's values as text; of lists, only the entries that not all of them have."""
+    """A config key's values as text; lists without the entries that all of them have."""
     lists = [value for value in values.values() if isinstance(value, list)]
     if len(lists) == len(values):
         common = [entry for entry in lists[0] if all(entry in others for others in lists)]
         kept = {name: [entry for entry in value if entry not in common] for name, value in values.items()}
-        if any(kept.values()):  # else they differ in their order
+        if any(kept.values()):  # otherwise the lists differ in their order only
             start = "… " if common else ""
             values = {name: start + ", ".join(map(str, rest)) or "none" for name, rest in kept.items()}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}

@@ -16,33 +16,35 @@ from s2hand.runtime.memory import memory_hint
 from s2hand.structures import HandBatch, HandPrediction
 
 REFINED = "refined_"
-"""Before the names of figures and arrays of refined hands."""
+"""The prefix of metrics and arrays of refined hands."""
 
 SOURCES_2D = {
     "keypoints_2d": "keypoints",
     f"{REFINED}keypoints_2d": f"{REFINED}keypoints",
     "heatmap": "heatmap",
 }
-"""Columns of predicted keypoints, and what their figures' names begin with."""
+"""Columns of predicted keypoints, and how the names of their metrics begin."""
 
 MEMORY_REMEDY = "lower val_batch"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Predictions for a dataset, in its order, and their figures.
+    """Predictions for a dataset, in the dataset's order, and their metrics.
+
+    With several processes the main one holds the arrays of all.
 
     Attributes:
         metrics: name -> value: those of :func:`s2hand.metrics.hand_metrics` in mm and [0, 1], and mean 2D
             errors in px of the image: ``keypoints_px`` (projected joints), ``heatmap_px`` (2D branch) and
-            ``detector_px`` (the detections that were learned from, missed ones left out). Those of refined
-            hands have ``refined_`` before their names. Without labels no error is known, only mean distances
-            to the keypoints that were detected: ``keypoints_to_detector_px`` and ``heatmap_to_detector_px``.
-        index: (N,) dataset indices; like the arrays, those of all processes in the main one.
-        joints: (N, 21, 3) metres, camera frame of the network's pictures, or None without the hand branch.
+            ``detector_px`` (the detections used in training, without missed keypoints). Metrics of refined
+            hands begin with ``refined_``. Without labels errors are unknown, and there are only the mean
+            distances to detected keypoints: ``keypoints_to_detector_px`` and ``heatmap_to_detector_px``.
+        index: (N,) sample numbers.
+        joints: (N, 21, 3) metres, camera frame of the network's input, or None without the hand branch.
         vertices: (N, 778, 3) metres, camera frame, or None.
-        mirrored: (N,) bool, left hands: all coordinates here are of their mirror images, right hands.
-        to_photo: (N, 3, 3) rotation from that frame to the pictures' own, see
+        mirrored: (N,) bool; True for left hands, which were mirrored and have the coordinates of right ones.
+        to_photo: (N, 3, 3) rotation from that frame to the images' own, see
             :class:`s2hand.structures.HandBatch`; or None.
         gt_joints: (N, 21, 3) metres, or None without labels.
         gt_vertices: (N, 778, 3) metres, or None without labels.
@@ -62,7 +64,7 @@ class Evaluation:
     refined_vertices: np.ndarray | None = None
 
     def refined_metrics(self) -> dict[str, float]:
-        """The figures of the refined hands under their plain names; empty without refinement."""
+        """The metrics of the refined hands without their prefix; empty without refinement."""
         return {key[len(REFINED) :]: self.metrics[key] for key in self.metrics if key.startswith(REFINED)}
 
 
@@ -80,9 +82,9 @@ class _Columns:
         return torch.cat(self._parts[name]).double().numpy() if name in self._parts else None
 
     def gathered(self, processes: Processes) -> _Columns:
-        """Those of all processes in the order of the index, every sample once; empty but in the main one.
+        """The columns of all processes, sorted by index, in the main process; empty ones in the others.
 
-        Loaders repeat samples to give every process as many.
+        Loaders repeat samples to give every process the same number; here every sample occurs once.
         """
         if processes.size == 1:
             return self
@@ -115,16 +117,16 @@ def evaluate(
         model: takes ``(image, K, parts)`` and returns a HandPrediction; in evaluation mode already.
         batches: a loader with a length, unshuffled.
         parts: what the model should compute.
-        refine: fits predicted hands to their pictures, as :class:`s2hand.prediction.refine.HandRefiner`; both
-            the hands before and after are scored.
-        scale_joint: of the st_ figures, see :func:`s2hand.metrics.hand_metrics`.
+        refine: fits predicted hands to their images, as :class:`s2hand.prediction.refine.HandRefiner` does;
+            the hands are scored before and after.
+        scale_joint: the joint that scales the st_ metrics, see :func:`s2hand.metrics.hand_metrics`.
         device: where to compute.
-        title: of the progress bar.
-        progress: show the bar.
-        processes: those that share the samples out, each with its own batches.
+        title: the progress bar's title.
+        progress: whether to show the bar.
+        processes: the processes of the run, each with its own batches.
 
     Returns:
-        The evaluation; in all but the main process its figures alone, without arrays.
+        The evaluation; in all processes but the main one without arrays.
 
     Raises:
         OutOfMemoryError: a batch does not fit the device.
@@ -140,14 +142,14 @@ def evaluate(
     columns = columns.gathered(processes)
     if not processes.is_main:
         return Evaluation(metrics=processes.share({}), index=np.zeros(0, dtype=int))
-    figures = {
+    metrics = {
         **_metrics_3d(columns, "", scale_joint),
         **_metrics_3d(columns, REFINED, scale_joint),
         **_metrics_2d(columns),
     }
     arrays = ("joints", "vertices", "gt_joints", "gt_vertices", "refined_joints", "refined_vertices")
     return Evaluation(
-        metrics=processes.share(figures),
+        metrics=processes.share(metrics),
         index=columns.get("index").astype(int),
         mirrored=None if (mirrored := columns.get("mirrored")) is None else mirrored > 0,
         to_photo=columns.get("to_photo"),
@@ -171,32 +173,32 @@ def _add_batch(
 
 
 def _metrics_3d(columns: _Columns, prefix: str, scale_joint: int) -> dict[str, float]:
-    """The official figures of the hands whose columns have ``prefix``, under names with it."""
+    """The official metrics of the hands in columns with ``prefix``, named with that prefix."""
     gt_joints, joints = columns.get("gt_joints"), columns.get(f"{prefix}joints")
     if gt_joints is None or joints is None:
         return {}
     vertices = columns.get("gt_vertices"), columns.get(f"{prefix}vertices")
-    figures = hand_metrics(gt_joints, joints, *vertices, scale_joint=scale_joint)
-    return {prefix + name: value for name, value in figures.items()}
+    found = hand_metrics(gt_joints, joints, *vertices, scale_joint=scale_joint)
+    return {prefix + name: value for name, value in found.items()}
 
 
 def _metrics_2d(columns: _Columns) -> dict[str, float]:
     truth = columns.get("gt_keypoints_2d")
     if truth is None:
         return _distances_to_detector(columns)
-    figures = {}
+    metrics = {}
     for source, name in SOURCES_2D.items():
         if (found := columns.get(source)) is not None:
-            figures[f"{name}_px"] = keypoint_error_px(truth, found)
+            metrics[f"{name}_px"] = keypoint_error_px(truth, found)
     detected, confidence = columns.get("detected"), columns.get("confidence")
     if detected is not None and confidence is not None and (confidence > 0).any():
         seen = confidence > 0
-        figures["detector_px"] = float(np.linalg.norm(detected - truth, axis=-1)[seen].mean())
-    return figures
+        metrics["detector_px"] = float(np.linalg.norm(detected - truth, axis=-1)[seen].mean())
+    return metrics
 
 
 def _distances_to_detector(columns: _Columns) -> dict[str, float]:
-    """Mean distances of predicted keypoints to detected ones, missed ones left out."""
+    """Mean distances of predicted keypoints to the detected ones, without those that were missed."""
     detected, confidence = columns.get("detected"), columns.get("confidence")
     if detected is None or not (confidence > 0).any():
         return {}

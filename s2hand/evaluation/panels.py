@@ -1,62 +1,63 @@
-"""Pictures of an evaluation: a sheet of samples, spread evenly over the dataset."""
+"""Figures of an evaluation: sheets of samples, one a row."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from s2hand.datasets import HandDataset, collate_hands
+from s2hand.models import HandNet
 from s2hand.structures import HandBatch, HandPrediction
-from s2hand.training.reporting import RunRecorder
-from s2hand.training.trainer import Progress
 from s2hand.visualize import evaluation_panel, evaluation_sheet, panel_titles
-
-if TYPE_CHECKING:
-    from s2hand.experiment.run import Experiment
 
 SAMPLES_SHOWN = 6
 
 
-def write_panels(
-    experiment: Experiment, name: str, dataset: HandDataset, recorder: RunRecorder, progress: Progress
-) -> None:
-    """Saves a sheet of ``SAMPLES_SHOWN`` samples as pictures/NAME_epochNNNN.jpg and in TensorBoard."""
-    indices = np.linspace(0, len(dataset) - 1, min(SAMPLES_SHOWN, len(dataset))).round().astype(int)
-    sheet = sample_sheet(experiment, dataset, indices.tolist())
-    recorder.picture(f"{name}_epoch{progress.epoch:04d}", sheet, step=progress.step)
+@dataclass(frozen=True)
+class PanelMaker:
+    """Draws a network's answers to samples of a dataset.
 
-
-def sample_sheet(experiment: Experiment, dataset: HandDataset, indices: list[int]) -> np.ndarray:
-    """A sheet of chosen samples, one a row.
-
-    Args:
-        experiment: whose network predicts.
-        dataset: the samples'.
-        indices: which samples.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+    Attributes:
+        model: the network, in evaluation mode.
+        faces: (F, 3) of the hand's mesh.
+        parts: what the network computes for a sheet, of "hand", "heatmaps" and "texture".
     """
-    batch, prediction = predict_samples(experiment, dataset, indices)
-    if prediction.vertices is None and prediction.heatmap_keypoints is None:
-        raise ValueError("nothing to show: test_requires asks for neither joints nor heatmaps")
-    faces = torch.from_numpy(experiment.hand_model.faces)
-    rows = [evaluation_panel(batch, prediction, index, faces) for index in range(len(indices))]
-    return evaluation_sheet(rows, panel_titles(batch, prediction))
 
+    model: HandNet
+    faces: Tensor
+    parts: Collection[str]
 
-@torch.no_grad()
-def predict_samples(
-    experiment: Experiment, dataset: HandDataset, indices: list[int]
-) -> tuple[HandBatch, HandPrediction]:
-    """The network's answer to chosen samples, with texture and light if it has them, on the CPU."""
-    batch = collate_hands([dataset[index] for index in indices])
-    parts = set(experiment.evaluation_parts)
-    if experiment.model.texture_light_head is not None and "hand" in parts:
-        parts.add("texture")
-    experiment.model.eval()
-    moved = batch.to(experiment.device)
-    prediction = experiment.model(moved.image, moved.K, parts)
-    return batch, prediction.to("cpu")
+    def spread_sheet(self, dataset: HandDataset) -> np.ndarray:
+        """A sheet of ``SAMPLES_SHOWN`` samples, spread evenly over the dataset; see :meth:`sheet`."""
+        count = min(SAMPLES_SHOWN, len(dataset))
+        return self.sheet(dataset, np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist())
+
+    def sheet(self, dataset: HandDataset, indices: Sequence[int]) -> np.ndarray:
+        """A sheet of chosen samples.
+
+        Args:
+            dataset: where the samples come from.
+            indices: the samples' numbers.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            ValueError: the parts hold neither the hand nor heat maps.
+        """
+        batch, prediction = self.predict(dataset, indices)
+        if prediction.vertices is None and prediction.heatmap_keypoints is None:
+            raise ValueError("nothing to show: test_requires asks for neither joints nor heatmaps")
+        rows = [evaluation_panel(batch, prediction, index, self.faces) for index in range(len(indices))]
+        return evaluation_sheet(rows, panel_titles(batch, prediction))
+
+    @torch.no_grad()
+    def predict(self, dataset: HandDataset, indices: Sequence[int]) -> tuple[HandBatch, HandPrediction]:
+        """The samples as a batch, and the network's answer to them, both on the CPU."""
+        batch = collate_hands([dataset[index] for index in indices])
+        moved = batch.to(next(self.model.parameters()).device)
+        return batch, self.model(moved.image, moved.K, self.parts).to("cpu")

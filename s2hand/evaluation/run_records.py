@@ -1,4 +1,4 @@
-"""A run's figures as they were in the end: resumed epochs once, torn lines left out, and all of that said."""
+"""The losses and metrics of a run by epoch; epochs trained twice count once, and damaged lines are named."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from s2hand.errors import S2HandError
+from s2hand.training.reporting import METRICS_FILE
 
 KINDS = ("train", "evaluation")
 BOOKKEEPING = ("kind", "epoch", "step", "time")
-"""What every record of metrics.jsonl holds besides its figures."""
+"""The keys of every record of metrics.jsonl besides its losses or metrics."""
 
 HIGHER_IS_BETTER = ("auc", "f5", "f15", "images_per_second")
-"""Starts of the names of figures of which more is better, after dataset and alignment; of others, less is."""
+"""How the names of losses and metrics begin for which more is better, after dataset and alignment."""
 
 ALIGNMENTS = ("pa_", "st_")
 
 
 @dataclass
 class RunRecords:
-    """What a run's folder tells of it.
+    """What a run's folder tells about the run.
 
     Attributes:
-        name: tells it from the others.
-        folder: the run's.
-        figures: name -> epoch -> value; losses as "train/NAME", metrics as "evaluation/NAME".
+        name: tells this run from others.
+        folder: the run's folder.
+        curves: name -> epoch -> value; losses as "train/NAME", metrics as "evaluation/NAME".
         times: when each record was written, seconds since 1970, in the order of the file.
         config: the resolved config, None if it cannot be read.
         notes: what is missing or was left out, one line each.
@@ -34,25 +35,25 @@ class RunRecords:
 
     name: str
     folder: Path
-    figures: dict[str, dict[float, float]] = field(default_factory=dict)
+    curves: dict[str, dict[float, float]] = field(default_factory=dict)
     times: list[float] = field(default_factory=list)
     config: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
     def epochs(self) -> float:
-        """The last epoch with a figure, 0 without any."""
-        return max((max(points) for points in self.figures.values() if points), default=0)
+        """The last epoch with a value, 0 without any."""
+        return max((max(points) for points in self.curves.values() if points), default=0)
 
 
 def best_point(name: str, points: dict[float, float]) -> tuple[float, float]:
-    """Epoch and value of a figure's best, the earliest of equals."""
+    """Epoch and value of the best of a curve, the earliest of equals."""
     sign = -1 if higher_is_better(name) else 1
     return min(points.items(), key=lambda point: (sign * point[1], point[0]))
 
 
 def higher_is_better(name: str) -> bool:
-    """Whether more of a figure is better."""
+    """Whether more is better, by the name of a loss or metric."""
     plain = name.rsplit("/", 1)[-1]
     for prefix in ALIGNMENTS:
         plain = plain.removeprefix(prefix)
@@ -69,29 +70,42 @@ def read_run(folder: str | Path, name: str) -> RunRecords:
     if not run.folder.is_dir():
         raise S2HandError(f"{folder}: no such run folder; give a run's base_out_path")
     _read_config(run)
-    path = run.folder / "metrics.jsonl"
-    if not path.is_file():
-        run.notes.append("no metrics.jsonl: nothing was recorded")
-        return run
-    lines = path.read_bytes().split(b"\n")
     repeated = set()
+    for record in read_records(run.folder, run.notes):
+        repeated |= _add(run, record)
+    if repeated:
+        epochs = ", ".join(f"{epoch:g}" for epoch in sorted(repeated))
+        run.notes.append(f"trained again after a restart, and taken from the last time: epochs {epochs}")
+    run.curves = {name: points for name, points in run.curves.items() if points}
+    if not run.curves and (run.folder / METRICS_FILE).is_file():
+        run.notes.append(f"{METRICS_FILE} holds no records")
+    return run
+
+
+def read_records(folder: str | Path, notes: list[str]) -> list[dict[str, Any]]:
+    """The records of a run's metrics.jsonl in their order.
+
+    Args:
+        folder: the run's folder.
+        notes: takes one line for each line of the file that is damaged and left out.
+    """
+    path = Path(folder) / METRICS_FILE
+    if not path.is_file():
+        notes.append(f"no {METRICS_FILE}: nothing was recorded")
+        return []
+    records = []
+    lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         record = _parse(line)
         if record is not None:
-            repeated |= _add(run, record)
+            records.append(record)
         elif number == len(lines):
-            run.notes.append("metrics.jsonl ends within a line, as after a kill: that line is left out")
+            notes.append(f"{METRICS_FILE} ends within a line, as after a kill: that line is left out")
         else:
-            run.notes.append(f"metrics.jsonl: line {number} is damaged and left out")
-    if repeated:
-        epochs = ", ".join(f"{epoch:g}" for epoch in sorted(repeated))
-        run.notes.append(f"trained again after a restart, and taken from the last time: epochs {epochs}")
-    run.figures = {name: points for name, points in run.figures.items() if points}
-    if not run.figures:
-        run.notes.append("metrics.jsonl holds no records")
-    return run
+            notes.append(f"{METRICS_FILE}: line {number} is damaged and left out")
+    return records
 
 
 def _read_config(run: RunRecords) -> None:
@@ -110,7 +124,7 @@ def _read_config(run: RunRecords) -> None:
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
-    """A record, or None if the line is none."""
+    """The record of a line, or None if the line is damaged."""
     try:
         record = json.loads(line)
         if record["kind"] not in KINDS:
@@ -122,16 +136,16 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 def _add(run: RunRecords, record: dict[str, Any]) -> set[float]:
-    """Adds a record's figures; those of a training that it supersedes go. Returns their epochs."""
+    """Adds a record; removes what it supersedes, and returns the epochs of that."""
     epoch, superseded = float(record["epoch"]), set()
     run.times.append(float(record["time"]))
     if record["kind"] == "train":
-        # A run that was killed before its checkpoint, or begun anew, trains epochs that were recorded before.
-        for points in run.figures.values():
+        # A run that was killed before its checkpoint, or begun anew, trains recorded epochs again.
+        for points in run.curves.values():
             for old in [old for old in points if old >= epoch]:
                 del points[old]
                 superseded.add(old)
     for name, value in record.items():
         if name not in BOOKKEEPING and isinstance(value, (int, float)):
-            run.figures.setdefault(f"{record['kind']}/{name}", {})[epoch] = float(value)
+            run.curves.setdefault(f"{record['kind']}/{name}", {})[epoch] = float(value)
     return superseded

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from s2hand.errors import S2HandError
 from s2hand.evaluation.submission import OPENGL_FLIP, load_arrays, to_array
-from s2hand.files import write_text_whole, written_whole
+from s2hand.files import write_text_whole
 from s2hand.metrics import (
     THRESHOLDS_M,
     MetricAccumulator,
@@ -20,6 +19,7 @@ from s2hand.metrics import (
     check_units,
 )
 from s2hand.skeleton import HO3D_TO_FREIHAND
+from s2hand.visualize.charts import draw_pck
 
 JOINTS_FILE, VERTICES_FILE = "evaluation_xyz.json", "evaluation_verts.json"
 SCORES_FILE, PLOT_FILE = "scores.json", "pck.png"
@@ -31,17 +31,17 @@ def score_files(
     out_dir: str | Path | None = None,
     dataset: str | None = None,
 ) -> dict:
-    """Compares predictions with FreiHAND's or HO-3D v2's evaluation labels, as they stand in their files.
+    """Compares predictions with FreiHAND's or HO-3D v2's evaluation labels, both as stored in their files.
 
     Args:
         gt_dir: the dataset's folder with evaluation_xyz.json and evaluation_verts.json.
         pred_path: pred.json or a zip holding it, in the dataset's own joint order and frame.
         out_dir: takes scores.json and pck.png; made if needed. None writes nothing.
-        dataset: "freihand" or "ho3d"; None tells by the folder's files. It steers the warnings only: the
-            figures are the official scripts' for either.
+        dataset: "freihand" or "ho3d"; None: told by the folder's files. It only affects the warnings: the
+            metrics are those of the official scripts for both.
 
     Returns:
-        The figures of :func:`s2hand.metrics.hand_metrics`, "num_hands", "dataset", and "warnings": sentences
+        The metrics of :func:`s2hand.metrics.hand_metrics`, "num_hands", "dataset", and "warnings": sentences
         about units, joint order or axes that look wrong.
 
     Raises:
@@ -80,7 +80,7 @@ def score_files(
 
 
 def format_scores(scores: dict) -> str:
-    """The figures as lines of text: millimetres with three decimals, shares with four, then warnings."""
+    """The metrics as lines of text, mm with three decimals and shares with four, and then the warnings."""
     lines = [f"{scores['num_hands']} hands, {scores['dataset']}"]
     for name, value in scores.items():
         if isinstance(value, float):
@@ -111,12 +111,12 @@ def load_labels(path: Path) -> np.ndarray:
 
 
 def guess_dataset(gt_dir: Path) -> str:
-    """HO-3D has a list evaluation.txt of its frames, FreiHAND has not."""
+    """HO-3D lists its frames in evaluation.txt; FreiHAND has no such file."""
     return "ho3d" if (gt_dir / "evaluation.txt").is_file() else "freihand"
 
 
 def suspicions(gt_joints, pred_joints, pred_vertices, dataset: str) -> list[str]:
-    """Sentences about what looks wrong with predictions, in the dataset's order and frame."""
+    """Sentences about what looks wrong with predictions in the dataset's joint order and frame."""
     found = [check_units(pred_joints, "predicted joints"), check_units(pred_vertices, "predicted vertices")]
     if dataset == "ho3d":
         order = list(HO3D_TO_FREIHAND)
@@ -133,15 +133,10 @@ def plot_pck(curves: dict[str, np.ndarray], path: Path) -> None:
 
     Args:
         curves: name -> (100,) share of points at most ``THRESHOLDS_M`` off.
-        path: the picture to write.
+        path: the PNG to write.
     """
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
+    lines = {}
     for name, curve in curves.items():
         label = name.replace("pa_", "aligned ").replace("st_", "scale- and root-aligned ")
-        axes.plot(1000 * THRESHOLDS_M, curve, label=f"{label} (AUC {area_under_curve(curve):.3f})")
-    axes.set(xlabel="error threshold (mm)", ylabel="share of points", xlim=(0, 50), ylim=(0, 1))
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower right", fontsize="small")
-    with written_whole(path) as partial:
-        figure.savefig(partial, dpi=150)
+        lines[label] = [*zip(1000 * THRESHOLDS_M, curve, strict=True)], area_under_curve(curve)
+    draw_pck(lines, path)

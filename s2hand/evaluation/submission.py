@@ -18,13 +18,13 @@ from s2hand.files import written_whole
 from s2hand.skeleton import FREIHAND_TO_HO3D, HO3D_TO_FREIHAND, NUM_JOINTS
 
 OPENGL_FLIP = np.array((1.0, -1.0, -1.0))
-"""Turns OpenCV's camera axes into OpenGL's and back."""
+"""Turns coordinates of OpenCV's camera frame into OpenGL's, and back."""
 
 DECIMALS = 9
-"""Coordinates are written to the nanometre: finer than float32, and much shorter than all digits."""
+"""Coordinates are rounded to nanometres: finer than float32, and much shorter than all digits."""
 
 MEMBER = "pred.json"
-"""The file that both servers look for in the zip."""
+"""The file in the zip that both servers read."""
 
 DATASETS = ("freihand", "ho3d")
 
@@ -44,7 +44,7 @@ def write_submission(
         The zip's path: ``path`` with the ending .zip.
 
     Raises:
-        S2HandError: shapes or numbers no server would take, an unknown dataset.
+        S2HandError: shapes or numbers that no server accepts, or an unknown dataset.
         OSError: the files cannot be written, or read back differently.
     """
     path = Path(path)
@@ -103,7 +103,7 @@ def to_dataset(joints: np.ndarray, vertices: np.ndarray, dataset: str) -> tuple[
 
 
 def load_arrays(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """The two arrays of a submission as they stand in the file.
+    """The two arrays of a submission, unchanged.
 
     Raises:
         S2HandError: no such file, or not a submission; says what was found.
@@ -130,7 +130,7 @@ def to_array(nested, where: str) -> np.ndarray:
     """Nested lists as a float64 array (N, K, 3).
 
     Raises:
-        S2HandError: ragged lists, other things than numbers, or another shape.
+        S2HandError: ragged lists, entries that are not numbers, or another shape.
     """
     try:
         array = np.array(nested, dtype=np.float64)
@@ -157,7 +157,7 @@ def _read_text(path: Path) -> str:
 
 
 def _write_json(path: Path, joints: np.ndarray, vertices: np.ndarray) -> None:
-    """Hand by hand: the lists of a whole dataset's vertices would take a gigabyte."""
+    """Writes hand by hand: the vertices of a whole dataset as lists would take a gigabyte."""
     with path.open("w", encoding="utf-8") as file:
         for opening, array in (("[[", joints), ("],\n[", vertices)):
             file.write(opening)

@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from s2hand.checkpoints.network import build_network
+from s2hand.checkpoints.weights import StoredWeights, modules_of
 from s2hand.config import Config
 from s2hand.experiment.training import build_objective
 from s2hand.hand import load_hand_model
 from s2hand.runtime.devices import resolve_device
 from s2hand.runtime.precision import resolve_channels_last, resolve_precision
-from s2hand.training.nonfinite import SavedBatch, read_saved_batch
+from s2hand.training.nonfinite import FILE_NAME, SavedBatch, read_saved_batch
 from s2hand.training.step import TrainingLosses, set_training
 
 
@@ -44,8 +44,8 @@ def losses_of(saved: SavedBatch, device: str = "cpu", precision: str | None = No
     place = resolve_device(device)
     config = Config.model_validate(saved.config | {"backbone_pretrained": False, "pretrain_model": None})
     hand_model = load_hand_model(config.hand_model)
-    model = build_network(config, hand_model)
-    model.load_state_dict(saved.model)
+    stored = StoredWeights(Path(FILE_NAME), modules_of(saved.model), saved.config)
+    model = stored.build(config.network_parts, hand_model)
     set_training(model.to(place), saved.trained)
     arithmetic = resolve_precision(precision or config.precision, place)
     if resolve_channels_last(config.channels_last, arithmetic, place):

@@ -1,44 +1,52 @@
-"""The trainer of a config's stage, put together from an experiment's parts."""
+"""Trains an experiment: puts its trainer together, and goes on where an earlier run stopped."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import torch
 
 from s2hand.checkpoints.checkpoint import CheckpointKeeper
-from s2hand.checkpoints.network import network_sizes, trained_modules
+from s2hand.checkpoints.starting import trained_modules
 from s2hand.config import Config
-from s2hand.experiment.datasets import dataset_summaries, training_dataset
+from s2hand.experiment.datasets import training_dataset
+from s2hand.experiment.evaluating import evaluate_experiment
+from s2hand.experiment.experiment import Experiment
 from s2hand.hand import HandModel
-from s2hand.losses import DEFAULT_WEIGHTS, Objective
+from s2hand.losses import Objective
 from s2hand.runtime.allocator import keep_freed_memory
 from s2hand.runtime.distributed import ALONE, Processes
-from s2hand.training.ema import WeightAverage
 from s2hand.training.reporting import RunRecorder
-from s2hand.training.schedule import LearningRate, build_optimizer
-from s2hand.training.trainer import Trainer, TrainSettings
+from s2hand.training.step import TrainingLosses
+from s2hand.training.trainer import Trainer
 
-if TYPE_CHECKING:
-    from s2hand.experiment.run import Experiment
+
+def train_experiment(experiment: Experiment, recorder: RunRecorder) -> None:
+    """Trains to the end, evaluating on the way; resumes where an earlier run stopped."""
+    trainer = build_trainer(experiment, recorder)
+    if experiment.config.resume and trainer.resume():
+        place = trainer.progress
+        experiment.say(f"resuming after epoch {place.epoch}, batch {place.batch}")
+    trainer.run()
+    if not experiment.evaluations:  # resumed after its end
+        evaluate_experiment(experiment, recorder, trainer.progress)
 
 
 def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
     """The trainer of the config's stage.
 
     Args:
-        experiment: whose network learns; it ends the loader's processes.
-        recorder: where figures go.
+        experiment: its network learns; it ends the loader's processes.
+        recorder: takes losses and metrics.
     """
-    config, processes = experiment.config, experiment.processes
+    config, model, processes = experiment.config, experiment.model, experiment.processes
     if experiment.device.type == "cpu":
         keep_freed_memory()
     with processes.in_turns():
         dataset = training_dataset(config)
-    trained = trained_modules(config, experiment.model)
+    trained = trained_modules(config.trained_parts, model)
     loader = experiment.keep_open(closing(experiment.make_loader(dataset, config.train_batch, shuffle=True)))
 
     def batches(epoch: int, start_batch: int):
@@ -47,43 +55,32 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
 
     if config.compile:
         for name in ("backbone", "keypoint_net"):
-            if (module := getattr(experiment.model, name)) is not None:
+            if (module := getattr(model, name)) is not None:
                 module.compile()
-    for line in (*dataset_summaries(dataset), _summary(experiment, trained, len(dataset))):
+    for line in (*dataset.summary().splitlines(), _summary(experiment, trained, len(dataset))):
         experiment.say(line)
-    parameters = [value for value in experiment.model.parameters() if value.requires_grad]
+    objective = build_objective(config, experiment.hand_model, processes).to(experiment.device)
     return Trainer(
-        experiment.model,
-        build_objective(config, experiment.hand_model, processes).to(experiment.device),
+        TrainingLosses(model, objective, experiment.precision),
         batches,
-        build_optimizer(config.optimizer, parameters, config.init_lr, config.weight_decay),
-        _learning_rate(config),
+        training=config,
+        output=config,
         trained=trained,
-        settings=TrainSettings(
-            total_epochs=config.total_epochs,
-            save_interval=config.save_interval,
-            eval_interval=config.eval_interval,
-            precision=experiment.precision,
-            gradient_clip=config.gradient_clip,
-            accumulate_steps=config.accumulate_steps,
-            nonfinite=config.nonfinite,
-            batch_images=loader.batch_sampler.batch_size * processes.size,
-        ),
         recorder=recorder,
         keeper=CheckpointKeeper(config.run_dir, config.keep_checkpoints, experiment.say),
-        evaluate=lambda progress: experiment.evaluate(recorder, progress),
+        evaluate=lambda progress: evaluate_experiment(experiment, recorder, progress),
         device=experiment.device,
-        # A published checkpoint may have brought sizes of its own: without them no one could rebuild it.
-        describe=json.loads(config.to_json()) | network_sizes(config, say=lambda line: None),
+        # The sizes may come from a published checkpoint; without them nobody could rebuild the network.
+        describe=json.loads(config.to_json()) | experiment.network.model_dump(mode="json"),
         best_metric=_best_metric(config),
-        average=WeightAverage(experiment.model, config.ema_decay) if config.ema_decay else None,
+        batch_images=loader.batch_sampler.batch_size * processes.size,
         processes=processes,
         file_of=dataset.image_path,
     )
 
 
 def _summary(experiment: Experiment, trained: Collection[str], images: int) -> str:
-    """One line: what learns from what, where."""
+    """One line: what learns from what, and where."""
     config, count = experiment.config, experiment.processes.size
     places = f"{count} processes on " if count > 1 else ""
     return (
@@ -97,11 +94,11 @@ def build_objective(config: Config, hand_model: HandModel, processes: Processes 
 
     Args:
         config: the experiment.
-        hand_model: arrays of the hand.
-        processes: those whose shares of a batch make the whole.
+        hand_model: the arrays of the hand.
+        processes: the processes that share each batch.
     """
     return Objective(
-        config.resolved_loss_weights(DEFAULT_WEIGHTS),
+        config.resolved_loss_weights(),
         torch.from_numpy(hand_model.faces),
         image_size=config.image_size,
         photometric_background=config.photometric_background,
@@ -110,19 +107,8 @@ def build_objective(config: Config, hand_model: HandModel, processes: Processes 
 
 
 def _best_metric(config: Config) -> str:
-    """What the best checkpoint is the best in; without labels, agreement with the detections."""
+    """The metric that the best checkpoint minimises; without labels, the distance to the detections."""
     labelled = config.val_datasets[:1] != ("Folder",) or config.folder_labels is not None
     if config.task == "hm_train":
         return "heatmap_px" if labelled else "heatmap_to_detector_px"
     return "pa_mpjpe" if labelled else "keypoints_to_detector_px"
-
-
-def _learning_rate(config: Config) -> LearningRate:
-    return LearningRate(
-        config.init_lr,
-        kind=config.lr_schedule,
-        lr_steps=config.lr_steps,
-        lr_gamma=config.lr_gamma,
-        total_epochs=config.total_epochs,
-        warmup_steps=config.warmup_steps,
-    )

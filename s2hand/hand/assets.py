@@ -40,11 +40,11 @@ EXPECTED_SHAPES = {
 INTEGER_ARRAYS = ("parents", "faces")
 
 NAMES_IN_MANO_FILES = {"lbs_weights": "weights", "faces": "f", "parents": "kintree_table"}
-"""Our field -> the file's key, where they differ."""
+"""Our field -> the key in MANO's files, where they differ."""
 
 
 class HandModelError(S2HandError):
-    """A hand model file that cannot be used; the message is one line and names the remedy."""
+    """A hand model file cannot be used. The message is one line and names the remedy."""
 
 
 class HandModelNotFoundError(HandModelError, FileNotFoundError):
@@ -53,22 +53,22 @@ class HandModelNotFoundError(HandModelError, FileNotFoundError):
 
 @dataclass(frozen=True, eq=False)
 class HandModel:
-    """The arrays of a MANO-shaped hand, metres and radians, right hand, MANO's joint order.
+    """The arrays of a right hand in MANO's format: metres, radians, MANO's joint order.
 
     Attributes:
         v_template: (778, 3) mean shape in the rest pose.
         shapedirs: (778, 3, 10) vertex offsets per unit of each shape coefficient.
         posedirs: (778, 3, 135) corrective offsets, linear in the 15 joint rotations minus the identity.
         lbs_weights: (778, 16) skinning weights.
-        J_regressor: (16, 778) joints from shaped vertices, dense.
+        J_regressor: (16, 778) dense matrix that gives joints from shaped vertices.
         parents: (16,) int64, -1 for the wrist.
         faces: (1538, 3) int64, counter-clockwise seen from outside.
         hands_components: (45, 45) pose basis, one direction per row.
         hands_mean: (45,) mean pose, 15 axis-angles.
-        name: where it came from.
+        name: the file that it came from.
 
     Raises:
-        HandModelError: An array has the wrong shape, is not finite, or has indices out of range.
+        HandModelError: An array has the wrong shape, values that are not finite, or indices out of range.
     """
 
     v_template: np.ndarray
@@ -91,7 +91,7 @@ class HandModel:
                 )
             if not np.isfinite(array).all():
                 raise HandModelError(f"hand model {self.name}: {key} holds NaN or infinite values")
-            # The dataclass is frozen for its users; its own constructor may still normalise the types.
+            # The dataclass is frozen for its users, but its own constructor may still convert the types.
             object.__setattr__(self, key, array.astype(np.int64 if key in INTEGER_ARRAYS else np.float64))
         if self.faces.min() < 0 or self.faces.max() >= NUM_VERTICES:
             raise HandModelError(
@@ -119,7 +119,7 @@ def load_hand_model(source: str | Path) -> HandModel:
 
     Raises:
         HandModelNotFoundError: There is no such file; also a ``FileNotFoundError``.
-        HandModelError: The file is not a hand model, is damaged, or asks for code that is not admitted.
+        HandModelError: The file is damaged, is no hand model, or asks for code that is not admitted.
     """
     path = GENERIC_HAND if str(source) == "generic" else Path(source).expanduser()
     if not path.is_file():
@@ -144,7 +144,7 @@ def save_hand_model(model: HandModel, path: str | Path) -> None:
 
 
 def _model_from_arrays(content: dict, name: str) -> HandModel:
-    """Picks the model's arrays out of a file's ``content``, under our names or MANO's."""
+    """Takes the model's arrays from a file's ``content``, which has our names or MANO's."""
     arrays = {}
     for key in EXPECTED_SHAPES:
         file_key = key if key in content else NAMES_IN_MANO_FILES.get(key, key)
@@ -152,12 +152,12 @@ def _model_from_arrays(content: dict, name: str) -> HandModel:
             raise HandModelError(f"hand model {name}: no entry {file_key!r}; is this a MANO file? {REMEDY}")
         try:
             arrays[key] = plain_array(content[file_key])
-        except Exception as error:  # what a pickle says of a sparse or selected array may be anything
+        except Exception as error:  # a sparse or selected array in a pickle may hold anything
             raise HandModelError(
                 f"hand model {name}: entry {file_key!r} is damaged ({_line(error)}); {REMEDY}"
             ) from error
     if arrays["parents"].shape == (2, NUM_HAND_JOINTS):
-        # kintree_table: parents above, joints below; the root's parent is -1 written as an unsigned number.
+        # kintree_table: parents in its first row, joints in its second; the root's parent is an unsigned -1.
         arrays["parents"] = np.concatenate([[-1], arrays["parents"][0, 1:].astype(np.int64)])
     return HandModel(**arrays, name=name)
 
@@ -166,7 +166,7 @@ def _read_npz(path: Path) -> dict:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except Exception as error:  # zipfile, zlib and NumPy each have their own
+    except Exception as error:  # zipfile, zlib and NumPy each raise their own errors
         raise HandModelError(
             f"hand model {path}: not a readable .npz of plain arrays ({_line(error)})"
         ) from error

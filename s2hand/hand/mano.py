@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..geometry.rotations import axis_angle_to_matrix
-from ..skeleton import FINGERTIP_VERTICES, FREIHAND_FROM_MANO_WITH_TIPS
-from ..structures import ManoOutput
-from .assets import MANO_PARENTS, NUM_BETAS, NUM_HAND_JOINTS, NUM_POSE, HandModel
+from s2hand.geometry.rotations import axis_angle_to_matrix
+from s2hand.hand.assets import MANO_PARENTS, NUM_BETAS, NUM_HAND_JOINTS, NUM_POSE, HandModel
+from s2hand.skeleton import FINGERTIP_VERTICES, FREIHAND_FROM_MANO_WITH_TIPS
+from s2hand.structures import ManoOutput
 
 ROOT_AXIS_ANGLE = (math.pi, 0.0, 0.0)
 """The wrist's constant rotation (S2HAND): it turns the rest hand's y and z to a camera's."""
 
 KERNEL_INPUTS = (torch.float32, torch.float16, torch.bfloat16)
-"""Kinds of numbers that the kernels take, computing in the first."""
+"""Dtypes that the kernels accept; they compute in the first."""
 
 NUM_FINGERS = 5
 JOINTS_PER_FINGER = 3
@@ -37,15 +37,28 @@ class ManoLayer(nn.Module):
     checkpoint never holds the licensed model.
     """
 
+    pose_basis: Tensor
+    pose_mean: Tensor
+    vertex_template: Tensor
+    vertex_basis: Tensor
+    skeleton_template: Tensor
+    skeleton_basis: Tensor
+    skinning: Tensor
+    root_axis_angle: Tensor
+    root_matrix: Tensor
+    joint_order: Tensor
+    tip_vertices: Tensor
+    faces: Tensor
+
     def __init__(self, model: HandModel, num_pca: int = 30, fingertips: str = "freihand"):
         """
         Args:
             model: the hand's arrays.
-            num_pca: how many directions of the pose basis to use, 1..45.
-            fingertips: which vertices stand for the tips, a key of ``skeleton.FINGERTIP_VERTICES``.
+            num_pca: number of directions of the pose basis, 1..45.
+            fingertips: the vertices that stand for the tips, as a key of ``skeleton.FINGERTIP_VERTICES``.
 
         Raises:
-            ValueError: ``num_pca`` or ``fingertips`` is not one of these.
+            ValueError: ``num_pca`` is out of range, or ``fingertips`` unknown.
         """
         super().__init__()
         if not 1 <= num_pca <= NUM_POSE:
@@ -82,7 +95,7 @@ class ManoLayer(nn.Module):
         order = torch.tensor(MANO_WITH_TIPS)[list(FREIHAND_FROM_MANO_WITH_TIPS)]
         self.register_buffer("joint_order", order, persistent=False)
         self.register_buffer("tip_vertices", torch.tensor(FINGERTIP_VERTICES[fingertips]), persistent=False)
-        # The kernels' own: where each joint goes, the same tips in 32 bits, the root's constants in one.
+        # For the kernels alone: the place of each joint, the tips in 32 bits, the root's constants together.
         self.register_buffer("joint_slots", order.argsort().int(), persistent=False)
         self.register_buffer("tip_numbers", self.tip_vertices.int(), persistent=False)
         root = torch.cat([self.root_axis_angle[None], self.root_matrix])
@@ -101,7 +114,7 @@ class ManoLayer(nn.Module):
             Vertices, 21 joints in FreiHAND order and all 16 axis-angles; before scale and translation.
 
         Raises:
-            ValueError: An input has the wrong number of columns, or another number of rows than the others.
+            ValueError: An input has the wrong number of columns, or not as many rows as the others.
         """
         for name, value, columns in (
             ("pose_pca", pose_pca, self.num_pca),
@@ -119,9 +132,9 @@ class ManoLayer(nn.Module):
     def _kernels_apply(self, *inputs: Tensor) -> bool:
         """The one place that chooses between the kernels and :meth:`plain`.
 
-        The kernels compute in float32, on the CPU and on CUDA, values and first derivatives. The plain
-        operations remain for float64, for programs to be written as ONNX or TorchScript, which hold no
-        operators of ours, and for the transforms of torch.func.
+        The kernels compute values and first derivatives in float32, on the CPU and on CUDA. The plain
+        operations serve float64, export to ONNX and TorchScript, which know no operators of ours, and the
+        transforms of torch.func.
         """
         device = self.skinning.device
         return (
@@ -133,7 +146,7 @@ class ManoLayer(nn.Module):
         )
 
     def _by_kernels(self, pose_pca: Tensor, betas: Tensor, rotation: Tensor) -> ManoOutput:
-        # Imported at first use: a process that only reads a layer's arrays needs no Warp.
+        # Imported at first use, as a process that only reads a layer's arrays needs no Warp.
         from s2hand.hand.mano_operator import pose_hand_op
 
         vertices, joints, pose_axis_angle, *_ = pose_hand_op(
@@ -180,12 +193,12 @@ class ManoLayer(nn.Module):
 def forward_kinematics(
     root_rotation: Tensor, root_position: Tensor, local: Tensor, bones: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Carries rotations along the kinematic tree, all five fingers at once.
+    """Propagates rotations along the kinematic tree, for all five fingers at once.
 
     Args:
-        root_rotation: (B, 3, 3) of the wrist.
-        root_position: (B, 3) metres, where the wrist comes to lie.
-        local: (B, 15, 3, 3) rotations of the finger joints relative to their parents.
+        root_rotation: (B, 3, 3), the wrist's rotation.
+        root_position: (B, 3) metres, the wrist's position.
+        local: (B, 15, 3, 3), rotations of the finger joints relative to their parents.
         bones: (B, 15, 3) metres, from each joint's parent to the joint, at rest.
 
     Returns:
@@ -213,7 +226,7 @@ def skin(
 
     Args:
         vertices: (B, 3, V) metres, unposed.
-        rotations: (B, 16, 3, 3) of the joints.
+        rotations: (B, 16, 3, 3), rotations of the joints.
         joints: (B, 16, 3) metres, posed.
         rest_joints: (B, 16, 3) metres.
         skinning: (16, V) weights.

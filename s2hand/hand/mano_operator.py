@@ -1,7 +1,7 @@
-"""The hand layer as one PyTorch operator: matrix products, and Warp kernels for all that lies between.
+"""The hand layer as one PyTorch operator: matrix products, with Warp kernels between them.
 
-Eleven kernels forward and backward on CUDA, where the plain layer launches 178. Kept for the backward pass,
-besides the inputs: each hand's unposed vertices and 475 more floats.
+On CUDA it launches eleven kernels forward and backward, where the plain layer launches 178. Besides the
+inputs it keeps each hand's unposed vertices and 475 more floats for the backward pass.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def pose_hand_op(
     tips: Tensor,
     slots: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Vertices, joints and axis-angles; then what the backward pass needs. See :class:`ManoLayer`."""
+    """Returns vertices, joints and axis-angles, then what the backward pass needs. See :class:`ManoLayer`."""
     outputs = _empty_outputs(pose_pca, skinning)
     vertices, joints, axis_angles, fingers, skeleton, coefficients, transforms, rest = outputs
     # With out=, autocast leaves the products in float32.
@@ -69,12 +69,12 @@ def _empty_outputs(pose_pca: Tensor, skinning: Tensor) -> tuple[Tensor, ...]:
 
 
 def _vectors(tensor: Tensor):
-    """(B, 3 N) floats as an array (B, N) of vectors."""
+    """(B, 3 N) floats as an array of (B, N) vectors."""
     return as_argument(tensor.unflatten(1, (-1, 3)), wp.vec3)
 
 
 def _runs(vertices: Tensor) -> tuple[int, tuple[int]]:
-    """How many vertices a thread takes, and how many threads take a hand."""
+    """The number of vertices per thread, and of threads per hand."""
     count = vertices.shape[1]
     return (count, (1,)) if vertices.device.type == "cpu" else (1, (count,))
 

@@ -1,7 +1,8 @@
-"""Reading MANO's licensed pickle: arrays, a sparse matrix, and objects of chumpy, which no longer installs.
+"""Reads MANO's licensed pickle: arrays, a sparse matrix, and objects of chumpy, which can no longer be
+installed.
 
-They are read without SciPy's or chumpy's own code: plain stand-ins take the objects' attributes, from which
-their values follow. Every other name that the pickle may ask for is refused.
+The objects are read without SciPy's or chumpy's own code: plain stand-ins take their attributes, and the
+values follow from those. Every other name that a pickle may ask for is refused.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import scipy.sparse
 from s2hand.safe_pickle import StandIn, loads_arrays, plain_array
 
 MAX_PICKLE_BYTES = 1 << 26
-"""MANO's have four millions; a larger file is something else."""
+"""MANO's files have 4 MB; a much larger file is something else."""
 
 MAX_ELEMENTS = 1 << 22
-"""Of a sparse matrix as an array: a few bytes can claim any shape. MANO's has 16 x 778."""
+"""Largest size of a sparse matrix as an array, as a few bytes can claim any shape. MANO's has 16 x 778."""
 
 
 def read_mano_pickle(path: Path) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def read_mano_pickle(path: Path) -> dict[str, Any]:
         The dict; :func:`s2hand.safe_pickle.plain_array` gives an entry's array.
 
     Raises:
-        pickle.UnpicklingError: it is damaged, too large, no dict, or asks for a name that is not admitted.
+        pickle.UnpicklingError: it is damaged, too large, not a dict, or asks for a name that is not admitted.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
@@ -56,7 +57,7 @@ class _SparseColumns(StandIn):
 
 
 class _ChumpyArray(StandIn):
-    """Stands for chumpy.ch.Ch: its value is ``x``."""
+    """Stands for chumpy.ch.Ch, whose value is ``x``."""
 
     def array(self) -> np.ndarray:
         return plain_array(self.state["x"])
@@ -71,7 +72,7 @@ class _ChumpySelect(StandIn):
 
 
 def _reconstruct_object(kind: type, base: type, state: object) -> object:
-    """copyreg._reconstructor, which protocols 0 and 1 use for objects, for the stand-ins only."""
+    """Stands for copyreg._reconstructor, which protocols 0 and 1 use for objects; builds stand-ins only."""
     if not (isinstance(kind, type) and issubclass(kind, StandIn)) or base is not object or state is not None:
         raise pickle.UnpicklingError("it asks to build an object that is not admitted")
     return kind.__new__(kind)

@@ -1,4 +1,4 @@
-"""Random hand poses that a hand can take: within joint limits, with joints and fingers that move together.
+"""Random poses that a hand can take: within joint limits, with joints and fingers that move together.
 
 Angles are axis-angle components of the 15 finger joints in MANO's order (index, middle, little, ring, thumb,
 three each) and MANO's axes: x runs along the hand (twist), y out of its back (positive turns a finger
@@ -38,15 +38,15 @@ GESTURES = {
     "pinch": 0.1,
     "free": 0.05,
 }
-"""How often each family of poses is drawn."""
+"""The probability of each family of poses."""
 
 
 def sample_poses(rng: np.random.Generator | int, count: int) -> np.ndarray:
     """Draws hand poses: relaxed, open, fists, counting and pointing, grasps, pinches, free combinations.
 
     Args:
-        rng: NumPy generator, or a seed for one.
-        count: how many poses.
+        rng: a NumPy generator, or a seed for one.
+        count: number of poses.
 
     Returns:
         (count, 45) axis-angles in radians, all inside ``JOINT_RANGES_DEG``.
@@ -114,7 +114,7 @@ def _finger_angles(rng: np.random.Generator, curl: np.ndarray) -> np.ndarray:
 
 
 def _thumb_angles(rng: np.random.Generator, opposition: np.ndarray, curl: np.ndarray) -> np.ndarray:
-    """(count, 3, 3) degrees of the thumb: ``opposition`` 0 beside the hand to 1 before the palm."""
+    """(count, 3, 3) degrees of the thumb; ``opposition`` is 0 beside the hand and 1 in front of the palm."""
     count = len(opposition)
     angles = rng.normal(0, 1.2, (count, 3, 3))
     angles[:, 0, 0] = 6 + 66 * opposition + rng.normal(0, 5, count)

@@ -1,4 +1,4 @@
-"""What cameras write beside the pixels: which way up a picture is, and its focal length."""
+"""Metadata that cameras write beside the pixels: a photo's orientation and its focal length."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INCH = 2
 
 
 def read_exif(image: Image.Image) -> Image.Exif:
-    """A picture's EXIF, read from its header; empty without one, or with a broken one."""
+    """A photo's EXIF, read from its header; empty without one, or with a broken one."""
     # Pillow decodes a whole PNG to look for EXIF behind the pixels; what stands before them is in `info`.
     if image.format == "PNG" and "exif" not in image.info:
         return Image.Exif()
@@ -28,23 +28,23 @@ def read_exif(image: Image.Image) -> Image.Exif:
 
 
 def orientation(exif: Image.Exif) -> int:
-    """How the picture is stored, 1 to 8; 1 is upright."""
+    """How the photo is stored, 1 to 8; 1 is upright."""
     value = exif.get(ExifTags.Base.Orientation, 1)
     return value if value in range(1, 9) else 1
 
 
 def focal_px(exif: Image.Exif, size: tuple[int, int]) -> float | None:
-    """The focal length in pixels of a picture of this size.
+    """The focal length in pixels of a photo of this size.
 
     The focal length in 35 mm film comes first, as resizing does not change it, then the focal length with
-    the focal plane's resolution. Both are wrong for pictures cropped by a program that kept the EXIF.
+    the focal plane's resolution. Both are wrong for photos cropped by a program that kept the EXIF.
 
     Args:
         exif: from :func:`read_exif`.
         size: width and height in pixels, in any order.
 
     Returns:
-        Pixels, or None where EXIF does not tell.
+        Pixels, or None where EXIF does not say.
     """
     tags = _unless_broken(lambda: exif.get_ifd(ExifTags.IFD.Exif), {})
     film_mm = _positive(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
@@ -55,14 +55,14 @@ def focal_px(exif: Image.Exif, size: tuple[int, int]) -> float | None:
     unit_mm = MM_PER_UNIT.get(tags.get(ExifTags.Base.FocalPlaneResolutionUnit, INCH))
     if focal_mm is None or resolution is None or unit_mm is None:
         return None
-    # The resolution is that of the picture as taken, which may have been resized since.
+    # The resolution is that of the photo as taken, which may have been resized since.
     taken = [tags.get(tag) for tag in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)]
     longer_side = max((side for side in map(_positive, taken) if side is not None), default=max(size))
     return focal_mm * resolution / unit_mm * max(size) / longer_side
 
 
 def _unless_broken(read: Callable[[], Any], otherwise: Any) -> Any:
-    """What ``read`` returns; cameras and editors break EXIF in many ways, and no picture needs it."""
+    """The result of ``read``; cameras and editors break EXIF in many ways, and photos can do without it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -72,7 +72,7 @@ def _unless_broken(read: Callable[[], Any], otherwise: Any) -> Any:
 
 
 def _positive(value: Any) -> float | None:
-    """An EXIF number, if it is one and says something: 0 stands for unknown."""
+    """An EXIF number, if it is one and is known: 0 stands for unknown."""
     try:
         number = float(value)
     except (TypeError, ValueError, ZeroDivisionError):

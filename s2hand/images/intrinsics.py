@@ -1,7 +1,7 @@
-"""The camera of a picture that came without one: what is known best counts.
+"""The camera of a photo: the best source of what is known.
 
-In order: the picture's own K, the K or focal length stated for all pictures, the focal length in EXIF, and a
-default. Except for a K, the principal point is the picture's centre and pixels are square.
+In order: the photo's own K, the K or focal length stated for all photos, the focal length in EXIF, and a
+default. Unless a K is known, the principal point is the photo's centre and pixels are square.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ DEFAULT_FOCAL_OVER_LONGER_SIDE = 1.0
 length mostly moves the hand nearer or farther; its shape and pose change little."""
 
 SOURCES = ("detections file", "config", "EXIF", "default")
-"""Where a camera comes from, best first."""
+"""Where a camera can come from, best first."""
 
 
 @dataclass(frozen=True)
 class StatedCamera:
-    """What is stated for every picture of a folder; at most one of the two.
+    """What is stated for every photo of a folder: a focal length, a K, or neither.
 
     Attributes:
         focal_px: focal length in pixels.
-        K: (3, 3) px, for pictures of one size.
+        K: (3, 3) px, for photos of one size.
     """
 
     focal_px: float | None = None
@@ -47,23 +47,23 @@ class StatedCamera:
 def choose_camera(
     header: PhotoHeader, own: np.ndarray | None = None, stated: StatedCamera | None = None
 ) -> tuple[np.ndarray, str]:
-    """The camera of a picture.
+    """Chooses the camera of a photo.
 
     Args:
-        header: of the picture.
-        own: (3, 3) px, the picture's own K; None if it has none.
-        stated: what holds for all pictures.
+        header: the photo's header.
+        own: (3, 3) px, the photo's own K; None if it has none.
+        stated: what holds for all photos.
 
     Returns:
-        K (3, 3) float64 px of the upright picture, and which of ``SOURCES`` it is from.
+        K (3, 3) float64 px of the upright photo, and which of ``SOURCES`` it is from.
 
     Raises:
-        DatasetError: the picture's own K is no camera.
+        DatasetError: the photo's own K is not a camera matrix.
     """
     stated = stated or StatedCamera()
     if own is not None:
         own = np.asarray(own, np.float64)
-        check_camera(own, what="the picture's K")
+        check_camera(own, what="the photo's K")
         return own, "detections file"
     if stated.K is not None:
         return np.asarray(stated.K, np.float64), "config"
@@ -77,19 +77,19 @@ def choose_camera(
 
 
 def centred_camera(focal_px: float, header: PhotoHeader) -> np.ndarray:
-    """The camera with square pixels that looks at the picture's centre, (3, 3) float64 px."""
+    """The camera with square pixels that looks at the photo's centre, (3, 3) float64 px."""
     return np.array([[focal_px, 0, header.width / 2], [0, focal_px, header.height / 2], [0, 0, 1]])
 
 
 def check_camera(K: np.ndarray, *, what: str) -> None:
-    """Refuses what is no camera matrix.
+    """Refuses anything that is not a camera matrix.
 
     Args:
-        K: anything.
-        what: names it in the message.
+        K: any array.
+        what: its name in the message.
 
     Raises:
-        DatasetError: not 3 x 3 finite numbers with positive focal lengths and the last row 0, 0, 1.
+        DatasetError: K is not 3 x 3 finite numbers with positive focal lengths and the last row 0, 0, 1.
     """
     shaped = K.shape == (3, 3) and np.isfinite(K).all()
     if not (shaped and K[0, 0] > 0 and K[1, 1] > 0 and K[1, 0] == 0 and (K[2] == (0, 0, 1)).all()):

@@ -15,7 +15,7 @@ from s2hand.errors import DatasetError
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
 DEFAULT_FPS = 30.0
-"""Of files that do not tell."""
+"""Frame rate of files that do not state it."""
 
 FRAME_NAME = "{video}#{frame:06d}"
 """A frame's name in detections files; frames are counted from 0."""
@@ -26,7 +26,7 @@ CODECS = ("mp4v", "avc1")
 
 @dataclass(frozen=True)
 class VideoHeader:
-    """What a video file tells of itself.
+    """A video's size, rate and length, from its header.
 
     Attributes:
         width: px, upright.
@@ -106,7 +106,7 @@ class VideoWriter:
 
     Raises:
         DatasetError: this build of OpenCV writes no .mp4.
-        OSError: at the end, the file does not hold all frames, of which OpenCV itself says nothing.
+        OSError: at the end, the file does not hold all frames; OpenCV itself does not report that.
     """
 
     def __init__(self, path: str | Path, fps: float, size: tuple[int, int]) -> None:
@@ -131,7 +131,7 @@ class VideoWriter:
         self.frames += 1
 
     def _frames_on_disk(self) -> int:
-        """What the file's table of frames says, which is written at last; 0 without one."""
+        """The number of frames in the file's table of frames, which is written last; 0 without a table."""
         capture = cv2.VideoCapture(str(self.path))
         try:
             return int(capture.get(cv2.CAP_PROP_FRAME_COUNT))

@@ -1,6 +1,6 @@
-"""Losses: pure functions of tensors, their names and weights, and the objective that sums them."""
+"""Losses: pure functions of tensors, and the objective that sums them with their weights."""
 
+from s2hand.config.loss_table import DEFAULT_WEIGHTS
 from s2hand.losses.objective import Objective, check_loss_names, find_non_finite
-from s2hand.losses.registry import DEFAULT_WEIGHTS, LOSSES, LossSpec
 
-__all__ = ["DEFAULT_WEIGHTS", "LOSSES", "LossSpec", "Objective", "check_loss_names", "find_non_finite"]
+__all__ = ["DEFAULT_WEIGHTS", "Objective", "check_loss_names", "find_non_finite"]

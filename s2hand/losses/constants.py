@@ -1,4 +1,4 @@
-"""Tables of numbers as tensors, copied to each device once: a copy in every step would stall the stream."""
+"""Tables of numbers as tensors, copied to each device once: a copy in every step would stall it."""
 
 from functools import cache
 
@@ -8,16 +8,16 @@ from torch import Tensor
 
 @cache
 def constant(values: tuple, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """``torch.tensor(values)``, remembered. Never write into it.
+    """``torch.tensor(values, dtype, device)``, made once.
 
     Args:
-        values: numbers, in nested tuples.
-        dtype: of the tensor.
-        device: of the tensor.
+        values: numbers in nested tuples.
+        dtype: the tensor's type.
+        device: the tensor's device.
 
     Returns:
-        The shared tensor.
+        The shared tensor, which must not be changed.
     """
-    # Made in evaluation it must still serve in training: inference tensors cannot take part in autograd.
+    # A tensor made in evaluation also serves in training, and inference tensors cannot take part in autograd.
     with torch.inference_mode(False):
         return torch.tensor(values, dtype=dtype, device=device)

@@ -10,21 +10,22 @@ from dataclasses import fields, is_dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from s2hand.config.loss_table import LOSSES
 from s2hand.errors import S2HandError
 from s2hand.losses.photometric import PHOTOMETRIC_PAIRS
-from s2hand.losses.registry import LOSSES, PUBLISHED_IMAGE_SIZE, LossInputs
+from s2hand.losses.registry import LOSS_FUNCTIONS, PUBLISHED_IMAGE_SIZE, LossInputs
 from s2hand.structures import HandBatch, HandPrediction
 
 
 class Objective(nn.Module):
-    """Computes chosen losses in float32 and sums them with weights.
+    """Computes the chosen losses in float32, and their weighted sum.
 
     Args:
         weights: loss name -> weight; only these losses are computed. Names are keys of ``LOSSES``.
         faces: (F, 3) vertex numbers of the hand's mesh.
         image_size: side of the images in px. Keypoints are scaled to a 224 px image before any pixel
             distance is taken, so thresholds and weights mean the same at every size.
-        photometric_background: "masked" compares pictures inside the silhouette only; "published" keeps the
+        photometric_background: "masked" compares images inside the silhouette only; "published" keeps the
             rendering's background, see :mod:`s2hand.losses.photometric`.
         average_total: averages a scalar over the processes of a distributed run. With it, averaging losses
             and gradients over equal shares of a batch gives those of the whole batch; without it, a
@@ -66,26 +67,21 @@ class Objective(nn.Module):
 
     @property
     def required_parts(self) -> frozenset[str]:
-        """The network parts to compute: some of "hand", "heatmaps", "texture", "render"."""
+        """The parts of the network to compute, of "hand", "heatmaps", "texture" and "render"."""
         return frozenset().union(*(LOSSES[name].needs for name in self.weights))
 
-    @property
-    def required_fields(self) -> frozenset[str]:
-        """The fields of HandBatch that must not be None."""
-        return frozenset(field for name in self.weights for field in LOSSES[name].fields)
-
     def forward(self, prediction: HandPrediction, batch: HandBatch) -> dict[str, Tensor]:
-        """Evaluates the losses; nothing waits for the device.
+        """Computes the losses without waiting for the device.
 
         Args:
             prediction: at least ``required_parts``; half precision is widened to float32 first.
-            batch: at least ``required_fields``.
+            batch: at least the ``fields`` that the losses read, see :data:`s2hand.config.loss_table.LOSSES`.
 
         Returns:
-            Unweighted scalar of each loss by name, and "total", the weighted sum.
+            Loss name -> unweighted scalar, and "total", the weighted sum.
 
         Raises:
-            S2HandError: a needed field is None; names the loss and the field.
+            S2HandError: a field that a loss needs is None; the message names both.
         """
         self._check_inputs(prediction, batch)
         device_type = batch.image.device.type
@@ -94,8 +90,9 @@ class Objective(nn.Module):
                 *(widen(prediction), widen(batch), self.faces),
                 *(self.px_scale, self.photometric_pair, self.average_total),
             )
-            values = {name: LOSSES[name].function(inputs) for name in self.weights}
-            values["total"] = sum(weight * values[name] for name, weight in self.weights.items())
+            values = {name: LOSS_FUNCTIONS[name](inputs) for name in self.weights}
+            total = sum(weight * values[name] for name, weight in self.weights.items())
+            values["total"] = torch.as_tensor(total)
         return values
 
     def _check_inputs(self, prediction: HandPrediction, batch: HandBatch) -> None:
@@ -139,7 +136,7 @@ def check_loss_names(names: Iterable[str]) -> None:
 
 
 def widen(struct):
-    """A copy of a dataclass of tensors with float16 and bfloat16 tensors as float32, in depth.
+    """A copy of a dataclass of tensors in which float16 and bfloat16 tensors are float32, at every depth.
 
     Args:
         struct: HandPrediction, HandBatch, or a struct inside them.

@@ -1,6 +1,6 @@
-"""Losses between the rendered hand and the photo, and a prior on the texture.
+"""Losses between the rendered hand and the image, and a prior on the texture.
 
-I' is the rendering with its background, I the photo, c the photometric weight of a sample, and
+I' is the rendering with its background, I the image, c the photometric weight of a sample, and
 [sil > 0] the pixels that the hand touches. The mask passes no gradient.
 
 What is compared is a pair (shown, target), made by one of two functions:
@@ -23,7 +23,7 @@ SSIM_WINDOW = 11
 SSIM_SIGMA_PX = 1.5
 SSIM_C1 = 0.01**2
 SSIM_C2 = 0.03**2
-"""Constants of Wang et al. 2004 for pictures in [0, 1]."""
+"""Constants of Wang et al. 2004 for images in [0, 1]."""
 
 OUTLIER_DEVIATIONS = 2.0
 """Texture colours further than this many standard deviations from the mean are penalised (S2HAND)."""
@@ -58,7 +58,7 @@ PHOTOMETRIC_PAIRS = {"masked": masked_pair, "published": published_pair}
 def texture_loss(shown: Tensor, target: Tensor, weight: Tensor, average_total=None) -> Tensor:
     """``texture``: sum of c^2 |shown - target|_1 over sum of c^2, |.|_1 the mean over pixels and channels.
 
-    The published figure is that of :func:`published_pair`.
+    The published value is that of :func:`published_pair`.
 
     Args:
         shown: (B, 3, S, S).
@@ -75,7 +75,7 @@ def texture_loss(shown: Tensor, target: Tensor, weight: Tensor, average_total=No
 def mean_colour_loss(shown: Tensor, target: Tensor, weight: Tensor, average_total=None) -> Tensor:
     """``mrgb``: sum of c^2 |mean shown - mean target| over sum of c^2; means over pixels **and** channels.
 
-    The published figure is that of :func:`published_pair`.
+    The published value is that of :func:`published_pair`.
 
     Args:
         shown: (B, 3, S, S).
@@ -97,7 +97,7 @@ def blur_matrix(size: int, reference: Tensor) -> Tensor:
         reference: gives dtype and device.
 
     Returns:
-        (n, n), 11 diagonals of weights whose sum is 1.
+        (n, n), 11 diagonals of weights that sum to 1.
     """
     pixel = torch.arange(size, device=reference.device)
     offset = pixel - pixel.unsqueeze(1)
@@ -133,7 +133,7 @@ def ssim_map(first: Tensor, second: Tensor) -> Tensor:
 def ssim_loss(shown: Tensor, target: Tensor) -> Tensor:
     """``ssim_tex``: 1 - mean SSIM; samples are not weighted, as published.
 
-    The published figure is that of :func:`published_pair`.
+    The published value is that of :func:`published_pair`.
 
     Args:
         shown: (B, 3, S, S) in [0, 1].

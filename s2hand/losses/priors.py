@@ -1,4 +1,4 @@
-"""Priors on the hand itself: joint angles, size, shape, smoothness. They need no picture.
+"""Priors on the hand itself: joint angles, size, shape, smoothness. They need no image.
 
 Joint angles are MANO's axis-angle vectors in MANO's order: root, then index, middle, little, ring and thumb,
 three joints each from base to tip. Component 3 is flexion for the four fingers.
@@ -57,7 +57,7 @@ def bone_length(joints: Tensor) -> Tensor:
 
 
 def mean_scale_loss(joints: Tensor) -> Tensor:
-    """``mscale``: mean of | |J9 - J10| - 0.0282 m |; fixes the size that one picture cannot tell.
+    """``mscale``: mean of | |J9 - J10| - 0.0282 m |; fixes the size, which a single image does not determine.
 
     Args:
         joints: (B, 21, 3) metres.

@@ -1,4 +1,4 @@
-"""Suspicions about predictions: wrong units, permuted joints, flipped axes. Each is a sentence or None."""
+"""Checks of predictions: units, joint order, axes. Each returns a sentence, or None if all is well."""
 
 from itertools import permutations
 
@@ -34,7 +34,7 @@ CONVINCING_RATIO = 0.75
 predictions in the right order, however poor, every other one leaves more."""
 
 SAMPLED_HANDS = 64
-"""So many hands are compared in every likely order."""
+"""Number of hands that are compared in every likely order."""
 
 _KNOWN_ORDERS = {
     HO3D_TO_FREIHAND: "HO-3D's order instead of FreiHAND's",
@@ -44,11 +44,11 @@ _KNOWN_ORDERS = {
 
 
 def check_units(points: np.ndarray, name: str) -> str | None:
-    """Tells whether points of hands that should be in metres look like millimetres or centimetres.
+    """Checks whether points of hands that should be in metres look like millimetres or centimetres.
 
     Args:
         points: (N, K, 3) joints or vertices, N >= 1.
-        name: what to call them in the answer.
+        name: their name in the answer.
 
     Returns:
         A sentence with the remedy, or None.
@@ -67,7 +67,7 @@ def check_units(points: np.ndarray, name: str) -> str | None:
 
 
 def check_joint_order(gt_joints: np.ndarray, pred_joints: np.ndarray) -> str | None:
-    """Tells whether predicted joints look permuted: whether they fit the truth better in another order.
+    """Checks whether predicted joints fit the ground truth better in another order.
 
     Args:
         gt_joints: (N, 21, 3) in FreiHAND order, any unit.
@@ -93,13 +93,13 @@ def check_joint_order(gt_joints: np.ndarray, pred_joints: np.ndarray) -> str | N
 
 
 def check_axes(gt_points: np.ndarray, pred_points: np.ndarray, name: str) -> str | None:
-    """Tells whether predictions look like OpenGL's camera frame where OpenCV's is expected, or the reverse,
+    """Checks whether predictions look like OpenGL's camera frame where OpenCV's is expected, or the reverse,
     or like coordinates relative to the hand.
 
     Args:
         gt_points: (N, K, 3).
         pred_points: (N, K, 3).
-        name: what to call the predictions in the answer.
+        name: the predictions' name in the answer.
 
     Returns:
         A sentence with the remedy, or None.

@@ -1,9 +1,9 @@
-"""Optional attention: the 2D branch's encoding weighs the channels of the 3D feature."""
+"""Optional attention: the 2D branch's encoding weights the channels of the 3D feature."""
 
 from torch import Tensor, nn
 
 ATTENTION_MAP_SIZE = 64
-"""Side of the encoding that the layers are laid out for: 256 px at stride 4."""
+"""Side of the encoding that the layers are designed for: 256 px at stride 4."""
 
 
 class HeatmapAttention(nn.Module):
@@ -29,7 +29,7 @@ class HeatmapAttention(nn.Module):
         """Computes the factors.
 
         Args:
-            encoding: (B, F, h, w). Maps of another size than 64 x 64 are resampled to it bilinearly.
+            encoding: (B, F, h, w). Maps of another size are resampled bilinearly to 64 x 64.
 
         Returns:
             (B, C), to be multiplied with the encoder's feature.

@@ -1,7 +1,8 @@
 """The 3D encoder: any convolutional network of timm, read at two depths.
 
-The hand's pose comes from the pooled last feature, its texture and light from an early map of stride 4, where
-colours are still local. Published is EfficientNet-B3 with TensorFlow-style 'same' padding, images in [0, 1].
+The hand's pose comes from the pooled last feature; its texture and light come from an early map of stride 4,
+where colours are still local. The published encoder is EfficientNet-B3 with TensorFlow-style 'same' padding
+and images in [0, 1].
 """
 
 import difflib
@@ -18,9 +19,9 @@ DEFAULT_BACKBONE = "tf_efficientnet_b3"
 class Backbone(nn.Module):
     """A timm network that returns its stride-4 map and its pooled feature.
 
-    For an EfficientNet the feature is the pooled output of the head convolution (1536 channels for B3) and
-    the low-level map the output of the second stage (32 channels). For other networks they are whatever timm
-    pools before its classifier and the last stage of stride 4. The classifier itself is left out.
+    For an EfficientNet the feature is the pooled output of the head convolution (1536 channels for B3), and
+    the low-level map is the output of the second stage (32 channels). For other networks they are what timm
+    pools before its classifier, and the last stage of stride 4. The classifier itself is left out.
 
     Attributes:
         name: timm's name of the network.
@@ -33,12 +34,12 @@ class Backbone(nn.Module):
         """Builds the network.
 
         Args:
-            name: a convolutional network of timm, with or without pretraining tag (``resnet50``).
-            pretrained: let timm fetch ImageNet weights (needs a network connection or timm's cache). Images
-                are fed in [0, 1] without ImageNet's normalisation, as published, whatever the weights.
+            name: a convolutional network of timm, such as ``resnet50``, with or without a pretraining tag.
+            pretrained: let timm fetch ImageNet weights (needs an internet connection or timm's cache).
+                Whatever the weights, images are fed in [0, 1] without ImageNet's normalisation, as published.
 
         Raises:
-            ValueError: if timm has no such network, or the network has no map of stride 4.
+            ValueError: timm has no such network, or the network has no map of stride 4.
         """
         super().__init__()
         if not timm.is_model(name):
@@ -64,7 +65,7 @@ class Backbone(nn.Module):
             image: (B, 3, S, S) RGB in [0, 1].
 
         Returns:
-            low-level features (B, Cl, ceil(S / 4), ceil(S / 4)) and pooled features (B, C).
+            Low-level features (B, Cl, ceil(S / 4), ceil(S / 4)) and pooled features (B, C).
         """
         last, (low_features,) = self.network.forward_intermediates(image, indices=[self._low_stage])
         return low_features, self.network.forward_head(last, pre_logits=True)

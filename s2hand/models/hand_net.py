@@ -1,6 +1,7 @@
 """The whole network: from an image and its camera to a textured hand and 2D keypoints.
 
-Its parts are injected and each may be missing; a caller asks for what it needs and nothing else is computed.
+Its modules are injected, and each may be missing. A caller asks for the parts it needs, and nothing else is
+computed.
 """
 
 from collections.abc import Collection
@@ -8,13 +9,20 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
-from s2hand.geometry.cameras import project_points
 from s2hand.models.hourglass import KeypointOutput
 from s2hand.models.lifting import keypoint_rays
+from s2hand.models.placing import place_hand
 from s2hand.structures import HandParameters, HandPrediction
 
 PARTS = frozenset({"hand", "texture", "render", "heatmaps"})
-"""What can be asked for."""
+"""The parts of an answer that can be asked for."""
+
+MODULES_OF_PART = {
+    "hand": ("backbone", "hand_head", "attention"),
+    "heatmaps": ("keypoint_net",),
+    "texture": ("texture_light_head",),
+}
+"""The children of :class:`HandNet` that have weights, by the part that they serve."""
 
 
 class HandNet(nn.Module):
@@ -62,16 +70,16 @@ class HandNet(nn.Module):
 
         Args:
             image: (B, 3, S, S) RGB in [0, 1].
-            K: (B, 3, 3) camera matrix in pixels of ``image``; only the 2D branch does without.
+            K: (B, 3, 3) camera matrix in pixels of ``image``; only the 2D branch works without it.
             parts: any of ``hand`` (parameters, vertices, joints, keypoints), ``texture`` (face textures and
-                light), ``render`` (the picture; brings hand and texture with it) and ``heatmaps`` (the 2D
-                branch, which alone does not run the encoder).
+                light), ``render`` (the rendering, which implies hand and texture) and ``heatmaps`` (the 2D
+                branch, which does not need the encoder).
 
         Returns:
-            the prediction; what was not asked for is None. Hand and render are float32 under autocast.
+            The prediction; what was not asked for is None. Hand and rendering are float32 under autocast.
 
         Raises:
-            ValueError: if a part is unknown, the network lacks a module for it, or K is missing.
+            ValueError: a part is unknown, the network lacks a module for it, or K is missing.
         """
         wanted = frozenset(parts)
         if "render" in wanted:
@@ -99,7 +107,7 @@ class HandNet(nn.Module):
         return HandPrediction(**fields)
 
     def _hand_input(self, feature: Tensor | None, keypoints: KeypointOutput | None, K: Tensor) -> Tensor:
-        """What the hand head reads, (B, C): image feature, rays of the keypoints, or one after the other."""
+        """The hand head's input (B, C): image feature, rays through the keypoints, or both concatenated."""
         inputs = []
         if self.image_input:
             weighted = feature if self.attention is None else feature * self.attention(keypoints.encoding)
@@ -110,33 +118,20 @@ class HandNet(nn.Module):
 
     @property
     def hand_needs_keypoints(self) -> bool:
-        """Whether the 2D branch runs for the hand, and its keypoints cost nothing more."""
+        """Whether the hand needs the 2D branch, so that its keypoints cost nothing more."""
         return self.keypoint_input or self.attention is not None
 
     def place_hand(self, parameters: HandParameters, K: Tensor) -> dict:
-        """Poses the hand and puts it before the camera: p = translation + |scale| x.
+        """Poses the hand and places it in front of the camera: p = translation + |scale| x.
 
         Args:
-            parameters: of B hands.
+            parameters: the parameters of B hands.
             K: (B, 3, 3) pixels.
 
         Returns:
-            the hand's fields of :class:`HandPrediction`, float32.
+            The hand's fields of :class:`HandPrediction`, float32.
         """
-        with torch.autocast(K.device.type, enabled=False):
-            hand = self.mano_layer(
-                parameters.hand_pose.float(), parameters.betas.float(), parameters.rotation.float()
-            )
-            scale = parameters.scale.float().abs()[:, None, None]
-            translation = parameters.translation.float()[:, None]
-            joints = translation + scale * hand.joints
-            return {
-                "parameters": parameters,
-                "pose_axis_angle": hand.pose_axis_angle,
-                "vertices": translation + scale * hand.vertices,
-                "joints": joints,
-                "keypoints_2d": project_points(joints, K.float()),
-            }
+        return place_hand(self.mano_layer, parameters, K)
 
     def _check(self, wanted: frozenset[str], K: Tensor | None) -> None:
         if unknown := wanted - PARTS:

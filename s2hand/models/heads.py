@@ -1,6 +1,6 @@
 """The regressors: hand parameters from the pooled feature, texture and light from the low-level one.
 
-Both compute in float32 whatever the autocast: half precision would round a translation of 0.65 m to
+Both compute in float32 even under autocast: half precision would round a translation of 0.65 m to
 millimetres.
 """
 
@@ -12,22 +12,22 @@ from s2hand.structures import HandParameters
 NUM_BETAS = 10
 INITIAL_SCALE = 0.95
 INITIAL_TRANSLATION = (0.0, 0.0, 0.65)
-"""Metres. The hand starts in front of the camera, filling much of a FreiHAND crop (as published)."""
+"""Metres. As published, the hand starts in front of the camera and fills much of a FreiHAND crop."""
 
 SMALL_STD = 1e-3
-"""Standard deviation of initial weights whose output should start at its bias."""
+"""Standard deviation of the initial weights of layers that should start by yielding their bias."""
 
 MEAN_SKIN_COLOR = (200 / 256, 150 / 256, 150 / 256)
 LIGHT_SIZE = 11
 TEXTURE_MAP_SIZE = 56
-"""Side of the low-level map that the texture trunk is laid out for: 224 px at stride 4."""
+"""Side of the low-level map that the texture trunk is designed for: 224 px at stride 4."""
 
 
 class HandHead(nn.Module):
     """Regresses pose, shape, rotation, translation and scale of the hand.
 
     Attributes:
-        use_mean_shape: answer the mean shape (betas 0). The shape head stays, so that checkpoints fit.
+        use_mean_shape: yield the mean shape (betas 0). The shape head stays, so that checkpoints fit.
     """
 
     def __init__(
@@ -37,8 +37,8 @@ class HandHead(nn.Module):
 
         Args:
             in_channels: C, width of the encoder's feature.
-            num_pca: components of the pose basis.
-            num_betas: components of the shape basis.
+            num_pca: number of components of the pose basis.
+            num_betas: number of components of the shape basis.
             use_mean_shape: see the class.
         """
         super().__init__()
@@ -62,7 +62,7 @@ class HandHead(nn.Module):
             feature: (B, C) the encoder's pooled feature.
 
         Returns:
-            the parameters, float32 under autocast; the scale may be negative, its absolute value counts.
+            The parameters, float32 under autocast. The scale may be negative; its absolute value counts.
         """
         with torch.autocast(feature.device.type, enabled=False):
             trunk = self.trunk(feature.to(self.scale[0].weight.dtype))
@@ -84,7 +84,7 @@ class TextureLightHead(nn.Module):
 
         Args:
             in_channels: Cl, width of the low-level map.
-            num_faces: F, faces of the hand model.
+            num_faces: F, number of faces of the hand model.
         """
         super().__init__()
         self.trunk = nn.Sequential(
@@ -95,18 +95,18 @@ class TextureLightHead(nn.Module):
         self.light = nn.Sequential(nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, LIGHT_SIZE))
         self.register_buffer("mean_color", torch.tensor(MEAN_SKIN_COLOR), persistent=False)
         _start_at(self.texture, 0.0)
-        # All intensities, colours and the direction start at 1: the first renderings show the mean skin.
+        # Intensities, colours and direction all start at 1, so the first renderings show the mean skin.
         _start_at(self.light, 1.0)
 
     def forward(self, low_features: Tensor) -> tuple[Tensor, Tensor]:
         """Regresses texture and light.
 
         Args:
-            low_features: (B, Cl, h, w). Maps of another size than 56 x 56 are resampled to it bilinearly, so
-                the published layer sizes hold at any image size.
+            low_features: (B, Cl, h, w). Maps of another size are resampled bilinearly to 56 x 56, so the
+                published layer sizes hold at any image size.
 
         Returns:
-            face textures (B, F, 3), RGB before light, and the light (B, 11); float32 under autocast.
+            Face textures (B, F, 3), RGB before light, and the light (B, 11); float32 under autocast.
         """
         with torch.autocast(low_features.device.type, enabled=False):
             low_features = low_features.to(self.mean_color.dtype)
@@ -120,13 +120,13 @@ class TextureLightHead(nn.Module):
 
 
 def _narrow_head(size: int) -> nn.Sequential:
-    """512-128-ReLU-32-size; as published nothing stands between the last two layers."""
+    """512-128-ReLU-32-size; as published, there is no activation between the last two layers."""
     return nn.Sequential(nn.Linear(512, 128), nn.ReLU(), nn.Linear(128, 32), nn.Linear(32, size))
 
 
 @torch.no_grad()
 def _start_at(head: nn.Sequential, value: float | tuple[float, ...]) -> None:
-    """Initialises a head so that it answers ``value`` almost regardless of its input."""
+    """Initialises a head so that it yields ``value`` almost regardless of its input."""
     for layer in head:
         if isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=SMALL_STD)

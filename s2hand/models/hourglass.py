@@ -17,12 +17,12 @@ IMAGE_OFFSET = 0.5
 
 @dataclass(frozen=True)
 class KeypointOutput:
-    """What the 2D branch says about a batch.
+    """What the 2D branch predicts for a batch.
 
     Attributes:
-        heatmaps: one (B, J, N / 4, N / 4) map of log-probabilities per stage, N the padded input's side.
-        encoding: (B, F, N / 4, N / 4) the last stage's features.
-        keypoints: (stages, B, J, 2) expected (u, v) in pixels of the image.
+        heatmaps: for each stage, (B, J, N / 4, N / 4) log-probabilities, where N is the padded input's side.
+        encoding: (B, F, N / 4, N / 4), the last stage's features.
+        keypoints: (stages, B, J, 2), expected (u, v) in pixels of the image.
     """
 
     heatmaps: list[Tensor]
@@ -31,7 +31,7 @@ class KeypointOutput:
 
 
 class Residual(nn.Module):
-    """Pre-activation bottleneck 1x1, 3x3, 1x1 at half width; keeps the map's size."""
+    """Pre-activation bottleneck of 1x1, 3x3 and 1x1 convolutions at half width; keeps the map's size."""
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
@@ -43,7 +43,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, h, w) to (B, out, h, w)."""
-        # Every activation follows a normalisation that nothing else reads: in place saves a third of memory.
+        # Nothing else reads the normalised maps, so the activations may overwrite them: a third less memory.
         out = self.conv1(self.norm1(x).relu_())
         out = self.conv2(self.norm2(out).relu_())
         out = self.conv3(self.norm3(out).relu_())
@@ -51,14 +51,14 @@ class Residual(nn.Module):
 
 
 class Hourglass(nn.Module):
-    """One hourglass: a skip path at this resolution plus, recursively, an hourglass at half of it."""
+    """One hourglass: a skip path at this resolution and, recursively, an hourglass at half of it."""
 
     def __init__(self, depth: int, num_modules: int, features: int):
-        """Builds the level and those below.
+        """Builds this level and those below it.
 
         Args:
-            depth: how often the map is halved.
-            num_modules: residual modules on each path.
+            depth: number of times that the map is halved.
+            num_modules: number of residual modules on each path.
             features: F, channels throughout.
         """
         super().__init__()
@@ -95,7 +95,7 @@ class Stem(nn.Module):
 
 
 class Stack(nn.Module):
-    """One stage: hourglass, residuals, a linear layer, heat maps; and, but for the last, the way back in."""
+    """One stage: hourglass, residuals, linear layer, heat maps; except in the last, also the way back."""
 
     def __init__(self, depth: int, num_modules: int, features: int, num_joints: int, is_last: bool):
         super().__init__()
@@ -107,7 +107,7 @@ class Stack(nn.Module):
         self.merge_heatmaps = None if is_last else nn.Conv2d(num_joints, features, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, F, h, w) to heat maps (B, J, h, w) and the next stage's input; from the last, the encoding."""
+        """(B, F, h, w) to heat maps (B, J, h, w) and the next stage's input; the last gives the encoding."""
         features = self.linear(self.residuals(self.hourglass(x)))
         heatmaps = self.heatmap(features)
         if self.merge_features is None:
@@ -116,7 +116,7 @@ class Stack(nn.Module):
 
 
 class StackedHourglass(nn.Module):
-    """Stem and stacks; published as 2 stacks of depth 4, 2 residual modules and 256 features."""
+    """Stem and stacks. The published one has 2 stacks of depth 4, 2 residual modules and 256 features."""
 
     def __init__(
         self,
@@ -129,14 +129,14 @@ class StackedHourglass(nn.Module):
         """Builds the network.
 
         Args:
-            num_stacks: stages, each refining the one before.
-            depth: how often each hourglass halves its map.
-            num_modules: residual modules per path.
+            num_stacks: number of stages, each of which refines the one before.
+            depth: number of times that each hourglass halves its map.
+            num_modules: number of residual modules per path.
             features: F, a multiple of 8.
-            num_joints: J, heat maps per stage.
+            num_joints: J, number of heat maps per stage.
 
         Raises:
-            ValueError: if a size is impossible.
+            ValueError: a size is impossible.
         """
         super().__init__()
         if min(num_stacks, depth, num_modules, num_joints) < 1 or features < 8 or features % 8:
@@ -159,7 +159,7 @@ class StackedHourglass(nn.Module):
             image: (B, 3, N, N) centred on 0; N divisible by ``size_multiple`` (64 at depth 4).
 
         Returns:
-            heat maps (B, J, N / 4, N / 4) of every stage and the last stage's features (B, F, N / 4, N / 4).
+            Heat maps (B, J, N / 4, N / 4) of every stage, and the last stage's features (B, F, N / 4, N / 4).
         """
         x = self.stem(image)
         heatmaps = []
@@ -170,17 +170,17 @@ class StackedHourglass(nn.Module):
 
 
 class KeypointNet(nn.Module):
-    """The hourglass with its input's preparation and its keypoints' integration."""
+    """The hourglass, with its input prepared and its keypoints read from the heat maps."""
 
     def __init__(self, hourglass: StackedHourglass, input_size: int = 256):
-        """Wraps a hourglass.
+        """Wraps an hourglass.
 
         Args:
             hourglass: the network.
             input_size: N, side in pixels to which images are padded.
 
         Raises:
-            ValueError: if the hourglass cannot halve maps of this input evenly.
+            ValueError: the hourglass cannot halve the maps of this input evenly.
         """
         super().__init__()
         if input_size < 1 or input_size % hourglass.size_multiple:
@@ -198,16 +198,16 @@ class KeypointNet(nn.Module):
                 bottom, so pixels keep their coordinates.
 
         Returns:
-            heat maps, encoding and keypoints in pixels of ``image``.
+            Heat maps, encoding and keypoints in pixels of ``image``.
 
         Raises:
-            ValueError: if the image is larger than the input.
+            ValueError: the image is larger than the input.
         """
         height, width = image.shape[-2:]
         if max(height, width) > self.input_size:
             raise ValueError(
                 f"image of {width} x {height} px does not fit the hourglass input of {self.input_size} px:"
-                " raise the hourglass's input size or lower the image size"
+                " raise hourglass_input_size or lower image_size"
             )
         padding = (0, self.input_size - width, 0, self.input_size - height)
         heatmaps, encoding = self.hourglass(nn.functional.pad(image, padding) - IMAGE_OFFSET)

@@ -3,8 +3,8 @@
 A heat map h (n x n) is upsampled bilinearly with aligned corners to N x N, U = A h A^T, and turned into a
 distribution, P = softmax(U). The keypoint is (sum P u, sum P v) with column u and row v counted 0..N-1.
 
-Written out, U and P of a published batch (64 images, 21 joints, 256 px) take 350 MB each and stage. Here a
-few maps at a time are expanded, reduced and forgotten; the backward pass expands them again. From
+Held in memory, U and P of a published batch (64 images, 21 joints, 256 px) would take 350 MB each per stage.
+Here a few maps at a time are expanded, reduced and discarded; the backward pass expands them again. From
 dU = P ((u - E u) g_u + (v - E v) g_v) follows dh = A^T dU A.
 """
 
@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 CHUNK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 26}
-"""Upsampled values held at once: on the CPU what its caches hold (1 MB), on CUDA enough for full kernels."""
+"""Number of upsampled values held at once: on the CPU as many as its caches hold (1 MB), on CUDA enough to
+fill the device."""
 
 
 def integral_keypoints(heatmaps: Tensor, size: int) -> Tensor:
@@ -28,7 +29,7 @@ def integral_keypoints(heatmaps: Tensor, size: int) -> Tensor:
         over pixel indices: the first pixel counts as 0, the last as N - 1.
 
     Raises:
-        ValueError: if the maps are not square.
+        ValueError: the maps are not square.
     """
     if heatmaps.shape[-1] != heatmaps.shape[-2]:
         raise ValueError(f"heat maps must be square, got {tuple(heatmaps.shape[-2:])}")
@@ -46,9 +47,9 @@ def upsampling_matrix(source: int, target: int, like: Tensor) -> Tensor:
     """Bilinear interpolation with aligned corners along one axis, as a matrix.
 
     Args:
-        source: n, samples given.
-        target: N, samples wanted.
-        like: a tensor that gives dtype and device.
+        source: n, number of samples given.
+        target: N, number of samples wanted.
+        like: a tensor with the dtype and device of the result.
 
     Returns:
         (N, n); every row has at most two weights, which sum to 1.

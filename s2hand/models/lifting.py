@@ -1,7 +1,8 @@
-"""Keypoints as an input of the hand head: where the joints are seen says much of how they lie in space.
+"""Keypoints as an input of the hand head: where joints appear in the image says much about where they are in
+space.
 
-This goes beyond the paper, whose hand head sees the image feature alone. A short training gains most by it:
-lifting points to a pose is a smaller problem than finding them, and the 2D branch learns to find them fast.
+This goes beyond the paper: there the hand head sees the image feature alone. Short trainings gain most from
+it, since lifting points to a pose is a smaller problem than finding them, which the 2D branch learns fast.
 """
 
 import torch

@@ -1,8 +1,9 @@
-"""What a caller asks of :class:`~s2hand.prediction.reconstructor.HandReconstructor`, checked and in order."""
+"""The hands that a Python caller asks for: checked, and one view each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,111 +11,104 @@ from torch import Tensor
 
 from s2hand.datasets.detections import HANDS
 from s2hand.errors import S2HandError
-from s2hand.images.crops import DEFAULT_SQUARES, SquareRule
-from s2hand.images.intrinsics import StatedCamera, check_camera, choose_camera
+from s2hand.images.intrinsics import StatedCamera, check_camera
 from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
-from s2hand.prediction.hand_views import HandView, find_square
+from s2hand.prediction.found_hands import FoundHands
+from s2hand.prediction.hand_views import HandView, Viewer
+from s2hand.prediction.options import AUTO
 
-Picture = np.ndarray | Tensor | str | Path
+Image = np.ndarray | Tensor | str | Path
 
-CALLERS_SOURCE = {"config": "given"}
-"""The data layer's name for a camera stated for all pictures -> what it is called here."""
+DEFAULT_HAND = "right"
 
 
-class AskedHands:
-    """One hand in each of N pictures; pictures that are files are read when their turn comes.
+def asked_hands(
+    viewer: Viewer,
+    images: Image | Sequence[Image],
+    K: np.ndarray | Tensor | None,
+    hand: str | Sequence[str] | None,
+    boxes: np.ndarray | Tensor | None,
+    keypoints: np.ndarray | Tensor | None,
+    confidence: np.ndarray | Tensor | None,
+    finder: FoundHands | None = None,
+) -> Iterator[list[HandView]]:
+    """The hands of each of N images: one, or with a detector all that it finds.
 
-    Args: those of :meth:`~s2hand.prediction.reconstructor.HandReconstructor.predict`, and ``squares``: where
-        to look for hands that were detected.
+    Args:
+        viewer: makes the views.
+        images, K, hand, boxes, keypoints, confidence: see
+            :meth:`~s2hand.prediction.reconstructor.HandReconstructor.predict`.
+        finder: finds the hands, or None.
+
+    Returns:
+        An iterator over N lists of views; images that are files are read when it is their turn.
 
     Raises:
-        S2HandError: there are no pictures, or numbers do not match.
+        S2HandError: there are no images, or numbers do not match. The iterator raises it for an image that
+            cannot be read, and for a box without extent.
     """
+    images = _as_list(images)
+    count = len(images)
+    if not count:
+        raise S2HandError("no images to predict from: give one or more")
+    default = DEFAULT_HAND if finder is None else AUTO
+    hands = [hand or default] * count if isinstance(hand, str | None) else list(hand)
+    if len(hands) != count or set(hands) - {*HANDS, default}:
+        raise S2HandError(f"hand: expected right or left, once or for each of {count} images, got {hand}")
+    if K is not None and np.ndim(K) == 2:
+        K = np.broadcast_to(_as_array(K), (count, 3, 3))
+    if keypoints is not None and confidence is None:
+        confidence = np.ones((count, 21))
+    cameras = _rows(K, (3, 3), count, "K")
+    for camera in cameras:
+        if camera is not None:
+            check_camera(camera, what="K")
+    columns = {
+        "box": _rows(boxes, (4,), count, "boxes"),
+        "keypoints": _rows(keypoints, (21, 2), count, "keypoints"),
+        "confidence": _rows(confidence, (21,), count, "confidence"),
+    }
 
-    def __init__(
-        self,
-        images: Picture | Sequence[Picture],
-        K: np.ndarray | Tensor | None = None,
-        hand: str | Sequence[str] = "right",
-        boxes: np.ndarray | Tensor | None = None,
-        keypoints: np.ndarray | Tensor | None = None,
-        confidence: np.ndarray | Tensor | None = None,
-        squares: SquareRule = DEFAULT_SQUARES,
-    ) -> None:
-        self.squares = squares
-        self.pictures = _as_list(images)
-        count = len(self.pictures)
-        if not count:
-            raise S2HandError("no pictures to predict from: give one or more")
-        self.hands = [hand] * count if isinstance(hand, str) else list(hand)
-        if len(self.hands) != count or set(self.hands) - set(HANDS):
-            raise S2HandError(
-                f"hand: expected right or left, once or for each of {count} pictures, got {hand}"
-            )
-        if K is not None and np.ndim(K) == 2:
-            K = np.broadcast_to(_as_array(K), (count, 3, 3))
-        self.cameras = _rows(K, (3, 3), count, "K")
-        self.boxes = _rows(boxes, (4,), count, "boxes")
-        self.keypoints = _rows(keypoints, (21, 2), count, "keypoints")
-        if keypoints is not None and confidence is None:
-            confidence = np.ones((count, 21))
-        self.confidence = _rows(confidence, (21,), count, "confidence")
-        for camera in self.cameras:
-            if camera is not None:
-                check_camera(camera, what="K")
+    def views(index: int) -> list[HandView]:
+        name, photo, header = _read(images[index], index)
+        if finder is not None:
+            box = columns["box"][index]
+            return finder.views(viewer, name, photo, header, cameras[index], box, hands[index])
+        known = {column: rows[index] for column, rows in columns.items()}
+        with_camera = replace(viewer, stated=StatedCamera(K=cameras[index]))
+        return [with_camera.view(name, photo, header, hands[index], **known)]
 
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def view(self, index: int) -> HandView:
-        """One of the hands, its picture read.
-
-        Raises:
-            DatasetError: the picture cannot be read, or the box has no extent.
-        """
-        picture = self.pictures[index]
-        if isinstance(picture, str | Path):
-            header, photo = read_photo_header(picture), read_photo(picture)
-        else:
-            photo = _photo(picture, index)
-            header = PhotoHeader(photo.shape[1], photo.shape[0], None)
-        K, source = choose_camera(header, stated=StatedCamera(K=self.cameras[index]))
-        keypoints, confidence = self.keypoints[index], self.confidence[index]
-        size = header.width, header.height
-        square, looked_at = find_square(size, self.boxes[index], keypoints, confidence, self.squares)
-        return HandView(
-            photo=photo,
-            K=K,
-            focal_source=CALLERS_SOURCE.get(source, source),
-            hand=self.hands[index],
-            square=square,
-            looked_at=looked_at,
-            keypoints=keypoints,
-            confidence=confidence,
-        )
+    return map(views, range(count))
 
 
-def _as_list(images: Picture | Sequence[Picture]) -> list[Picture]:
-    """One picture or many as a list; a batch is taken apart."""
+def _as_list(images: Image | Sequence[Image]) -> list[Image]:
+    """One image or many as a list; a batch is taken apart."""
     if isinstance(images, str | Path) or (isinstance(images, np.ndarray | Tensor) and images.ndim == 3):
         return [images]
     return list(images)
 
 
-def _photo(picture: np.ndarray | Tensor, index: int) -> np.ndarray:
-    """A picture in memory as (H, W, 3), uint8 or float32 in [0, 1]."""
-    is_tensor = isinstance(picture, Tensor)
+def _read(image: Image, index: int) -> tuple[str, np.ndarray, PhotoHeader]:
+    """Name, pixels and header of an image: (H, W, 3), uint8 or float32 in [0, 1]."""
+    if isinstance(image, str | Path):
+        return str(image), read_photo(image), read_photo_header(image)
+    pixels = _pixels(image, index)
+    return "", pixels, PhotoHeader(pixels.shape[1], pixels.shape[0], None)
+
+
+def _pixels(image: np.ndarray | Tensor, index: int) -> np.ndarray:
+    is_tensor = isinstance(image, Tensor)
     channels = 0 if is_tensor else -1
-    if picture.ndim != 3 or picture.shape[channels] != 3:
+    if image.ndim != 3 or image.shape[channels] != 3:
         expected = "(3, H, W)" if is_tensor else "(H, W, 3)"
-        raise S2HandError(f"picture {index}: expected shape {expected}, got {tuple(picture.shape)}")
+        raise S2HandError(f"image {index}: expected shape {expected}, got {tuple(image.shape)}")
     if is_tensor:
-        picture = picture.detach().cpu().permute(1, 2, 0).numpy()
-    if picture.dtype == np.uint8:
-        return np.ascontiguousarray(picture)
-    if not np.issubdtype(picture.dtype, np.floating) or not (picture.min() >= 0 and picture.max() <= 1):
-        raise S2HandError(f"picture {index}: expected uint8, or floating-point numbers in [0, 1]")
-    return np.ascontiguousarray(picture, dtype=np.float32)
+        image = image.detach().cpu().permute(1, 2, 0).numpy()
+    if image.dtype == np.uint8:
+        return np.ascontiguousarray(image)
+    if not np.issubdtype(image.dtype, np.floating) or not (image.min() >= 0 and image.max() <= 1):
+        raise S2HandError(f"image {index}: expected uint8, or floating-point numbers in [0, 1]")
+    return np.ascontiguousarray(image, dtype=np.float32)
 
 
 def _as_array(values: np.ndarray | Tensor | Sequence) -> np.ndarray:
@@ -127,5 +121,5 @@ def _rows(values, shape: tuple[int, ...], count: int, name: str) -> list[np.ndar
         return [None] * count
     array = _as_array(values)
     if array.shape != (count, *shape):
-        raise S2HandError(f"{name}: expected shape {(count, *shape)} for {count} pictures, got {array.shape}")
+        raise S2HandError(f"{name}: expected shape {(count, *shape)} for {count} images, got {array.shape}")
     return list(array)

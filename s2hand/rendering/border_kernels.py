@@ -1,6 +1,6 @@
 """Backward kernel of the neural mesh renderer's visibility gradient (Kato et al. 2018).
 
-What a picture would gain if an edge moved over a pixel: for every edge of a face that shows, and every raster
+What an image would gain if an edge moved over a pixel: for every edge of a face that shows, and every raster
 line across it, the pixels outside the edge are asked how much the loss would fall if they took the colour
 just inside, the face's own pixels how much if they took the colour just outside; only gains count, divided by
 the distance to the edge. Lines run along y (``axis`` 0, at integer columns) and along x (``axis`` 1).

@@ -2,7 +2,7 @@
 
 The forward pass is differentiable tensor algebra over all faces and pixels, so autograd gives the gradients
 of depth and colours; the visibility gradient of rgb and silhouette (Kato et al. 2018) is a plain loop over
-faces, edges and scan lines. Time and memory grow with faces times pixels: small pictures only.
+faces, edges and scan lines. Time and memory grow with faces times pixels: small images only.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def rasterize_reference(
     )
 
 
-def _average(pictures: Tensor, samples: int) -> Tensor:
-    return pictures.unflatten(-1, (-1, samples)).unflatten(-3, (-1, samples)).mean((-3, -1))
+def _average(images: Tensor, samples: int) -> Tensor:
+    return images.unflatten(-1, (-1, samples)).unflatten(-3, (-1, samples)).mean((-3, -1))
 
 
 def _depth_of_faces(corners: Tensor, size: int, near: float, far: float) -> Tensor:

@@ -1,6 +1,6 @@
-"""Keeping freed memory on the CPU: a training step asks for the same gigabytes as the one before it.
+"""Keeps freed memory on the CPU, because each training step needs the same gigabytes as the one before.
 
-glibc gives large freed blocks back to the system at once, and the system clears every page before it hands it
+glibc returns large freed blocks to the system at once, and the system clears every page before it hands it
 out again. At the published sizes that is half a million page faults in each step, a sixth of its time.
 """
 
@@ -16,20 +16,20 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 """Parameters of glibc's mallopt, from its malloc.h."""
 
 KEEP = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1))
-"""All blocks from the heap, none mapped apart; and a heap that never shrinks."""
+"""All blocks come from the heap, none is mapped separately, and the heap never shrinks."""
 
 GIVE_BACK = ((M_MMAP_MAX, 1 << 16), (M_MMAP_THRESHOLD, 32 << 20), (M_TRIM_THRESHOLD, 64 << 20))
-"""Where glibc's own thresholds end up in a process that frees large blocks."""
+"""The values that glibc's thresholds reach by themselves in a process that frees large blocks."""
 
 
 def keep_freed_memory() -> bool:
     """Tells glibc to keep what is freed for the next request, as PyTorch does on CUDA.
 
-    Results do not change. The process stays at the largest size it has had, a few per cent above the size
-    without. Forked children, which load data in blocks of many sizes, give memory back as usual.
+    Results do not change. The process keeps its largest size, a few per cent more than without this
+    setting. Forked children, which load data in blocks of many sizes, return memory as usual.
 
     Returns:
-        Whether there is such a setting: other C libraries have none, and nothing happens there.
+        Whether the C library has such a setting; without it nothing happens.
     """
     mallopt = _mallopt()
     if mallopt is None or not all(mallopt(*setting) for setting in KEEP):

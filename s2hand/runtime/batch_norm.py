@@ -1,7 +1,7 @@
-"""Batch normalisation over the batches of all processes, as if they were one.
+"""Batch normalisation over the batches of all processes, as if they were one batch.
 
-PyTorch's own synchronised layer runs on GPUs only. This one runs anywhere that ``torch.distributed`` does,
-and is what CPU runs use.
+PyTorch's own synchronised layer runs on GPUs only. This one runs wherever ``torch.distributed`` does, and is
+used on CPUs.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class SyncedBatchNorm(_BatchNorm):
-    """Batch normalisation whose statistics, and their gradients, are those of all processes together.
+    """Batch normalisation with the statistics of all processes together, and with their gradients.
 
-    Takes the place of nn.BatchNorm1d to 3d and of timm's BatchNormAct2d, whose ``drop`` and ``act`` follow
-    the normalisation. Parameters and buffers keep their names. In evaluation mode nothing is exchanged.
+    Replaces nn.BatchNorm1d to 3d and timm's BatchNormAct2d, in which ``drop`` and ``act`` follow the
+    normalisation. Parameters and buffers keep their names. In evaluation mode nothing is exchanged.
     """
 
     def _check_input_dim(self, input: Tensor) -> None:
@@ -39,7 +39,7 @@ class SyncedBatchNorm(_BatchNorm):
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
-        """Moves the running statistics; the variance is the unbiased one, as in PyTorch."""
+        """Updates the running statistics with the unbiased variance, as PyTorch does."""
         if not self.track_running_stats:
             return
         self.num_batches_tracked.add_(1)
@@ -53,14 +53,14 @@ class _GlobalBatchNorm(torch.autograd.Function):
     """y = (x - m) / sqrt(v + eps) * weight + bias with m and v over (B, ...) of all processes.
 
     With d = dL/dy * weight / sqrt(v + eps) and x' = x - m, the gradient (Ioffe & Szegedy 2015) is
-    dL/dx = d - mean(d) - x' mean(d x') / (v + eps). Those means run over all processes too. The gradients of
-    weight and bias are this process's own: whoever averages gradients over processes takes care of them.
+    dL/dx = d - mean(d) - x' mean(d x') / (v + eps). Those means are over all processes too. The gradients of
+    weight and bias are this process's own, as those of all other parameters.
     """
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float):
         axes = _all_but_channels(x)
-        # Sums are in float64, as in PyTorch's own layer on the CPU; the result has x's precision again.
+        # Sums are in float64, as in PyTorch's own layer on the CPU; the result has the precision of x.
         variance, mean = torch.var_mean(x.double(), axes, correction=0)
         count = mean.new_full((1,), x.numel() // x.shape[1])
         shares = _gather(torch.cat([count, mean, variance]))
@@ -96,7 +96,7 @@ class _GlobalBatchNorm(torch.autograd.Function):
         return grad_x.to(x.dtype), grad_weight, grad_bias, None
 
 
-@torch.compiler.disable  # the compiler cannot look into an exchange between processes
+@torch.compiler.disable  # the compiler cannot trace an exchange between processes
 def _global_batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float):
     return _GlobalBatchNorm.apply(x, weight, bias, eps)
 
@@ -117,10 +117,10 @@ def synchronise_batch_norm(module: nn.Module, device: torch.device) -> nn.Module
 
     Args:
         module: changed in place; parameters and buffers stay the same objects under the same names.
-        device: where it computes. On CUDA the layers are PyTorch's own, which are faster there.
+        device: where the module computes. On CUDA the layers are PyTorch's own, which are faster there.
 
     Returns:
-        The module, or what replaces it if it is a batch normalisation itself.
+        The module, or its replacement if it is a batch normalisation itself.
     """
     if device.type == "cuda":
         return convert_sync_batchnorm(module)

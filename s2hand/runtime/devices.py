@@ -1,4 +1,4 @@
-"""Which device computes."""
+"""The device that computes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from s2hand.errors import S2HandError
 
 
 class DeviceError(S2HandError):
-    """The device asked for is not there."""
+    """The requested device does not exist."""
 
 
 def resolve_device(name: str = "auto") -> torch.device:
-    """The device of a name.
+    """The device with a name.
 
     Args:
         name: "cpu", "cuda", "cuda:<index>", or "auto": CUDA where there is a device, else the CPU.
 
     Raises:
-        DeviceError: the name is none of these, or the device does not exist here.
+        DeviceError: the name is invalid, or there is no such device on this machine.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

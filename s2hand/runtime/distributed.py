@@ -1,7 +1,7 @@
 """Several processes as one run: who they are, what they exchange, and how they end together.
 
-``torchrun`` starts the processes and tells each its number in the environment. Each computes on its own share
-of every batch, with its own GPU if there are any; process 0, the main one, alone writes and speaks. Without
+``torchrun`` starts the processes and gives each its number in the environment. Each computes on its own share
+of every batch, with its own GPU if there are any; only the main process, number 0, writes and prints. Without
 torchrun there is one process, and everything here is trivial.
 """
 
@@ -26,35 +26,35 @@ from s2hand.runtime.devices import DeviceError
 from s2hand.runtime.interrupt import TrainingInterrupted
 
 TIMEOUT = timedelta(hours=1)
-"""How long a process waits for the others. Long, as the main one may generate a dataset meanwhile; a process
-that dies is noticed at once, by its closed connection."""
+"""How long a process waits for the others: long, because the main one may generate a dataset meanwhile. A
+process that dies is noticed at once, because its connections close."""
 
 FAILURE_KEY = "failure"
-"""Where the first process to fail leaves its message for the others."""
+"""The key under which the first process that fails leaves its message for the others."""
 
 T = TypeVar("T")
 
 
 class PeerFailedError(S2HandError):
-    """Another process of the run failed, and has told the user why."""
+    """Another process of the run failed and has told the user the reason."""
 
     told = True
 
 
 class ConnectionLostError(S2HandError):
-    """Another process vanished without a word."""
+    """Another process ended without a message."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a run, seen from one of them.
+    """The processes of a run, as seen from one of them.
 
-    What exchanges values must be called by all of them together.
+    All processes must call the methods that exchange values together.
 
     Attributes:
         rank: this process's number.
-        size: how many there are.
-        local_rank: this process's number on its machine, which is also its GPU's.
+        size: the number of processes.
+        local_rank: this process's number on its machine, which is also the number of its GPU.
     """
 
     rank: int = 0
@@ -63,14 +63,14 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the one that writes and speaks."""
+        """Whether this process is the one that writes and prints."""
         return self.rank == 0
 
     def own_device(self, device: torch.device) -> torch.device:
-        """This process's device of the kind that was asked for.
+        """This process's device of the requested kind.
 
         Raises:
-            DeviceError: one GPU is named for several processes, or there are too few.
+            DeviceError: one GPU is named for several processes, or there are too few GPUs.
         """
         if self.size == 1 or device.type == "cpu":
             return device
@@ -95,7 +95,7 @@ class Processes:
         return total / self.size
 
     def largest(self, number: int) -> int:
-        """The largest of the processes' numbers, so that all act alike."""
+        """The largest of the processes' numbers, by which all processes act alike."""
         if self.size == 1:
             return number
         shared = torch.tensor(number)
@@ -103,7 +103,7 @@ class Processes:
         return int(shared)
 
     def gather(self, value: T) -> list[T] | None:
-        """The values of all processes, in their order, in the main one; None in the others."""
+        """The values of all processes in their order in the main process, None in the others."""
         if self.size == 1:
             return [value]
         values = [None] * self.size if self.is_main else None
@@ -119,7 +119,7 @@ class Processes:
         return values[0]
 
     def wait(self) -> None:
-        """Returns when all processes have come here."""
+        """Returns when all processes have called this."""
         if self.size > 1:
             self.largest(0)  # not dist.barrier, which would go through the GPUs
 
@@ -127,7 +127,7 @@ class Processes:
     def in_turns(self) -> Iterator[None]:
         """Lets the main process go first, then one of every other machine, then the rest.
 
-        For what the first one may download or generate and the others find done.
+        For work that the first process does for the others, such as a download.
         """
         own_turn = 0 if self.is_main else 1 if self.local_rank == 0 else 2
         for turn in range(3):
@@ -137,19 +137,19 @@ class Processes:
 
 
 ALONE = Processes()
-"""The one process of an ordinary run."""
+"""The only process of an ordinary run."""
 
 
 @contextmanager
 def join_processes() -> Iterator[Processes]:
-    """Joins the processes that torchrun started, for the length of a context.
+    """Joins the processes that torchrun started, for the duration of a context.
 
-    If one of them fails, all of them leave the context with an exception: the first to fail with its own,
-    the others with :class:`PeerFailedError`.
+    If one of them fails, all leave the context with an exception: the first to fail with its own, the others
+    with :class:`PeerFailedError`.
 
     Raises:
         PeerFailedError: another process failed first.
-        ConnectionLostError: another process vanished.
+        ConnectionLostError: another process ended without a message.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
@@ -157,16 +157,16 @@ def join_processes() -> Iterator[Processes]:
         return
     store = dist.PrefixStore(f"s2hand/{next(_runs)}", _store())
     processes = Processes(int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_RANK", "0")))
-    # Tensors go the way of their device: gloo between CPUs, NCCL between GPUs.
+    # The backend follows the tensors' device: gloo between CPUs, NCCL between GPUs.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     dist.init_process_group(backend, store=store, rank=processes.rank, world_size=size, timeout=TIMEOUT)
     try:
         yield processes
     except Exception as error:
-        # The group is left as it is: taking it down would wait for processes that wait for this one.
+        # The group is not destroyed: that would wait for processes that wait for this one.
         _tell_failure(processes, store, error)
         raise
-    except TrainingInterrupted:  # all together, so nobody is left waiting
+    except TrainingInterrupted:  # in all processes together, so none is left waiting
         dist.destroy_process_group()
         raise
     dist.destroy_process_group()
@@ -174,7 +174,7 @@ def join_processes() -> Iterator[Processes]:
 
 @cache
 def _store() -> dist.Store:
-    """The processes' common table, which torchrun keeps; one for all runs of this process."""
+    """The processes' common table, kept by torchrun; the same for all runs of this process."""
     return next(dist.rendezvous("env://", timeout=TIMEOUT))[0]
 
 
@@ -182,23 +182,23 @@ _runs = itertools.count()
 
 
 def _tell_failure(processes: Processes, store: dist.Store, error: Exception) -> None:
-    """Notes the first failure of the run where all see it.
+    """Stores the first failure of the run where all processes can read it.
 
     Raises:
-        PeerFailedError: another process failed before this one, and so, most likely, caused ``error``.
-        ConnectionLostError: ``error`` is a broken connection that nobody has explained.
+        PeerFailedError: another process failed before this one and most likely caused ``error``.
+        ConnectionLostError: ``error`` is a broken connection without an explanation.
         S2HandError: ``error``, if it is one, with this process's number.
     """
     machine = os.environ.get("GROUP_RANK", "0")
     own = json.dumps({"rank": processes.rank, "machine": machine, "message": f"{error}"})
     try:
         first = json.loads(store.compare_set(FAILURE_KEY, "", own))
-    except RuntimeError:  # the table is gone, and with it the process that kept it
+    except RuntimeError:  # the process that kept the table has ended
         first = {"rank": processes.rank}
     who = f"process {processes.rank} of {processes.size}"
     if first["rank"] != processes.rank:
         failure = PeerFailedError(f"process {first['rank']} of {processes.size}: {first['message']}")
-        # One line a machine: nobody reads the others' output.
+        # One line a machine is enough.
         failure.told = first["machine"] == machine or processes.local_rank > 0
         raise failure from None
     if isinstance(error, S2HandError):
@@ -211,5 +211,5 @@ def _tell_failure(processes: Processes, store: dist.Store, error: Exception) -> 
 
 
 def _is_connection_error(error: Exception) -> bool:
-    """Whether it tells of the other processes; gloo's errors have no type of their own."""
+    """Whether an error concerns the other processes; gloo's errors have no type of their own."""
     return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))

@@ -1,4 +1,4 @@
-"""Turns Ctrl-C and SIGTERM into a request that the training loop answers between two steps."""
+"""Turns Ctrl-C and SIGTERM into a request that the training loop answers between steps."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """A context in which the first SIGINT or SIGTERM is noted instead of raised; the second acts as usual.
+    """A context in which the first SIGINT or SIGTERM is stored instead of raised; the second acts as usual.
 
-    Outside the main thread, where Python cannot set handlers, nothing is changed.
+    Outside the main thread, where Python cannot set handlers, nothing changes.
 
     Args:
-        launched: by torchrun, which passes on what the processes may have received themselves, and kills them
-            if they take too long: after the first signal, all others are ignored until the process ends.
+        launched: whether torchrun started the process. It forwards signals that the process may have received
+            already, and kills processes that take too long: after the first signal all others are ignored.
     """
 
     def __init__(self, launched: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Running out of memory, told with the numbers that decide it and the keys that help."""
+"""Running out of memory, reported with the numbers that matter and the keys that help."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from s2hand.errors import S2HandError
 
 CPU_ALLOCATION_FAILED = "can't allocate memory"
-"""PyTorch's words when the system refuses memory: a RuntimeError without a type of its own."""
+"""PyTorch's message when the system refuses memory; the error is a plain RuntimeError."""
 
 
 class OutOfMemoryError(S2HandError):
@@ -20,10 +20,10 @@ class OutOfMemoryError(S2HandError):
 
 @contextmanager
 def memory_hint(image: torch.Tensor, remedy: str) -> Iterator[None]:
-    """Within this context, running out of memory ends in one line.
+    """A context in which running out of memory becomes an error of one line.
 
     Args:
-        image: (B, 3, S, S) the batch at work, on the device that computes.
+        image: (B, 3, S, S) the batch, on the device that computes.
         remedy: what the user can change.
 
     Raises:
@@ -46,7 +46,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def memory_in_use(device: torch.device) -> str:
-    """How much of a device's memory is taken, by whomever, as words for a message."""
+    """The share of a device's memory that is in use by all processes, as words for a message."""
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         own = torch.cuda.max_memory_allocated(device)
@@ -54,7 +54,7 @@ def memory_in_use(device: torch.device) -> str:
     try:
         page, total = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
         free = os.sysconf("SC_AVPHYS_PAGES")
-    except (ValueError, OSError):  # names that this system does not know
+    except (ValueError, OSError):  # this system does not have these names
         return "its memory cannot be measured here"
     return f"{_gib((total - free) * page)} of {_gib(total * page)} in use"
 

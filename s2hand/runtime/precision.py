@@ -1,4 +1,4 @@
-"""The arithmetic of the networks: float32, or half precision where the hardware computes in it."""
+"""The arithmetic of the networks: float32, or half precision where the hardware supports it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
-    """Chooses for ``auto``: bf16 where the device has instructions for it, else fp32.
+    """The precision of a name; ``auto`` is bf16 where the device has instructions for it, else fp32.
 
     Args:
         name: auto, fp32, bf16 or fp16.
@@ -31,16 +31,16 @@ def cpu_has_bf16() -> bool:
 
 
 def resolve_channels_last(wanted: bool | None, precision: str, device: torch.device) -> bool:
-    """Chooses the memory layout of images and features where the config leaves it open.
+    """Whether images and features are channels-last in memory.
 
     Args:
-        wanted: the config's choice.
+        wanted: the config's choice; None: the faster layout.
         precision: fp32, bf16 or fp16.
         device: where the networks run.
 
     Returns:
-        True on the CPU, whose convolutions are faster in this layout, and on CUDA in half precision, where
-        matrix units compute in it. For float32 on CUDA, where they are not used, PyTorch's own layout stays.
+        By default True on the CPU, where convolutions are faster in this layout, and on CUDA in half
+        precision, where matrix units need it; False for float32 on CUDA, which does not use them.
     """
     return (device.type != "cuda" or precision in AUTOCAST_DTYPES) if wanted is None else wanted
 

@@ -1,7 +1,7 @@
-"""The random state of each process of a run, as checkpoints keep it.
+"""The random state of each process of a run, as stored in checkpoints.
 
-Samples and their order depend on seed, epoch and number alone (:mod:`s2hand.datasets`); what is kept here is
-PyTorch's own state, which networks with dropout draw from.
+Samples and their order depend only on seed, epoch and sample number (:mod:`s2hand.datasets`); this is
+PyTorch's own state, which networks with dropout use.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """This process's state."""
+    """The random state of this process."""
     state = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)
@@ -21,12 +21,12 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
 def restore_random_state(
     states: list[dict[str, Tensor]] | dict[str, Tensor], rank: int, device: torch.device
 ) -> None:
-    """Takes up this process's state; a process that was not there then keeps the one it started with.
+    """Restores this process's state; a process without a stored state keeps its own.
 
     Args:
-        states: of each process that wrote the checkpoint; or of one alone, as older checkpoints have it.
+        states: the state of each process that wrote the checkpoint, or of one process in older checkpoints.
         rank: this process's number.
-        device: where it computes.
+        device: where this process computes.
     """
     states = [states] if isinstance(states, dict) else states
     if rank >= len(states):

@@ -1,4 +1,4 @@
-"""A loss or gradient that is NaN or infinite: which, of which samples, and all it takes to see it again."""
+"""Losses and gradients that are NaN or infinite: names them and their samples, and saves the batch."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from s2hand.structures import HandBatch
 from s2hand.training.progress import Progress
 
 FILE_NAME = "nonfinite_batch.pt"
-"""In the run's folder."""
+"""The saved batch in the run's folder."""
 
 FILES_NAMED = 8
-"""How many samples' files a message names; the saved batch names all."""
+"""Number of files that a message names; the saved batch lists all of them."""
 
 REMEDY = 'lower init_lr, set gradient_clip, or set nonfinite to "skip"'
 
@@ -33,16 +33,16 @@ class NonFiniteLossError(S2HandError):
 
 @dataclass(frozen=True)
 class SavedBatch:
-    """A batch whose loss or gradient was not finite, with the weights that it met.
+    """A batch with a loss or gradient that was not finite, and the weights at that moment.
 
     Attributes:
         batch: the samples, of all processes.
-        files: the samples' pictures, in the batch's order.
-        losses: what was found, by name; means over the processes.
+        files: the samples' image files, in the batch's order.
+        losses: loss name -> value, the mean over the processes.
         model: the network's state.
         trained: the network's children that were learning.
         config: the resolved config.
-        epoch: its number, from 1.
+        epoch: the epoch's number, from 1.
         number: the batch's number within the epoch, from 1.
     """
 
@@ -68,18 +68,18 @@ def describe_non_finite(
     path: Path | None,
     processes: Processes,
 ) -> str:
-    """Saves the batch of all processes and says what happened; all of them must call it together.
+    """Saves the batch of all processes and describes what happened; all processes must call it together.
 
     Args:
-        losses: of this process's share.
+        losses: the losses of this process's share.
         batch: this process's share.
-        model: the network as the batch met it.
+        model: the network as it was for this batch.
         trained: the network's children that learn.
         progress: where training stands.
         config: the resolved config.
-        file_of: the picture of a sample number.
+        file_of: sample number -> image file.
         path: where to save; None does not save.
-        processes: of the run.
+        processes: the processes of the run.
 
     Returns:
         The message, the same in all processes.
@@ -109,9 +109,10 @@ def describe_non_finite(
 
 
 def lasting_damage(model: nn.Module) -> str:
-    """What a batch that is not finite left in the network, as the end of a message; "" if nothing.
+    """Describes damage that a batch did to the network, as the end of a message; "" if there is none.
 
-    It never moves the weights, but batch normalisation counts what passes through before anyone knows.
+    A batch with a loss that is not finite never moves the weights, but batch normalisation has updated its
+    running statistics before the loss is known.
     """
     for name, value in model.state_dict().items():
         if value.is_floating_point() and not value.isfinite().all():
@@ -120,13 +121,13 @@ def lasting_damage(model: nn.Module) -> str:
 
 
 def read_saved_batch(path: Path | str) -> SavedBatch:
-    """Reads what a run with a loss that was not finite has saved.
+    """Reads the batch that a run saved when a loss was not finite.
 
     Args:
         path: the file, or the run's folder.
 
     Raises:
-        CheckpointError: missing, damaged, or another kind of file.
+        CheckpointError: the file is missing, damaged or of another kind.
     """
     path = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
     state = read_checkpoint(path)
@@ -145,7 +146,7 @@ def read_saved_batch(path: Path | str) -> SavedBatch:
 
 
 def _tensors(batch: HandBatch) -> dict[str, Tensor]:
-    """The fields that are there."""
+    """The fields that are not None."""
     return {name: value for name, value in vars(batch).items() if value is not None}
 
 
@@ -155,7 +156,7 @@ def _joined(shares: list[HandBatch]) -> HandBatch:
 
 
 def _causes(batch: HandBatch, files: list[str]) -> str:
-    """Names inputs that are not finite themselves, if there are any."""
+    """Names the inputs that are not finite themselves, if there are any."""
     for field in fields(batch):
         value = getattr(batch, field.name)
         if value is None:

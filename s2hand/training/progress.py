@@ -1,4 +1,4 @@
-"""What a training run is asked to do, where it stands, and the means of its losses."""
+"""Where a training stands, and the means of its losses."""
 
 from __future__ import annotations
 
@@ -10,36 +10,17 @@ from torch import Tensor
 from s2hand.runtime.distributed import ALONE, Processes
 
 
-@dataclass(frozen=True)
-class TrainSettings:
-    """How long and how carefully to train; the fields are the config's keys of the same names.
-
-    Attributes:
-        batch_images: images of a batch, all processes together; by it a run that goes on with another number
-            of processes finds its place within the epoch. 0: unknown.
-    """
-
-    total_epochs: int
-    save_interval: int = 1
-    eval_interval: int = 1
-    precision: str = "fp32"
-    gradient_clip: float | None = None
-    accumulate_steps: int = 1
-    nonfinite: str = "stop"
-    batch_images: int = 0
-
-
 @dataclass
 class Progress:
-    """Where training stands; saved with every checkpoint.
+    """The state of a training; saved with every checkpoint.
 
     Attributes:
-        epoch: epochs done.
-        batch: batches done of the present epoch.
-        step: optimiser steps done.
-        skipped: batches skipped, as their loss was not finite.
-        best: the best evaluation so far.
-        batch_images: images of one batch, all processes together.
+        epoch: completed epochs.
+        batch: completed batches of the current epoch.
+        step: completed optimiser steps.
+        skipped: batches that were skipped because their loss was not finite.
+        best: the lowest value of the best checkpoint's metric so far.
+        batch_images: images of one batch, all processes together; 0: unknown.
     """
 
     epoch: int = 0
@@ -50,9 +31,9 @@ class Progress:
     batch_images: int = 0
 
     def place_among(self, batch_images: int) -> None:
-        """Finds the place within the epoch for batches of another size.
+        """Converts the place within the epoch to batches of another size.
 
-        Rounded down: fewer images than one batch holds may be seen twice in this epoch.
+        It is rounded down: some images, fewer than a batch, may be used twice in this epoch.
         """
         if self.batch_images and batch_images:
             self.batch = self.batch * self.batch_images // batch_images
@@ -61,13 +42,13 @@ class Progress:
 
 @dataclass
 class Averages:
-    """Running means of the loss values of an epoch, kept on the device to spare synchronisation."""
+    """Running means of the losses of an epoch, kept on the device to avoid synchronisation."""
 
     sums: dict[str, Tensor] = field(default_factory=dict)
     count: int = 0
 
     def add(self, values: dict[str, Tensor]) -> None:
-        """Adds the losses of a batch; a skipped one has none and does not count."""
+        """Adds the losses of a batch; a skipped batch has none and does not count."""
         if not values:
             return
         for name, value in values.items():
@@ -75,7 +56,7 @@ class Averages:
         self.count += 1
 
     def means(self, processes: Processes = ALONE) -> dict[str, float]:
-        """Loss name -> mean over the batches of all processes; all of them must call it together."""
+        """Loss name -> mean over the batches of all processes, which must call this together."""
         if not self.sums:
             return {}
         totals = processes.mean(torch.stack(list(self.sums.values())))

@@ -1,4 +1,4 @@
-"""What a run leaves behind: metrics.jsonl, TensorBoard events and pictures."""
+"""The records of a run: metrics.jsonl, TensorBoard events and figures."""
 
 from __future__ import annotations
 
@@ -13,19 +13,25 @@ import numpy as np
 
 from s2hand.files import written_whole
 
+METRICS_FILE = "metrics.jsonl"
+"""The records of a run, one JSON object a line."""
+
 
 class RunRecorder:
-    """Writes a run's figures and pictures.
+    """Writes a run's losses, metrics and figures.
 
     Args:
-        folder: the run's folder, made if missing.
-        tensorboard: also write TensorBoard events.
+        folder: the run's folder; made if missing.
+        tensorboard: whether to write TensorBoard events as well.
+        silent: whether to write nothing, in all processes but the main one.
     """
 
-    def __init__(self, folder: Path | str, tensorboard: bool = True) -> None:
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path | str, tensorboard: bool = True, silent: bool = False) -> None:
+        self.folder, self.silent = Path(folder), silent
         self._writer = None
+        if silent:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
         if tensorboard:
             from tensorboardX import SummaryWriter
 
@@ -37,32 +43,36 @@ class RunRecorder:
         Args:
             kind: "train" or "evaluation"; also the TensorBoard group.
             values: name -> number.
-            epoch: epochs done, fractions allowed by the caller's choice of ``step``.
-            step: optimiser steps done.
+            epoch: completed epochs.
+            step: completed optimiser steps.
         """
+        if self.silent:
+            return
         numbers = {name: float(value) for name, value in values.items()}
         line = {"kind": kind, "epoch": epoch, "step": step, "time": round(time.time(), 3)}
-        # JSON has no NaN: a figure that is not finite is written as null.
+        # JSON has no NaN: a number that is not finite is written as null.
         line |= {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        _append_line(self.folder / "metrics.jsonl", json.dumps(line))
+        _append_line(self.folder / METRICS_FILE, json.dumps(line))
         if self._writer:
             for name, value in numbers.items():
                 self._writer.add_scalar(f"{kind}/{name}", value, step)
 
-    def picture(self, name: str, rgb: np.ndarray, *, step: int) -> Path:
-        """Saves a picture as ``pictures/NAME.jpg`` and in TensorBoard.
+    def figure(self, name: str, rgb: np.ndarray, *, step: int) -> Path:
+        """Saves a figure as ``pictures/NAME.jpg`` and in TensorBoard.
 
         Args:
-            name: file name without ending.
+            name: the file's name without its ending.
             rgb: (H, W, 3) uint8.
-            step: optimiser steps done.
+            step: completed optimiser steps.
 
         Returns:
-            The file written.
+            The file.
         """
         import cv2
 
         path = self.folder / "pictures" / f"{name}.jpg"
+        if self.silent:
+            return path
         with written_whole(path) as partial:
             cv2.imwrite(str(partial), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
         if self._writer:
@@ -70,66 +80,16 @@ class RunRecorder:
         return path
 
     def close(self) -> None:
-        """Flushes what is buffered."""
+        """Writes what is buffered."""
         if self._writer:
             self._writer.close()
 
 
-class SilentRecorder(RunRecorder):
-    """Writes nothing: for processes that leave it to the main one.
-
-    Args:
-        folder: the run's folder.
-    """
-
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
-        self._writer = None
-
-    def record(self, kind: str, values: dict[str, Any], *, epoch: int, step: int) -> None:
-        """Does nothing."""
-
-    def picture(self, name: str, rgb: np.ndarray, *, step: int) -> Path:
-        """Does nothing; returns where the main process writes."""
-        return self.folder / "pictures" / f"{name}.jpg"
-
-
 def _append_line(path: Path, text: str) -> None:
-    """Appends a line in one write, so that a kill leaves all of it or none; begins anew after a torn one."""
+    """Appends a line in one write, so that a kill leaves all of it or nothing; first ends a torn line."""
     with open(path, "a+b", buffering=0) as file:
         torn = False
         if file.tell():
             file.seek(-1, os.SEEK_END)
             torn = file.read(1) != b"\n"
         file.write(b"\n" * torn + text.encode() + b"\n")
-
-
-def read_metrics(folder: Path | str) -> list[dict[str, Any]]:
-    """The lines of a run's metrics.jsonl; a last line cut off by a kill is left out."""
-    lines = []
-    path = Path(folder) / "metrics.jsonl"
-    if not path.is_file():
-        return lines
-    for text in path.read_text().splitlines():
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            continue
-    return lines
-
-
-def format_table(title: str, rows: dict[str, dict[str, float]], columns: dict[str, str]) -> str:
-    """A plain-text table.
-
-    Args:
-        title: first line.
-        rows: row name -> {column key -> value}; a missing value is printed as a dash.
-        columns: column key -> heading.
-    """
-    width = max(len(name) for name in rows)
-    heading = " " * width + "".join(f"  {heading:>14}" for heading in columns.values())
-    body = []
-    for name, values in rows.items():
-        cells = "".join(f"  {values[key]:>14.3f}" if key in values else f"  {'-':>14}" for key in columns)
-        body.append(f"{name:<{width}}{cells}")
-    return "\n".join([title, heading, *body])

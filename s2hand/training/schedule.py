@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
+from s2hand.config.sections import TrainingSection
+
 OPTIMIZERS = {"Adam": torch.optim.Adam, "AdamW": torch.optim.AdamW}
 
 
@@ -26,38 +28,24 @@ def warmup_factor(step: int, warmup_steps: int) -> float:
 
 
 class LearningRate:
-    """Sets an optimiser's learning rate from epoch and step; keeps no state of its own.
+    """Sets an optimiser's learning rate from epoch and step; it has no state of its own.
 
     Args:
-        init_lr: rate at factor 1.
-        kind: "step" (the published decay) or "cosine".
-        lr_steps: epochs at which "step" decays.
-        lr_gamma: factor of each decay.
-        total_epochs: where "cosine" reaches 0.
-        warmup_steps: length of the linear rise.
+        training: the keys of the schedule: ``init_lr``, ``lr_schedule``, ``lr_steps``, ``lr_gamma``,
+            ``total_epochs`` and ``warmup_steps``.
     """
 
-    def __init__(
-        self,
-        init_lr: float,
-        *,
-        kind: str = "step",
-        lr_steps: Sequence[float] = (),
-        lr_gamma: float = 0.5,
-        total_epochs: float = 1,
-        warmup_steps: int = 0,
-    ) -> None:
-        self.init_lr = init_lr
-        self.warmup_steps = warmup_steps
-        if kind == "cosine":
-            self._decay = lambda epoch: cosine_factor(epoch, total_epochs)
-        else:
-            # The published schedule changes between epochs, never within one.
-            self._decay = lambda epoch: step_factor(math.floor(epoch), lr_steps, lr_gamma)
+    def __init__(self, training: TrainingSection) -> None:
+        self.training = training
 
     def at(self, epoch: float, step: int) -> float:
-        """The rate at a fractional epoch and an optimiser step, both from 0."""
-        return self.init_lr * self._decay(epoch) * warmup_factor(step, self.warmup_steps)
+        """The rate at a fractional epoch and an optimiser step, both counted from 0."""
+        keys = self.training
+        if keys.lr_schedule == "cosine":
+            decay = cosine_factor(epoch, keys.total_epochs)
+        else:  # the published schedule changes between epochs, never within one
+            decay = step_factor(math.floor(epoch), keys.lr_steps, keys.lr_gamma)
+        return keys.init_lr * decay * warmup_factor(step, keys.warmup_steps)
 
     def apply(self, optimizer: torch.optim.Optimizer, epoch: float, step: int) -> float:
         """Sets and returns the rate."""
@@ -68,8 +56,15 @@ class LearningRate:
 
 
 def build_optimizer(
-    name: str, parameters: Iterable[torch.nn.Parameter], lr: float, weight_decay: float = 0.0
+    training: TrainingSection, parameters: Iterable[torch.nn.Parameter]
 ) -> torch.optim.Optimizer:
-    """Adam (the published choice) or AdamW with decoupled weight decay."""
+    """Adam (the published choice) or AdamW with decoupled weight decay.
+
+    Args:
+        training: the keys ``optimizer``, ``init_lr`` and ``weight_decay``.
+        parameters: what the optimiser moves.
+    """
     # Fused: one pass over all parameters instead of dozens of small operations, the same formula.
-    return OPTIMIZERS[name](list(parameters), lr=lr, weight_decay=weight_decay, fused=True)
+    return OPTIMIZERS[training.optimizer](
+        list(parameters), lr=training.init_lr, weight_decay=training.weight_decay, fused=True
+    )

@@ -1,4 +1,4 @@
-"""One training step: forward, losses, backward, and at every so many batches the optimiser."""
+"""One training step: forward, losses, backward and, after ``accumulate_steps`` batches, the optimiser."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from s2hand.config.sections import TrainingSection
 from s2hand.losses.objective import Objective
 from s2hand.runtime.batch_norm import synchronise_batch_norm
 from s2hand.runtime.distributed import Processes
@@ -26,13 +27,13 @@ MEMORY_REMEDY = (
 class TrainingLosses(nn.Module):
     """Network and objective as one module, from a batch to its losses.
 
-    Together, because what is shared between processes depends on which parameters reach the *losses*: a part
-    of the prediction that no loss reads gives its parameters no gradient, and nobody must wait for it.
+    They form one module because the processes share the gradients of those parameters that reach the
+    *losses*: a part of the prediction that no loss reads gives its parameters no gradient to wait for.
 
     Args:
         model: takes ``(image, K, parts)`` and returns a HandPrediction.
         objective: what to minimise.
-        precision: of the network; see :func:`s2hand.runtime.precision.autocast`.
+        precision: the network's arithmetic; see :func:`s2hand.runtime.precision.autocast`.
     """
 
     def __init__(self, model: nn.Module, objective: Objective, precision: str) -> None:
@@ -49,10 +50,10 @@ class TrainingLosses(nn.Module):
 def over_processes(
     losses: TrainingLosses, trained: Collection[str], batch: HandBatch
 ) -> DistributedDataParallel:
-    """Makes the gradients those of all processes' batches together; all of them must call it at once.
+    """Shares gradients between processes, as of one large batch; all processes must call it together.
 
     Batch normalisations that learn become synchronised. Parameters that the losses do not reach (the shape
-    head under ``use_mean_shape``, say) are frozen: every process would wait for their gradients.
+    head under ``use_mean_shape``, for example) are frozen: every process would wait for their gradients.
 
     Args:
         losses: starts from the main process's weights in all processes.
@@ -60,7 +61,7 @@ def over_processes(
         batch: any samples, on the device that computes.
     """
     model = losses.model
-    model.eval()  # nothing is counted or drawn
+    model.eval()  # leaves batch statistics and the random state unchanged
     reached = _parameters_behind(losses(_first(batch))["total"])
     for parameter in model.parameters():
         parameter.requires_grad_(parameter.requires_grad and parameter in reached)
@@ -93,16 +94,15 @@ def _parameters_behind(value: Tensor) -> set[nn.Parameter]:
 
 
 class GradientStep:
-    """Accumulates gradients of batches and moves the weights.
+    """Accumulates the gradients of batches and moves the weights.
 
     Args:
         losses: from a batch to its losses.
         trained: the network's children that learn.
         optimizer: over the trained parameters only.
-        processes: of the run.
-        accumulate: batches whose gradients make one step.
-        clip: largest norm of the gradient; None: no limit.
-        scaler: of the loss, for float16.
+        processes: the processes of the run.
+        training: the keys ``accumulate_steps`` and ``gradient_clip``.
+        scaler: scales the loss for float16.
     """
 
     def __init__(
@@ -111,14 +111,12 @@ class GradientStep:
         trained: Collection[str],
         optimizer: torch.optim.Optimizer,
         processes: Processes,
-        *,
-        accumulate: int,
-        clip: float | None,
+        training: TrainingSection,
         scaler: torch.amp.GradScaler,
     ) -> None:
         self.losses, self.trained = losses, trained
         self.optimizer, self.processes = optimizer, processes
-        self.accumulate, self.clip, self.scaler = accumulate, clip, scaler
+        self.training, self.scaler = training, scaler
         self._shared: DistributedDataParallel | None = None
 
     def run(self, batch: HandBatch, is_full: bool) -> tuple[dict[str, Tensor], bool]:
@@ -126,7 +124,7 @@ class GradientStep:
 
         Args:
             batch: this process's share.
-            is_full: whether to move the weights now, with all gradients since the last time.
+            is_full: whether to move the weights now, along all gradients since the last move.
 
         Returns:
             The losses of this share, and whether they and the gradient are finite in every process. If not,
@@ -137,7 +135,7 @@ class GradientStep:
         alone = self._shared is None or is_full
         with memory_hint(batch.image, MEMORY_REMEDY), nullcontext() if alone else self._shared.no_sync():
             losses = (self._shared or self.losses)(batch)
-            self.scaler.scale(losses["total"] / self.accumulate).backward()
+            self.scaler.scale(losses["total"] / self.training.accumulate_steps).backward()
             finite = not self.processes.largest(int(not self._is_finite(losses["total"], is_full)))
             if finite and is_full:
                 self._move()
@@ -146,9 +144,9 @@ class GradientStep:
         return losses, finite
 
     def _is_finite(self, total: Tensor, is_full: bool) -> bool:
-        """Whether the loss is, and the gradient that would move the weights; looked at once, as that waits.
+        """Whether the loss and the gradient that will move the weights are finite; waits for the device once.
 
-        A finite loss may have a gradient that is not. Gradients of float16 are the scaler's affair: it
+        A finite loss may have a gradient that is not finite. In float16 the scaler deals with gradients: it
         leaves out steps until its scale fits.
         """
         finite = total.isfinite()
@@ -158,9 +156,9 @@ class GradientStep:
         return bool(finite)
 
     def _move(self) -> None:
-        if self.clip:
+        if clip := self.training.gradient_clip:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self._parameters(), self.clip)
+            nn.utils.clip_grad_norm_(self._parameters(), clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 

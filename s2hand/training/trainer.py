@@ -1,4 +1,4 @@
-"""The training loop: batches in, smaller losses out, nothing lost when it stops."""
+"""The training loop, which can stop after any batch and go on from there to the same result."""
 
 from __future__ import annotations
 
@@ -10,92 +10,84 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from s2hand.checkpoints.checkpoint import CheckpointKeeper
-from s2hand.losses.objective import Objective
+from s2hand.config.sections import OutputSection, TrainingSection
 from s2hand.runtime.distributed import ALONE, Processes
 from s2hand.runtime.interrupt import StopRequest, TrainingInterrupted
 from s2hand.runtime.random_state import random_state, restore_random_state
 from s2hand.structures import HandBatch
 from s2hand.training.ema import WeightAverage
 from s2hand.training.nonfinite import FILE_NAME, NonFiniteLossError, describe_non_finite, lasting_damage
-from s2hand.training.progress import Averages, Progress, TrainSettings
+from s2hand.training.progress import Averages, Progress
 from s2hand.training.reporting import RunRecorder
-from s2hand.training.schedule import LearningRate
+from s2hand.training.schedule import LearningRate, build_optimizer
 from s2hand.training.step import GradientStep, TrainingLosses, set_training
 
 BAR_INTERVAL = 10
-"""Batches from one update of the progress bar's loss to the next."""
+"""Number of batches between updates of the loss that the progress bar shows."""
 
 
 class Trainer:
-    """Trains a model on an objective.
+    """Trains a network on an objective.
 
     With several processes every one of them has a trainer, which calls the same methods at the same time.
 
     Args:
-        model: takes ``(image, K, parts)`` and returns a HandPrediction.
-        objective: what to minimise.
+        losses: the network with its objective.
         make_loader: ``(epoch, start_batch) -> iterable of HandBatch`` with a length; the same batches for
             the same arguments, so that training can resume within an epoch.
-        optimizer: over the trained parameters only.
-        learning_rate: the schedule.
+        training: how long and how carefully to train.
+        output: the keys ``save_interval`` and ``eval_interval``.
         trained: names of the model's children that learn; the others stay in evaluation mode.
-        settings: see :class:`TrainSettings`.
-        recorder: where figures go.
-        keeper: where checkpoints go.
+        recorder: takes losses and metrics.
+        keeper: takes checkpoints.
         evaluate: called as ``evaluate(progress)`` after every ``eval_interval`` epochs; returns metrics.
         device: where to compute.
         describe: what is stored with checkpoints to rebuild the model (the resolved config).
         best_metric: name of the metric whose lowest value marks the best checkpoint.
-        average: optional moving average of the weights, in place of which evaluation sees the model.
-        processes: of a distributed run.
-        file_of: the picture of a sample number, for messages.
+        batch_images: images of a batch, all processes together; by it a run that goes on with another number
+            of processes finds its place within the epoch. 0: unknown.
+        processes: the processes of a distributed run.
+        file_of: the image file of a sample number, for messages.
     """
 
     def __init__(
         self,
-        model: nn.Module,
-        objective: Objective,
+        losses: TrainingLosses,
         make_loader: Callable[[int, int], Any],
-        optimizer: torch.optim.Optimizer,
-        learning_rate: LearningRate,
         *,
+        training: TrainingSection,
+        output: OutputSection,
         trained: Collection[str],
-        settings: TrainSettings,
         recorder: RunRecorder,
         keeper: CheckpointKeeper,
         evaluate: Callable[[Progress], dict[str, float]] | None = None,
         device: torch.device | str = "cpu",
         describe: dict[str, Any] | None = None,
         best_metric: str = "pa_mpjpe",
-        average: WeightAverage | None = None,
+        batch_images: int = 0,
         processes: Processes = ALONE,
         file_of: Callable[[int], Path | str] = "sample {}".format,
     ) -> None:
-        self.model, self.objective = model, objective
+        self.model, self.objective = losses.model, losses.objective
         self.make_loader = make_loader
-        self.optimizer, self.learning_rate = optimizer, learning_rate
+        self.training, self.output = training, output
         self.trained = frozenset(trained)
-        self.settings, self.recorder, self.keeper = settings, recorder, keeper
+        self.recorder, self.keeper = recorder, keeper
         self.evaluate, self.device = evaluate, torch.device(device)
-        self.describe = describe or {}
-        self.best_metric = best_metric
-        self.average = average
+        self.describe, self.best_metric = describe or {}, best_metric
+        self.batch_images = batch_images
         self.processes, self.file_of = processes, file_of
-        self.progress = Progress(batch_images=settings.batch_images)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
-        self.step = GradientStep(
-            TrainingLosses(model, objective, settings.precision),
-            self.trained,
-            optimizer,
-            processes,
-            accumulate=settings.accumulate_steps,
-            clip=settings.gradient_clip,
-            scaler=self.scaler,
-        )
+        self.progress = Progress(batch_images=batch_images)
+        learning = [value for value in self.model.parameters() if value.requires_grad]
+        self.optimizer = build_optimizer(training, learning)
+        self.learning_rate = LearningRate(training)
+        self.average = WeightAverage(self.model, training.ema_decay) if training.ema_decay else None
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=losses.precision == "fp16")
+        self.step = GradientStep(losses, self.trained, self.optimizer, processes, training, self.scaler)
 
     def run(self) -> dict[str, float]:
         """Trains to the end.
@@ -111,7 +103,7 @@ class Trainer:
         """
         result: dict[str, float] = {}
         with StopRequest(launched=self.processes.size > 1) as stop:
-            while self.progress.epoch < self.settings.total_epochs:
+            while self.progress.epoch < self.training.total_epochs:
                 means = self._train_epoch(stop)
                 self.progress.epoch += 1
                 self.progress.batch = 0
@@ -119,7 +111,7 @@ class Trainer:
         return result
 
     def resume(self) -> bool:
-        """Continues from the run's newest sound checkpoint, whatever number of processes wrote it.
+        """Continues from the run's newest sound checkpoint, which any number of processes may have written.
 
         Returns:
             Whether there was one.
@@ -133,12 +125,12 @@ class Trainer:
         if self.average and state.get("average"):
             self.average.load_state_dict(state["average"])
         self.progress = Progress(**state["progress"])
-        self.progress.place_among(self.settings.batch_images)
+        self.progress.place_among(self.batch_images)
         restore_random_state(state["rng"], self.processes.rank, self.device)
         return True
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds, in the main process; the others must call it at the same time."""
+        """The content of a checkpoint, complete in the main process; all processes must call it together."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -154,7 +146,7 @@ class Trainer:
         set_training(self.model, self.trained)
         loader = self.make_loader(progress.epoch, progress.batch)
         total = progress.batch + len(loader)
-        title = f"epoch {progress.epoch + 1}/{self.settings.total_epochs}"
+        title = f"epoch {progress.epoch + 1}/{self.training.total_epochs}"
         averages = Averages()
         images, start, rate = 0, time.perf_counter(), 0.0
         bar_settings = {"unit": "batch", "leave": False, "disable": not processes.is_main}
@@ -176,14 +168,14 @@ class Trainer:
                 if number := processes.largest(stop.signal or 0):
                     self._stop_early(number)
         means = averages.means(processes)
-        if images:  # none are left when the run was stopped after an epoch's last batch
+        if images:  # a run that was stopped after an epoch's last batch has none left
             speed = images / (time.perf_counter() - start)
             figures = means | {"learning_rate": rate, "images_per_second": speed}
             self.recorder.record("train", figures, epoch=progress.epoch + 1, step=progress.step)
         return means
 
     def _train_batch(self, batch: HandBatch, last: bool) -> dict[str, Tensor]:
-        is_full = (self.progress.batch + 1) % self.settings.accumulate_steps == 0 or last
+        is_full = (self.progress.batch + 1) % self.training.accumulate_steps == 0 or last
         losses, finite = self.step.run(batch, is_full)
         if not finite:
             self._handle_non_finite(losses, batch)
@@ -195,8 +187,8 @@ class Trainer:
         return losses
 
     def _handle_non_finite(self, losses: dict[str, Tensor], batch: HandBatch) -> None:
-        """Stops, or counts; only the first batch that is skipped is saved, as saving takes its time."""
-        skips = self.settings.nonfinite == "skip"
+        """Stops the run or counts the batch; of skipped batches only the first is saved, to save time."""
+        skips = self.training.nonfinite == "skip"
         message = describe_non_finite(
             losses,
             batch,
@@ -216,16 +208,16 @@ class Trainer:
             tqdm.write(f"skipped ({self.progress.skipped} so far): {message}")
 
     def _finish_epoch(self, means: dict[str, float]) -> dict[str, float]:
-        settings, epoch = self.settings, self.progress.epoch
-        done = epoch == settings.total_epochs
+        output, epoch = self.output, self.progress.epoch
+        done = epoch == self.training.total_epochs
         result, best = means, False
-        if self.evaluate and (epoch % settings.eval_interval == 0 or done):
+        if self.evaluate and (epoch % output.eval_interval == 0 or done):
             result = self._evaluate()
             score = result.get(self.best_metric)
             best = score is not None and (self.progress.best is None or score < self.progress.best)
             if best:
                 self.progress.best = score
-        if epoch % settings.save_interval == 0 or done or best:
+        if epoch % output.save_interval == 0 or done or best:
             self._save(epoch, best)
         return result
 
@@ -241,7 +233,7 @@ class Trainer:
         return self.keeper.save(state, epoch, best) if self.processes.is_main else None
 
     def _stop_early(self, number: int) -> None:
-        path = self.processes.share(self._save())  # nobody leaves before it is written
+        path = self.processes.share(self._save())  # no process leaves before it is written
         place = f"in epoch {self.progress.epoch + 1} after batch {self.progress.batch}"
         raise TrainingInterrupted(
             f"stopped by {signal.Signals(number).name} {place}; saved as {path}. "

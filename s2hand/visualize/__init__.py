@@ -1,11 +1,11 @@
-"""Pictures of what goes in and comes out: keypoints, overlays, sheets, animations, the demo's page.
+"""Figures of inputs and results: keypoints, overlays, sheets, charts, animations, and the demo's page.
 
-Every picture is a uint8 RGB array (H, W, 3).
+Every figure but a chart is a uint8 RGB array (H, W, 3).
 """
 
-from s2hand.visualize.animation import filmstrip, turntable, write_gif
+from s2hand.visualize.animation import turntable, write_gif
 from s2hand.visualize.charts import Curve
-from s2hand.visualize.drawing import FINGER_COLORS, draw_keypoints, overlay_mesh
+from s2hand.visualize.drawing import FINGER_COLORS, draw_keypoints
 from s2hand.visualize.hero import hero_strip
 from s2hand.visualize.page import Figure, Table, write_page
 from s2hand.visualize.panels import evaluation_panel, panel_titles
@@ -30,10 +30,8 @@ __all__ = [
     "draw_text",
     "evaluation_panel",
     "evaluation_sheet",
-    "filmstrip",
     "hand_window",
     "hero_strip",
-    "overlay_mesh",
     "panel_titles",
     "render_from",
     "render_view",

@@ -1,4 +1,4 @@
-"""Pictures are uint8 RGB arrays (H, W, 3): conversion, resizing, blending, saving.
+"""uint8 RGB arrays (H, W, 3): conversion, resizing, blending, saving.
 
 Pixel ``i`` covers ``[i, i + 1)``: a point at ``u`` pixels lies at ``u - 0.5`` in the coordinates of OpenCV's
 drawing functions, whose whole numbers are pixel centres.
@@ -25,17 +25,17 @@ def to_array(values: ArrayLike | Tensor) -> np.ndarray:
 
 
 def to_picture(image: ArrayLike | Tensor) -> np.ndarray:
-    """Converts an image to a picture.
+    """Converts an image to a uint8 array.
 
     Args:
         image: (H, W, 3) or (H, W) uint8, or (3, H, W) tensor, or (H, W, 3) or (H, W) floats in [0, 1];
-            a picture without channels becomes grey, floats outside [0, 1] are clipped.
+            without channels it becomes grey; floats outside [0, 1] are clipped.
 
     Returns:
         (H, W, 3) uint8 RGB, a copy.
 
     Raises:
-        ValueError: if the shape is none of these.
+        ValueError: the shape is none of these.
     """
     if isinstance(image, Tensor):
         image = image.detach().cpu().numpy()
@@ -54,31 +54,31 @@ def to_picture(image: ArrayLike | Tensor) -> np.ndarray:
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
-def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resamples a picture: area averages when shrinking, cubic interpolation when enlarging."""
-    if picture.shape[:2] == (height, width):
-        return picture.copy()
-    shrinks = height < picture.shape[0] or width < picture.shape[1]
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resamples an image: area averages when shrinking, cubic interpolation when enlarging."""
+    if image.shape[:2] == (height, width):
+        return image.copy()
+    shrinks = height < image.shape[0] or width < image.shape[1]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 
-def enlarge(picture: np.ndarray, scale: float) -> np.ndarray:
-    """Resamples a picture to ``scale`` times its size."""
-    height, width = picture.shape[:2]
-    return resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
+def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
+    """Resamples an image to ``scale`` times its size."""
+    height, width = image.shape[:2]
+    return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
 def composite(image: np.ndarray, rgb: np.ndarray, silhouette: np.ndarray, background=(1, 1, 1)) -> np.ndarray:
-    """Lays an anti-aliased rendering over a picture of the same size.
+    """Lays an anti-aliased rendering over an image of the same size.
 
-    At its border an anti-aliased rendering holds ``alpha * hand + (1 - alpha) * background``. That share of
-    the background is taken out before the picture's goes in, so that no bright fringe is left.
+    At its border an anti-aliased rendering is ``alpha * hand + (1 - alpha) * background``. This share of the
+    background is replaced by that of the image, so that no bright fringe remains.
 
     Args:
         image: (H, W, 3) uint8.
         rgb: (H, W, 3) floats in [0, 1], rendered over ``background``.
         silhouette: (H, W) coverage in [0, 1].
-        background: the rendering's background colour.
+        background: background colour of the rendering.
 
     Returns:
         (H, W, 3) uint8.
@@ -87,7 +87,7 @@ def composite(image: np.ndarray, rgb: np.ndarray, silhouette: np.ndarray, backgr
     return to_picture(rgb + empty * (to_array(image) / 255 - np.asarray(background, dtype=np.float64)))
 
 
-def write_picture(path: str | Path, picture: np.ndarray) -> None:
-    """Saves a picture, making its folder; the format follows the suffix (PNG, JPEG, WebP)."""
+def write_picture(path: str | Path, image: np.ndarray) -> None:
+    """Saves an image and makes its folder; the format follows the suffix (PNG, JPEG, WebP)."""
     with written_whole(path) as partial:
-        Image.fromarray(picture).save(partial)
+        Image.fromarray(image).save(partial)

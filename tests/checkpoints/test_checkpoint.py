@@ -74,7 +74,7 @@ def test_the_newest_sound_checkpoint_of_a_run_is_used(tmp_path):
     # A new file replaces the last one: the numbered copies share its content, not its fate.
     write_checkpoint(tmp_path / LAST, state(4))
     (tmp_path / LAST).write_bytes(b"PK damaged")
-    assert newest_sound(tmp_path).name == "checkpoint_0003.pt"
+    assert newest_sound(tmp_path)[0].name == "checkpoint_0003.pt"
     assert keeper.load_newest()["model"]["weight"][0, 0] == 3
     assert [line.split(": ")[0] for line in said] == [f"passed over {tmp_path / LAST}"]
     for path in tmp_path.glob("*.pt"):
@@ -91,7 +91,7 @@ def test_epochs_of_five_digits_come_last(tmp_path):
         keeper.save(state(epoch), epoch)
     (tmp_path / LAST).unlink()
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["checkpoint_10000.pt", "checkpoint_9999.pt"]
-    assert newest_sound(tmp_path).name == "checkpoint_10000.pt"
+    assert newest_sound(tmp_path)[0].name == "checkpoint_10000.pt"
 
 
 def test_a_full_disk_costs_only_the_new_checkpoint(tmp_path, monkeypatch):

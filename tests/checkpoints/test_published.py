@@ -14,14 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from s2hand.checkpoints.published import (
-    PublishedCheckpointError,
-    convert_published,
-    load_published_checkpoint,
-    published_architecture,
-    read_published,
-)
-from s2hand.checkpoints.published_names import PUBLISHED_PARTS
+from s2hand.checkpoints import CheckpointError, read_stored
+from s2hand.checkpoints.converted import convert_published, read_published
+from s2hand.checkpoints.published_names import PUBLISHED_NETWORKS
+from s2hand.checkpoints.weights import modules_with_weights
 from s2hand.models import (
     Backbone,
     HandHead,
@@ -36,7 +32,7 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 KEYS = {
     part: keys
     for part, keys in json.loads((FIXTURES / "checkpoint_keys.json").read_text()).items()
-    if part in PUBLISHED_PARTS
+    if part in PUBLISHED_NETWORKS
 }
 RELATIVE_TOLERANCE = 1e-4
 
@@ -64,9 +60,16 @@ def save(path, state_dicts, legacy=False, **entries):
     return path
 
 
+def load(path, model):
+    """Fills a network with all that its modules need."""
+    stored = read_stored(path)
+    stored.load_into(model, [name for name, _ in modules_with_weights(model)], "REMEDY")
+    return stored
+
+
 @pytest.fixture(scope="module")
 def network(weights, tmp_path_factory):
-    """The full-size network, loaded from a legacy file, and the report."""
+    """The full-size network, loaded from a legacy file, and what was read of it."""
     path = save(tmp_path_factory.mktemp("published") / "texturehand_7.t7", weights, legacy=True)
     model = HandNet(
         backbone=Backbone("tf_efficientnet_b3"),
@@ -75,7 +78,7 @@ def network(weights, tmp_path_factory):
         keypoint_net=KeypointNet(StackedHourglass()),
         attention=HeatmapAttention(1536),
     )
-    return model.eval(), load_published_checkpoint(path, model)
+    return model.eval(), load(path, model)
 
 
 @pytest.fixture(scope="module")
@@ -140,16 +143,14 @@ def test_attention_matches_the_published_one(network, published, inputs):
     assert_close(network[0].attention(inputs["encoding"]), published["attention"])
 
 
-def test_report_lists_every_key(network):
-    model, report = network
-    every_key = {f"{part}.{key}" for part in KEYS for key in KEYS[part]}
-    assert {*report.loaded, *report.not_in_model} == every_key
-    assert set(report.not_in_model) == {"encoder.encoder._fc.weight", "encoder.encoder._fc.bias"}
-    assert report.missing == report.not_asked == ()
-    # One to one: as many weights of the model as keys of the file.
-    assert len(report.loaded) == len(model.state_dict())
-    assert f"{len(every_key) - 2} weights loaded" in str(report)
-    assert "not in model: encoder, 2 weights (encoder._fc.weight, encoder._fc.bias)" in str(report)
+def test_every_weight_is_translated(network):
+    """One to one, but for ImageNet's classifier, which the encoder keeps and never uses."""
+    model, stored = network
+    translated = {f"{module}.{name}" for module, held in stored.modules.items() for name in held}
+    assert translated == set(model.state_dict())
+    assert len(translated) == sum(map(len, KEYS.values())) - 2
+    assert stored.unknown == ()
+    assert stored.parts == {"hand", "heatmaps", "texture", "render"}
 
 
 def head_and_textures():
@@ -158,39 +159,48 @@ def head_and_textures():
 
 def test_zip_format_and_parallel_wrapper_load_alike(weights, tmp_path):
     wrapped = {"decoder": {f"module.{key}": value for key, value in weights["decoder"].items()}}
-    path = save(tmp_path / "zip.t7", wrapped)
-    model = head_and_textures()
-    report = load_published_checkpoint(path, model)
+    model = HandNet(hand_head=HandHead(1536))
+    load(save(tmp_path / "zip.t7", wrapped), model)
     published_bias = weights["decoder"]["hand_decode.rot_reg.3.bias"]
     assert torch.equal(model.hand_head.rotation[3].bias, published_bias)
-    # A network that the whole file lacks is listed, not an error: stages are published one by one.
-    assert {f"texture_light_head.{key}" for key in model.texture_light_head.state_dict()} == {*report.missing}
+    # Stages are published one by one: a file need not hold every network, but then it does not fill it.
+    with pytest.raises(CheckpointError, match=r"zip\.t7: lacks texture_light_head; REMEDY"):
+        load(tmp_path / "zip.t7", head_and_textures())
 
 
 @pytest.mark.parametrize(
-    ("part", "key", "model"),
+    ("part", "key", "model", "missing"),
     [
-        ("encoder", "encoder._blocks.4._bn1.running_var", lambda: HandNet(backbone=Backbone())),
-        ("decoder", "hand_decode.trans_reg.3.weight", head_and_textures),
         (
-            "rgb2hm",
-            "net_hm.hourglass.1.low2.low2.low2.low2_.0.conv3.weight",
+            *("encoder", "encoder._blocks.4._bn1.running_var"),
+            *(lambda: HandNet(backbone=Backbone()), "network.blocks.1.2.bn2.running_var"),
+        ),
+        (
+            *("decoder", "hand_decode.trans_reg.3.weight"),
+            *(lambda: HandNet(hand_head=HandHead(1536)), "translation.3.weight"),
+        ),
+        (
+            *("rgb2hm", "net_hm.hourglass.1.low2.low2.low2.low2_.0.conv3.weight"),
             lambda: HandNet(keypoint_net=KeypointNet(StackedHourglass())),
+            "hourglass.stacks.1.hourglass.inner.inner.inner.inner.0.conv3.weight",
         ),
     ],
 )
-def test_missing_weight_is_an_error(weights, tmp_path, part, key, model):
+def test_missing_weight_is_an_error(weights, tmp_path, part, key, model, missing):
     held = {name: value for name, value in weights[part].items() if name != key}
     path = save(tmp_path / "incomplete.t7", {part: held})
-    with pytest.raises(PublishedCheckpointError, match=f"'{part}' lacks 1 weights") as error:
-        load_published_checkpoint(path, model())
+    with pytest.raises(CheckpointError, match="does not fit the network") as error:
+        load(path, model())
+    assert f"(it lacks 1 weights, first {missing})" in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_step_counters_may_be_missing(weights, tmp_path):
     held = {key: value for key, value in weights["decoder"].items() if "num_batches" not in key}
-    report = load_published_checkpoint(save(tmp_path / "old.t7", {"decoder": held}), head_and_textures())
-    assert sum("num_batches_tracked" in name for name in report.missing) == 2
+    model = HandNet(hand_head=HandHead(1536))
+    load(save(tmp_path / "old.t7", {"decoder": held}), model)
+    published_bias = weights["decoder"]["hand_decode.rot_reg.3.bias"]
+    assert torch.equal(model.hand_head.rotation[3].bias, published_bias)
 
 
 def test_failed_load_leaves_the_model_alone(weights, tmp_path):
@@ -201,47 +211,36 @@ def test_failed_load_leaves_the_model_alone(weights, tmp_path):
     )
     model = head_and_textures()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    with pytest.raises(PublishedCheckpointError, match=r"texture_reg.2.weight is \(300, 64\)") as error:
-        load_published_checkpoint(path, model)
+    with pytest.raises(CheckpointError, match=r"texture.2.weight is \(300, 64\), expected") as error:
+        load(path, model)
     assert str(path) in str(error.value)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
-def test_parts_choose_the_networks(weights, tmp_path):
-    both = {name: weights[name] for name in ("decoder", "texture_light_from_low")}
-    path = save(tmp_path / "both.t7", both)
-    model = head_and_textures()
-    before = model.texture_light_head.light[2].bias.clone()
-    report = load_published_checkpoint(path, model, parts=["decoder"])
-    assert len(report.loaded) == len(weights["decoder"])
-    assert len(report.not_asked) == len(weights["texture_light_from_low"])
-    assert torch.equal(model.texture_light_head.light[2].bias, before)
-    with pytest.raises(PublishedCheckpointError, match="holds no 'rgb2hm'"):
-        load_published_checkpoint(path, model, parts=["rgb2hm"])
-    with pytest.raises(PublishedCheckpointError, match="no published network is called 'heads'"):
-        load_published_checkpoint(path, model, parts=["heads"])
-    with pytest.raises(PublishedCheckpointError, match="built without its texture_light_head"):
-        load_published_checkpoint(path, HandNet(hand_head=HandHead(1536)), parts=["texture_light_from_low"])
-    with pytest.raises(PublishedCheckpointError, match="nothing in it fits the model"):
-        load_published_checkpoint(path, HandNet())
-
-
 def test_other_backbone_is_explained(weights, tmp_path):
     path = save(tmp_path / "encoder.t7", {"encoder": weights["encoder"]})
-    with pytest.raises(PublishedCheckpointError, match="build the model with the checkpoint's"):
-        load_published_checkpoint(path, HandNet(backbone=Backbone("resnet18")))
+    with pytest.raises(CheckpointError, match=r"its backbone does not fit .* first network\.conv1\.weight"):
+        load(path, HandNet(backbone=Backbone("resnet18")))
+
+
+def test_weights_without_a_place_are_counted(weights, tmp_path):
+    more = {"spare.weight": torch.ones(2), **weights["decoder"]}
+    stored = read_stored(save(tmp_path / "more.t7", {"decoder": more, "renderer": {"faces": torch.ones(3)}}))
+    assert stored.unknown == ("decoder.spare.weight",)
 
 
 def test_architecture_follows_from_the_file(weights, tmp_path):
     path = save(tmp_path / "all.t7", {part: weights[part] for part in ("decoder", "rgb2hm")})
-    assert published_architecture(read_published(path)) == {
-        **{"hand": False, "heatmaps": True, "texture": False, "attention": False},
+    stored = read_stored(path)
+    assert stored.settings == {
+        **{"attention": False, "image_size": 224},
         **{"use_mean_shape": False, "fingertips": "s2hand", "num_pca": 30},
         **{"hourglass_stacks": 2, "hourglass_depth": 4, "hourglass_modules": 2, "hourglass_features": 256},
     }
+    assert (stored.parts, stored.network.hourglass_input_size) == ({"heatmaps"}, 256)
     # The published default holds where the settings do not say.
     silent = save(tmp_path / "silent.t7", {"decoder": weights["decoder"]}, args=argparse.Namespace())
-    assert published_architecture(read_published(silent))["use_mean_shape"] is True
+    assert read_stored(silent).network.use_mean_shape is True
 
 
 class Runs:
@@ -276,7 +275,7 @@ def test_pickles_that_run_code_are_refused(tmp_path, attack, legacy):
     weights = {"decoder": {"a": torch.ones(2)}}
     settings = argparse.Namespace(use_mean_shape=payload)
     path = save(tmp_path / "evil.t7", weights, legacy, args=settings)
-    with pytest.raises(PublishedCheckpointError, match=r"evil\.t7: refused, for it asks for") as error:
+    with pytest.raises(CheckpointError, match=r"evil\.t7: refused, for it asks for") as error:
         read_published(path)
     assert "\n" not in str(error.value)
     assert not canary.exists()
@@ -286,7 +285,7 @@ def test_bare_pickle_is_refused(tmp_path):
     canary = tmp_path / "canary"
     path = tmp_path / "bare.t7"
     path.write_bytes(pickle.dumps({"decoder": Runs(os.system, f"touch {canary}")}))
-    with pytest.raises(PublishedCheckpointError):
+    with pytest.raises(CheckpointError):
         read_published(path)
     assert not canary.exists()
 
@@ -310,7 +309,7 @@ def test_bare_pickle_is_refused(tmp_path):
 def test_other_contents_are_explained(tmp_path, content, message):
     path = tmp_path / "other.t7"
     torch.save(content, path)
-    with pytest.raises(PublishedCheckpointError, match=message) as error:
+    with pytest.raises(CheckpointError, match=message) as error:
         convert_published(path, tmp_path / "converted.safetensors")
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == [path]
@@ -333,7 +332,7 @@ def test_damaged_files_end_in_one_line(tmp_path, legacy):
         damaged.write_bytes(content)
         try:
             read_published(damaged)
-        except PublishedCheckpointError as error:
+        except CheckpointError as error:
             messages.append(str(error))
     # A file whose weights alone were hit still loads: nothing tells a changed weight from a weight.
     assert len(messages) > 40
@@ -370,29 +369,29 @@ def test_conversion_round_trip_is_exact(tmp_path):
 def test_converted_file_loads_into_a_model(weights, tmp_path):
     source = save(tmp_path / "source.t7", {"decoder": weights["decoder"]})
     path, _ = convert_published(source, tmp_path / "converted.safetensors")
-    model = head_and_textures()
-    assert len(load_published_checkpoint(path, model).loaded) == len(weights["decoder"])
+    model = HandNet(hand_head=HandHead(1536))
+    load(path, model)
     assert torch.equal(model.hand_head.scale[3].bias, weights["decoder"]["hand_decode.scale_reg.3.bias"])
 
 
 def test_unusable_conversions_are_explained(tmp_path):
     source = save(tmp_path / "source.t7", {"decoder": {"a": torch.ones(2)}})
-    with pytest.raises(PublishedCheckpointError, match=r"ends in \.safetensors"):
+    with pytest.raises(CheckpointError, match=r"ends in \.safetensors"):
         convert_published(source, tmp_path / "converted.t7")
-    with pytest.raises(PublishedCheckpointError, match="no such file"):
+    with pytest.raises(CheckpointError, match="no such file"):
         convert_published(tmp_path / "absent.t7", tmp_path / "converted.safetensors")
     path, json_path = convert_published(source, tmp_path / "converted.safetensors")
     description = json.loads(json_path.read_text())
     json_path.write_text(json.dumps({**description, "weights": {"decoder": 2}}))
-    with pytest.raises(PublishedCheckpointError, match=r"other weights than converted\.json lists"):
+    with pytest.raises(CheckpointError, match=r"other weights than converted\.json lists"):
         read_published(path)
     json_path.write_text("[]")
-    with pytest.raises(PublishedCheckpointError, match="not a converted checkpoint's description"):
+    with pytest.raises(CheckpointError, match="not a converted checkpoint's description"):
         read_published(path)
     json_path.unlink()
-    with pytest.raises(PublishedCheckpointError, match=r"converted\.json is not beside it"):
+    with pytest.raises(CheckpointError, match=r"converted\.json is not beside it"):
         read_published(path)
     json_path.write_text(json.dumps(description))
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(PublishedCheckpointError, match="cannot be read as safetensors"):
+    with pytest.raises(CheckpointError, match="cannot be read as safetensors"):
         read_published(path)

@@ -5,10 +5,8 @@ import numpy as np
 import pytest
 
 from s2hand.datasets import Detections, read_detections, write_detections, write_versioned_detections
-
-from s2hand.errors import DatasetError
 from s2hand.datasets.detections import DetectorInfo
-from s2hand.datasets.trust import photometric_weight
+from s2hand.errors import DatasetError
 
 
 @pytest.fixture
@@ -104,7 +102,9 @@ def test_an_empty_list_reads(tmp_path):
 def test_photometric_weight_needs_every_joint():
     confidence = np.full((2, 21), 0.6)
     confidence[:, 0] = (0.8, 0.1)
-    np.testing.assert_allclose(photometric_weight(confidence), [(0.6 * 20 + 0.8) / 21, 0])
+    found = Detections(np.zeros((2, 21, 2), np.float32), confidence.astype(np.float32))
+    weights = [found.annotations(row)["photometric_weight"] for row in range(2)]
+    np.testing.assert_allclose(weights, [(0.6 * 20 + 0.8) / 21, 0], rtol=1e-6)
 
 
 @pytest.fixture

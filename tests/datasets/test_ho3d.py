@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 from support.made_up_ho3d import K, frames_of, made_up_joints, project, write_ho3d
 
-from s2hand.datasets import AugmentationConfig, collate_hands
-
-from s2hand.errors import DatasetError
-from s2hand.datasets import ho3d_meta
+from s2hand.datasets import AugmentationConfig, collate_hands, ho3d_meta
 from s2hand.datasets.ho3d import Ho3dDataset, hand_crop
+from s2hand.errors import DatasetError
 
 
 @pytest.fixture(scope="module", params=["v2", "v3"])

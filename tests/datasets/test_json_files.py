@@ -6,8 +6,8 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from s2hand.errors import DatasetError
 from s2hand.datasets.json_files import parse_json, read_json, write_json
+from s2hand.errors import DatasetError
 
 
 @pytest.mark.parametrize(

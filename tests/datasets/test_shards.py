@@ -12,16 +12,15 @@ import torch
 import webdataset
 from support.made_up_freihand import write_freihand
 from support.made_up_ho3d import write_ho3d
+from support.own_photos import folder_dataset
 
-from s2hand.datasets import AugmentationConfig, FolderDataset, FreiHandDataset, TolerantDataset, make_loader
-
-from s2hand.errors import DatasetError
+from s2hand.datasets import AugmentationConfig, FreiHandDataset, make_loader
 from s2hand.datasets.combined import CombinedDataset
 from s2hand.datasets.ho3d import Ho3dDataset
-from s2hand.datasets.orders import windowed_order
+from s2hand.datasets.shards.dataset import ShardDataset, windowed_order
 from s2hand.datasets.shards.index import read_index
 from s2hand.datasets.shards.writer import write_shards
-from s2hand.datasets.shards.dataset import ShardDataset
+from s2hand.errors import DatasetError
 
 AUGMENT = AugmentationConfig(rotation_deg=180, brightness=0.2, hue_deg=10)
 COMMON = {"augment": AUGMENT, "image_size": 24, "seed": 3}
@@ -78,7 +77,7 @@ def test_crops_that_training_draws_are_drawn_from_shards_too(tmp_path):
 
 def test_own_photos_keep_their_hand_and_their_orientation(photo_folder, tmp_path):
     """Left hands are mirrored and EXIF is obeyed when shards are read, as when photos are."""
-    source = FolderDataset(photo_folder / "training", val_share=0, min_joints=0, **COMMON)
+    source = folder_dataset(photo_folder / "training", val_share=0, min_joints=0, **COMMON)
     summary = write_shards(source, tmp_path, max_unreadable_share=0.5, progress=False)
     shards = ShardDataset(tmp_path, **COMMON)
     mirrored = set()
@@ -198,7 +197,7 @@ def test_damaged_members_are_named_and_tolerated(source, tmp_path, role, capsys)
     shards = ShardDataset(tmp_path, **COMMON)
     with pytest.raises(DatasetError, match=rf"{member.tar.name}: {member.name} is damaged"):
         shards[5]
-    tolerant = TolerantDataset(shards, 0.1)
+    tolerant = CombinedDataset([shards], 0.1)
     assert int(tolerant[5]["index"]) == 6
     assert f"sample 5 left out: {member} is damaged" in capsys.readouterr().err
 
@@ -247,7 +246,7 @@ def test_unreadable_pictures_keep_their_numbers(tmp_path, capsys):
     (root / "training/rgb/00000003.jpg").write_bytes(b"\xff\xd8 cut")
     (root / "training/rgb/00000004.jpg").unlink()
     source = FreiHandDataset(root)
-    with pytest.raises(DatasetError, match=r"1 of 12 samples have a picture that cannot be read.*sample 3"):
+    with pytest.raises(DatasetError, match=r"1 of 12 samples have an image that cannot be read.*sample 3"):
         write_shards(source, tmp_path / "strict", megabytes=0.001, progress=False)
     for unreadable_then in (2, 2):  # written, then found there
         summary = write_shards(source, tmp_path / "s", max_unreadable_share=0.2, progress=False)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from s2hand.checkpoints.checkpoint import CheckpointError, write_checkpoint
-from s2hand.checkpoints.published import convert_published
+from s2hand.checkpoints.converted import convert_published
+from s2hand.config.sections import NetworkSection
 from s2hand.detection import DetectionError, detectors
 from s2hand.detection.detectors import DetectorSettings, build_detector
 from s2hand.models import build_hand_net
@@ -37,21 +38,22 @@ def test_a_published_checkpoint_without_2d_branch_is_refused(tmp_path):
 
 def test_own_checkpoints_bring_their_sizes_and_smoothed_weights(tmp_path):
     sizes = {"hourglass_stacks": 1, "hourglass_depth": 1, "hourglass_modules": 1, "hourglass_features": 8}
-    network = build_hand_net(hand=False, texture=False, image_size=20, **sizes)
+    network = build_hand_net(NetworkSection(image_size=36, **sizes), {"heatmaps"})
     average = {key: torch.zeros_like(value) for key, value in network.state_dict().items()}
-    config = json.dumps({**sizes, "image_size": 20})
+    config = json.dumps({**sizes, "image_size": 36})
     state = {"model": network.state_dict(), "average": average, "config": config}
     write_checkpoint(tmp_path / "run" / "checkpoint_last.pt", state)
     detector, _ = build_detector(DetectorSettings(tmp_path / "run", "hourglass", device="cpu"))
-    assert (detector.crop_size, detector.network.input_size) == (20, 24)
+    assert (detector.crop_size, detector.network.input_size) == (36, 40)
     assert not any(value.any() for value in detector.network.state_dict().values())
-    keypoints, _ = detector(np.zeros((1, 20, 20, 3), np.uint8))
+    keypoints, _ = detector(np.zeros((1, 36, 36, 3), np.uint8))
     assert keypoints.shape == (1, 21, 2)
 
 
 def test_an_own_checkpoint_without_sizes_is_refused(tmp_path):
-    write_checkpoint(tmp_path / "a.pt", {"model": {}, "config": "{}"})
-    with pytest.raises(CheckpointError, match="does not say its hourglass_stacks"):
+    weights = {"keypoint_net.a": torch.ones(1)}
+    write_checkpoint(tmp_path / "a.pt", {"model": weights, "config": "{}"})
+    with pytest.raises(CheckpointError, match="holds no config to rebuild its network from"):
         build_detector(DetectorSettings(tmp_path / "a.pt", "hourglass", device="cpu"))
 
 

@@ -11,9 +11,9 @@ from support.rule_weights import FIXTURES, rule_network
 from s2hand.detection.openpose import (
     SCALES,
     DetectorWeightsError,
+    ImageShapeError,
     OpenPoseEstimator,
     OpenPoseHandNet,
-    PictureShapeError,
     load_openpose,
 )
 from s2hand.detection.openpose.estimator import BOX_SIZE
@@ -208,7 +208,7 @@ def test_nothing_found_is_zero():
 
 
 def test_a_strip_is_refused():
-    with pytest.raises(PictureShapeError, match="5000 x 20 px is too wide"):
+    with pytest.raises(ImageShapeError, match="5000 x 20 px is too wide"):
         OpenPoseEstimator(FakeNetwork())(np.zeros((1, 20, 5000, 3), np.uint8))
 
 

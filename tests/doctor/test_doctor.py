@@ -34,12 +34,12 @@ def test_a_sound_installation_and_config_pass(config_file, capsys):
     ("check", "target", "replacement", "found"),
     [
         (
-            "check_pictures",
+            "check_images",
             "rasterize",
             lambda draw: lambda v, f, c, *a, **k: draw(v, f, c + 0.01, *a, **k),
             "off by rgb",
         ),
-        ("check_pictures", "rasterize", lambda draw: lambda v, *a, **k: draw(v * 2, *a, **k), "another face"),
+        ("check_images", "rasterize", lambda draw: lambda v, *a, **k: draw(v * 2, *a, **k), "another face"),
         ("check_gradients", "rasterize", lambda draw: lambda v, *a, **k: draw(v.detach(), *a, **k), "off by"),
         (
             "check_hand",

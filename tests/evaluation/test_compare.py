@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from s2hand import cli
-from s2hand.visualize.run_charts import COLORS, draw_runs
+from s2hand.visualize.charts import COLORS, draw_runs
 
 
 def write_run(folder, totals, config, *, evaluated=None, torn=False):

@@ -24,20 +24,20 @@ def run_of(tmp_path):
 
 def test_figures_by_epoch(run_of):
     run = run_of(line("train", 1, total=3.0), line("evaluation", 1, f5=0.1), line("train", 2, total=2.0))
-    assert run.figures == {"train/total": {1: 3.0, 2: 2.0}, "evaluation/f5": {1: 0.1}}
+    assert run.curves == {"train/total": {1: 3.0, 2: 2.0}, "evaluation/f5": {1: 0.1}}
     assert (run.epochs, run.config, run.times, run.notes) == (2, {"seed": 3}, [101.0, 101.0, 102.0], [])
 
 
 def test_a_torn_last_line_is_left_out_and_said(run_of):
     run = run_of(line("train", 1, total=3.0), line("train", 2, total=2.0)[:-9], end="")
-    assert run.figures == {"train/total": {1: 3.0}}
+    assert run.curves == {"train/total": {1: 3.0}}
     assert run.notes == ["metrics.jsonl ends within a line, as after a kill: that line is left out"]
 
 
 @pytest.mark.parametrize("damaged", ["{", "[]", '"x"', '{"kind": "train"}', '{"kind": 1}', "\0", "[" * 9999])
 def test_damaged_lines_are_counted(run_of, damaged):
     run = run_of(line("train", 1, total=3.0), damaged, line("train", 2, total=2.0))
-    assert run.figures == {"train/total": {1: 3.0, 2: 2.0}}
+    assert run.curves == {"train/total": {1: 3.0, 2: 2.0}}
     assert run.notes == ["metrics.jsonl: line 2 is damaged and left out"]
 
 
@@ -50,19 +50,19 @@ def test_epochs_trained_again_count_once(run_of):
         line("train", 2, total=2.0),
         line("train", 3, total=1.0),
     )
-    assert run.figures == {"train/total": {1: 3.0, 2: 2.0, 3: 1.0}}
+    assert run.curves == {"train/total": {1: 3.0, 2: 2.0, 3: 1.0}}
     assert run.notes == ["trained again after a restart, and taken from the last time: epochs 2"]
 
 
 def test_a_run_begun_anew_hides_the_old_one(run_of):
     run = run_of(*[line("train", epoch, total=float(epoch)) for epoch in (1, 2, 3, 1)])
-    assert run.figures == {"train/total": {1: 1.0}}
+    assert run.curves == {"train/total": {1: 1.0}}
     assert run.notes[0].endswith("epochs 1, 2, 3")
 
 
 def test_evaluations_of_several_datasets_add_up(run_of):
     run = run_of(line("evaluation", 0, **{"A/f5": 0.1}), line("evaluation", 0, **{"B/f5": 0.2}))
-    assert run.figures == {"evaluation/A/f5": {0: 0.1}, "evaluation/B/f5": {0: 0.2}}
+    assert run.curves == {"evaluation/A/f5": {0: 0.1}, "evaluation/B/f5": {0: 0.2}}
 
 
 def test_missing_files_are_said(tmp_path):

@@ -7,10 +7,10 @@ from s2hand import cli
 from s2hand.datasets import CombinedDataset
 from s2hand.datasets.shards.dataset import ShardDataset
 from s2hand.errors import DatasetError
+from s2hand.evaluation.run_records import read_records
 from s2hand.experiment import run
 from s2hand.experiment.datasets import evaluation_datasets, training_dataset
 from s2hand.experiment.sharding import config_of_source, shard_datasets
-from s2hand.training.reporting import read_metrics
 
 
 def from_shards(small_config, folder, **changes):
@@ -25,7 +25,7 @@ def test_training_from_shards_gives_the_same_losses(small_config, tmp_path):
         from_shards(small_config, tmp_path / "shards", total_epochs=1, base_out_path=str(tmp_path / "b")),
         say=lambda line: None,
     )
-    records = [read_metrics(tmp_path / name) for name in "ab"]
+    records = [read_records(tmp_path / name, []) for name in "ab"]
     assert [record["kind"] for record in records[0]] == ["train", "evaluation"]
     for first, second in zip(*records, strict=True):
         for name in set(first) - {"time", "images_per_second"}:
@@ -38,14 +38,14 @@ def test_several_datasets_lie_side_by_side(small_config, synthetic_root, tmp_pat
     shard_datasets(source, tmp_path)
     config = from_shards(small_config, tmp_path, shards_window=1)
     shards, expected = training_dataset(config), training_dataset(source)
-    assert isinstance(shards, CombinedDataset)
-    assert [part.window for part in shards.datasets] == [1, 1]
+    assert isinstance(shards.datasets[0], CombinedDataset)
+    assert [part.window for part in shards.datasets[0].datasets] == [1, 1]
     for index in (0, 30, 47):
         for name, value in expected[index].items():
             np.testing.assert_array_equal(shards[index][name], value, err_msg=name)
     assert isinstance(evaluation_datasets(config)["Shards"], ShardDataset)
     limited = from_shards(small_config, tmp_path, controlled_exp=True, controlled_size=10)
-    assert [len(part) for part in training_dataset(limited).datasets] == [5, 5]
+    assert [len(part) for part in training_dataset(limited).datasets[0].datasets] == [5, 5]
 
 
 def test_command_line_takes_a_folder(synthetic_root, tmp_path, capsys):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from s2hand.export import ColorAtlas, to_gltf_frame, write_glb, write_obj, write_ply
+from s2hand.export import color_atlas, to_gltf_frame, write_glb, write_obj, write_ply
 from s2hand.export.hand import BARE_COLOR
 from s2hand.export.meshes import vertex_colors
 
@@ -94,10 +94,10 @@ def test_a_hand_without_texture_is_bare(left_hand, tmp_path):
 @pytest.mark.parametrize("count", [1, 2, 1538])
 def test_blocks_are_of_one_colour_all_about_their_middle(count):
     colors = np.random.default_rng(1).uniform(0, 1, (count, 3))
-    atlas = ColorAtlas.of_faces(colors)
-    side = len(atlas.picture)
+    texture, uv = color_atlas(colors)
+    side = len(texture)
     assert side & (side - 1) == 0
     for column, row in ((-1.4, -1.4), (1.4, 1.4)):  # as far as bilinear filtering reaches
-        x = (atlas.uv[:, 0] * side + column).astype(int)
-        y = ((1 - atlas.uv[:, 1]) * side + row).astype(int)
-        np.testing.assert_allclose(atlas.picture[y, x] / 255, colors, atol=COLOR_STEP)
+        x = (uv[:, 0] * side + column).astype(int)
+        y = ((1 - uv[:, 1]) * side + row).astype(int)
+        np.testing.assert_allclose(texture[y, x] / 255, colors, atol=COLOR_STEP)

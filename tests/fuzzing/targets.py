@@ -16,7 +16,8 @@ from fuzzing.mutate import Mutator, damage_bytes, damage_json, damage_pickle, in
 from PIL import ExifTags, Image
 
 from s2hand.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from s2hand.checkpoints.published import convert_published, load_published_checkpoint, read_published
+from s2hand.checkpoints.converted import convert_published, read_published
+from s2hand.checkpoints.weights import read_stored
 from s2hand.config import load_config
 from s2hand.datasets import (
     Detections,
@@ -257,7 +258,7 @@ TARGETS = {
     "checkpoint .t7 into a network": Target(
         "texturehand_4.t7",
         _write_whole_head,
-        lambda path: load_published_checkpoint(path, HandNet(hand_head=HandHead(4))),
+        lambda path: read_stored(path).load_into(HandNet(hand_head=HandHead(4)), ["hand_head"], ""),
         _ZIPPED_PICKLE,
     ),
     "converted checkpoint": Target(

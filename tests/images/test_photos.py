@@ -174,7 +174,7 @@ def test_a_cut_picture_is_named(tmp_path, suffix, kept):
     path = saved(tmp_path / f"cut{suffix}", noise)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
     with pytest.raises(
-        DatasetError, match=r"cut\.\w+ is (empty|damaged or cut short|not a picture)"
+        DatasetError, match=r"cut\.\w+ is (empty|damaged or cut short|not an image)"
     ) as caught:
         read_photo(path)
     assert "\n" not in str(caught.value)
@@ -198,7 +198,7 @@ def test_several_pictures_in_one_file_give_the_first(tmp_path):
 def test_other_files_are_named(tmp_path, read):
     (tmp_path / "text.jpg").write_text("not a picture")
     (tmp_path / "empty.png").touch()
-    with pytest.raises(DatasetError, match=r"text\.jpg is not a picture"):
+    with pytest.raises(DatasetError, match=r"text\.jpg is not an image"):
         read(tmp_path / "text.jpg")
     with pytest.raises(DatasetError, match=r"empty\.png is empty"):
         read(tmp_path / "empty.png")
@@ -239,7 +239,7 @@ def test_decompression_bombs_are_refused_before_they_are_decoded(tmp_path, side,
 def test_huge_files_are_not_read(tmp_path):
     with open(tmp_path / "film.jpg", "wb") as file:
         file.truncate(10**10)
-    with pytest.raises(DatasetError, match=r"film\.jpg is too large for a picture \(10,000,000,000 bytes\)"):
+    with pytest.raises(DatasetError, match=r"film\.jpg is too large for an image \(10,000,000,000 bytes\)"):
         read_photo(tmp_path / "film.jpg")
 
 
@@ -252,7 +252,7 @@ def test_photos_are_listed_in_order(tmp_path):
     assert [path.name for path in list_photos(tmp_path / "*.jpg")] == ["b.jpg", "e[1].jpg"]
     assert [path.name for path in list_photos(str(tmp_path / "**/*.jpeg"))] == ["c.jpeg"]
     assert list_photos(tmp_path / "e[1].jpg") == [tmp_path / "e[1].jpg"]
-    with pytest.raises(DatasetError, match=r"\*\.gif: no pictures there"):
+    with pytest.raises(DatasetError, match=r"\*\.gif: no photos there"):
         list_photos(tmp_path / "*.gif")
 
 

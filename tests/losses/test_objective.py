@@ -5,9 +5,9 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
+from s2hand.config.loss_table import LOSSES, PREDICTION_PARTS
 from s2hand.errors import S2HandError
-from s2hand.losses import DEFAULT_WEIGHTS, LOSSES, Objective, find_non_finite
-from s2hand.losses.registry import PREDICTION_PARTS
+from s2hand.losses import DEFAULT_WEIGHTS, Objective, find_non_finite
 from s2hand.structures import HandBatch, HandParameters, HandPrediction, RenderOutput
 
 SIZE = 16
@@ -89,7 +89,6 @@ def test_each_missing_input_is_named(name):
 def test_required_parts_and_fields():
     objective = Objective({"open_2dj": 1, "kp_cons": 1, "mtex": 1}, FACES)
     assert objective.required_parts == {"hand", "heatmaps", "texture"}
-    assert objective.required_fields == {"keypoints_2d", "confidence", "photometric_weight"}
     assert Objective({"texture": 1}, FACES).required_parts == {"render"}
     filled = {field for part in PREDICTION_PARTS.values() for field in part}
     assert filled == {field.name for field in fields(HandPrediction)}

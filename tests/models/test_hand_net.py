@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from s2hand.config.sections import NetworkSection
 from s2hand.geometry.cameras import project_points
 from s2hand.hand import load_hand_model
-from s2hand.models import HandHead, HandNet, TextureLightHead, build_hand_net
+from s2hand.models import PARTS, HandHead, HandNet, TextureLightHead, build_hand_net
 from s2hand.models.lifting import RAY_GAIN, keypoint_rays
-from s2hand.rendering import MeshRenderer
 from s2hand.structures import HandParameters, ManoOutput
 
 SIZE = 64
@@ -149,28 +149,29 @@ def test_impossible_requests_are_explained(network, image, K):
 
 
 def test_factory_refuses_contradictions():
+    network = NetworkSection(hourglass_stacks=1, hourglass_features=8)
     with pytest.raises(ValueError, match="needs hand_model"):
-        build_hand_net()
-    with pytest.raises(ValueError, match="texture needs the hand's encoder"):
-        build_hand_net(hand=False)
+        build_hand_net(network, {"hand"})
+    with pytest.raises(ValueError, match="need the hand's encoder"):
+        build_hand_net(network, {"texture"})
     with pytest.raises(ValueError, match="attention joins"):
-        build_hand_net(hand=False, texture=False, attention=True)
-    only_2d = build_hand_net(hand=False, texture=False, hourglass_stacks=1, hourglass_features=8)
+        build_hand_net(NetworkSection(attention=True), {"hand"}, load_hand_model("generic"))
+    with pytest.raises(ValueError, match=r"unknown parts \['face'\]: choose from"):
+        build_hand_net(network, {"face"})
+    only_2d = build_hand_net(network, {"heatmaps"})
     assert only_2d.keypoint_net.input_size == 256
     assert only_2d.backbone is None
 
 
 def test_real_parts_work_together(image, K):
     torch.manual_seed(0)
-    model = load_hand_model("generic")
-    network = build_hand_net(
-        model,
-        MeshRenderer.for_s2hand(torch.from_numpy(model.faces), SIZE),
+    section = NetworkSection(
         image_size=SIZE,
         backbone="mobilenetv3_small_050",
         attention=True,
         **{"hourglass_stacks": 1, "hourglass_modules": 1, "hourglass_features": 16},
     )
+    network = build_hand_net(section, PARTS, load_hand_model("generic"))
     prediction = network(image, K, parts={"hand", "texture", "render", "heatmaps"})
     assert prediction.render.rgb.shape == (2, 3, SIZE, SIZE)
     assert 0.02 < prediction.render.silhouette.mean() < 0.5
@@ -192,16 +193,15 @@ def test_keypoint_rays_undo_the_projection():
 
 
 def test_keypoint_input_reaches_the_hand_and_sends_no_gradient_back(image, K):
-    net = build_hand_net(
-        load_hand_model("generic"),
+    section = NetworkSection(
         image_size=SIZE,
-        texture=False,
         backbone="test_resnet",
-        keypoint_input=True,
+        hand_input="image+keypoints",
         hourglass_stacks=1,
         hourglass_modules=1,
         hourglass_features=8,
-    ).eval()
+    )
+    net = build_hand_net(section, {"hand", "heatmaps"}, load_hand_model("generic")).eval()
     net(image, K, {"hand"}).joints.sum().backward()
     assert all(weight.grad is None for weight in net.keypoint_net.parameters())
     with torch.no_grad():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from s2hand.config.sections import NetworkSection
 from s2hand.errors import S2HandError
 from s2hand.hand import load_hand_model
 from s2hand.models import build_hand_net
@@ -17,9 +18,10 @@ SIZE = 64
 SMALL = {"backbone": "test_resnet", "hourglass_stacks": 1, "hourglass_features": 16, "hourglass_modules": 1}
 
 
-def build(**options):
+def build(parts=("hand", "texture", "heatmaps"), **options):
     torch.manual_seed(0)
-    model = build_hand_net(load_hand_model("generic"), image_size=SIZE, **SMALL, **options).eval()
+    network = NetworkSection(image_size=SIZE, **SMALL, **options)
+    model = build_hand_net(network, parts, load_hand_model("generic")).eval()
     for parameter in model.hand_head.parameters():  # initial answers hardly depend on the picture
         torch.nn.init.normal_(parameter, std=0.2)
     return model
@@ -28,9 +30,9 @@ def build(**options):
 @pytest.mark.parametrize(
     "options",
     [
-        {"heatmaps": False},
-        {"texture": False, "attention": True},
-        {"image_input": False, "keypoint_input": True},
+        {"parts": ("hand", "texture")},
+        {"parts": ("hand", "heatmaps"), "attention": True},
+        {"hand_input": "keypoints"},
     ],
     ids=["image", "attention", "keypoints"],
 )
@@ -39,7 +41,7 @@ def test_outputs_are_pytorchs_for_any_batch(options, tmp_path):
 
     model = build(**options)
     written = export_onnx(model, SIZE, tmp_path / "hand.onnx")
-    textured = options.get("texture", True)
+    textured = "texture" in options.get("parts", ("texture",))
     assert written.outputs == HAND_OUTPUTS + (TEXTURE_OUTPUTS if textured else ())
     assert max(written.differences.values()) < TOLERANCE
     session = onnxruntime.InferenceSession(written.path, providers=["CPUExecutionProvider"])
@@ -63,8 +65,8 @@ def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch):
     path = tmp_path / "hand.onnx"
     path.write_bytes(b"an older file")
     monkeypatch.setattr(onnx_export, "TOLERANCE", -1.0)
-    with pytest.raises(S2HandError, match=r"hand\.onnx: not written, for its vertices would differ"):
-        export_onnx(build(heatmaps=False), SIZE, path)
+    with pytest.raises(S2HandError, match=r"hand\.onnx: not written, as its vertices would differ"):
+        export_onnx(build(("hand", "texture")), SIZE, path)
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"an older file"]
 
 
@@ -73,5 +75,5 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
     with pytest.raises(
         S2HandError, match=r"package onnxruntime: install it with pip install 's2hand\[onnx\]'"
     ):
-        export_onnx(build(heatmaps=False), SIZE, tmp_path / "hand.onnx")
+        export_onnx(build(("hand", "texture")), SIZE, tmp_path / "hand.onnx")
     assert not any(tmp_path.iterdir())

@@ -11,7 +11,7 @@ from support.untrained_checkpoint import write_own
 from s2hand.cli import main
 from s2hand.datasets.detections import Detections, write_versioned_detections
 from s2hand.images.videos import VideoWriter, read_frames, read_video_header
-from s2hand.prediction.photo_sources import named_photos
+from s2hand.prediction.photos import find_photos
 
 WIDTH, HEIGHT = 80, 64
 
@@ -60,7 +60,7 @@ def test_every_hand_of_every_picture_is_written(checkpoint, tmp_path, capsys):
     assert (
         predict(checkpoint, photos, "--out", out, *options, "--focal", 75, "--refine", 3, "--batch", 2) == 0
     )
-    assert "3 pictures with 4 hands (2 left)" in capsys.readouterr().out
+    assert "3 photos with 4 hands (2 left)" in capsys.readouterr().out
     index = json.loads((out / "index.json").read_text())
     assert [entry["name"] for entry in index["images"]] == ["a.jpg", "a.png", "sub/b.jpg"]
     files = [hand["files"] for entry in index["images"] for hand in entry["hands"]]
@@ -80,7 +80,7 @@ def test_every_hand_of_every_picture_is_written(checkpoint, tmp_path, capsys):
         assert overlay.size == (WIDTH, HEIGHT)
     # The results' pictures are no input of a second run.
     assert predict(checkpoint, photos, "--out", out, "--formats", "json") == 0
-    assert "3 pictures with 3 hands (0 left)" in capsys.readouterr().out
+    assert "3 photos with 3 hands (0 left)" in capsys.readouterr().out
 
 
 def test_hand_and_camera_of_the_command_line(checkpoint, tmp_path, capsys):
@@ -140,21 +140,21 @@ def test_broken_pictures_are_named_and_the_rest_goes_on(checkpoint, tmp_path, ca
     shown = capsys.readouterr().err
     assert all(line in shown for line in index["unreadable"])
     assert "detect again" in shown
-    assert "does not name 9 of the pictures (first cmyk.jpg)" in shown
+    assert "does not name 9 of the photos (first cmyk.jpg)" in shown
     assert not list((tmp_path / "o").rglob("*.partial*"))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere: no pictures there"),
+        (["nowhere"], "nowhere: no photos there"),
         (["a.jpg", "--formats", "glb,stl"], "no 'stl'; choose among"),
         (["a.jpg", "--formats", ""], "nothing to write"),
         (["a.jpg", "--focal", "-3"], "must be positive"),
         (["a.jpg", "--focal", "inf"], "must be positive and finite"),
         (["a.jpg", "--detections", "none.json"], "no file none.json"),
         (["a.jpg", "--batch", "0"], "batch size: expected 1 or more"),
-        (["out/a.jpg"], "all pictures lie in out"),
+        (["out/a.jpg"], "all photos lie in out"),
     ],
 )
 def test_bad_arguments_end_in_one_line(checkpoint, tmp_path, monkeypatch, capsys, arguments, message):
@@ -172,7 +172,7 @@ def test_detections_of_other_pictures_are_refused(checkpoint, tmp_path, capsys):
     write_versioned_detections(tmp_path / "d.json", rows(["trip/a.jpg"], ["left"]))
     options = ["--out", tmp_path / "o", "--detections", tmp_path / "d.json"]
     assert predict(checkpoint, tmp_path / "photos", *options) == 2
-    assert "names none of the pictures (it has trip/a.jpg; these are a.jpg, ...)" in capsys.readouterr().err
+    assert "names none of the photos (it has trip/a.jpg; these are a.jpg, ...)" in capsys.readouterr().err
 
 
 def test_the_detections_sheet_is_no_picture(checkpoint, tmp_path):
@@ -196,20 +196,20 @@ def test_a_box_outside_of_its_picture_leaves_the_picture_out(checkpoint, tmp_pat
     assert predict(checkpoint, tmp_path / "photos", *options) == 3
     index = json.loads((tmp_path / "o/index.json").read_text())
     assert [entry["name"] for entry in index["images"]] == ["b.jpg"]
-    assert index["unreadable"][0].startswith("a.jpg: hand box [-30, 0, 30, 30] lies outside of the picture")
+    assert index["unreadable"][0].startswith("a.jpg: hand box [-30, 0, 30, 30] lies outside of the image")
 
 
 def test_stems_are_apart_from_files_of_other_pictures(tmp_path):
     for name in ("a.jpg", "a.hand0.jpg", "a.mask.jpg", "index.jpg", "sub/index.jpg"):
         save_photo(tmp_path / name, 0)
-    stems = [photo.stem for photo in named_photos([tmp_path])]
+    stems = [photo.stem for photo in find_photos([tmp_path])]
     assert stems == ["a.hand0.jpg", "a", "a.mask.jpg", "index_2", "sub/index"]
 
 
 def test_stems_can_be_written(tmp_path):
     for name in ("n" * 240 + ".jpg", "n" * 250 + ".jpg", "two\nlines.jpg"):
         save_photo(tmp_path / name, 0)
-    stems = [photo.stem for photo in named_photos([tmp_path])]
+    stems = [photo.stem for photo in find_photos([tmp_path])]
     assert stems == ["n" * 180, "n" * 180 + "_2", "two_lines"]
 
 
@@ -227,7 +227,7 @@ def test_a_video_that_is_not_whole_is_told(tmp_path):
 def test_stems_never_meet(tmp_path):
     for name in ("one/a.jpg", "one/a.png", "one/b.jpg", "two/b.jpg"):
         save_photo(tmp_path / name, 0)
-    found = named_photos([tmp_path / "one", tmp_path / "two", tmp_path / "one/b.jpg"])
+    found = find_photos([tmp_path / "one", tmp_path / "two", tmp_path / "one/b.jpg"])
     assert [photo.name for photo in found] == ["a.jpg", "a.png", "b.jpg", "b.jpg"]
     assert [photo.stem for photo in found] == ["a.jpg", "a.png", "b.jpg", "b.jpg_2"]
 

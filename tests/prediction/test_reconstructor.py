@@ -15,8 +15,8 @@ from support.untrained_checkpoint import E2E, SIZE, write_own
 
 import s2hand
 from s2hand.checkpoints.checkpoint import write_checkpoint
-from s2hand.checkpoints.network import network_sizes
-from s2hand.checkpoints.published import convert_published
+from s2hand.checkpoints.converted import convert_published
+from s2hand.checkpoints.starting import StartingWeights
 from s2hand.config import config_from_dict
 from s2hand.errors import S2HandError
 from s2hand.geometry.cameras import project_points
@@ -24,6 +24,7 @@ from s2hand.geometry.mirror import mirror_camera, mirror_faces, mirror_keypoints
 from s2hand.images.crops import DEFAULT_MARGIN
 from s2hand.images.intrinsics import DEFAULT_FOCAL_OVER_LONGER_SIDE
 from s2hand.images.transforms import transform_points
+from s2hand.structures import HandParameters, HandPrediction
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 TOLERANCE = 1e-4
@@ -76,7 +77,7 @@ def test_arrays_paths_and_batches_give_the_same(reconstructor, photos, tmp_path)
         Image.fromarray(photo).save(path)
     boxes = np.array([[20, 10, 60, 80], [40.5, 30, 50, 50], [np.nan] * 4])
     together = reconstructor.predict(photos, K_PHOTO, boxes=boxes)
-    one_by_one = s2hand.HandReconstructor(reconstructor.network, batch_size=1)
+    one_by_one = s2hand.HandReconstructor(reconstructor.answerer, batch_size=1)
     from_files = one_by_one.predict(paths, np.stack([K_PHOTO] * 3), boxes=boxes)
     for name in ("vertices", "keypoints_2d", "face_textures", "K"):
         torch.testing.assert_close(getattr(from_files, name), getattr(together, name), rtol=1e-4, atol=1e-5)
@@ -104,12 +105,70 @@ def test_a_square_in_the_middle_is_a_plain_crop(reconstructor, photos):
     assert (found.looked_at, expected.looked_at) == (("box",), ("whole picture",))
 
 
+def test_a_reconstruction_is_a_sequence_of_hands(reconstructor, photos, tmp_path):
+    Image.fromarray(photos[1]).save(tmp_path / "a.png")
+    found = reconstructor.predict([photos[0], tmp_path / "a.png"], K_PHOTO, ["left", "right"])
+    first, second = found
+    assert (first.hand, second.hand, first.image, second.image) == (
+        "left",
+        "right",
+        "",
+        str(tmp_path / "a.png"),
+    )
+    np.testing.assert_array_equal(found[0].vertices, found.vertices[0])
+    np.testing.assert_array_equal(found[-1].joints, found.joints[1])
+    np.testing.assert_array_equal(found[1:].keypoints_2d, found.keypoints_2d[1:])
+    with pytest.raises(IndexError):
+        found[2]
+    for shown in (repr(found), repr(first)):
+        assert len(shown.splitlines()) == 1
+        assert len(shown) < 110
+        assert "left" in shown
+
+
+class FlatHands:
+    """Answers with the same flat hand for every view, at the distance of half the focal length in metres."""
+
+    def __init__(self, answerer):
+        self.place_hand, self.hand_model, self.squares = (
+            answerer.place_hand,
+            answerer.hand_model,
+            answerer.squares,
+        )
+        self.path, self.notes, self.device = Path("flat"), (), torch.device("cpu")
+        self.image_size, self.finds_keypoints = 32, False
+        self.asked = []
+
+    def __call__(self, batch, views, keypoints):
+        self.asked.append((batch, views))
+        count = len(views)
+        parameters = {"hand_pose": 30, "betas": 10, "rotation": 3, "translation": 3}
+        values = {name: torch.zeros(count, size) for name, size in parameters.items()}
+        values["translation"][:, 2] = 0.5
+        return HandPrediction(parameters=HandParameters(**values, scale=torch.ones(count)))
+
+
+def test_anything_that_answers_views_can_stand_in_for_the_network(reconstructor, photos):
+    flat = FlatHands(reconstructor.answerer)
+    keypoints = np.random.default_rng(0).uniform(40, 90, (1, 21, 2))
+    found = s2hand.HandReconstructor(flat).predict(photos[0], K_PHOTO, "left", keypoints=keypoints)
+    ((batch, (view,)),) = flat.asked
+    assert batch.image.shape == (1, 3, 32, 32)
+    np.testing.assert_allclose(batch.keypoints_2d[0], view.square.pixels(keypoints[0]), rtol=1e-6)
+    assert (batch.confidence == 1).all()
+    assert (found.hands, found.face_textures, found.light) == (("left",), None, None)
+    # The hand is before the middle of the square that it was seen in, half a metre away.
+    middle = np.array([0, 0, 0.5]) @ view.square.rotation * [-1, 1, 1]
+    at_root = found.parameters.translation[0] * torch.tensor([-1, 1, 1])
+    np.testing.assert_allclose(at_root, middle, atol=1e-6)
+
+
 def test_squares_have_the_margin_of_training(photos, tmp_path):
     write_own(tmp_path / "c.pt", folder_crop_margin=0.0)
     reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
     wide = np.array([[40.0, 30, 48, 48]])
     grown = wide + np.array([-1, -1, 2, 2]) * 48 * DEFAULT_MARGIN
-    assert reconstructor.network.squares.margin == 0
+    assert reconstructor.answerer.squares.margin == 0
     write_own(tmp_path / "d.pt")
     usual = s2hand.HandReconstructor.from_checkpoint(tmp_path / "d.pt", device="cpu")
     found, expected = (
@@ -142,7 +201,7 @@ def test_turning_the_camera_turns_the_hand(reconstructor, photos):
     torch.testing.assert_close(turned.joints[0], middle.joints[0] @ matrix.T, rtol=0, atol=5e-4)
     assert (turned.joints - middle.joints).norm(dim=-1).mean() > 0.05
     torch.testing.assert_close(turned.keypoints_2d, project_points(turned.joints, turned.K))
-    posed = reconstructor.network.model.place_hand(turned.parameters, turned.K)
+    posed = reconstructor.answerer.place_hand(turned.parameters, turned.K)
     torch.testing.assert_close(posed["vertices"], turned.vertices)
 
 
@@ -234,7 +293,7 @@ def test_refinement_needs_something_to_follow(photos, tmp_path):
     plain = reconstructor.predict(photos, keypoints=keypoints, confidence=confidence)
     torch.testing.assert_close(some.vertices[1], plain.vertices[1])
     assert some.face_textures is None
-    assert some.exported(0, "a").colors().shape == (1538, 3)
+    assert some[0].colors().shape == (1538, 3)
 
 
 def test_averaged_weights_are_taken_where_there_are_some(checkpoint, tmp_path, photos):
@@ -275,14 +334,14 @@ def test_published_checkpoints_and_converted_ones(photos, tmp_path):
     )
     (note,) = found.notes
     assert "was trained with MANO" in note
-    assert found.network.image_size == 224
+    assert found.answerer.image_size == 224
     first, second = (one.predict(photos[:1], K_PHOTO) for one in (found, again))
     assert torch.equal(first.vertices, second.vertices)
     assert (first.parameters.betas == 0).all()  # use_mean_shape, as stored
     assert torch.equal(first.joints[0, 8], first.vertices[0, 320])  # the published code's index fingertip
     parts.pop("encoder")
     torch.save(parts, tmp_path / "headless.t7")
-    with pytest.raises(S2HandError, match="holds no encoder"):
+    with pytest.raises(S2HandError, match="holds no hand network"):
         s2hand.HandReconstructor.from_checkpoint(tmp_path / "headless.t7")
 
 
@@ -293,21 +352,21 @@ def test_sizes_that_a_published_checkpoint_brought_are_stored(tmp_path):
     torch.save({"encoder": {"w": torch.zeros(1)}, "decoder": decoder}, tmp_path / "a.t7")
     config = config_from_dict(E2E | {"pretrain_model": str(tmp_path / "a.t7")})
     assert (config.use_mean_shape, config.fingertips) == (False, "freihand")
-    sizes = network_sizes(config, say=lambda line: None)
-    assert (sizes["use_mean_shape"], sizes["fingertips"]) == (True, "s2hand")
+    network = StartingWeights(config).network(say=lambda line: None)
+    assert (network.use_mean_shape, network.fingertips) == (True, "s2hand")
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"K": np.eye(4)[None]}, r"K: expected shape \(1, 3, 3\) for 1 pictures"),
+        ({"K": np.eye(4)[None]}, r"K: expected shape \(1, 3, 3\) for 1 images"),
         ({"K": -np.eye(3)}, "K must be"),
         ({"hand": "up"}, "expected right or left"),
         ({"hand": ["left", "left"]}, "expected right or left"),
-        ({"images": []}, "no pictures"),
-        ({"images": [np.zeros((4, 4), np.uint8)]}, r"picture 0: expected shape \(H, W, 3\)"),
+        ({"images": []}, "no images"),
+        ({"images": [np.zeros((4, 4), np.uint8)]}, r"image 0: expected shape \(H, W, 3\)"),
         ({"images": [np.full((4, 4, 3), 255.0)]}, r"floating-point numbers in \[0, 1\]"),
-        ({"images": torch.zeros(1, 4, 8, 8)}, r"picture 0: expected shape \(3, H, W\)"),
+        ({"images": torch.zeros(1, 4, 8, 8)}, r"image 0: expected shape \(3, H, W\)"),
         ({"boxes": np.zeros((2, 4))}, "boxes: expected shape"),
         ({"boxes": np.zeros((1, 4))}, "expected width and height > 0"),
         ({"images": ["nowhere.jpg"]}, "nowhere.jpg"),
@@ -348,7 +407,9 @@ def test_bad_checkpoints_are_named(checkpoint, tmp_path):
     fails(
         {"model": state["model"], "config": json.dumps(config | {"shoe_size": 43})}, "unfit keys .shoe_size"
     )
-    fails({"model": state["model"], "config": json.dumps(config | {"num_pca": 20})}, "do not fit the network")
+    fails(
+        {"model": state["model"], "config": json.dumps(config | {"num_pca": 20})}, "does not fit the network"
+    )
     with pytest.raises(S2HandError, match="no such checkpoint"):
         load(tmp_path / "nothing.pt")
     with pytest.raises(S2HandError, match="no such file"):

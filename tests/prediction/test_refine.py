@@ -235,6 +235,6 @@ def test_a_run_reports_and_writes_both(small_config):
 
 def test_scale_translation_figures_of_freihand_order():
     """HO-3D's evaluation has joints in FreiHAND order, where the middle finger's first joint is number 9."""
-    from s2hand.experiment.run import SCALE_JOINTS
+    from s2hand.experiment.evaluating import SCALE_JOINTS
 
     assert SCALE_JOINTS["HO3D"] == FREIHAND_SCALE_JOINT == 9

@@ -18,6 +18,8 @@ from s2hand.cli import main
 from s2hand.datasets import FreiHandDataset, loader, make_loader
 from s2hand.errors import DatasetError
 from s2hand.evaluation.evaluator import evaluate
+from s2hand.evaluation.panels import PanelMaker
+from s2hand.evaluation.run_records import read_records
 from s2hand.experiment import run
 from s2hand.experiment.replay import replay_losses
 from s2hand.rendering import rasterize, renderer
@@ -26,7 +28,6 @@ from s2hand.runtime.distributed import ALONE, join_processes
 from s2hand.structures import HandPrediction
 from s2hand.training.nonfinite import read_saved_batch
 from s2hand.training.progress import Progress
-from s2hand.training.reporting import read_metrics
 from s2hand.training.step import GradientStep
 
 TOLERANCE = 1e-5
@@ -42,7 +43,7 @@ def curve(folder) -> list[dict[str, float]]:
     others = {"kind", "epoch", "step", "time", "images_per_second"}
     return [
         {name: value for name, value in line.items() if name not in others}
-        for line in read_metrics(folder)
+        for line in read_records(folder, [])
         if line["kind"] == "train"
     ]
 
@@ -50,9 +51,9 @@ def curve(folder) -> list[dict[str, float]]:
 @pytest.fixture
 def in_float64(monkeypatch):
     """Everything in double precision: twenty steps of Adam blow up the rounding of float32 to any size."""
-    module = sys.modules["s2hand.experiment.run"]
-    build, as_tensor, as_float32 = module.build_network, loader._as_tensor, torch.Tensor.float
-    monkeypatch.setattr(module, "build_network", lambda *given: build(*given).double())
+    module = sys.modules["s2hand.experiment.experiment"]
+    build, as_tensor, as_float32 = module.build_hand_net, loader._as_tensor, torch.Tensor.float
+    monkeypatch.setattr(module, "build_hand_net", lambda *given: build(*given).double())
 
     def widened(array):
         tensor = as_tensor(array)
@@ -69,7 +70,8 @@ def in_float64(monkeypatch):
 
     monkeypatch.setattr(renderer, "rasterize", drawn)
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    monkeypatch.setattr(module, "write_panels", lambda *given: None)
+    blank = np.zeros((8, 8, 3), np.uint8)
+    monkeypatch.setattr(PanelMaker, "spread_sheet", lambda *given: blank)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from s2hand.experiment.run import Experiment
+from s2hand.experiment import Experiment
+from s2hand.experiment.training import build_trainer
 from s2hand.runtime.precision import resolve_channels_last, resolve_precision
 from s2hand.training.reporting import RunRecorder
 
@@ -12,7 +13,8 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 def trainer_of(config):
-    return Experiment(config, lambda line: None).build_trainer(RunRecorder(config.run_dir, tensorboard=False))
+    recorder = RunRecorder(config.run_dir, tensorboard=False)
+    return build_trainer(Experiment(config, lambda line: None), recorder)
 
 
 def first_step(trainer):

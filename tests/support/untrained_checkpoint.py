@@ -3,9 +3,9 @@
 import torch
 
 from s2hand.checkpoints.checkpoint import write_checkpoint
-from s2hand.checkpoints.network import build_network
 from s2hand.config import config_from_dict
 from s2hand.hand import load_hand_model
+from s2hand.models import build_hand_net
 
 SIZE = 64
 
@@ -29,7 +29,7 @@ def write_own(path, **changes):
     """A checkpoint of an untrained network whose answers depend on the picture; returns the network too."""
     config = config_from_dict(E2E | changes)
     torch.manual_seed(0)
-    model = build_network(config, load_hand_model("generic")).eval()
+    model = build_hand_net(config, config.network_parts, load_hand_model("generic")).eval()
     if model.hand_head is not None:
         model.hand_head.rotation[-1].bias.data.copy_(torch.tensor([0.2, 0.3, -0.4]))
         model.hand_head.trunk[0].weight.data *= 50

@@ -7,8 +7,8 @@ import signal
 import time
 from itertools import pairwise
 
-from s2hand.evaluation.run_records import read_run
-from s2hand.training.reporting import RunRecorder, read_metrics
+from s2hand.evaluation.run_records import read_records, read_run
+from s2hand.training.reporting import RunRecorder
 
 
 def record_forever(folder):
@@ -53,7 +53,7 @@ def test_a_torn_line_does_not_swallow_the_next_record(tmp_path):
     with open(tmp_path / "metrics.jsonl", "a") as file:
         file.write('{"kind": "train", "epoch": 2, "st')
     recorder.record("train", {"total": 3.0}, epoch=3, step=3)
-    assert [record["epoch"] for record in read_metrics(tmp_path)] == [1, 3]
+    assert [record["epoch"] for record in read_records(tmp_path, [])] == [1, 3]
     run = read_run(tmp_path, "a")
-    assert run.figures["train/total"] == {1: 1.0, 3: 3.0}
+    assert run.curves["train/total"] == {1: 1.0, 3: 3.0}
     assert "metrics.jsonl: line 2 is damaged and left out" in run.notes

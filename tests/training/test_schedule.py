@@ -3,17 +3,18 @@
 import pytest
 import torch
 
+from s2hand.config.sections import TrainingSection
 from s2hand.training.schedule import LearningRate, build_optimizer
 
 
 def test_published_decay_halves_at_each_milestone_and_holds_within_an_epoch():
-    rate = LearningRate(1e-3, lr_steps=(30, 60, 90), lr_gamma=0.5, total_epochs=120)
+    rate = LearningRate(TrainingSection(init_lr=1e-3, lr_steps=(30, 60, 90), lr_gamma=0.5, total_epochs=120))
     found = [rate.at(epoch, 10**6) for epoch in (0, 29.99, 30, 30.5, 60, 119.9)]
     assert found == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4, 1.25e-4])
 
 
 def test_cosine_falls_to_zero_and_warmup_rises_linearly():
-    rate = LearningRate(1.0, kind="cosine", total_epochs=10, warmup_steps=4)
+    rate = LearningRate(TrainingSection(init_lr=1.0, lr_schedule="cosine", total_epochs=10, warmup_steps=4))
     assert rate.at(0, 0) == pytest.approx(0.25)
     assert rate.at(5, 100) == pytest.approx(0.5)
     assert rate.at(10, 100) == pytest.approx(0, abs=1e-12)
@@ -21,5 +22,7 @@ def test_cosine_falls_to_zero_and_warmup_rises_linearly():
 
 def test_adamw_is_adamw():
     weight = torch.nn.Parameter(torch.ones(1))
-    assert type(build_optimizer("AdamW", [weight], 0.1, 0.5)) is torch.optim.AdamW
-    assert type(build_optimizer("Adam", [weight], 0.1)) is torch.optim.Adam
+    adamw = build_optimizer(TrainingSection(optimizer="AdamW", init_lr=0.1, weight_decay=0.5), [weight])
+    assert type(adamw) is torch.optim.AdamW
+    assert (adamw.defaults["lr"], adamw.defaults["weight_decay"]) == (0.1, 0.5)
+    assert type(build_optimizer(TrainingSection(), [weight])) is torch.optim.Adam

@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from s2hand.checkpoints.checkpoint import read_checkpoint
+from s2hand.evaluation.run_records import read_records
+from s2hand.experiment import Experiment, run
 from s2hand.experiment.replay import replay_losses
-from s2hand.experiment.run import Experiment, run
+from s2hand.experiment.training import build_trainer
 from s2hand.runtime.interrupt import TrainingInterrupted
 from s2hand.runtime.memory import OutOfMemoryError, memory_in_use
 from s2hand.training.nonfinite import NonFiniteLossError, read_saved_batch
-from s2hand.training.reporting import RunRecorder, read_metrics
+from s2hand.training.reporting import RunRecorder
 
 
 def silent(line: str) -> None:
@@ -25,7 +27,7 @@ def silent(line: str) -> None:
 
 
 def trainer_of(config):
-    return Experiment(config, silent).build_trainer(RunRecorder(config.run_dir, tensorboard=False))
+    return build_trainer(Experiment(config, silent), RunRecorder(config.run_dir, tensorboard=False))
 
 
 @pytest.mark.parametrize("stage", ["shape", "kp", "finetune", "e2e"])
@@ -185,7 +187,7 @@ def test_a_gradient_that_is_not_finite_never_moves_the_weights(small_config):
     assert trainer._train_batch(batch, last=True) == {}
     assert (trainer.progress.skipped, trainer.progress.step) == (1, 0)
     assert all(value.equal(before[name]) for name, value in trainer.model.named_parameters())
-    trainer.settings = replace(trainer.settings, nonfinite="stop")
+    trainer.training = trainer.training.model_copy(update={"nonfinite": "stop"})
     with pytest.raises(NonFiniteLossError, match="the losses' gradient is not finite in epoch 1, batch 1; "):
         trainer._train_batch(batch, last=True)
 
@@ -209,13 +211,13 @@ def test_gradient_accumulation_equals_the_large_batch(small_config, tmp_path):
             losses=["tsa_poses", "mscale"],
             train_batch=size,
             accumulate_steps=accumulate,
+            total_epochs=1,
             base_out_path=str(tmp_path / str(size)),
         )
         trainer = trainer_of(config)
         trainer.trained = frozenset()
         parameters = [value for value in trainer.model.parameters() if value.requires_grad]
         trainer.optimizer = trainer.step.optimizer = torch.optim.SGD(parameters, lr=0.1)
-        trainer.settings = type(trainer.settings)(total_epochs=1, accumulate_steps=accumulate)
         trainer.evaluate = None
         trainer.run()
         steps[size] = trainer.model.hand_head.scale[-1].bias.detach().clone()
@@ -227,7 +229,7 @@ def test_a_run_leaves_config_metrics_predictions_pictures_and_events(small_confi
     result = run(config, silent)
     folder = config.run_dir
     assert json.loads((folder / "config.json").read_text())["losses"] == list(config.losses)
-    kinds = [line["kind"] for line in read_metrics(folder)]
+    kinds = [line["kind"] for line in read_records(folder, [])]
     assert kinds == ["evaluation", "train"] or kinds == ["train", "evaluation"]
     joints, vertices = json.loads((folder / "predictions/Synthetic/pred.json").read_text())
     assert (len(joints), len(joints[0]), len(vertices[0])) == (8, 21, 778)

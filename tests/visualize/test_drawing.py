@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from s2hand.skeleton import BONES, FINGERS, WRIST
-from s2hand.structures import RenderOutput
-from s2hand.visualize.drawing import FINGER_COLORS, draw_keypoints, overlay_mesh
+from s2hand.visualize.drawing import FINGER_COLORS, draw_keypoints
 from s2hand.visualize.pictures import composite, resize, to_picture
 
 GREY = np.full((128, 128, 3), 127, np.uint8)
@@ -103,20 +102,6 @@ def test_composite_leaves_no_fringe_of_the_background():
     result = composite(image, rendered, alpha, background)
     np.testing.assert_allclose(result, expected, atol=0.5 + 1e-6)
     np.testing.assert_array_equal(result[0], image[0])
-
-
-def test_overlay_mesh_takes_the_sample_and_the_renderings_size():
-    rgb = torch.ones(2, 3, 16, 16)
-    silhouette = torch.zeros(2, 16, 16)
-    rgb[1, :, :8] = torch.tensor([0.2, 0.4, 0.6])[:, None, None]
-    silhouette[1, :8] = 1
-    render = RenderOutput(rgb, silhouette, silhouette, silhouette.int())
-    image = torch.zeros(3, 8, 8)
-    drawn = overlay_mesh(image, render, 1)
-    assert drawn.shape == (16, 16, 3)
-    assert (drawn[:8] == (51, 102, 153)).all()
-    assert (drawn[8:] == 0).all()
-    assert (overlay_mesh(image, render, 0) == 0).all()
 
 
 def test_resize_keeps_a_constant_and_the_pixel_convention():

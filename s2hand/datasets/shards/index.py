@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from s2hand.errors import DatasetError
-from s2hand.files import require_file
 from s2hand.datasets.json_files import read_json
 from s2hand.datasets.shards.records import LABELS, ROLES, sample_key
 from s2hand.datasets.shards.tars import REMEDY
+from s2hand.errors import DatasetError
+from s2hand.files import require_file
 
 FORMAT = "s2hand-shards-2"
 INDEX = "index.json"
@@ -27,7 +27,7 @@ class Members:
     """Every sample's member of one role.
 
     Attributes:
-        suffix: (N,) endings of the names, as ".jpg".
+        suffix: (N,) endings of the names, such as ".jpg".
         place: (N, 3) int64: offset in the tar and size in bytes, CRC-32.
     """
 
@@ -40,10 +40,10 @@ class ShardIndex:
     """What lies in a folder of shards.
 
     Attributes:
-        folder: of the tars.
+        folder: the folder of the tars.
         files: names of the tars.
-        sizes: bytes of each.
-        sha256: of each, in hexadecimal.
+        sizes: bytes in each.
+        sha256: hash of each, in hexadecimal.
         counts: samples in each; they are numbered through.
         labels: which of joints, vertices, mask and scale the samples have.
         detected: whether they have detected keypoints.
@@ -123,7 +123,7 @@ def _file_name(name: str) -> str:
 
 
 def _label_names(names: list[str]) -> frozenset[str]:
-    """Refuses what is no label."""
+    """Refuses names that are not labels."""
     if not set(names) <= set(LABELS):
         raise ValueError(f"labels must be among {', '.join(LABELS)}")
     return frozenset(names)

@@ -1,6 +1,6 @@
-"""A sample as members of a tar: the picture's own bytes, and JSON that gives back every number's every bit.
+"""A sample as members of a tar: the image's own bytes, and JSON that gives back every number's every bit.
 
-A sample with key ``00000012`` has the members ``00000012.json`` (camera, crop, detections), its picture
+A sample with key ``00000012`` has the members ``00000012.json`` (camera, crop, detections), its image
 ``00000012.jpg`` (or another ending), and where it has them ``00000012.labels.json`` (joints, vertices,
 scale) and ``00000012.mask.jpg``. Plain webdataset reads such tars as they are.
 """
@@ -22,14 +22,14 @@ LABEL_FIELDS = ("joints", "vertices", "scale")
 
 LABELS = (*LABEL_FIELDS, "mask")
 
-PICTURE_FIELDS = {"image": "image_path", "mask": "mask_path"}
-"""Members that are pictures, and the record's field that says where each lies."""
+IMAGE_FIELDS = {"image": "image_path", "mask": "mask_path"}
+"""Members that are images, and the record's field that says where each lies."""
 
 ROLES = ("annotations", "image", "labels", "mask")
 """What a member is, in the order in which a sample's members are written."""
 
 DTYPES = "dtypes"
-"""JSON entry: name of each array -> its NumPy type. Values without one are plain numbers and words."""
+"""JSON entry: name of each array -> its NumPy type. Values without a type are plain numbers and words."""
 
 KEY_DIGITS = 8
 
@@ -47,7 +47,7 @@ class Member(NamedTuple):
 
 
 def record_members(record: SampleRecord | None) -> dict[str, Member]:
-    """A sample's members by role; of a sample that cannot be read, only its number is kept."""
+    """A sample's members by role; a sample that cannot be read has empty ones and keeps its number only."""
     found = dict.fromkeys(ROLES, Member("", b""))
     if record is None:
         return found
@@ -62,7 +62,7 @@ def record_members(record: SampleRecord | None) -> dict[str, Member]:
 
 
 def encode_fields(record: SampleRecord, *, labels: bool) -> bytes | None:
-    """Writes a record's labels, or everything else but its pictures, as JSON.
+    """Writes a record's labels, or everything else but its images, as JSON.
 
     Returns:
         The member's content; None if the record has no such field.
@@ -71,7 +71,7 @@ def encode_fields(record: SampleRecord, *, labels: bool) -> bytes | None:
     dtypes = {}
     for field in fields(record):
         value = getattr(record, field.name)
-        if value is None or field.name in PICTURE_FIELDS.values() or (field.name in LABEL_FIELDS) != labels:
+        if value is None or field.name in IMAGE_FIELDS.values() or (field.name in LABEL_FIELDS) != labels:
             continue
         if isinstance(value, np.ndarray):
             dtypes[field.name] = value.dtype.name
@@ -94,7 +94,7 @@ def decode_fields(content: bytes, source: object) -> dict[str, Any]:
     """Reads back what :func:`encode_fields` wrote.
 
     Args:
-        content: the member's.
+        content: the member's content.
         source: its name, for messages.
 
     Returns:
@@ -103,7 +103,7 @@ def decode_fields(content: bytes, source: object) -> dict[str, Any]:
     Raises:
         DatasetError: the content is not of this format.
     """
-    known = {field.name for field in fields(SampleRecord)} - set(PICTURE_FIELDS.values())
+    known = {field.name for field in fields(SampleRecord)} - set(IMAGE_FIELDS.values())
     try:
         values = json.loads(content)
         dtypes = values.pop(DTYPES)

@@ -1,8 +1,8 @@
-"""From pictures to hand keypoints with OpenPose's network, at several scales (Simon et al., CVPR 2017).
+"""From images to hand keypoints with OpenPose's network at several scales (Simon et al., CVPR 2017).
 
-Between the network's maps and the averaged maps lie only linear steps: enlarging by the stride, cutting off
-the padding, resizing to the picture, averaging. Each scale's steps are one matrix per axis, so the enlarged
-maps never exist; smoothing is a further factor of it.
+Only linear steps lie between the network's maps and the averaged maps: enlarging by the stride, cropping the
+padding, resizing to the image, averaging. Each scale's steps are one matrix per axis, so the enlarged maps
+are never formed; smoothing is one more factor of that matrix.
 """
 
 from __future__ import annotations
@@ -21,61 +21,64 @@ from s2hand.detection.openpose.resampling import cubic_matrix, resize_uint8
 from s2hand.errors import S2HandError
 
 SCALES = (0.5, 1.0, 1.5, 2.0)
-"""The published detector's, relative to ``BOX_SIZE``."""
+"""The published detector's scales, relative to ``BOX_SIZE``."""
 
 FAST_SCALES = (1.0,)
 BOX_SIZE = 368
-"""Height in pixels to which scale 1 brings a picture."""
+"""Height in pixels to which scale 1 resizes an image."""
 
 PADDING_VALUE = 128
 INPUT_SCALE, INPUT_OFFSET = 1 / 256, -0.5
 
 PIXELS_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 24}
-"""Input pixels that go through the network together: each takes about 1 kB in float32."""
+"""Input pixels that go through the network at once, by device; each takes about 1 kB in float32."""
 
-PICTURE_PIXELS_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 23}
-"""Pixels of the pictures whose maps are averaged together: each takes about 0.4 kB."""
+IMAGE_PIXELS_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 23}
+"""Pixels of the images that are averaged at once, by device; each takes about 0.4 kB."""
 
 MAX_INPUT_PIXELS = 1 << 23
-"""More at once than this is a picture much wider than high, which the rule of heights would blow up."""
+"""Largest input of the network. Since inputs are scaled by height, only an image much wider than high exceeds
+it."""
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 MAP_ERRORS = {"fp32": 0.0, "bf16": 0.02, "fp16": 0.0025}
-"""What a precision changes of the averaged maps: up to 0.015 was measured in bf16; fp16 is 8 times finer."""
+"""Error of the averaged maps in each precision: up to 0.015 was measured in bf16; fp16 is 8 times finer."""
 
 
 RECHECKED_CONFIDENCE = 0.1
-"""Joints less certain than this count in no loss (:mod:`s2hand.datasets.trust`), moved or not."""
+"""Joints less certain than this count in no loss (:mod:`s2hand.datasets.trust`), rechecked or not."""
 
 
-class PictureShapeError(S2HandError):
-    """A picture cannot be detected on as it is."""
+class ImageShapeError(S2HandError):
+    """An image has a shape on which detection cannot run."""
 
 
 class OpenPoseEstimator:
-    """Keypoints of one hand a picture.
+    """Finds the keypoints of one hand per image.
 
     Args:
-        network: its weights; moved to the device, and to the precision unless a float32 copy is kept.
+        network: the network with its weights. It is moved to the device, and converted to the precision
+            unless a float32 copy is kept.
         scales: heights of the network's inputs over ``BOX_SIZE``; maps are averaged over them.
         precision: fp32, bf16 or fp16.
-        recheck: compute pictures again in float32 where a half precision leaves the peak of a joint of more
-            than ``RECHECKED_CONFIDENCE`` open, for another place is as high but for the precision's error.
+        recheck: compute an image again in float32 if a half precision leaves a joint's peak open, because
+            another place is as high within the precision's error; joints of less than
+            ``RECHECKED_CONFIDENCE`` do not count.
         device: where the network runs.
 
     Attributes:
-        rechecked: pictures that were computed again so far.
+        rechecked: number of images that were computed again so far.
 
     Raises:
         ValueError: there is no scale, or one is not positive.
     """
 
     name = "openpose"
-    whole_pictures = True
+    whole_images = True
     crop_size = BOX_SIZE
     pixel_origin = 0.5
-    """Keypoints are pixels' centres; published files hold their indices."""
+    """Keypoints are centres of pixels; published files hold the pixels' indices."""
 
     def __init__(
         self,
@@ -107,11 +110,11 @@ class OpenPoseEstimator:
             images: (B, H, W, 3) uint8 RGB.
 
         Returns:
-            (B, 21, 2) float32 px, centres of pixels, and (B, 21) float32 confidences; (0, 0) and 0 where a
-            joint is missed.
+            (B, 21, 2) float32 px, centres of pixels, and (B, 21) float32 confidences; (0, 0) and 0 for a
+            joint that is not found.
 
         Raises:
-            PictureShapeError: the pictures are much wider than high.
+            ImageShapeError: the images are much wider than high.
         """
         peaks, confidence = self.peaks(images)
         found = confidence[..., None] > 0
@@ -119,14 +122,14 @@ class OpenPoseEstimator:
 
     @torch.inference_mode()
     def peaks(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As :meth:`__call__`, but with indices of pixels, (B, 21, 2) int64, as the published detector."""
+        """Like :meth:`__call__`, but with the published detector's pixel indices, (B, 21, 2) int64."""
         height, width = images.shape[1:3]
-        at_once = max(1, PICTURE_PIXELS_AT_ONCE[self.device.type] // (height * width))
+        at_once = max(1, IMAGE_PIXELS_AT_ONCE[self.device.type] // (height * width))
         parts = [self._peaks(images[start : start + at_once]) for start in range(0, len(images), at_once)]
         return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
     def _peaks(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Peaks and confidences of a few pictures."""
+        """Peaks and confidences of a few images."""
         found = find_peaks(*self.averaged_maps(images), self.map_error)
         doubtful = (found.doubtful & (found.confidence > RECHECKED_CONFIDENCE)).any(-1)
         if doubtful.any():
@@ -138,14 +141,14 @@ class OpenPoseEstimator:
     def averaged_maps(
         self, images: np.ndarray, network: OpenPoseHandNet | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The 21 joints' maps in the pictures' size, averaged over the scales, plain and smoothed.
+        """The 21 joints' maps at the images' size, averaged over the scales, plain and smoothed.
 
         Args:
             images: (B, H, W, 3) uint8 RGB.
-            network: another one than the estimator's own.
+            network: the network to use instead of the estimator's own.
 
         Returns:
-            two tensors (B, 21, H, W) float32.
+            Two tensors (B, 21, H, W) float32.
         """
         pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device).movedim(-1, 1).flip(1)
         height, width = pixels.shape[-2:]
@@ -160,13 +163,13 @@ class OpenPoseEstimator:
         return average, smoothed
 
     def _maps_at(self, pixels: Tensor, factor: float, network: OpenPoseHandNet) -> Tensor:
-        """The network's maps of resized pictures, without the background."""
+        """The network's maps of resized images, without the background map."""
         height, width = (resized_length(length, factor) for length in pixels.shape[-2:])
         padding = (0, -width % STRIDE, 0, -height % STRIDE)
         area = (height + padding[3]) * (width + padding[1])
         if area > MAX_INPUT_PIXELS:
-            raise PictureShapeError(
-                f"{pixels.shape[-1]} x {pixels.shape[-2]} px is too wide for its height: cut it about the "
+            raise ImageShapeError(
+                f"{pixels.shape[-1]} x {pixels.shape[-2]} px is too wide for its height: crop it to the "
                 "hand, or give a hand box"
             )
         at_once = max(1, PIXELS_AT_ONCE[self.device.type] // area)
@@ -180,19 +183,22 @@ class OpenPoseEstimator:
 
 
 def resized_length(length: int, factor: float) -> int:
-    """Pixels of a resized side; halves are rounded to even, as OpenCV does."""
+    """Length in pixels of a resized side; halves are rounded to even, as in OpenCV."""
     return max(1, round(length * factor))
 
 
 @lru_cache(maxsize=64)
 def _axis_matrices(length: int, factor: float, divisor: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """From a map's cells to a picture's pixels along one axis, plain and smoothed, (length, cells) float32.
+    """Matrices from a map's cells to an image's pixels along one axis, plain and smoothed.
 
     Args:
-        length: the picture's.
-        factor: of the resizing to the network's input.
-        divisor: what the map counts in the average, inverted.
-        device: of the result.
+        length: pixels of the image along the axis.
+        factor: factor by which the image was resized to become the network's input.
+        divisor: number of maps in the average.
+        device: where the matrices shall lie.
+
+    Returns:
+        Two matrices (length, cells) float32.
     """
     resized = resized_length(length, factor)
     cells = -(-resized // STRIDE)

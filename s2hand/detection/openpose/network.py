@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from s2hand.errors import S2HandError
 
 STRIDE = 8
-"""Pixels of the input per cell of a map."""
+"""Input pixels per cell of a map."""
 
 NUM_MAPS = 22
 BACKGROUND = 21
-"""Index of the map that belongs to no joint."""
+"""Index of the background's map, which belongs to no joint."""
 
 FEATURES = 128
 STAGES = 6
@@ -36,21 +36,21 @@ TRUNK = (
     *(("conv4_1", 256, 512), *((f"conv4_{number}", 512, 512) for number in (2, 3, 4))),
     *(("conv5_1", 512, 512), ("conv5_2", 512, 512), ("conv5_3_CPM", 512, FEATURES)),
 )
-"""The 3 x 3 convolutions (name, channels in, channels out), each with a ReLU; three of them before a 2 x 2
-max pooling."""
+"""The 3 x 3 convolutions (name, channels in, channels out), each followed by a ReLU; three are followed by a
+2 x 2 max pooling."""
 
 WIDE_LAYERS = 5
-"""7 x 7 convolutions of a stage after the first, which two 1 x 1 convolutions follow."""
+"""Number of 7 x 7 convolutions in each stage after the first; two 1 x 1 convolutions follow them."""
 
 REMEDY = "get hand_pose_model.pth of OpenPose's PyTorch port again"
 
 
 class DetectorWeightsError(S2HandError):
-    """A weights file cannot be read, or is not this network's."""
+    """A file of weights cannot be read, or belongs to another network."""
 
 
 class OpenPoseHandNet(nn.Module):
-    """The network: 760,000 multiplications a pixel of its input, all in convolutions."""
+    """The network: 760,000 multiplications per input pixel, all of them in convolutions."""
 
     def __init__(self):
         super().__init__()
@@ -71,17 +71,17 @@ class OpenPoseHandNet(nn.Module):
 
     @property
     def last_layer(self) -> nn.Conv2d:
-        """The convolution that answers the last stage's maps."""
+        """The convolution that yields the last stage's maps."""
         return self.get_submodule(f"Mconv7_stage{STAGES}")
 
     def set_precision(self, dtype: torch.dtype) -> OpenPoseHandNet:
-        """Computes in ``dtype`` but for the last layer, which stays float32.
+        """Converts all layers to ``dtype`` except the last one, which stays float32.
 
-        It costs one part in ten thousand, and keeps the maps, of which only the peaks count, from being
-        rounded to the three digits of a half precision.
+        This costs one part in ten thousand. Only the maps' peaks count, and a half precision would round them
+        to three digits.
 
         Returns:
-            the network itself.
+            The network itself.
         """
         self.to(dtype)
         self.last_layer.float()
@@ -116,13 +116,13 @@ def load_openpose(path: str | Path) -> tuple[OpenPoseHandNet, str]:
     """Reads ``hand_pose_model.pth`` without running code that it might hold.
 
     Args:
-        path: the file: a flat state dict.
+        path: a file that holds a flat state dict.
 
     Returns:
-        the network in evaluation mode, and the file's SHA-256 in hexadecimal.
+        The network in evaluation mode, and the file's SHA-256 in hexadecimal.
 
     Raises:
-        DetectorWeightsError: the file is missing, damaged, or holds other weights.
+        DetectorWeightsError: the file is missing or damaged, or holds other weights.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -130,12 +130,12 @@ def load_openpose(path: str | Path) -> tuple[OpenPoseHandNet, str]:
     try:
         content = path.read_bytes()
         weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle may raise anything, from KeyError to RecursionError
-        # torch buries the cause in a paragraph of advice; other errors start with it.
+    except Exception as error:  # a damaged pickle may raise anything
+        # torch puts the cause after a paragraph of advice; other errors start with it.
         cause = re.search(r"WeightsUnpickler error:\s+(.+)", str(error)) or re.search(r"(.+)", str(error))
         reason = cause[1][:200] if cause else type(error).__name__
         raise DetectorWeightsError(f"{path}: cannot be read as torch weights ({reason}): {REMEDY}") from None
-    with torch.device("meta"):  # shapes alone: 37 million random numbers would be drawn to be overwritten
+    with torch.device("meta"):  # shapes alone, not 37 million random weights that would be overwritten
         network = OpenPoseHandNet()
     _check_weights(path, weights, network.state_dict())
     network.load_state_dict({name: weight.float() for name, weight in weights.items()}, assign=True)
@@ -143,7 +143,7 @@ def load_openpose(path: str | Path) -> tuple[OpenPoseHandNet, str]:
 
 
 def _check_weights(path: Path, weights: object, expected: Mapping[str, Tensor]) -> None:
-    """Compares names, shapes and kinds with the network's own; names the first that differs."""
+    """Compares names, shapes and dtypes with the network's; the error names the first difference."""
     if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise DetectorWeightsError(f"{path}: expected a flat dict of tensors by layer: {REMEDY}")
     missing = [name for name in expected if name not in weights]

@@ -1,7 +1,7 @@
-"""Where joints are in OpenPose's averaged maps.
+"""Finds the joints in OpenPose's averaged maps.
 
-The map is smoothed and cut off at a threshold; of the connected regions that remain, the one that holds most
-of the unsmoothed map counts, and the joint is that map's highest pixel in it.
+The map is smoothed and thresholded. Of the connected regions that remain, the one with the largest sum of the
+unsmoothed map counts, and the joint is the highest pixel of the unsmoothed map in it.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ import torch
 from torch import Tensor
 
 SMOOTHING_PX = 3.0
-"""Standard deviation of the Gaussian."""
+"""Standard deviation of the Gaussian that smooths a map."""
 
 TRUNCATION = 4.0
-"""Standard deviations at which the Gaussian ends."""
+"""Number of standard deviations at which the Gaussian is cut off."""
 
 THRESHOLD = 0.0
-"""Of the smoothed map, as published with S2HAND (OpenPose's PyTorch port itself has 0.05): a faint joint is
-found, and its confidence says that it is faint."""
+"""Threshold of the smoothed map, as published with S2HAND (OpenPose's PyTorch port itself has 0.05): faint
+joints are found too, with a low confidence."""
 
 NEIGHBOURS = 8
 
 RIVAL_PX = 8
-"""Farther from the peak than this, another place that is nearly as high belongs to another mode."""
+"""A place that is nearly as high as the peak, and farther from it than this, belongs to another mode."""
 
 CONTESTED = 0.95
-"""A second region of more than this share of the heaviest one's mass could be heavier in truth."""
+"""A second region of more than this share of the heaviest region's mass could in truth be the heavier one."""
 
 
 def smoothing_matrix(size: int) -> Tensor:
-    """The Gaussian along one axis as a matrix; beyond its ends a map is mirrored: c b a | a b c | c b a.
+    """The Gaussian along one axis as a matrix. A map is mirrored at its ends: c b a | a b c | c b a.
 
     Returns:
-        (size, size) float64, every row sums to 1.
+        (size, size) float64; every row sums to 1.
     """
     radius = int(TRUNCATION * SMOOTHING_PX + 0.5)
     offsets = torch.arange(-radius, radius + 1)
@@ -49,12 +49,12 @@ def smoothing_matrix(size: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Peaks:
-    """One peak a map.
+    """One peak per map.
 
     Attributes:
         pixels: (B, J, 2) int64 column and row; (0, 0) where nothing was found.
         confidence: (B, J) float32, the map's value there; 0 where nothing was found.
-        doubtful: (B, J) bool, whether errors of the map within the tolerance could have moved the peak far.
+        doubtful: (B, J) bool, whether errors of the map within the tolerance could have moved the peak.
     """
 
     pixels: np.ndarray
@@ -63,17 +63,17 @@ class Peaks:
 
 
 def find_peaks(average: Tensor, smoothed: Tensor, tolerance: float = 0.0) -> Peaks:
-    """Finds one peak a map.
+    """Finds one peak per map.
 
-    Nothing is found where no value of the smoothed map is above ``THRESHOLD`` or the peak is not positive.
+    Nothing is found if no value of the smoothed map exceeds ``THRESHOLD``, or the peak is not positive.
 
     Args:
         average: (B, J, H, W) maps.
         smoothed: (B, J, H, W) the same, smoothed.
-        tolerance: errors of the map; 0 doubts no peak.
+        tolerance: largest error of the maps; 0 makes no peak doubtful.
 
     Returns:
-        the peaks.
+        The peaks.
     """
     above = smoothed > THRESHOLD
     columns, rows = above.any(-2).cpu().numpy(), above.any(-1).cpu().numpy()
@@ -83,7 +83,6 @@ def find_peaks(average: Tensor, smoothed: Tensor, tolerance: float = 0.0) -> Pea
     found = Peaks(np.zeros((*shape, 2), np.int64), np.zeros(shape, np.float32), np.zeros(shape, bool))
     for place in np.ndindex(shape):
         if rows[place].any():
-            # Regions are looked for where there are any.
             left, right = _extent(columns[place])
             top, bottom = _extent(rows[place])
             values, contested = _heaviest_region(
@@ -100,18 +99,18 @@ def find_peaks(average: Tensor, smoothed: Tensor, tolerance: float = 0.0) -> Pea
 
 
 def _extent(occupied: np.ndarray) -> tuple[int, int]:
-    """First index that is set, and the one behind the last."""
+    """The first index that is set, and one past the last."""
     return int(occupied.argmax()), len(occupied) - int(occupied[::-1].argmax())
 
 
 def _heaviest_region(values: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, bool]:
-    """The connected region whose values have the largest sum.
+    """The connected region with the largest sum of values.
 
     Returns:
-        the values, minus infinity outside of the region; and whether another one is nearly as heavy.
+        The values, with minus infinity outside of the region; and whether another region is nearly as heavy.
     """
     count, labels = cv2.connectedComponents(np.ascontiguousarray(above), connectivity=NEIGHBOURS)
-    if count == 2:  # the rest, and one region
+    if count == 2:  # the background, and one region
         return np.where(labels, values, -np.inf), False
     mass = np.bincount(labels.ravel(), weights=values.ravel(), minlength=count)[1:]
     second, first = np.sort(mass)[-2:]
@@ -119,6 +118,6 @@ def _heaviest_region(values: np.ndarray, above: np.ndarray) -> tuple[np.ndarray,
 
 
 def _has_rival(values: np.ndarray, row: int, column: int, tolerance: float) -> bool:
-    """Whether values within the tolerance of the peak's lie away from it."""
+    """Whether values within the tolerance of the peak's value lie away from it."""
     rows, columns = np.nonzero(values > values[row, column] - tolerance)
     return max(np.abs(rows - row).max(), np.abs(columns - column).max()) > RIVAL_PX

@@ -18,12 +18,12 @@ TAPS = 4
 
 
 def cubic_taps(source: int, target: int, factor: float) -> tuple[Tensor, Tensor]:
-    """Which source pixels make a target pixel, and with what weights.
+    """The source pixels that make up each target pixel, and their weights.
 
     Args:
         source: pixels of the source.
         target: pixels of the target.
-        factor: target over source, before rounding the target's size.
+        factor: target over source, before the target's size was rounded.
 
     Returns:
         (4, target) int64 indices and (4, target) float64 weights, which sum to 1.
@@ -50,13 +50,13 @@ def cubic_matrix(source: int, target: int, factor: float) -> Tensor:
 
 
 def resize_uint8(images: Tensor, height: int, width: int, factor: float) -> Tensor:
-    """Resizes pictures as OpenCV does uint8 ones (on x86; its plain path rounds the weights to 1 / 2048).
+    """Resizes images as OpenCV resizes uint8 ones (on x86; its portable code rounds the weights to 1 / 2048).
 
     Args:
         images: (B, C, H, W) uint8.
-        height: of the result.
-        width: of the result.
-        factor: of both axes, before rounding the result's size.
+        height: rows of the result.
+        width: columns of the result.
+        factor: result's size over the images' size along both axes, before rounding.
 
     Returns:
         (B, C, height, width) float32 of whole numbers in [0, 255].
