@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
 import matplotlib
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from s2hand.pages.joints import joint_names
 from s2hand.skeleton import BONES, FINGERS, WRIST
-from s2hand.visualize.charts import Curve, nice_ticks, svg_chart, svg_legend
+from s2hand.visualize.charts import Curve, svg_chart
 
 WIDTH, HEIGHT = 420, 250
 LEFT, RIGHT, TOP, BOTTOM = 44, 14, 22, 40
 BINS = 24
+TICKS, WHOLE_TICKS = MaxNLocator(5), MaxNLocator(4, integer=True)
 
 PCK_THRESHOLDS_MM = np.linspace(0, 50, 51)
 """FreiHAND's and HO-3D's range."""
@@ -35,8 +38,9 @@ ERROR_SCALE = "YlOrRd"
 
 
 def chart(curve: Curve) -> str:
-    """A line chart with its title and legend."""
-    return _panel(curve.title, svg_chart(curve) + svg_legend(curve))
+    """A line chart with its title."""
+    # Matplotlib's own style sheet would reach every other drawing of the page.
+    return _panel(curve.title, re.sub(r"<style.*?</style>", "", svg_chart(curve), flags=re.DOTALL))
 
 
 def pck_chart(errors_mm: Mapping[str, np.ndarray]) -> str:
@@ -66,10 +70,10 @@ def histogram(title: str, values: np.ndarray, label: str, note: str = "") -> str
     values = values[np.isfinite(values)]
     if not len(values):
         return ""
-    ticks = nice_ticks(min(0.0, values.min()), values.max())
+    ticks = TICKS.tick_values(min(0.0, values.min()), values.max())
     counts, edges = np.histogram(values, BINS, (ticks[0], ticks[-1]))
-    y_ticks = [tick for tick in nice_ticks(0, counts.max()) if tick == int(tick)]
-    top = max(y_ticks[-1], counts.max())
+    y_ticks = WHOLE_TICKS.tick_values(0, counts.max())
+    top = y_ticks[-1]
 
     def x_of(value: float) -> float:
         return LEFT + (value - ticks[0]) / (ticks[-1] - ticks[0]) * (WIDTH - LEFT - RIGHT)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from s2hand.export import ExportedHand
+from s2hand.export import Hand
 from s2hand.files import written_whole
 from s2hand.pages.joints import joint_names
 from s2hand.pages.media import EmbeddedImage
@@ -17,7 +17,7 @@ from s2hand.pages.scenes import HandShape, Scene, SceneFrame, SceneHand, vertex_
 CSV_COLUMNS = ("hand", "joint", "name", "x_m", "y_m", "z_m", "u_px", "v_px")
 
 
-def hand_labels(hands: Sequence[ExportedHand]) -> list[str]:
+def hand_labels(hands: Sequence[Hand]) -> list[str]:
     """What the hands of one photo are called: "Right hand", or "Right hand 2" if there are several."""
     sides = [hand.hand for hand in hands]
     labels = []
@@ -30,7 +30,7 @@ def hand_labels(hands: Sequence[ExportedHand]) -> list[str]:
 def photo_scene(
     name: str,
     image: np.ndarray | EmbeddedImage,
-    hands: Sequence[ExportedHand],
+    hands: Sequence[Hand],
     size: tuple[int, int] | None = None,
     K: np.ndarray | None = None,
     confidence: Sequence[np.ndarray | None] | None = None,
@@ -64,7 +64,7 @@ def photo_scene(
     return Scene(name, size, K, shown, [SceneFrame(image, shapes)])
 
 
-def write_joints_csv(path: str | Path, hands: Sequence[ExportedHand]) -> Path:
+def write_joints_csv(path: str | Path, hands: Sequence[Hand]) -> Path:
     """Writes the joints of a photo's hands as a table: metres in the camera frame and pixels of the photo.
 
     Args:

@@ -14,6 +14,11 @@ PHOTO_PX, FRAME_PX, THUMBNAIL_PX = 1280, 640, 320
 """Longest sides of a photo in the viewer, of a video's frame there, and of an image in a gallery."""
 
 WEBP_QUALITY = 82
+WEBP_METHOD = 2
+"""Of 0 to 6: three times as fast as the default 4, and files are 3 % larger."""
+
+REDUCING_GAP = 2.0
+"""Large photos are first shrunk in whole steps to about twice the size: faster, and nobody sees it."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,8 @@ def embed(
     scale = longest_px / max(picture.size)
     if scale < 1:
         size = tuple(max(1, round(side * scale)) for side in picture.size)
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
+        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=quality)
+    picture.save(buffer, "WEBP", quality=quality, method=WEBP_METHOD)
     content = base64.b64encode(buffer.getvalue()).decode("ascii")
     return EmbeddedImage(f"data:image/webp;base64,{content}", *picture.size)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from s2hand.export import ExportedHand
+from s2hand.export import Hand
 from s2hand.geometry.mirror import mirror_points
 from s2hand.hand import load_hand_model
 from s2hand.pages import (
@@ -56,14 +56,14 @@ class MadeUpHand:
     def shifted(self, offset) -> "MadeUpHand":
         return MadeUpHand(self.faces, self.vertices + offset, self.joints + offset, self.photo)
 
-    def exported(self, name: str, side: str = "right") -> ExportedHand:
+    def exported(self, name: str, side: str = "right") -> Hand:
         vertices, joints, faces = self.vertices, self.joints, self.faces
         if side == "left":
             vertices, joints, faces = mirror_points(vertices), mirror_points(joints), faces[:, ::-1]
         projected = joints @ K.T
         colors = np.full((len(faces), 3), 0.6)
         keypoints = projected[:, :2] / projected[:, 2:]
-        return ExportedHand(
+        return Hand(
             name,
             (WIDTH, HEIGHT),
             side,

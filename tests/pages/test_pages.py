@@ -138,7 +138,10 @@ def test_charts_hold_their_values():
     drawn = hand_map("Error", [1.5] * 20 + [np.nan])
     assert drawn.count(">1.5</text>") == 20
     assert ">–</text>" in drawn
-    assert "raw" not in pck_chart({"aligned": np.ones((2, 21))})
+    curve = pck_chart({"aligned": np.ones((2, 21)), "raw": np.full((2, 21), 3.0)})
+    assert ">aligned<" in curve
+    assert ">raw<" in curve
+    assert "<style" not in curve  # it would reach beyond the chart
 
 
 def test_missed_joints_are_not_drawn():
