@@ -34,6 +34,13 @@ CAMERA_SOURCES = {
 }
 """What a focal length's source is called on the page; others are shown as they are."""
 
+CROPS = {
+    "box": "cropped about its box",
+    "keypoints": "cropped about its keypoints",
+    "whole picture": "from the whole photo",
+}
+"""What the network was shown, as the page says it; others are shown as they are."""
+
 ORDER = (("number", "In order"), ("confidence", "Least confident first"), ("hands-", "Most hands first"))
 
 
@@ -221,8 +228,7 @@ def _hand(hand: PredictedHand) -> str:
             f'<i style="width:{100 * hand.confidence:.0f}%"></i></span>'
             f'<span class="figure">{hand.confidence:.2f}</span>'
         )
-    remarks = [f"seen by its {hand.looked_at}" if hand.looked_at in ("box", "keypoints") else hand.looked_at]
-    remarks += ["fitted to its keypoints"] if hand.refined else []
+    remarks = [CROPS.get(hand.looked_at, hand.looked_at), "fitted to its keypoints" if hand.refined else ""]
     remark = ", ".join(remark for remark in remarks if remark)
     return (
         f'<div class="hand"><div class="hand-head"><b>{escape(hand.label)}</b>{meter}</div>'
