@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
-COVERAGE_FLOOR = 90
+COVERAGE_FLOOR = 96
 
 .PHONY: install demo staged test test-fast coverage lint bench clean
 

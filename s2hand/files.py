@@ -55,6 +55,31 @@ def write_text_whole(path: str | Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def inside_folder(name: str) -> str | None:
+    """The normalised form of a file's name relative to a folder, if the file lies inside of the folder.
+
+    Args:
+        name: as read from a file, with ``/`` between its parts.
+
+    Returns:
+        The name without ``.`` and ``..``; None if it is absolute, climbs out of the folder, is empty, or
+        holds a NUL or half of a surrogate pair, which no name of a file can.
+    """
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    parts = []
+    for part in name.split("/"):
+        if part not in ("", ".", ".."):
+            parts.append(part)
+        elif part == ".." and not parts:
+            return None
+        elif part == "..":
+            parts.pop()
+    return None if name.startswith("/") or "\0" in name else "/".join(parts) or None
+
+
 def sha256_of_file(path: str | Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()

@@ -30,9 +30,19 @@ def _checkpoint_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
-        help="a .pt file or a run's folder; or a published .t7, or the .safetensors made of one",
+        help="a .pt file, the folder of a run or a demo, a published .t7, or the .safetensors made of one",
     )
     _hand_model_argument(command)
+
+
+def _stage_of(checkpoint: str) -> str | Path:
+    """The best stage of a folder that `s2hand demo` wrote; any other checkpoint as it is."""
+    from s2hand.evaluation.run_records import stage_of
+
+    stage = stage_of(checkpoint)
+    if stage != checkpoint:
+        print(f"s2hand: note: {checkpoint}: takes its best stage, {stage}", file=sys.stderr)
+    return stage
 
 
 def predict_arguments(command: argparse.ArgumentParser) -> None:
@@ -117,6 +127,8 @@ def predict(arguments: argparse.Namespace) -> int:
     arguments.formats = tuple(name.strip() for name in arguments.formats.split(",") if name.strip())
     arguments.K = None if arguments.K is None else tuple(arguments.K)
     checkpoint, photos = split_inputs(arguments.inputs)
+    if checkpoint is not None:
+        checkpoint = _stage_of(checkpoint)
     if arguments.samples:
         photos += [str(path) for path in sample_photos()]
     if not photos:
@@ -148,7 +160,7 @@ def export_onnx(arguments: argparse.Namespace) -> None:
     from s2hand.prediction.onnx_export import OPSET
     from s2hand.prediction.onnx_export import export_onnx as write_onnx
 
-    network = checkpoints.open(arguments.checkpoint, arguments.hand_model, device="cpu")
+    network = checkpoints.open(_stage_of(arguments.checkpoint), arguments.hand_model, device="cpu")
     for line in network.notes:
         print(f"s2hand: note: {line}", file=sys.stderr)
     written = write_onnx(network.model, network.image_size, arguments.destination)

@@ -40,8 +40,10 @@ def find_cameras(
     """
     given = {}
     if detections.cameras is not None:
-        given = {row: detections.cameras[row] for row in rows if not np.isnan(detections.cameras[row]).any()}
-    headers = _headers(root, detections, [row for row in rows if row not in given], stated)
+        known = ~np.isnan(detections.cameras).any((1, 2))
+        given = {row: detections.cameras[row] for row in np.flatnonzero(known).tolist()}
+    # Those of all rows, so that training and evaluation share one cached copy of them.
+    headers = _headers(root, detections, [row for row in range(len(detections)) if row not in given], stated)
     cameras, sources = np.full((len(rows), 3, 3), np.nan), []
     for index, row in enumerate(rows):
         name, own = detections.names[row], given.get(row)

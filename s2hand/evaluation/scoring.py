@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from s2hand.datasets.json_files import read_json
 from s2hand.errors import S2HandError
 from s2hand.evaluation.submission import OPENGL_FLIP, load_arrays, to_array
 from s2hand.files import write_text_whole
 from s2hand.metrics import (
+    DEFAULT_SCALE_JOINT,
     THRESHOLDS_M,
     MetricAccumulator,
     area_under_curve,
     check_axes,
+    check_handedness,
     check_joint_order,
     check_units,
 )
@@ -64,7 +67,7 @@ def score_files(
                 "predict the whole evaluation split, in its order"
             )
     dataset = dataset or guess_dataset(gt_dir)
-    accumulator = MetricAccumulator()
+    accumulator = MetricAccumulator(DEFAULT_SCALE_JOINT if dataset == "ho3d" else None)
     accumulator.update(gt_joints, pred_joints, gt_vertices, pred_vertices)
     scores = {
         **accumulator.compute(),
@@ -103,11 +106,7 @@ def load_labels(path: Path) -> np.ndarray:
             f"{path}: ground truth is missing; FreiHAND v2 ships {path.name}, HO-3D v2's is published apart "
             "(HO-3D v3's is not: upload the submission to its server)"
         )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise S2HandError(f"{path}: not readable as JSON ({error})") from None
-    return to_array(content, str(path))
+    return to_array(read_json(path, remedy="copy or download it again"), str(path))
 
 
 def guess_dataset(gt_dir: Path) -> str:
@@ -123,6 +122,7 @@ def suspicions(gt_joints, pred_joints, pred_vertices, dataset: str) -> list[str]
         gt_joints, pred_joints = gt_joints[:, order] * OPENGL_FLIP, pred_joints[:, order] * OPENGL_FLIP
         pred_vertices = pred_vertices * OPENGL_FLIP
     found.append(check_joint_order(gt_joints, pred_joints))
+    found.append(check_handedness(gt_joints, pred_joints))
     found.append(check_axes(gt_joints, pred_joints, "predicted joints"))
     found.append(check_axes(gt_joints, pred_vertices, "predicted vertices"))
     return [sentence for sentence in found if sentence]

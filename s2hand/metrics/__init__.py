@@ -1,6 +1,6 @@
 """How good predicted hands are: the official metrics, 2D errors, and checks of the inputs."""
 
-from s2hand.metrics.checks import check_axes, check_joint_order, check_units
+from s2hand.metrics.checks import check_axes, check_handedness, check_joint_order, check_units
 from s2hand.metrics.fscore import f_scores
 from s2hand.metrics.hand import (
     DEFAULT_SCALE_JOINT,
@@ -19,6 +19,7 @@ __all__ = [
     "MetricAccumulator",
     "area_under_curve",
     "check_axes",
+    "check_handedness",
     "check_joint_order",
     "check_units",
     "f_scores",

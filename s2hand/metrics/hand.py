@@ -26,11 +26,12 @@ class MetricAccumulator:
         workers: threads for F-scores; None takes one per usable core.
     """
 
-    def __init__(self, scale_joint: int = DEFAULT_SCALE_JOINT, workers: int | None = None):
+    def __init__(self, scale_joint: int | None = DEFAULT_SCALE_JOINT, workers: int | None = None):
         self.scale_joint = scale_joint
         self.workers = workers
         self.num_hands = 0
-        self.joints = {"": ErrorStatistics(), "pa_": ErrorStatistics(), "st_": ErrorStatistics()}
+        versions = ("", "pa_") if scale_joint is None else ("", "pa_", "st_")
+        self.joints = {name: ErrorStatistics() for name in versions}
         self.vertices = {"": ErrorStatistics(), "pa_": ErrorStatistics()}
         self.f_score_sums = np.zeros((2, len(THRESHOLDS_M)))
 
@@ -61,11 +62,9 @@ class MetricAccumulator:
         self.num_hands += len(gt_joints)
 
     def _update_joints(self, gt: np.ndarray, predicted: np.ndarray) -> None:
-        versions = {
-            "": predicted,
-            "pa_": similarity_align(predicted, gt),
-            "st_": scale_translation_align(predicted, gt, scale_point=self.scale_joint),
-        }
+        versions = {"": predicted, "pa_": similarity_align(predicted, gt)}
+        if self.scale_joint is not None:
+            versions["st_"] = scale_translation_align(predicted, gt, scale_point=self.scale_joint)
         for name, joints in versions.items():
             self.joints[name].update(np.linalg.norm(joints - gt, axis=-1))
 
@@ -112,7 +111,7 @@ def hand_metrics(
     gt_vertices=None,
     pred_vertices=None,
     *,
-    scale_joint: int = DEFAULT_SCALE_JOINT,
+    scale_joint: int | None = DEFAULT_SCALE_JOINT,
     workers: int | None = None,
 ) -> dict[str, float]:
     """The official metrics of FreiHAND and HO-3D, equal to those of their scripts.
@@ -123,7 +122,8 @@ def hand_metrics(
         gt_joints, pred_joints: (N, 21, 3) metres, camera frame, the same joint order.
         gt_vertices, pred_vertices: (N, V, 3) metres, the same vertex order; None where unknown.
         scale_joint: joint whose distance from joint 0 gives the scale of the st_ metrics. 4, as in HO-3D's
-            script, means HO-3D's order; pass ``FREIHAND_SCALE_JOINT`` for joints in FreiHAND's.
+            script, means HO-3D's order; pass ``FREIHAND_SCALE_JOINT`` for joints in FreiHAND's, or None to
+            leave the st_ metrics out, which are official for HO-3D alone.
         workers: threads for F-scores; None takes one per usable core.
 
     Returns:

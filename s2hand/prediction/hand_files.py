@@ -75,7 +75,7 @@ class HandFiles:
         overlay, written = overlay_of(pixels, hands), {}
         if "overlay" in self.options.formats:
             written["overlay"] = f"{stem}.overlay.jpg"
-            _save(self.out / written["overlay"], overlay.picture, quality=JPEG_QUALITY)
+            _save(self.out / written["overlay"], overlay.image, quality=JPEG_QUALITY)
         if "mask" in self.options.formats:
             written["mask"] = f"{stem}.mask.png"
             _save(self.out / written["mask"], np.rint(overlay.silhouette * 255).astype(np.uint8))

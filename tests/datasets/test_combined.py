@@ -22,16 +22,16 @@ def test_unreadable_samples_are_named_once_and_passed_over(damaged, capsys):
     assert numbers[::2] == numbers[1::2] == [0, 1, 2, 5, 5, 5, 6, 7, 8, 9, 10, 11]
     lines = capsys.readouterr().err.splitlines()
     assert [line[:17] for line in lines] == ["sample 3 left out", "sample 4 left out"]
-    assert "00000003.jpg is cut short" in lines[0]
+    assert "00000003.jpg is empty" in lines[0]
 
 
 def test_more_of_them_than_allowed_end_the_run(damaged):
-    with pytest.raises(DatasetError, match=r"00000004\.jpg is cut short .* of 12 samples cannot be read"):
+    with pytest.raises(DatasetError, match=r"00000004\.jpg is empty .* of 12 samples cannot be read"):
         CombinedDataset([damaged], 0.1)[3]
 
 
 def test_none_is_passed_over_unasked(damaged):
-    with pytest.raises(DatasetError, match=r"00000003\.jpg is cut short .*again$"):
+    with pytest.raises(DatasetError, match=r"00000003\.jpg is empty .*again$"):
         CombinedDataset([damaged])[3]
 
 

@@ -72,7 +72,7 @@ class TestCameras:
 
         rewrite_detections(break_one)
         with pytest.raises(
-            DatasetError, match=r"detections\.json, album0/000000\.jpg: the picture's K must be"
+            DatasetError, match=r"detections\.json, album0/000000\.jpg: the photo's K must be"
         ):
             folder_dataset(own)
         with pytest.raises(DatasetError, match="the stated focal length must be positive"):
@@ -95,6 +95,7 @@ def test_headers_of_many_pictures_are_kept(own, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("s2hand.images.photo_index.read_photo_header", refuse)
         again = folder_dataset(own, val_share=0)
+        folder_dataset(own, "evaluation", val_share=0.5)  # both splits share the copy
     assert again.camera_sources == first.camera_sources
     np.testing.assert_array_equal(again.record(1).K, first.record(1).K)
     replaced = first.name(first.camera_sources.index("default"))
@@ -102,3 +103,6 @@ def test_headers_of_many_pictures_are_kept(own, tmp_path, monkeypatch):
     picture.resize((50, 50)).save(own / replaced)  # a replaced picture is looked at again
     changed = folder_dataset(own, val_share=0, detections=replace(first.detections, sizes=None))
     assert changed.record(first.camera_sources.index("default")).K[0, 0] == 50
+    fresh = list((own.parent / ".s2hand_cache").iterdir())
+    assert len(fresh) == 1  # the stale copy is gone
+    assert fresh != stored

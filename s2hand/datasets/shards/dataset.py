@@ -15,7 +15,7 @@ import numpy as np
 from s2hand.datasets.base import HandDataset, SampleRecord, known_labels
 from s2hand.datasets.ho3d import hand_crop
 from s2hand.datasets.shards.index import read_index
-from s2hand.datasets.shards.records import LABELS, decode_fields
+from s2hand.datasets.shards.records import DETECTED_FIELDS, LABELS, decode_fields
 from s2hand.datasets.shards.tars import REMEDY, TarMember
 from s2hand.errors import DatasetError
 from s2hand.files import require_folder
@@ -75,11 +75,12 @@ class ShardDataset(HandDataset):
     def record(self, index: int, random: np.random.Generator | None = None) -> SampleRecord:
         self._read_ahead(int(np.searchsorted(self._ends, index, side="right")))
         annotations = self.member("annotations", index)
-        values = decode_fields(annotations.read_bytes(), annotations)
-        if self.labels - {"mask"}:
+        required = ("K", *DETECTED_FIELDS) if self.index.detected else ("K",)
+        values = decode_fields(annotations.read_bytes(), annotations, required)
+        if wanted := self.labels - {"mask"}:
             labels = self.member("labels", index)
-            found = decode_fields(labels.read_bytes(), labels)
-            values |= {name: value for name, value in found.items() if name in self.labels}
+            found = decode_fields(labels.read_bytes(), labels, wanted)
+            values |= {name: value for name, value in found.items() if name in wanted}
         if random is not None and values.get("jitter_box") is not None:
             values["crop"] = hand_crop(values["jitter_box"], random)
         return SampleRecord(
