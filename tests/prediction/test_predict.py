@@ -71,7 +71,7 @@ def test_every_hand_of_every_picture_is_written(checkpoint, tmp_path, capsys):
     listed |= {entry[kind] for entry in index["images"] for kind in ("overlay", "mask")}
     beside_obj = {each["obj"].replace(".obj", ending) for each in files for ending in (".mtl", ".png")}
     written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert written == listed | beside_obj | {"index.json"}
+    assert written == listed | beside_obj | {"index.json", "index.html"}
     hands = [json.loads((out / each["json"]).read_text()) for each in files]
     assert [hand["hand"] for hand in hands] == ["left", "right", "left", "right"]
     assert [hand["focal_source"] for hand in hands] == ["given", "detections file", "given", "given"]
