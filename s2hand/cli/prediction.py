@@ -104,7 +104,7 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--strict",
         action="store_true",
-        help=f"exit with code {DOUBTFUL} if a hand lies off its photo or its keypoints, or a photo has no hand",
+        help=f"exit with code {DOUBTFUL} if a hand lies off its photo or keypoints, or a photo has none",
     )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index> (%(default)s)")
 
