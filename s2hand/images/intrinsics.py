@@ -14,9 +14,9 @@ from s2hand.errors import DatasetError
 from s2hand.images.photos import PhotoHeader
 from s2hand.images.plausible import check_cameras
 
-DEFAULT_FOCAL_OVER_LONGER_SIDE = 1.0
-"""An angle of view of 53 degrees, between a phone's main camera (0.75) and a portrait lens (2). A wrong focal
-length mostly moves the hand nearer or farther; its shape and pose change little."""
+DEFAULT_FOCAL_OVER_LONGER_SIDE = 27 / 36
+"""A phone's main camera: 27 mm on a film of 36 x 24 mm, an angle of view of 67 degrees. A wrong focal length
+mostly moves the hand nearer or farther; its shape and pose change little."""
 
 SOURCES = ("detections file", "config", "EXIF", "default")
 """Where a camera can come from, best first."""
