@@ -161,13 +161,13 @@ def _looks_like(content: Any) -> str:
 
 
 def _read_names(entries, count: int, path: str | Path) -> tuple[str, ...]:
-    """Accepts ``[[name], ...]`` as published and plain ``[name, ...]``."""
+    """Accepts ``[[name], ...]`` as published and plain ``[name, ...]``; whole numbers count as names, too."""
     if not isinstance(entries, list) or len(entries) != count:
         raise DatasetError(f"{path}, names: expected {count} names, one for each image")
     names = tuple(entry[0] if isinstance(entry, list) and len(entry) == 1 else entry for entry in entries)
-    if not all(isinstance(name, str) for name in names):
+    if not all(isinstance(name, str) or type(name) is int for name in names):
         raise DatasetError(f"{path}, names: expected text, [[name], ...]")
-    return names
+    return tuple(map(str, names))
 
 
 def _read_versioned(content: dict, path: str | Path) -> Detections:
@@ -182,7 +182,9 @@ def _read_versioned(content: dict, path: str | Path) -> Detections:
     unreadable = content.get("unreadable", [])
     if not isinstance(unreadable, list) or not all(isinstance(line, str) for line in unreadable):
         raise DatasetError(f'{path}, unreadable: expected a list of text, "name: reason"')
-    names = _read_names([image.get("name") for image in images], len(images), path)
+    names = tuple(image.get("name") for image in images)
+    if not all(isinstance(name, str) for name in names):
+        raise DatasetError(f"{path}, names: expected text")
     sizes = np.stack([_column(images, key, (), path) for key in ("width", "height")], -1)
     if (sizes < 1).any() or (sizes != np.round(sizes)).any():
         raise DatasetError(f"{path}: width and height must be whole numbers of pixels from 1")

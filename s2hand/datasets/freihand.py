@@ -24,6 +24,10 @@ from s2hand.skeleton import NUM_JOINTS
 LAYOUT = (
     "the folder of FreiHAND v2: training/rgb/%08d.jpg, training_K.json, evaluation/rgb, evaluation_K.json"
 )
+EVALUATION_SUFFIX = "_eval"
+"""FreiHAND's two archives, FreiHAND_pub_v2.zip and FreiHAND_pub_v2_eval.zip, are often unpacked into folders of
+their names: evaluation is looked for in the second, too."""
+
 DETECTION_FILES = {
     "training": "openpose_v2/training/detect_all.json",
     "evaluation": "openpose/evaluation/detect.json",
@@ -46,7 +50,8 @@ class FreiHandDataset(HandDataset):
     detections alone.
 
     Args:
-        root: the dataset's folder.
+        root: the dataset's folder. If it has no evaluation split, that of the folder beside it with ``_eval``
+            after its name is taken, as FreiHAND's archives are called.
         split: ``training`` or ``evaluation``.
         detections: detected keypoints, one row for each label row: a file, loaded detections, None for none,
             or ``auto`` for the published file's place (which evaluation may lack).
@@ -81,9 +86,11 @@ class FreiHandDataset(HandDataset):
         key: str = "freihand_base_path",
     ):
         super().__init__(image_size=image_size, augment=augment, seed=seed)
-        self.root = dataset_folder(root, split, SPLITS, key=key, layout=LAYOUT)
+        self.base = self.root = dataset_folder(root, split, SPLITS, key=key, layout=LAYOUT)
         self.split = split
         self.key = key
+        if not self._json("K").is_file() and split == "evaluation":
+            self.root = self._evaluation_folder()
         if labels is None:
             labels = [label for label in ("joints", "vertices") if self._label_file(label).is_file()]
         self.labels = known_labels(labels, LABELS, "FreiHAND")
@@ -126,6 +133,16 @@ class FreiHandDataset(HandDataset):
     def _label_file(self, label: str) -> Path:
         return self._json(LABEL_FILES[label])
 
+    def _evaluation_folder(self) -> Path:
+        """The folder of the evaluation archive, where it was unpacked beside that of training."""
+        beside = self.base.with_name(self.base.name + EVALUATION_SUFFIX)
+        if not (beside / self._json("K").name).is_file():
+            raise DatasetError(
+                f"no {self._json('K')}, and none in {beside}: unpack FreiHAND_pub_v2_eval.zip into {self.base} "
+                f"or {beside}"
+            )
+        return beside
+
     def _find_versions(self, versions: Sequence[int] | None) -> tuple[int, ...]:
         """Versions with the first image on disk, or those asked for."""
         on_disk = [v for v in range(MAX_VERSIONS) if self._image("rgb", v * self._num_rows).is_file()]
@@ -154,7 +171,8 @@ class FreiHandDataset(HandDataset):
     def _load_detections(self, detections: Detections | str | Path | None) -> Detections | None:
         source = "the given detections"
         if detections == "auto":
-            detections = self.root / DETECTION_FILES[self.split]
+            places = [folder / DETECTION_FILES[self.split] for folder in (self.root, self.base)]
+            detections = next((path for path in places if path.is_file()), places[0])
             if self.split == "evaluation" and not detections.is_file():
                 return None
         if isinstance(detections, (str, Path)):

@@ -6,10 +6,12 @@ images (v2 .png, v3 .jpg), ``meta`` pickles. Everything leaves here in FreiHAND'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from scipy.special import erf
 
 from s2hand.datasets.base import HandDataset, SampleRecord, dataset_folder, known_labels
 from s2hand.datasets.detections import Detections, read_detections
@@ -28,13 +30,19 @@ LABEL_FILES = {"joints": "evaluation_xyz.json", "vertices": "evaluation_verts.js
 """Evaluation's labels, published apart."""
 
 BOX_PADDING_PX = 10.0
-SIDE_OVER_BOX = 2.0
+SIDE_OVER_REACH = 4.0
 SIDE_RANGE_PX = (50.0, 640.0)
 CENTRE_JITTER_PX = 5.0
-JITTERED_FRAMING = (0.8, 0.9)
-STILL_FRAMING = 0.85
-"""The published crop: side = 2 x the larger side of the padded box, divided by the framing, which training
-draws; without jitter its mean keeps the framing of training."""
+FRAMING_RANGE = (0.8, 0.9)
+"""The published crop: its side is 4 x the reach, the largest distance along x or y from its jittered centre to a
+border of the padded box, clamped to the range and divided by a framing that is drawn, too."""
+
+MEAN_INVERSE_FRAMING = math.log(FRAMING_RANGE[1] / FRAMING_RANGE[0]) / (FRAMING_RANGE[1] - FRAMING_RANGE[0])
+LARGEST_JITTER = 6.0
+"""Standard deviations beyond which the jitter does not count in the mean."""
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(32)
+"""Gauss-Legendre quadrature on [-1, 1]."""
 
 
 class Ho3dDataset(HandDataset):
@@ -194,17 +202,34 @@ def hand_crop(box: np.ndarray, random: np.random.Generator | None) -> tuple[floa
 
     Args:
         box: (4,) px, left, top, right, bottom of the hand.
-        random: draws the published jitter of place and framing; None for none, as in evaluation.
+        random: draws the published jitter of place and framing; None for their means, as in evaluation, so
+            that the framing stays that of training.
 
     Returns:
         Left, top and side in pixels; the square may reach over the image's border.
     """
     low, high = box[:2] - BOX_PADDING_PX, box[2:] + BOX_PADDING_PX
     centre = (low + high) / 2
-    side = float(np.clip(SIDE_OVER_BOX * (high - low).max(), *SIDE_RANGE_PX))
     if random is None:
-        side /= STILL_FRAMING
+        side = _mean_side((high - low) / 2) * MEAN_INVERSE_FRAMING
     else:
         centre = centre + random.normal(0, CENTRE_JITTER_PX, 2)
-        side /= random.uniform(*JITTERED_FRAMING)
+        reach = max(np.abs(low - centre).max(), np.abs(high - centre).max())
+        side = float(np.clip(SIDE_OVER_REACH * reach, *SIDE_RANGE_PX)) / random.uniform(*FRAMING_RANGE)
     return float(centre[0] - side / 2), float(centre[1] - side / 2), side
+
+
+def _mean_side(half: np.ndarray) -> float:
+    """The expected side before framing, over the jitter, of a padded box with these half sides (2,) px.
+
+    The reach is max(half + |jitter|), so that P(reach < r) is the product of erf((r - half) / (sigma sqrt 2)),
+    and the expectation of a clamped side is its lower limit and the integral of P(side > s) from there on.
+    """
+    least, most = SIDE_RANGE_PX
+    still = min(max(SIDE_OVER_REACH * float(half.max()), least), most)
+    end = min(SIDE_OVER_REACH * (float(half.max()) + LARGEST_JITTER * CENTRE_JITTER_PX), most)
+    if end <= still:
+        return still
+    sides = still + (end - still) * (NODES + 1) / 2
+    below = erf(np.maximum(sides[:, None] / SIDE_OVER_REACH - half, 0) / (CENTRE_JITTER_PX * math.sqrt(2)))
+    return still + (end - still) / 2 * float(WEIGHTS @ (1 - below.prod(1)))

@@ -22,7 +22,15 @@ import numpy as np
 from PIL import Image, features
 
 from s2hand.errors import DatasetError
-from s2hand.images.completeness import JPEG_START, PNG_START, JpegFrame, jpeg_is_whole, parse_jpeg
+from s2hand.images.completeness import (
+    JPEG_START,
+    PNG_END,
+    PNG_START,
+    JpegFrame,
+    jpeg_is_whole,
+    parse_jpeg,
+    png_chunks,
+)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 """What every installation reads; see :func:`readable_formats`."""
@@ -104,6 +112,9 @@ def decode_by_opencv(encoded: bytes, frame: JpegFrame | None, flags: int) -> np.
         flags: OpenCV's.
     """
     if encoded.startswith(JPEG_START) and (frame is None or frame.end is None):
+        return None
+    # OpenCV makes room for whatever length a chunk claims.
+    if encoded.startswith(PNG_START) and not any(kind == PNG_END for kind, _ in png_chunks(encoded)):
         return None
     try:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)

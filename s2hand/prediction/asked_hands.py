@@ -15,7 +15,9 @@ from s2hand.datasets.detections import HANDS
 from s2hand.errors import S2HandError
 from s2hand.images.intrinsics import StatedCamera, check_camera
 from s2hand.images.photos import PhotoHeader, photo_of_image, read_photo, read_photo_header
+from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_views import HandView, Viewer
+from s2hand.prediction.options import AUTO
 from s2hand.skeleton import NUM_JOINTS
 
 Image = np.ndarray | Tensor | PIL.Image.Image | str | Path
@@ -33,16 +35,18 @@ def asked_hands(
     boxes: np.ndarray | Tensor | Sequence | None,
     keypoints: np.ndarray | Tensor | Sequence | None,
     confidence: np.ndarray | Tensor | Sequence | None,
-) -> Iterator[HandView]:
-    """One hand in each of N images.
+    finder: FoundHands | None = None,
+) -> Iterator[list[HandView]]:
+    """The hands of each of N images: one, or with a detector all that it finds.
 
     Args:
         viewer: makes the views.
         images, K, hand, boxes, keypoints, confidence: see
             :meth:`~s2hand.prediction.reconstructor.HandReconstructor.predict`.
+        finder: finds the hands, or None.
 
     Returns:
-        An iterator over N views; images that are files are read when it is their turn.
+        An iterator over N lists of views; images that are files are read when it is their turn.
 
     Raises:
         S2HandError: there are no images, or numbers do not match. The iterator raises it for an image that
@@ -52,19 +56,22 @@ def asked_hands(
     count = len(images)
     if not count:
         raise S2HandError("no images to predict from: give one or more")
-    hands = [hand or DEFAULT_HAND] * count if isinstance(hand, str | None) else list(hand)
-    if len(hands) != count or set(map(str, hands)) - set(HANDS):
+    default = DEFAULT_HAND if finder is None else AUTO
+    hands = [hand or default] * count if isinstance(hand, str | None) else list(hand)
+    if len(hands) != count or set(map(str, hands)) - {*HANDS, default}:
         raise S2HandError(f"hand: expected right or left, once or for each of {count} images, got {hand}")
     cameras = _cameras(K, count)
     columns = {"box": _rows(boxes, (4,), count, "boxes"), **_keypoints(keypoints, confidence, count)}
 
-    def view(index: int) -> HandView:
+    def views(index: int) -> list[HandView]:
         name, photo, header = _read(images[index], f"image {index}")
         known = {column: rows[index] for column, rows in columns.items()}
         with_camera = replace(viewer, stated=StatedCamera(K=cameras[index]))
-        return with_camera.view(name, photo, header, str(hands[index]), **known)
+        if finder is not None:
+            return finder.in_image(with_camera, name, photo, header, known["box"], str(hands[index]))
+        return [with_camera.view(name, photo, header, str(hands[index]), **known)]
 
-    return map(view, range(count))
+    return map(views, range(count))
 
 
 def _as_list(images: Image | Sequence[Image]) -> list[Image]:

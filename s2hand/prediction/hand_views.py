@@ -30,6 +30,11 @@ class HandView:
         square: the square, seen as a right hand's, and the way back to the photo.
         keypoints: (21, 2) px of the photo, detected, or None.
         confidence: (21,) of the keypoints, 0 where missed; or None.
+        depths_px: (21,) depths of the keypoints relative to each other, in pixels of the photo; or None.
+        world: (21, 3) metres, the joints about their middle as the photo shows them (x right, y down, z
+            away); or None.
+        score: the detector's probability that there is a hand; None where nobody said.
+        track: number of the hand in its video; None where hands are not followed.
     """
 
     name: str
@@ -41,6 +46,10 @@ class HandView:
     square: SquareView
     keypoints: np.ndarray | None = None
     confidence: np.ndarray | None = None
+    depths_px: np.ndarray | None = None
+    world: np.ndarray | None = None
+    score: float | None = None
+    track: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -81,6 +90,9 @@ class Viewer:
         box: np.ndarray | None = None,
         keypoints: np.ndarray | None = None,
         confidence: np.ndarray | None = None,
+        depths_px: np.ndarray | None = None,
+        world: np.ndarray | None = None,
+        score: float | None = None,
     ) -> HandView:
         """The view of a hand: about its box, else about its keypoints, else of the whole photo.
 
@@ -96,6 +108,9 @@ class Viewer:
             box: (4,) px: left, top, width and height; None or NaN if there is none.
             keypoints: (21, 2) px; None if there are none.
             confidence: (21,) of the keypoints.
+            depths_px: see :class:`HandView`.
+            world: likewise.
+            score: likewise.
 
         Raises:
             DatasetError: the box has no extent or lies outside of the photo, K is not a camera matrix, or
@@ -115,5 +130,16 @@ class Viewer:
             square, K, header.width, self.image_size, look_at=looked_at != WHOLE, mirrored=hand == "left"
         )
         return HandView(
-            name, photo, K, CALLERS_SOURCE.get(source, source), hand, looked_at, view, keypoints, confidence
+            name=name,
+            photo=photo,
+            K=K,
+            focal_source=CALLERS_SOURCE.get(source, source),
+            hand=hand,
+            looked_at=looked_at,
+            square=view,
+            keypoints=keypoints,
+            confidence=confidence,
+            depths_px=depths_px,
+            world=world,
+            score=score,
         )

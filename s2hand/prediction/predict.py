@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from s2hand import checkpoints
 from s2hand.datasets.detections import is_preview
 from s2hand.errors import DatasetError
@@ -16,12 +14,14 @@ from s2hand.images.listing import passed_over
 from s2hand.images.photos import read_photo, read_photo_header
 from s2hand.prediction.answerers import ImageAnswerer
 from s2hand.prediction.detected_hands import DetectedHands
+from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, versions_of
 from s2hand.prediction.options import AUTO, DEFAULT_BATCH, PredictOptions
 from s2hand.prediction.photos import Photo, find_photos
 from s2hand.prediction.reconstructor import Group, HandReconstructor
 from s2hand.prediction.refine import DEFAULT_STEPS
 from s2hand.prediction.video import predict_video
+from s2hand.progress_bar import ProgressBar
 
 
 @dataclass
@@ -62,7 +62,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def predict(
-    checkpoint: str | Path,
+    checkpoint: str | Path | None,
     sources: Sequence[str | Path],
     out: str | Path,
     options: PredictOptions,
@@ -77,7 +77,8 @@ def predict(
     """Predicts the hands of photos and videos, and writes everything to a folder with an index.
 
     Args:
-        checkpoint: see :meth:`HandReconstructor.from_checkpoint`.
+        checkpoint: see :meth:`HandReconstructor.from_checkpoint`; None: the bundled network, with the bundled
+            detector where there are no detections.
         sources: folders, patterns, photos and videos.
         out: the folder; photos that lie in it are passed over.
         options: how to predict and what to write.
@@ -102,12 +103,11 @@ def predict(
         photos = [photo for photo in photos if not is_preview(photo.path, options.detections)]
     still = [photo for photo in photos if not photo.is_video]
     unknown = _undetected(photos, hands)
-    reconstructor = HandReconstructor(
-        ImageAnswerer(checkpoints.open(checkpoint, hand_model, device)),
-        batch_size,
-        options.refine or DEFAULT_STEPS,
-    )
-    reconstructor.check_refinement(options.refine != 0, detections=hands.detections is not None)
+    reconstructor = _reconstructor(checkpoint, hand_model, device, batch_size, options)
+    if hands.detections is None and reconstructor.finder is not None:
+        hands = reconstructor.finder.told(options.hand, hands.stated)
+    known = hands.detections is not None or reconstructor.finder is not None
+    reconstructor.check_refinement(options.refine != 0, detections=known)
     others = ", ".join(filter(None, (passed_over(source, videos=True) for source in sources)))
     if others:
         unknown.append(f"passed over, as they cannot be read: {others}")
@@ -128,10 +128,24 @@ def predict(
     return done
 
 
+def _reconstructor(
+    checkpoint: str | Path | None,
+    hand_model: str | Path | None,
+    device: str,
+    batch_size: int,
+    options: PredictOptions,
+) -> HandReconstructor:
+    """The bundled network, or that of a checkpoint."""
+    if checkpoint is None:
+        return HandReconstructor.small(device, hand_model, batch_size=batch_size)
+    network = checkpoints.open(checkpoint, hand_model, device)
+    return HandReconstructor(ImageAnswerer(network, options.refine or DEFAULT_STEPS), batch_size)
+
+
 def _predict_photos(
     reconstructor: HandReconstructor,
     photos: Sequence[Photo],
-    hands: DetectedHands,
+    hands: DetectedHands | FoundHands,
     files: HandFiles,
     done: Predictions,
     progress: bool,
@@ -143,13 +157,13 @@ def _predict_photos(
         for photo in photos:
             try:
                 pixels, header = read_photo(photo.path), read_photo_header(photo.path)
-                yield photo, hands.views(viewer, photo, pixels, header)
+                yield (photo, pixels), hands.views(viewer, photo, pixels, header)
             except DatasetError as error:
                 done.leave_out(photo, error)
 
-    with tqdm(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
-        for photo, views, found in reconstructor.predict_groups(groups(), refine=files.options.refine != 0):
-            done.entries.append(files.write(photo, views[0].photo, found))
+    with ProgressBar(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
+        for owner, _, found in reconstructor.predict_groups(groups(), refine=files.options.refine != 0):
+            done.entries.append(files.write(*owner, found))
             bar.update(len(done.entries) + len(done.unreadable) - bar.n)
 
 
@@ -181,8 +195,10 @@ def _undetected(photos: Sequence[Photo], hands: DetectedHands) -> list[str]:
     return lines
 
 
-def _notes(hands: DetectedHands, options: PredictOptions) -> list[str]:
+def _notes(hands: DetectedHands | FoundHands, options: PredictOptions) -> list[str]:
     """Lines for the user on what is taken for granted about the hands."""
+    if isinstance(hands, FoundHands):
+        return []
     if hands.detections is None:
         side = "a right" if options.hand == AUTO else f"a {options.hand}"
         return [

@@ -9,19 +9,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from s2hand.export import FRAMES, MODEL_NOTE, UNITS, hand_as_dict
 from s2hand.files import written_whole
 from s2hand.images.photos import PhotoHeader
 from s2hand.images.videos import VideoFrames, VideoHeader, VideoWriter
 from s2hand.prediction.detected_hands import DetectedHands
+from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, overlay_of
 from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated
 from s2hand.prediction.reconstructor import Group, HandReconstructor
 from s2hand.prediction.smoothing import HandSmoother
+from s2hand.progress_bar import ProgressBar
 from s2hand.structures import HandParameters
 
 LINES_FORMAT = "s2hand-video-1"
@@ -48,7 +49,7 @@ class Frame:
 def predict_video(
     reconstructor: HandReconstructor,
     video: Photo,
-    hands: DetectedHands,
+    hands: DetectedHands | FoundHands,
     files: HandFiles,
     progress: bool = True,
 ) -> tuple[dict[str, Any], list[str]]:
@@ -79,13 +80,13 @@ def predict_video(
         written_whole(lines) as partial_lines,
         VideoWriter(partial_video, header.fps, (header.width, header.height)) as writer,
         partial_lines.open("w", encoding="utf-8") as line_file,
-        tqdm(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
+        ProgressBar(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
     ):
         _write_line(line_file, _opening_line(name, header, options.smooth, files.versions))
         for frame, _, found in reconstructor.predict_groups(
-            frames, refine=options.refine != 0, adjust=steady
+            frames, refine=options.refine != 0, adjust=steady, paint=False
         ):
-            writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).picture)
+            writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
             _write_line(line_file, _line(frame, found, name))
             count += 1
             bar.update()
@@ -120,16 +121,21 @@ class _Steady:
 
 
 def _tracks(views: Sequence[HandView]) -> list[tuple[str, int]]:
-    """Which hand of the video each is: the first, second, ... left or right one of its frame."""
+    """Which hand of the video each is: as followed, or else the first, second, ... of its side."""
     seen: Counter[str] = Counter()
     tracks = []
     for view in views:
+        if view.track is not None:
+            tracks.append((view.hand, view.track))
+            continue
         tracks.append((view.hand, seen[view.hand]))
         seen[view.hand] += 1
     return tracks
 
 
-def _frames(video: Photo, source: VideoFrames, hands: DetectedHands, viewer: Viewer) -> Iterator[Group]:
+def _frames(
+    video: Photo, source: VideoFrames, hands: DetectedHands | FoundHands, viewer: Viewer
+) -> Iterator[Group]:
     """The frames with the views of their hands."""
     header = PhotoHeader(source.header.width, source.header.height, None)
     for number, (time_s, pixels) in enumerate(source):
@@ -152,6 +158,9 @@ def _opening_line(name: str, header: VideoHeader, smooth: bool, versions: dict[s
 def _line(frame: Frame, hands: Reconstruction | None, video: str) -> dict[str, Any]:
     records = [] if hands is None else [hand_as_dict(replace(hand, image=video)) for hand in hands]
     kept = [{key: value for key, value in record.items() if key not in LEFT_OUT} for record in records]
+    for record, track in zip(kept, () if hands is None else hands.tracks, strict=True):
+        if track is not None:
+            record["track"] = track
     return {"frame": frame.number, "time_s": round(frame.time_s, 6), "hands": kept}
 
 

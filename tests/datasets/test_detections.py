@@ -77,7 +77,7 @@ NOT_A_NUMBER = [[float("nan"), 2.0], *ROW[1:]]
         (json.dumps([[[[1e300, 2.0]] * 21], [CONFIDENCES]]), "got NaN or infinity"),
         (json.dumps([[ROW], [[[-1.0]] * 21]]), r"confidences must be in \[0, 1\], got -1"),
         (json.dumps([[ROW], [CONFIDENCES], ["a", "b"]]), "expected 1 names"),
-        (json.dumps([[ROW], [CONFIDENCES], [[7]]]), "expected text"),
+        (json.dumps([[ROW], [CONFIDENCES], [[7.5]]]), "expected text"),
     ],
 )
 def test_broken_files_are_named_in_one_line(tmp_path, content, message):
@@ -97,6 +97,17 @@ def test_missing_file_is_named(tmp_path):
 def test_an_empty_list_reads(tmp_path):
     (tmp_path / "d.json").write_text("[[], []]")
     assert len(read_detections(tmp_path / "d.json")) == 0
+
+
+@pytest.mark.parametrize("names", [[[0], [31], [7]], [0, 31, 7], [["0"], ["31"], ["7"]]])
+def test_whole_numbers_are_names(tmp_path, names):
+    rows = [np.ones((3, 21, 2)).tolist(), np.ones((3, 21, 1)).tolist()]
+    (tmp_path / "detect.json").write_text(json.dumps([*rows, names]))
+    assert read_detections(tmp_path / "detect.json").names == ("0", "31", "7")
+    for strange in (True, 1.5, None, ["a", "b"]):
+        (tmp_path / "detect.json").write_text(json.dumps([*rows, [["a"], ["b"], strange]]))
+        with pytest.raises(DatasetError, match="names: expected text"):
+            read_detections(tmp_path / "detect.json")
 
 
 def test_photometric_weight_needs_every_joint():

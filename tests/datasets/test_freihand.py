@@ -182,6 +182,27 @@ def test_damaged_pictures_are_named_when_read(own_folder):
         dataset[1]
 
 
+def test_both_archives_may_lie_in_folders_of_their_own(own_folder):
+    """FreiHAND_pub_v2.zip and FreiHAND_pub_v2_eval.zip, each unpacked into a folder of its name."""
+    expected = FreiHandDataset(own_folder, "evaluation", labels=None)[1]
+    beside = own_folder.with_name(own_folder.name + "_eval")
+    beside.mkdir()
+    for path in (own_folder / "evaluation", *own_folder.glob("evaluation_*.json")):
+        path.rename(beside / path.name)
+    found = FreiHandDataset(own_folder, "evaluation", labels=None)
+    assert found.labels == {"joints", "vertices"}
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[1][name], value, err_msg=name)
+    assert FreiHandDataset(beside, "evaluation").image_path(0) == found.image_path(0)
+    assert FreiHandDataset(own_folder).image_path(0).is_file()
+    shutil.rmtree(beside)
+    with pytest.raises(
+        DatasetError, match=r"none in .*copy_eval: unpack FreiHAND_pub_v2_eval\.zip into"
+    ) as caught:
+        FreiHandDataset(own_folder, "evaluation")
+    assert "\n" not in str(caught.value)
+
+
 def test_number_of_rows_is_the_datasets_own(tmp_path):
     dataset = FreiHandDataset(write_freihand(tmp_path, num_rows=3, versions=4, size=24))
     assert dataset.versions == (0, 1, 2, 3)

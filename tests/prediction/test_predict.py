@@ -299,6 +299,7 @@ def test_detected_hands_of_a_video(checkpoint, video, tmp_path):
     assert hands == [["left", "right"], ["right"]] + [[]] * 8
 
 
+@pytest.mark.slow
 def test_onnx_of_a_checkpoint(checkpoint, tmp_path, capsys):
     onnxruntime = pytest.importorskip("onnxruntime")
     assert main(["export-onnx", checkpoint, str(tmp_path / "hand.onnx")]) == 0

@@ -138,7 +138,7 @@ class FlatHands:
             answerer.squares,
         )
         self.path, self.notes, self.device = Path("flat"), (), torch.device("cpu")
-        self.image_size, self.finds_keypoints = 32, False
+        self.image_size, self.finds_keypoints, self.paints_from_photos = 32, False, False
         self.asked = []
 
     def __call__(self, batch, views, keypoints):
@@ -165,6 +165,7 @@ def test_anything_that_answers_views_can_stand_in_for_the_network(reconstructor,
     np.testing.assert_allclose(at_root, middle, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_squares_have_the_margin_of_training(photos, tmp_path):
     write_own(tmp_path / "c.pt", folder_crop_margin=0.0)
     reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
@@ -259,6 +260,7 @@ def test_faces_look_outwards_for_both_hands(reconstructor, photos):
         assert outward_volume(centred, found.faces(index)) > 0
 
 
+@pytest.mark.slow
 def test_refinement_follows_detections_and_else_the_2d_branch(reconstructor, photos):
     start = reconstructor.predict(photos, K_PHOTO, ["left", "right", "right"])
     wanted = start.keypoints_2d.numpy() + np.array([6.0, -4.0])
@@ -321,6 +323,7 @@ def published_weight(key, shape):
     return 1 + value if len(shape) == 1 and key.endswith("weight") else value
 
 
+@pytest.mark.slow
 def test_published_checkpoints_and_converted_ones(photos, tmp_path):
     keys = json.loads((FIXTURES / "checkpoint_keys.json").read_text())
     parts = {
