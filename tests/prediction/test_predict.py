@@ -71,7 +71,7 @@ def test_every_hand_of_every_picture_is_written(checkpoint, tmp_path, capsys):
     listed |= {entry[kind] for entry in index["images"] for kind in ("overlay", "mask")}
     beside_obj = {each["obj"].replace(".obj", ending) for each in files for ending in (".mtl", ".png")}
     written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert written == listed | beside_obj | {"index.json"}
+    assert written == listed | beside_obj | {"index.json", "index.html"}
     hands = [json.loads((out / each["json"]).read_text()) for each in files]
     assert [hand["hand"] for hand in hands] == ["left", "right", "left", "right"]
     assert [hand["focal_source"] for hand in hands] == ["given", "detections file", "given", "given"]
@@ -402,5 +402,6 @@ def test_nothing_is_written_outside_of_the_folder(checkpoint, tmp_path, monkeypa
     before = set(tmp_path.rglob("*"))
     assert predict(checkpoint, "pics/*/../../outside.jpg", "--out", "o/in/deep", "--formats", "json") == 0
     assert {path.relative_to(tmp_path).as_posix() for path in set(tmp_path.rglob("*")) - before} == {
-        *("o", "o/in", "o/in/deep", "o/in/deep/index.json", "o/in/deep/outside.json")
+        *("o", "o/in", "o/in/deep"),
+        *(f"o/in/deep/{name}" for name in ("index.json", "index.html", "outside.json")),
     }
