@@ -95,12 +95,12 @@ def stage_config(stage: str, options: argparse.Namespace, run_folder: str) -> Co
 
 def floor_passes(trainer: Trainer) -> dict[str, Callable[[Tensor], Callable[[], None]]]:
     """For each network of the stage: image -> its forward and backward pass, as the stage runs it."""
-    model, settings, device = trainer.model, trainer.settings, trainer.device
+    model, precision, device = trainer.model, trainer.step.losses.precision, trainer.device
     parts = trainer.objective.required_parts
 
     def run(network: nn.Module, image: Tensor, used: Callable) -> None:
         learns = any(parameter.requires_grad for parameter in network.parameters())
-        with torch.set_grad_enabled(learns), autocast(settings.precision, device):
+        with torch.set_grad_enabled(learns), autocast(precision, device):
             outputs = used(network(image))
         if learns:
             torch.autograd.backward(outputs, [torch.full_like(output, 1e-3) for output in outputs])

@@ -9,6 +9,7 @@ split how often keypoints of a stated confidence are right.
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def fit(features: np.ndarray, right: np.ndarray) -> np.ndarray:
 def print_reliability(confidence: np.ndarray, right: np.ndarray) -> None:
     """A row a bin of confidence: keypoints, mean confidence, share that is right."""
     print("confidence | keypoints | mean confidence | right")
-    for low, high in zip(BINS[:-1], BINS[1:], strict=True):
+    for low, high in pairwise(BINS):
         inside = (confidence >= low) & (confidence < high)
         if inside.any():
             print(
@@ -130,9 +131,8 @@ def main() -> None:
             np.savez(arguments.cache, **looks)
     right = looks["training_error"] < RIGHT_WITHIN
     weights = fit(spread_features(looks["training_spread"]), right)
-    print(
-        f"found {len(right)}, missed {looks['training_missed']}; right within {RIGHT_WITHIN}: {right.mean():.1%}"
-    )
+    print(f"training: found {len(right)}, missed {looks['training_missed']}")
+    print(f"right within {RIGHT_WITHIN}: {right.mean():.1%}")
     print("JOINT_LOGITS =", np.round(weights[:NUM_JOINTS], 2).tolist())
     print("SLOPES =", np.round(weights[NUM_JOINTS:], 3).tolist())
     print("ONE_LOOK_CONFIDENCE =", np.round(right.mean(axis=0), 2).tolist())

@@ -94,6 +94,9 @@ def _run(argv: list[str]) -> int | None:
         parsed, unknown = parser.parse_known_args(argv)
     except SystemExit as end:  # argparse has printed help or a usage error
         return end.code
+    if unknown and hasattr(parsed, "inputs") and not any(word.startswith("-") for word in unknown):
+        parsed.inputs += unknown  # argparse takes positional arguments up to the first option alone
+        unknown = []
     if unknown:
         known = [option for action in parsed.parser._actions for option in action.option_strings]
         word = unknown[0].partition("=")[0]

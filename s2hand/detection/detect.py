@@ -72,6 +72,8 @@ def run_detection(
         published_places(images, published)  # refused now rather than after hours
     keep_freed_memory()  # the network's largest maps are hundreds of megabytes, new for every image
     detector, info = build_detector(replace(settings, device=_own_device(settings.device)))
+    for line in images.notes:
+        say(line)
     say(f"{source}: {images.kind}, {len(images.images):,} hands; {info.name}, {info.settings}")
     task = DetectionTask(images, out, info, hand, batch, published)
     summary = detect(detector, task, share)

@@ -68,7 +68,7 @@ class Experiment:
             self.network = start.network(self.say)
             try:
                 self.model: HandNet = build_hand_net(self.network, config.network_parts, self.hand_model)
-            except (ValueError, RuntimeError) as error:  # a backbone without feature maps, say
+            except ValueError as error:  # a backbone without feature maps, say
                 raise ConfigError(f"{config.source}: {' '.join(str(error).split())}") from None
         for dataset in self.val_datasets.values():
             for line in dataset.summary().splitlines():

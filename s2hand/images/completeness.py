@@ -16,12 +16,13 @@ import re
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-JPEG_START, PNG_START = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+JPEG_START, PNG_START, PNG_END = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"IEND"
 
 NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """In a scan's data: any marker but restarts; 0xFF 0x00 is a byte of data."""
@@ -49,6 +50,9 @@ ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (
 
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Colour type -> values a pixel."""
+
+PNG_CHUNK_BYTES = 12
+"""Length, kind and checksum of a chunk, besides its data."""
 
 INFLATE_BYTES = 1 << 20
 
@@ -162,17 +166,26 @@ def png_is_whole(encoded: bytes, last_row: np.ndarray) -> bool:
     return _inflated_size(encoded) >= expected
 
 
+def png_chunks(encoded: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The kind and the data of a PNG's chunks, up to one that claims more than the file holds."""
+    position = len(PNG_START)
+    while position + PNG_CHUNK_BYTES <= len(encoded):
+        length, kind = struct.unpack(">I4s", encoded[position : position + 8])
+        end = position + PNG_CHUNK_BYTES + length
+        if end > len(encoded):
+            return
+        yield kind, encoded[position + 8 : end - 4]
+        position = end
+
+
 def _inflated_size(encoded: bytes) -> int:
     """Bytes that a PNG's data inflate to."""
-    inflate, size, position = zlib.decompressobj(), 0, len(PNG_START)
-    while position + 8 <= len(encoded):
-        length, kind = struct.unpack(">I4s", encoded[position : position + 8])
-        data = encoded[position + 8 : position + 8 + length] if kind == b"IDAT" else b""
-        position += length + 12
-        try:
-            while data:
+    inflate, size = zlib.decompressobj(), 0
+    try:
+        for kind, data in png_chunks(encoded):
+            while kind == b"IDAT" and data:
                 size += len(inflate.decompress(data, INFLATE_BYTES))
                 data = inflate.unconsumed_tail
-        except zlib.error:
-            break
+    except zlib.error:
+        pass
     return size

@@ -14,6 +14,7 @@ from s2hand.images.intrinsics import StatedCamera, choose_camera
 from s2hand.images.photos import PhotoHeader
 from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.options import AUTO
+from s2hand.prediction.photos import Photo
 from s2hand.prediction.sides import SideJudge
 
 BOX_SURROUNDINGS = 0.5
@@ -45,22 +46,42 @@ class FoundHands:
     ) -> None:
         self.detector, self.judge = detector, judge
         self.hand, self.stated = hand, stated or StatedCamera()
+        self._tracker = HandTracker(detector)
 
     def told(self, hand: str, stated: StatedCamera) -> FoundHands:
         """The same with a side and a camera stated for all photos; arguments as of the class."""
         return FoundHands(self.detector, self.judge, hand, stated)
 
-    def knows(self, name: str) -> bool:
-        """Every photo can be looked at."""
-        return True
-
     def views(
+        self, viewer: Viewer, photo: Photo, pixels: np.ndarray, header: PhotoHeader, frame: int | None = None
+    ) -> list[HandView]:
+        """The hands of a photo, or of a video's next frame, through which hands are followed.
+
+        Args:
+            viewer: makes the views.
+            photo: the photo, or the video.
+            pixels: (H, W, 3) uint8 RGB.
+            header: the header of the photo or frame.
+            frame: number of the frame; None for photos.
+
+        Returns:
+            All hands; those of a video know which hand of it they are.
+        """
+        if frame is None:
+            return self.in_image(viewer, photo.name, pixels, header)
+        if frame == 0:
+            self._tracker = HandTracker(self.detector)
+        return [
+            replace(self._view(viewer, hand, self.hand, photo.name, pixels, header), track=number)
+            for number, hand in self._tracker(pixels)
+        ]
+
+    def in_image(
         self,
         viewer: Viewer,
         name: str,
         photo: np.ndarray,
         header: PhotoHeader,
-        K: np.ndarray | None = None,
         box: np.ndarray | None = None,
         hand: str | None = None,
     ) -> list[HandView]:
@@ -71,23 +92,18 @@ class FoundHands:
             name: the photo's name.
             photo: (H, W, 3) RGB, uint8 or floating-point in [0, 1].
             header: the photo's header.
-            K: (3, 3) px, the photo's own camera, or None.
             box: (4,) px left, top, width and height of the one hand that is meant; None or NaN: all hands.
             hand: "left", "right" or "auto" for this photo; None: as for all.
 
         Raises:
-            DatasetError: the box does not meet the photo, or K is not a camera matrix.
+            DatasetError: the box does not meet the photo.
         """
         pixels = photo if photo.dtype == np.uint8 else np.rint(photo * 255).astype(np.uint8)
         side = hand or self.hand
         hands = self.detector([pixels])[0] if not has_box(box) else self._in_box(pixels, np.asarray(box))
         if side == AUTO:
-            hands = self.judge(hands, choose_camera(header, K, viewer.stated)[0])
-        return [self._view(viewer, hand, side, name, photo, header, K) for hand in hands]
-
-    def of_video(self) -> FollowedHands:
-        """What finds the hands of one video's frames, given in their order."""
-        return FollowedHands(self.detector, self.judge, self.hand, self.stated)
+            hands = self.judge(hands, choose_camera(header, None, viewer.stated)[0])
+        return [self._view(viewer, hand, side, name, photo, header) for hand in hands]
 
     def _view(
         self,
@@ -97,14 +113,12 @@ class FoundHands:
         name: str,
         photo: np.ndarray,
         header: PhotoHeader,
-        K: np.ndarray | None = None,
     ) -> HandView:
         return viewer.view(
             name,
             photo,
             header,
             hand.handedness if side == AUTO else side,
-            K=K,
             keypoints=hand.keypoints,
             confidence=hand.confidence,
             depths_px=hand.depth,
@@ -126,24 +140,3 @@ class FoundHands:
         distances = [float(np.abs(hand.box.reshape(2, 2).mean(0) - middle).max()) for hand in hands]
         near = [(far, hand) for far, hand in zip(distances, hands, strict=True) if far <= DISTANT * side / 2]
         return [min(near, key=lambda pair: pair[0])[1]] if near else []
-
-
-class FollowedHands(FoundHands):
-    """Follows the hands of a video from frame to frame; arguments as :class:`FoundHands`."""
-
-    def __init__(
-        self,
-        detector: HandDetector,
-        judge: SideJudge,
-        hand: str = AUTO,
-        stated: StatedCamera | None = None,
-    ) -> None:
-        super().__init__(detector, judge, hand, stated)
-        self.tracker = HandTracker(detector)
-
-    def views(self, viewer: Viewer, name: str, photo: np.ndarray, header: PhotoHeader) -> list[HandView]:
-        """The hands of the next frame; arguments as :meth:`FoundHands.views`."""
-        return [
-            replace(self._view(viewer, hand, self.hand, name, photo, header), track=number)
-            for number, hand in self.tracker(photo)
-        ]

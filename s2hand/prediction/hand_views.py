@@ -9,6 +9,7 @@ import numpy as np
 from s2hand.images.crops import DEFAULT_SQUARES, WHOLE, SquareRule
 from s2hand.images.intrinsics import StatedCamera, choose_camera
 from s2hand.images.photos import PhotoHeader
+from s2hand.images.plausible import check_boxes, check_confidence, check_keypoints
 from s2hand.images.square_view import SquareView, view_square
 
 CALLERS_SOURCE = {"config": "given"}
@@ -112,8 +113,15 @@ class Viewer:
             score: likewise.
 
         Raises:
-            DatasetError: the box has no extent or lies outside of the photo, or K is not a camera matrix.
+            DatasetError: the box has no extent or lies outside of the photo, K is not a camera matrix, or
+                numbers cannot be pixels of this photo.
         """
+        sizes, where = np.array([[header.width, header.height]]), lambda row: name or "the image"
+        if keypoints is not None:
+            check_confidence(confidence[None], where)
+            check_keypoints(keypoints[None], confidence[None], sizes, where)
+        if box is not None:
+            check_boxes(np.asarray(box)[None], sizes, where)
         K, source = choose_camera(header, K, self.stated)
         square, looked_at = self.squares.square_or_whole(
             box, keypoints, confidence, (header.width, header.height)

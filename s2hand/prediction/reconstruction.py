@@ -73,7 +73,8 @@ class Reconstruction(HandPrediction):
         return len(self.hands)
 
     def __repr__(self) -> str:
-        return f"<Reconstruction: {len(self)} hands, {self.hands.count('left')} left>"
+        noun = "hand" if len(self) == 1 else "hands"
+        return f"<Reconstruction: {len(self)} {noun}, {self.hands.count('left')} left>"
 
     def __iter__(self) -> Iterator[Hand]:
         return (self[index] for index in range(len(self)))

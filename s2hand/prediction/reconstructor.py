@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +63,7 @@ class HandReconstructor:
     def from_checkpoint(
         cls,
         path: str | Path,
-        hand_model: str | Path | None = "generic",
+        hand_model: str | Path | None = None,
         device: str = "auto",
         *,
         batch_size: int = DEFAULT_BATCH,
@@ -79,8 +80,14 @@ class HandReconstructor:
 
         Raises:
             S2HandError: a file is missing, damaged or does not fit; the network predicts no hand.
+
+        Warns:
+            UserWarning: one for each of :attr:`notes`, such as another hand than the one of the training.
         """
-        return cls(ImageAnswerer(checkpoints.open(path, hand_model, device), refine_steps), batch_size)
+        found = cls(ImageAnswerer(checkpoints.open(path, hand_model, device), refine_steps), batch_size)
+        for note in found.notes:
+            warnings.warn(note, stacklevel=2)
+        return found
 
     @classmethod
     def small(

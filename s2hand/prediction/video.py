@@ -6,16 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from s2hand.export import FRAMES, MODEL_NOTE, UNITS, hand_as_dict
 from s2hand.files import written_whole
-from s2hand.images.crops import WHOLE
 from s2hand.images.photos import PhotoHeader
-from s2hand.images.videos import FRAME_NAME, VideoHeader, VideoWriter, read_frames, read_video_header
+from s2hand.images.videos import VideoFrames, VideoHeader, VideoWriter
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, overlay_of
@@ -54,7 +52,7 @@ def predict_video(
     hands: DetectedHands | FoundHands,
     files: HandFiles,
     progress: bool = True,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[str]]:
     """Predicts the hands of every frame and writes STEM.mp4 and STEM.jsonl.
 
     Args:
@@ -65,16 +63,16 @@ def predict_video(
         progress: whether a bar is shown.
 
     Returns:
-        The video's entry in the index.
+        The video's entry in the index; and "name: reason" if part of it could not be read.
 
     Raises:
         DatasetError: the video cannot be read, or does not fit the detections.
     """
-    header = read_video_header(video.path)
-    name, options = video.path.name, files.options
+    source = VideoFrames(video.path)
+    header = source.header
+    name, options = video.name, files.options
     drawn, lines = files.out / f"{video.stem}.mp4", files.out / f"{video.stem}.jsonl"
-    hands = hands.of_video()
-    frames = _frames(video.path, header, hands, reconstructor.viewer(hands.stated))
+    frames = _frames(video, source, hands, reconstructor.viewer(hands.stated))
     steady = _Steady() if options.smooth else None
     count = 0
     with (
@@ -92,7 +90,8 @@ def predict_video(
             _write_line(line_file, _line(frame, found, name))
             count += 1
             bar.update()
-    return {
+    missing = source.shortfall(count)
+    entry = {
         "name": name,
         "width": header.width,
         "height": header.height,
@@ -102,6 +101,7 @@ def predict_video(
         "overlay": drawn.relative_to(files.out).as_posix(),
         "lines": lines.relative_to(files.out).as_posix(),
     }
+    return entry, [] if missing is None else [f"{name}: {missing}"]
 
 
 class _Steady:
@@ -134,16 +134,12 @@ def _tracks(views: Sequence[HandView]) -> list[tuple[str, int]]:
 
 
 def _frames(
-    path: Path, header: VideoHeader, hands: DetectedHands | FoundHands, viewer: Viewer
+    video: Photo, source: VideoFrames, hands: DetectedHands | FoundHands, viewer: Viewer
 ) -> Iterator[Group]:
     """The frames with the views of their hands."""
-    photo_header = PhotoHeader(header.width, header.height, None)
-    for number, pixels in enumerate(read_frames(path)):
-        name = FRAME_NAME.format(video=path.name, frame=number)
-        views = hands.views(viewer, name, pixels, photo_header)
-        if hands.detections is not None:  # a guess from the whole frame would make the hand jump
-            views = [view for view in views if view.looked_at != WHOLE]
-        yield Frame(number, number / header.fps, pixels), views
+    header = PhotoHeader(source.header.width, source.header.height, None)
+    for number, (time_s, pixels) in enumerate(source):
+        yield Frame(number, time_s, pixels), hands.views(viewer, video, pixels, header, number)
 
 
 def _opening_line(name: str, header: VideoHeader, smooth: bool, versions: dict[str, str]) -> dict[str, Any]:

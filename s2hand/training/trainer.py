@@ -85,7 +85,7 @@ class Trainer:
         self.trained = frozenset(trained)
         self.recorder, self.keeper = recorder, keeper
         self.evaluate, self.draw, self.device = evaluate, draw, torch.device(device)
-        self.describe, self.best_metrics = describe or {}, tuple(best_metrics)
+        self.best_metrics = tuple(best_metrics)
         self.batch_images = batch_images
         self.processes, self.file_of = processes, file_of
         learning = [value for value in self.model.parameters() if value.requires_grad]
@@ -96,7 +96,7 @@ class Trainer:
             torch.amp.GradScaler(self.device.type, enabled=losses.precision == "fp16"),
             WeightAverage(self.model, training.ema_decay) if training.ema_decay else None,
             Progress(batch_images=batch_images, evaluated=0),
-            self.describe,
+            describe or {},
             self.device,
             processes,
         )
@@ -104,11 +104,8 @@ class Trainer:
             losses, self.trained, self.state.optimizer, processes, training, self.state.scaler
         )
 
-    def run(self) -> dict[str, float]:
+    def run(self) -> None:
         """Trains to the end.
-
-        Returns:
-            The last evaluation's metrics, or the last epoch's mean losses without one.
 
         Raises:
             TrainingInterrupted: after SIGINT or SIGTERM; the state was saved first.
@@ -116,16 +113,14 @@ class Trainer:
                 network has taken damage.
             OutOfMemoryError: a batch does not fit the device.
         """
-        result: dict[str, float] = {}
         with StopRequest(launched=self.processes.size > 1) as stop:
             while self.progress.epoch < self.training.total_epochs:
                 means = self._train_epoch(stop)
                 self.progress.epoch += 1
                 self.progress.batch = 0
-                result = self._finish_epoch(means)
+                self._finish_epoch(means)
             if self.evaluate and self.progress.evaluated not in (None, self.progress.epoch):  # it has failed
-                result = self._finish_epoch(result)
-        return result
+                self._finish_epoch({})
 
     def resume(self, say: Callable[[str], None] = lambda line: None) -> bool:
         """Continues from the run's newest sound checkpoint.
@@ -210,7 +205,7 @@ class Trainer:
             model=self.model,
             trained=self.trained,
             progress=self.progress,
-            config=self.describe,
+            config=self.state.config,
             file_of=self.file_of,
             path=None if skips and self.progress.skipped else self.recorder.folder / FILE_NAME,
             processes=self.processes,
@@ -222,27 +217,27 @@ class Trainer:
         if self.processes.is_main:
             ProgressBar.write(f"skipped ({self.progress.skipped} so far): {message}")
 
-    def _finish_epoch(self, means: dict[str, float]) -> dict[str, float]:
+    def _finish_epoch(self, means: dict[str, float]) -> None:
+        """Evaluates if it is time to, saves, and draws last, because an epoch is worth more than a figure."""
         output, epoch = self.output, self.progress.epoch
         done = epoch >= self.training.total_epochs
         evaluates = self.evaluate is not None and (epoch % output.eval_interval == 0 or done)
-        result, best = means, False
+        best = False
         if evaluates:
             try:
                 with self.state.for_evaluation():
-                    result = self.evaluate(self.progress)
+                    metrics = self.evaluate(self.progress)
             except Exception:
                 if self.processes.size == 1:  # saving needs all processes, and this error may be that of one
                     self._save(epoch)
                 raise
             self.progress.evaluated = epoch
-            best = self.progress.note_score(*self._score(result, means))
+            best = self.progress.note_score(*self._score(metrics, means))
         if epoch % output.save_interval == 0 or done or best:
             self._save(epoch, best)
         if evaluates and self.draw is not None:
             with self.state.for_evaluation():
                 self.draw(self.progress)
-        return result
 
     def _score(self, metrics: dict[str, float], means: dict[str, float]) -> tuple[str, float]:
         """Name and value of what the best checkpoint is the best in."""

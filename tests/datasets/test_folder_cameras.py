@@ -72,7 +72,7 @@ class TestCameras:
 
         rewrite_detections(break_one)
         with pytest.raises(
-            DatasetError, match=r"detections\.json, album0/000000\.jpg: the picture's K must be"
+            DatasetError, match=r"detections\.json, album0/000000\.jpg: the photo's K must be"
         ):
             folder_dataset(own)
         with pytest.raises(DatasetError, match="the stated focal length must be positive"):

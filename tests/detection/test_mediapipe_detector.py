@@ -120,7 +120,7 @@ def test_the_next_frames_square_finds_the_hand_again(plain, photos, found):
     square = squares_of_landmarks(hand.keypoints[None])
     reading = plain.read([moved], np.zeros(1, int), square)[0]
     assert reading.presence[0] > 0.5
-    assert apart(reading.keypoints[0], hand.keypoints + (6, 0)) < 0.08
+    assert apart(reading.keypoints[0], hand.keypoints + np.array([6, 0])) < 0.08
 
 
 def test_photos_without_hands(plain):

@@ -103,7 +103,7 @@ def test_map_from_square_to_photo_by_hand():
 @pytest.mark.parametrize("rotation", [0.0, 0.5, -2.0])
 @pytest.mark.parametrize("side", [40.0, 90.0, 400.0])
 def test_sampled_square_shows_what_the_map_says(rotation, side):
-    """A smooth picture whose colours are its coordinates, looked up by the map, tells where a pixel came from."""
+    """Of a picture whose colours are its coordinates each pixel tells where it came from."""
     size, photo_size = 32, 300
     ramp = np.linspace(0, 255, photo_size)
     photo = np.stack(np.broadcast_arrays(ramp, ramp[:, None], 0), axis=-1).round().astype(np.uint8)
@@ -221,9 +221,9 @@ def test_plain_look_is_first_and_changes_nothing():
 
 def test_looks_are_combined_by_their_median():
     hand = open_hand()
-    looks = [readings(hand), readings(hand + 1), readings(hand + (50, 0))]
+    looks = [readings(hand), readings(hand + 1), readings(hand + np.array([50, 0]))]
     combined, spread = combine(looks)
-    np.testing.assert_allclose(combined.keypoints, hand + (1, 0.0))
+    np.testing.assert_allclose(combined.keypoints, hand + np.array([1, 0]))
     size = np.ptp(hand[0], axis=0).max()
     np.testing.assert_allclose(spread, (1 + 1 + 49) / 3 / size, rtol=1e-6)
 
@@ -249,6 +249,6 @@ def test_turned_square_shows_the_turned_photo():
     square = np.array([[32.5, 32.5, 64.0, 0.0]])
     upright = sample_squares(photo, square, 64, beyond="edge")[0]
     np.testing.assert_array_equal(upright[1:, 1:], photo[1:, 1:])
-    turned = sample_squares(photo, square + [[0, 0, 0, -np.pi / 2]], 64, beyond="edge")[0]
+    turned = sample_squares(photo, square + np.array([[0, 0, 0, -np.pi / 2]]), 64, beyond="edge")[0]
     expected = cv2.rotate(upright[1:, 1:], cv2.ROTATE_90_CLOCKWISE)
     assert np.abs(turned[1:, 1:].astype(int) - expected).max() <= 1

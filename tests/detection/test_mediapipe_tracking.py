@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -91,7 +93,7 @@ def test_one_frame_does_not_change_a_hands_side_and_many_do():
     sides = [frame[0][1].handedness for frame in follow(ScriptedDetector(a=plan), 60)]
     assert sides[:21] == ["right"] * 21
     assert sides[-1] == "left"
-    assert sum(a != b for a, b in zip(sides, sides[1:], strict=False)) == 1
+    assert sum(a != b for a, b in pairwise(sides)) == 1
 
 
 def test_hands_that_run_into_each_other_become_one():

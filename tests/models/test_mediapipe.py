@@ -9,6 +9,7 @@ from torch import nn
 
 from s2hand.models.mediapipe import WeightsError, load_landmark_net, load_palm_net
 from s2hand.models.mediapipe.blocks import SameConv2d
+from s2hand.models.mediapipe.packed import can_pack, pack_convolutions
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "mediapipe.npz"
 TOLERANCE = 1e-3
@@ -106,6 +107,26 @@ def test_onnx_gives_the_same(load, side, images, tmp_path):
         expected = net(batch[:1])
     for answer, tensor in zip(session.run(None, {"image": batch[:1].numpy()}), expected, strict=True):
         np.testing.assert_allclose(answer, tensor, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize(("load", "side"), [(load_palm_net, 192), (load_landmark_net, 224)])
+def test_networks_are_one_graph_to_the_compiler(load, side, images):
+    net = load()
+    with torch.inference_mode():
+        batch = images[:2, :, :side, :side]
+        compiled = torch.compile(net, backend="eager", fullgraph=True)
+        torch.testing.assert_close(compiled(batch), net(batch))
+
+
+@pytest.mark.parametrize(("load", "side"), [(load_palm_net, 192), (load_landmark_net, 224)])
+@torch.inference_mode()
+def test_packed_networks_give_the_same(load, side, images):
+    if not can_pack():
+        pytest.skip("this build of PyTorch cannot pack")
+    batch = images[:, :, :side, :side]
+    packed = pack_convolutions(load(), side)
+    for answer, expected in zip(packed(batch), load()(batch), strict=True):
+        torch.testing.assert_close(answer, expected, atol=1e-3, rtol=0)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")

@@ -123,7 +123,7 @@ def shard_folders(folder: str | Path) -> list[Path]:
 
 def _file_name(name: str) -> str:
     """Refuses names that lead out of the folder."""
-    if inside_folder(name) != name or "/" in name:
+    if not isinstance(name, str) or inside_folder(name) != name or "/" in name:
         raise ValueError(f"{name!r:.80} is not the name of a file")
     return name
 

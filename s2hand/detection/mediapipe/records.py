@@ -47,8 +47,8 @@ class DetectedHand:
         return replace(
             self,
             keypoints=self.keypoints + np.asarray(offset),
-            square=self.square + (*offset, 0, 0),
-            box=self.box + (*offset, *offset),
+            square=self.square + np.array([*offset, 0, 0]),
+            box=self.box + np.array([*offset, *offset]),
         )
 
 

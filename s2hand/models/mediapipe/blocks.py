@@ -82,8 +82,8 @@ class InvertedResidual(nn.Module):
 class BlazeBlock(nn.Module):
     """BlazeFace's block: a 5 x 5 depthwise and a 1 x 1 convolution beside a skip path.
 
-    It is that of Bazarevsky et al., 2019. At stride 2 the skip path is a maximum pool; channels that the input
-    lacks are zero there.
+    It is that of Bazarevsky et al., 2019. At stride 2 the skip path is a maximum pool, in which channels that
+    the input lacks are zero.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1):

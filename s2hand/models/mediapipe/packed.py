@@ -1,7 +1,7 @@
 """Convolutions prepared for inference on the CPU: weights packed, the activation done on the way, no padding.
 
-PyTorch's CPU library, oneDNN, reorders a convolution's weights at every call and clips its output in a pass of
-its own. The operators that compiled networks use instead do neither, and need no compiler. Answers differ in
+PyTorch's CPU library, oneDNN, reorders a convolution's weights at every call and clips its output in a pass
+of its own. The operators that compiled networks use do neither, and need no compiler. Answers differ in
 rounding alone.
 """
 
