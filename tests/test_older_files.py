@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import s2hand
+from s2hand import checkpoints
 from s2hand.checkpoints.checkpoint import read_checkpoint
 from s2hand.cli import main
 from s2hand.config import load_config
@@ -50,16 +50,16 @@ def digests(tensors: dict) -> str:
 
 def test_checkpoint_with_its_average(hands):
     assert digests(read_checkpoint(hands)["model"]) == EXPECTED["raw_hands"]
-    network = s2hand.HandReconstructor.from_checkpoint(hands, device="cpu").network
+    network = checkpoints.open(hands, device="cpu")
     assert digests(network.model.state_dict()) == EXPECTED["hands"] != EXPECTED["raw_hands"]
 
 
 def test_run_folder():
     state = read_checkpoint(FOLDER / "run/checkpoint_last.pt")
     assert {name: digests(state[name]) for name in ("model", "average")} == EXPECTED["run"]
-    figures = compare_runs([FOLDER / "run"]).runs[0].figures
+    curves = compare_runs([FOLDER / "run"]).runs[0].curves
     expected = EXPECTED["figures"].items()
-    assert figures == {name: {epoch: value for epoch, value in points} for name, points in expected}
+    assert curves == {name: {epoch: value for epoch, value in points} for name, points in expected}
     config = load_config(FOLDER / "run/config.json", {"folder_base_path": str(FOLDER / "photos")})
     assert (config.total_epochs, config.ema_decay, config.losses) == (2, 0.5, ("hm_integral",))
 

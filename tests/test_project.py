@@ -6,6 +6,9 @@ import re
 import sys
 from pathlib import Path
 
+from s2hand.config.model import Config
+from s2hand.config.published import OUT_OF_SCOPE_KEYS
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "s2hand").rglob("*.py"))
 BUILTIN_ERRORS = {
@@ -61,3 +64,14 @@ def test_every_import_is_declared():
 def test_every_requirement_has_its_reason():
     reasons = re.findall(r"^\| ([\w-]+) \|", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE)
     assert set(requirements()) <= set(reasons)
+
+
+def test_the_page_on_parity_names_what_is_out_of_scope_and_our_defaults():
+    page = (ROOT / "docs/parity.md").read_text()
+    assert [key for key in OUT_OF_SCOPE_KEYS if f"`{key}`" not in page] == []
+    fields = Config.model_fields
+    names = ("lr_steps", "lr_gamma", "num_workers", "losses")
+    ours = ", ".join(
+        f"`{list(value)}`" if value == () else str(value) for value in (fields[n].default for n in names)
+    )
+    assert f"| {ours};" in page

@@ -7,6 +7,8 @@ import pytest
 SURFACE = (
     ("s2hand", "load_config"),
     ("s2hand", "HandReconstructor"),
+    ("s2hand.checkpoints", "open"),
+    ("s2hand.checkpoints", "StoredNetwork"),
     ("s2hand.hand", "load_hand_model"),
     ("s2hand.hand", "HandModel"),
     ("s2hand.hand", "ManoLayer"),

@@ -45,6 +45,7 @@ class StoredWeights:
         settings: values of config keys that describe the network and its training.
         published: whether the file is one of the published code's.
         unknown: weights of a published file, by their names there, that have no place here.
+        epoch: the number of epochs after which the file was written; None if it does not tell.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class StoredWeights:
     settings: Mapping[str, Any] = field(default_factory=dict)
     published: bool = False
     unknown: tuple[str, ...] = ()
+    epoch: int | None = None
 
     @property
     def parts(self) -> frozenset[str]:
@@ -162,7 +164,9 @@ def stored_in(state: Mapping[str, Any], path: Path) -> StoredWeights:
     except (KeyError, TypeError, ValueError, AttributeError):
         settings = {}
     modules = modules_of(weights)
-    return StoredWeights(path, modules, {key: value for key, value in settings.items() if value is not None})
+    settings = {key: value for key, value in settings.items() if value is not None}
+    epoch = dict(state.get("progress") or {}).get("epoch")
+    return StoredWeights(path, modules, settings, epoch=epoch)
 
 
 def modules_of(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
@@ -184,7 +188,7 @@ def _of_published(checkpoint: PublishedCheckpoint) -> StoredWeights:
         # The published default.
         "use_mean_shape": bool(checkpoint.args.get("use_mean_shape", True)),
     }
-    return StoredWeights(checkpoint.path, modules, settings, published=True, unknown=tuple(unknown))
+    return StoredWeights(checkpoint.path, modules, settings, True, tuple(unknown), checkpoint.epoch)
 
 
 def modules_with_weights(model: HandNet) -> list[tuple[str, nn.Module]]:

@@ -16,14 +16,25 @@ def experiment_arguments(command: argparse.ArgumentParser) -> None:
     override_arguments(command)
 
 
+def evaluate_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "file",
+        metavar="RUN_OR_FILE",
+        help="a run's folder (its best weights), or an experiment's JSON",
+    )
+    override_arguments(command)
+
+
 def train(arguments: argparse.Namespace) -> None:
     """Train, evaluate at intervals, and continue where an earlier run stopped."""
     _run(load(arguments.file, arguments))
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    """Evaluate the network of an experiment without training it."""
-    _run(load(arguments.file, arguments, mode=["evaluation"]))
+    """Evaluate a run's best weights, or the network that an experiment names, without training it."""
+    from s2hand.experiment import config_to_evaluate
+
+    _run(load(arguments.file, arguments, config_to_evaluate))
 
 
 def staged_arguments(command: argparse.ArgumentParser) -> None:

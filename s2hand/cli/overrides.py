@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from s2hand.errors import S2HandError
@@ -31,12 +32,18 @@ def overrides(arguments: argparse.Namespace) -> dict:
     return values if arguments.device is None else values | {"device": arguments.device}
 
 
-def load(file: str | Path, arguments: argparse.Namespace, **changes):
-    """Loads a config with the overrides of the command line, and prints its notes to stderr."""
+def load(file: str | Path, arguments: argparse.Namespace, read: Callable | None = None):
+    """Loads a config with the overrides of the command line, and prints its notes to stderr.
+
+    Args:
+        file: what to read.
+        arguments: with --set and --device.
+        read: (file, overrides) -> config; None: an experiment's JSON.
+    """
     from s2hand.config import load_config
 
     try:
-        config = load_config(file, changes | overrides(arguments))
+        config = (read or load_config)(file, overrides(arguments))
     except S2HandError as error:
         error.told = (
             os.environ.get("LOCAL_RANK", "0") != "0"

@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import fields
+from pathlib import Path
 
+from s2hand.errors import S2HandError
 from s2hand.prediction.options import AUTO, DEFAULT_BATCH, DEFAULT_FORMATS, FORMATS, PredictOptions
+
+CHECKPOINT_ENDINGS = (".pt", ".pth", ".t7", ".safetensors")
+RUN_FILES = ("checkpoint_*.pt", "config.json", "*/checkpoint_*.pt")
+"""What tells a run's folder, or one of several stages, from a folder of photos."""
 
 UNREADABLE = 3
 """Exit code of a prediction that left out photos which could not be read; `detect` has the same."""
 
 
-def _checkpoint_argument(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "checkpoint",
-        metavar="CHECKPOINT",
-        help="a .pt file or a run's folder; or a published .t7, or the .safetensors made of one",
-    )
+def _hand_model_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--hand-model",
         metavar="FILE",
@@ -25,18 +26,47 @@ def _checkpoint_argument(command: argparse.ArgumentParser) -> None:
     )
 
 
-def predict_arguments(command: argparse.ArgumentParser) -> None:
-    _checkpoint_argument(command)
-    command.add_argument("images", metavar="IMAGES", nargs="+", help="folders, patterns, photos and videos")
-    command.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+def _checkpoint_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--detections", metavar="FILE", help="what `s2hand detect` found: where the hands are"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="a .pt file, the folder of a run or a demo, a published .t7, or the .safetensors made of one",
+    )
+    _hand_model_argument(command)
+
+
+def _stage_of(checkpoint: str) -> str | Path:
+    """The best stage of a folder that `s2hand demo` wrote; any other checkpoint as it is."""
+    from s2hand.evaluation.run_records import stage_of
+
+    stage = stage_of(checkpoint)
+    if stage != checkpoint:
+        print(f"s2hand: note: {checkpoint}: takes its best stage, {stage}", file=sys.stderr)
+    return stage
+
+
+def predict_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "inputs",
+        metavar="[CHECKPOINT] PHOTO",
+        nargs="*",
+        help="folders, patterns, photos and videos; a checkpoint before them (.pt, run folder, .t7, "
+        ".safetensors) predicts instead of the bundled network",
+    )
+    command.add_argument("--samples", action="store_true", help="predict on the two photos in the package")
+    command.add_argument("--out", metavar="DIR", default="hands", help="folder to write (%(default)s)")
+    _hand_model_argument(command)
+    command.add_argument(
+        "--detections",
+        metavar="FILE",
+        help="what `s2hand detect` found: where the hands are (default: the bundled detector finds them; the "
+        "network of a checkpoint looks at whole photos)",
     )
     command.add_argument(
         "--hand",
         choices=("left", "right", AUTO),
         default=AUTO,
-        help="which hands these are; auto: as in the detections, else right (%(default)s)",
+        help="which hands these are; auto: as detected, else right (%(default)s)",
     )
     camera = command.add_mutually_exclusive_group()
     camera.add_argument("--focal", type=float, metavar="PX", help="focal length of all photos, in pixels")
@@ -71,18 +101,42 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index> (%(default)s)")
 
 
+def split_inputs(inputs: list[str]) -> tuple[str | None, list[str]]:
+    """The checkpoint, if the first input is one, and the photos."""
+    if inputs and is_checkpoint(inputs[0]):
+        return inputs[0], inputs[1:]
+    return None, list(inputs)
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a path is a file of weights or a folder of runs, rather than photos."""
+    path = Path(name)
+    if path.suffix in CHECKPOINT_ENDINGS:
+        return True
+    return any(any(path.glob(pattern)) for pattern in RUN_FILES) if path.is_dir() else False
+
+
 def predict(arguments: argparse.Namespace) -> int:
     """Reconstruct the hands of photos and videos: overlays, meshes, numbers."""
     from s2hand.prediction.predict import predict as predict_hands
     from s2hand.prediction.refine import DEFAULT_STEPS
+    from s2hand.prediction.sample_photos import sample_photos
 
     if arguments.refine is True:
         arguments.refine = DEFAULT_STEPS
     arguments.formats = tuple(name.strip() for name in arguments.formats.split(",") if name.strip())
     arguments.K = None if arguments.K is None else tuple(arguments.K)
+    checkpoint, photos = split_inputs(arguments.inputs)
+    if checkpoint is not None:
+        checkpoint = _stage_of(checkpoint)
+    if arguments.samples:
+        photos += [str(path) for path in sample_photos()]
+    if not photos:
+        wanted = f"photos to predict on after {checkpoint}" if checkpoint else "photos to predict on"
+        raise S2HandError(f"predict: name {wanted}, or add --samples to try the two photos in the package")
     done = predict_hands(
-        arguments.checkpoint,
-        arguments.images,
+        checkpoint,
+        photos,
         arguments.out,
         PredictOptions(**{field.name: getattr(arguments, field.name) for field in fields(PredictOptions)}),
         hand_model=arguments.hand_model,
@@ -106,7 +160,7 @@ def export_onnx(arguments: argparse.Namespace) -> None:
     from s2hand.prediction.onnx_export import OPSET
     from s2hand.prediction.onnx_export import export_onnx as write_onnx
 
-    network = checkpoints.open(arguments.checkpoint, arguments.hand_model, device="cpu")
+    network = checkpoints.open(_stage_of(arguments.checkpoint), arguments.hand_model, device="cpu")
     for line in network.notes:
         print(f"s2hand: note: {line}", file=sys.stderr)
     written = write_onnx(network.model, network.image_size, arguments.destination)

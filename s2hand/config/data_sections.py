@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from s2hand.config.fields import Positive, PositiveFloat, Section, Share, key, list_key
+from s2hand.config.fields import MAX_SEED, Positive, PositiveFloat, Section, Share, key, list_key
 from s2hand.skeleton import NUM_JOINTS
 
 Dataset = Literal["FreiHand", "HO3D", "Synthetic", "Shards", "Folder"]
@@ -54,7 +54,7 @@ class DataSection(Section):
         "Variety of the rotations: 1 as in FreiHAND; 0 upright, with palm or back to the camera.",
         1.0,
     )
-    synthetic_seed: int = key("Seed of the generated dataset.", 0, ge=0)
+    synthetic_seed: int = key("Seed of the generated dataset.", 0, ge=0, le=MAX_SEED)
     shards_path: str | None = key("Folder of the dataset Shards, which `s2hand shard` writes.", None)
     shards_window: Positive | None = key(
         "Shuffle only within this many tars at a time, so that a slow disk reads each tar in one go; null "

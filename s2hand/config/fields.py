@@ -8,6 +8,9 @@ Positive = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
+MAX_SEED = 2**53 - 1
+"""The largest integer that all JSON readers represent exactly (RFC 8259)."""
+
 
 def key(description: str, default=..., *, default_factory=None, **limits):
     """A documented field; lists are accepted for tuples, everything else is strictly typed."""

@@ -9,12 +9,15 @@ from typing import Annotated, Literal
 from pydantic import Field, create_model
 
 from s2hand.config.data_sections import DataSection, FolderSection
-from s2hand.config.fields import Positive, PositiveFloat, Section, key
+from s2hand.config.fields import MAX_SEED, Positive, PositiveFloat, Section, key
 from s2hand.config.loss_table import LOSSES
 
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights"]
 DEFAULT_REFINE_STEPS = 150
 """Steps of the fit to keypoints, in evaluation and prediction."""
+
+MAX_IMAGE_SIZE = 4096
+"""Pixels; far beyond what a network of this kind fits into memory, but not beyond what a test may ask for."""
 
 DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
 
@@ -49,7 +52,7 @@ class NetworkSection(Section):
     )
     num_pca: int = key("Pose components that the network predicts.", 30, ge=1, le=45)
     use_mean_shape: bool = key("Keep the mean hand shape (betas 0). The published default is true.", False)
-    image_size: int = key("Side of the square network input in pixels.", 224, ge=32)
+    image_size: int = key("Side of the square network input in pixels.", 224, ge=32, le=MAX_IMAGE_SIZE)
     backbone: str = key("3D encoder: the name of a timm model with feature maps.", "tf_efficientnet_b3")
     backbone_pretrained: bool = key(
         "Start the backbone from timm's ImageNet weights, which are downloaded.", False
@@ -60,15 +63,16 @@ class NetworkSection(Section):
         "which learns fastest, or both.",
         "image",
     )
-    hourglass_stacks: Positive = key("Number of stacks of the 2D branch.", 2)
-    hourglass_features: Positive = key("Feature channels of the 2D branch.", 256)
-    hourglass_modules: Positive = key("Number of residual modules of each hourglass level.", 2)
-    hourglass_depth: Positive = key("Number of levels of an hourglass.", 4)
+    hourglass_stacks: int = key("Number of stacks of the 2D branch.", 2, ge=1, le=16)
+    hourglass_features: int = key("Feature channels of the 2D branch.", 256, ge=1, le=2048)
+    hourglass_modules: int = key("Number of residual modules of each hourglass level.", 2, ge=1, le=16)
+    hourglass_depth: int = key("Number of levels of an hourglass.", 4, ge=1, le=8)
     hourglass_input_size: int = key(
         "Side in pixels to which the 2D branch pads its input. Default: image_size rounded up to a "
         "multiple of 2^(hourglass_depth + 2).",
         default_factory=lambda data: next_multiple(data["image_size"], 2 ** (data["hourglass_depth"] + 2)),
         ge=1,
+        le=MAX_IMAGE_SIZE,
     )
     renderer: Literal["nmr", "antialias"] = key(
         "Gradient of the rasterizer at silhouettes: as in the published neural mesh renderer, or exact "
@@ -148,7 +152,7 @@ class TrainingSection(Section):
         None,
     )
     compile: bool = key("Compile the networks with torch.compile.", False)
-    seed: int = key("Seed of initial weights, sampling and augmentation.", 0, ge=0)
+    seed: int = key("Seed of initial weights, sampling and augmentation.", 0, ge=0, le=MAX_SEED)
     nonfinite: Literal["stop", "skip"] = key(
         "At a loss that is not finite: stop and name it, or skip the step and count it.", "stop"
     )

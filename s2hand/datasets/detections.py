@@ -26,12 +26,22 @@ import numpy as np
 
 from s2hand.datasets.json_files import as_array, read_json, write_json
 from s2hand.errors import DatasetError
+from s2hand.images.plausible import check_boxes, check_cameras, check_confidence, check_keypoints
 from s2hand.skeleton import NUM_JOINTS
 
 FORMAT = "s2hand-detections-1"
 HANDS = ("left", "right")
 
 REMEDY = "write it with `s2hand detect`, or name another detections file"
+
+OTHER_PROGRAMS = {
+    "OpenPose": {"people"},
+    "COCO annotations": {"images", "annotations"},
+    "COCO results": {"image_id", "keypoints"},
+    "MediaPipe": {"hand_landmarks"},
+    "MMPose": {"keypoints", "keypoint_scores"},
+}
+"""Program -> keys of what it writes, for messages."""
 
 TRUSTED_CONFIDENCE = 0.1
 """A sample counts in photometric losses only if each of its joints is more certain than this (published)."""
@@ -110,26 +120,44 @@ def read_detections(path: str | Path) -> Detections:
     """Reads a detections file in the published or the versioned format.
 
     Raises:
-        DatasetError: the file is missing, broken JSON, or its entries have wrong shapes or lengths.
+        DatasetError: the file is missing, broken JSON, its entries have wrong shapes or lengths, or its
+            numbers cannot be pixels or confidences.
     """
     content = read_json(path, remedy=REMEDY)
-    if isinstance(content, dict):
-        return _read_versioned(content, path)
+    found = _read_versioned(content, path) if isinstance(content, dict) else _read_published(content, path)
+
+    def where(row: int) -> str:
+        return f"{path}, row {row}" if found.names is None else f"{path}, {found.names[row]}"
+
+    check_confidence(found.confidence, where)
+    check_keypoints(found.keypoints, found.confidence, found.sizes, where)
+    if found.boxes is not None:
+        check_boxes(found.boxes, found.sizes, where, found.keypoints, found.confidence)
+    if found.cameras is not None:
+        check_cameras(found.cameras, found.sizes, where)
+    return found
+
+
+def _read_published(content: Any, path: str | Path) -> Detections:
     if not isinstance(content, list) or len(content) not in (2, 3):
         raise DatasetError(
             f"{path}: expected a list [keypoints (N, {NUM_JOINTS}, 2), confidences (N, {NUM_JOINTS}, 1), "
-            f'names], or an object of format "{FORMAT}": {REMEDY}'
+            f'names], or an object of format "{FORMAT}"{_looks_like(content)}: {REMEDY}'
         )
     keypoints = as_array(content[0], (None, NUM_JOINTS, 2), what=f"{path}, keypoints")
     confidence = as_array(content[1], (len(keypoints), NUM_JOINTS, 1), what=f"{path}, confidences")[..., 0]
-    _check_confidence(confidence, path)
     names = _read_names(content[2], len(keypoints), path) if len(content) == 3 else None
     return Detections(keypoints, confidence, names)
 
 
-def _check_confidence(confidence: np.ndarray, path: str | Path) -> None:
-    if (confidence < 0).any():
-        raise DatasetError(f"{path}, confidences: expected values from 0, got {confidence.min():g}")
+def _looks_like(content: Any) -> str:
+    """Names the program whose output this is, if it is known."""
+    first = content[0] if isinstance(content, list) and content else content
+    keys = set(first) if isinstance(first, dict) else set()
+    for program, needed in OTHER_PROGRAMS.items():
+        if needed <= keys:
+            return f"; this looks like the output of {program}"
+    return ""
 
 
 def _read_names(entries, count: int, path: str | Path) -> tuple[str, ...]:
@@ -145,7 +173,8 @@ def _read_names(entries, count: int, path: str | Path) -> tuple[str, ...]:
 def _read_versioned(content: dict, path: str | Path) -> Detections:
     if content.get("format") != FORMAT:
         raise DatasetError(
-            f'{path}: expected "format": "{FORMAT}", got {content.get("format")!r:.80}: {REMEDY}'
+            f'{path}: expected "format": "{FORMAT}", got {content.get("format")!r:.80}{_looks_like(content)}: '
+            f"{REMEDY}"
         )
     images = content.get("images")
     if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
@@ -159,11 +188,9 @@ def _read_versioned(content: dict, path: str | Path) -> Detections:
     sizes = np.stack([_column(images, key, (), path) for key in ("width", "height")], -1)
     if (sizes < 1).any() or (sizes != np.round(sizes)).any():
         raise DatasetError(f"{path}: width and height must be whole numbers of pixels from 1")
-    confidence = _column(images, "confidence", (NUM_JOINTS,), path)
-    _check_confidence(confidence, path)
     return Detections(
         _column(images, "keypoints", (NUM_JOINTS, 2), path),
-        confidence,
+        _column(images, "confidence", (NUM_JOINTS,), path),
         names,
         sizes.astype(np.int64),
         _column(images, "box", (4,), path, optional=True),

@@ -8,8 +8,10 @@ hands only.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,9 @@ from s2hand.skeleton import SCALE_BONE
 LAYOUT = "a folder of photos with detections.json, which `s2hand detect` writes"
 DETECTIONS_FILE = "detections.json"
 LABELS = ("joints", "vertices", "scale")
+
+TRIED_NAMES = 1000
+"""Number of names, evenly chosen, that are looked for on disk before the folder is taken for the wrong one."""
 
 
 class FolderDataset(HandDataset):
@@ -157,9 +162,12 @@ class FolderDataset(HandDataset):
                 f"{source}: {strange[0]!r:.80} is not the name of a photo inside {self.root}: names must be "
                 "relative to the photos' folder"
             )
-        if len(detections) and not (first := self.root / detections.names[0]).exists():
+        detections = replace(detections, names=_names_on_disk(self.root, detections.names))
+        # Some photos may have been removed since; that none is there has another reason.
+        tried = detections.names[:: -(-len(detections) // TRIED_NAMES) or 1]
+        if tried and not any((self.root / name).exists() for name in tried):
             raise DatasetError(
-                f"{source}: no photo {first}: its names must be relative to the photos' folder"
+                f"{source}: no photo {self.root / tried[0]}: its names must be relative to the photos' folder"
             )
         return detections, source
 
@@ -224,6 +232,18 @@ class FolderDataset(HandDataset):
         if "joints" in fields and keypoints is not None:
             fields["true_keypoints_2d"] = keypoints[row]
         return fields
+
+
+def _names_on_disk(root: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Names as the file system has them, which may compose letters differently than the detections."""
+
+    def on_disk(name: str) -> str:
+        if name.isascii() or (root / name).exists():
+            return name
+        forms = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+        return next((form for form in forms if (root / form).exists()), name)
+
+    return tuple(map(on_disk, names))
 
 
 @lru_cache(maxsize=1)

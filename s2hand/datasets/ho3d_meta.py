@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
+from s2hand.progress_bar import ProgressBar
 
 from s2hand.cache import cached_file
 from s2hand.errors import DatasetError
@@ -94,7 +94,7 @@ def load_index(folder: Path, frames: Sequence[str], *, labelled: bool) -> Ho3dIn
 def _read_frames(folder: Path, frames: Sequence[str], labelled: bool) -> dict[str, np.ndarray]:
     """Reads all pickles of a split into arrays."""
     cameras, boxes, joints = [], [], []
-    for frame in tqdm(frames, desc=f"indexing {folder.name}", unit="frame", dynamic_ncols=True):
+    for frame in ProgressBar(frames, desc=f"indexing {folder.name}", unit="frame", dynamic_ncols=True):
         sequence, _, number = frame.partition("/")
         path = folder / sequence / "meta" / f"{number}.pkl"
         meta = read_meta(path)

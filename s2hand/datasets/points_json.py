@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
-from tqdm import tqdm
+from s2hand.progress_bar import ProgressBar
 
 from s2hand.cache import cached_file, file_stamp
 from s2hand.datasets.json_files import as_array, parse_json, read_json
@@ -50,7 +50,7 @@ def _convert(path: Path, target: Path) -> None:
     size = path.stat().st_size
     with (
         target.open("wb") as file,
-        tqdm(
+        ProgressBar(
             total=size, desc=f"converting {path.name}", unit="B", unit_scale=True, dynamic_ncols=True
         ) as bar,
     ):

@@ -19,8 +19,8 @@ from s2hand.detection.merging import published_places
 from s2hand.detection.sources import open_source
 from s2hand.errors import DatasetError
 from s2hand.runtime.allocator import keep_freed_memory
-from s2hand.visualize import contact_sheet, draw_keypoints, write_picture
-from s2hand.visualize.pictures import resize
+from s2hand.visualize import contact_sheet, draw_keypoints, write_image
+from s2hand.visualize.pixels import resize
 
 PREVIEW_IMAGES = 48
 PREVIEW_COLUMNS = 8
@@ -72,6 +72,8 @@ def run_detection(
         published_places(images, published)  # refused now rather than after hours
     keep_freed_memory()  # the network's largest maps are hundreds of megabytes, new for every image
     detector, info = build_detector(replace(settings, device=_own_device(settings.device)))
+    for line in images.notes:
+        say(line)
     say(f"{source}: {images.kind}, {len(images.images):,} hands; {info.name}, {info.settings}")
     task = DetectionTask(images, out, info, hand, batch, published)
     summary = detect(detector, task, share)
@@ -125,5 +127,5 @@ def write_preview(source: ImageSource, out: Path) -> Path:
         tiles.append(draw_keypoints(small, found.keypoints[row] * scale, found.confidence[row]))
     captions = [f"{found.names[row]} ({found.confidence[row].mean():.2f})" for row in chosen]
     heading = f"{found.detector.name}: {len(chosen)} of {len(found):,} hands, mean confidence in brackets"
-    write_picture(path, contact_sheet(tiles, PREVIEW_COLUMNS, PREVIEW_TILE, captions, heading))
+    write_image(path, contact_sheet(tiles, PREVIEW_COLUMNS, PREVIEW_TILE, captions, heading))
     return path

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from s2hand.images.crops import DEFAULT_SQUARES
+from s2hand.images.plausible import check_boxes
 from s2hand.images.square_view import SquareView, view_square
 
 LARGEST_WHOLE = 1 << 21
@@ -42,6 +43,8 @@ def view_hand(
             max(seen.shape[:2]), uncalibrated, homography, np.eye(3), None, mirrored, float(width)
         )
         return cv2.flip(seen, 1) if mirrored else seen, view
+    if box is not None:
+        check_boxes(np.array([box], np.float64), np.array([[width, height]]), lambda row: "boxes")
     square, _ = DEFAULT_SQUARES.square_or_whole(box, None, None, (width, height))
     view = view_square(square, uncalibrated, width, crop_size, look_at=False, mirrored=mirrored)
     return view.image(image), view

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 from s2hand.datasets.detections import DetectorInfo
 from s2hand.detection.hands import view_hand
@@ -20,6 +19,7 @@ from s2hand.detection.shares import FORMAT, Share, ShareFile, cut_units, read_sh
 from s2hand.detection.sources import HandImage, ImageSource
 from s2hand.errors import DatasetError, S2HandError
 from s2hand.images.square_view import SquareView
+from s2hand.progress_bar import ProgressBar
 
 Record = dict[str, Any]
 """A line of a share's file: what is known of a hand, or why its image could not be read."""
@@ -147,7 +147,7 @@ def _detect_units(detector: Detector, task: DetectionTask, file: ShareFile, unit
     """Does what is left of a share; the next unit is read while one is computed."""
     total = sum(map(len, units))
     before = sum(map(len, units[: file.done]))
-    bar = tqdm(total=total, initial=before, unit="image", desc="detecting", dynamic_ncols=True, disable=None)
+    bar = ProgressBar(total=total, initial=before, unit="image", desc="detecting", dynamic_ncols=True)
     with ExitStack() as stack:
         stack.enter_context(bar)
         for hands in _read_ahead(detector, task, units[file.done :], stack):

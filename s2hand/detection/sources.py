@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from s2hand.datasets.freihand import DETECTION_FILES, FreiHandDataset
@@ -14,8 +13,9 @@ from s2hand.datasets.ho3d import DETECTION_FOLDER, Ho3dDataset
 from s2hand.errors import DatasetError
 from s2hand.images.crops import DEFAULT_MARGIN
 from s2hand.images.images import read_image
-from s2hand.images.photos import list_photos, photo_names, read_photo
-from s2hand.images.videos import FRAME_NAME, is_video, open_video
+from s2hand.images.listing import list_photos, passed_over, photo_names
+from s2hand.images.photos import read_photo
+from s2hand.images.videos import FRAME_NAME, VideoFrames, is_video
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,14 @@ class ImageSource:
             calls it.
         published: file -> indices of the ``images`` that its rows hold, -1 for a row without an image. Empty
             if only the caller can name the file.
+        notes: lines for the user on what is missing.
     """
 
     kind: str
     images: tuple[HandImage, ...]
     read: Callable[[Path | int], np.ndarray]
     published: dict[Path, list[int]]
+    notes: tuple[str, ...] = ()
 
     def with_images(self, images: list[HandImage]) -> ImageSource:
         """The same source with other boxes and hands."""
@@ -90,7 +92,9 @@ def open_source(source: str | Path, split: str | None = None) -> ImageSource:
 def _photos(path: Path) -> ImageSource:
     found = list_photos(path)
     images = tuple(map(HandImage, photo_names(path, found), found))
-    return ImageSource("photos", images, read_photo, {})
+    others = passed_over(path)
+    notes = (f"passed over: {others}",) if others else ()
+    return ImageSource("photos", images, read_photo, {}, notes)
 
 
 def _freihand(root: Path, split: str) -> ImageSource:
@@ -134,51 +138,9 @@ def _box_in(square: tuple[float, float, float]) -> tuple[float, ...]:
 
 def _video(path: Path) -> ImageSource:
     frames = VideoFrames(path)
+    count = frames.count()
     images = tuple(
-        HandImage(FRAME_NAME.format(video=path.name, frame=number), number)
-        for number in range(frames.count())
+        HandImage(FRAME_NAME.format(video=path.name, frame=number), number) for number in range(count)
     )
-    if not images:
-        raise DatasetError(f"{path} holds no frame that OpenCV can read: convert it to H.264 .mp4")
-    return ImageSource("video", images, frames.read, {})
-
-
-class VideoFrames:
-    """Reads frames of a video by number, at best in rising order: seeking is inexact in many formats.
-
-    Args:
-        path: the video.
-    """
-
-    def __init__(self, path: Path):
-        self.path = path
-        self._capture: cv2.VideoCapture | None = None
-        self._next = 0
-
-    def count(self) -> int:
-        """The number of frames that can be decoded; the one in a video's header may be wrong."""
-        capture = open_video(self.path)
-        count = 0
-        while capture.grab():
-            count += 1
-        capture.release()
-        return count
-
-    def read(self, number: int) -> np.ndarray:
-        """One frame, upright, (H, W, 3) uint8 RGB.
-
-        Raises:
-            DatasetError: it cannot be decoded.
-        """
-        if self._capture is None or number < self._next:
-            self._capture, self._next = open_video(self.path), 0
-        while self._next < number and self._capture.grab():
-            self._next += 1
-        good, frame = self._capture.read()
-        if not good:
-            self._capture = None
-            raise DatasetError(
-                f"{self.path.name} has no frame {number} that OpenCV can read: is the file complete?"
-            )
-        self._next += 1
-        return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    missing = frames.shortfall(count)
+    return ImageSource("video", images, frames.read, {}, (f"{path.name}: {missing}",) if missing else ())

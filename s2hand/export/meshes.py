@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +24,15 @@ def write_obj(path: str | Path, hand: Hand) -> tuple[Path, Path, Path]:
     block of the texture.
 
     Args:
-        path: the .obj; .mtl and .png get its stem.
+        path: the .obj; .mtl and .png get its stem, if that is one word that all programs can read in them.
         hand: what to write.
 
     Returns:
         The three paths, .obj first.
     """
     path = Path(path)
-    material, texture = path.with_suffix(".mtl"), path.with_suffix(".png")
+    beside = path.with_name(_one_word(path.stem))
+    material, texture = (beside.with_name(beside.name + suffix) for suffix in (".mtl", ".png"))
     image, uv = color_atlas(hand.colors())
     with written_whole(texture) as partial:
         Image.fromarray(image).save(partial)
@@ -45,6 +48,13 @@ def write_obj(path: str | Path, hand: Hand) -> tuple[Path, Path, Path]:
     ]
     write_text_whole(path, "\n".join(lines) + "\n")
     return path, material, texture
+
+
+def _one_word(stem: str) -> str:
+    """The stem, or one like it, without what ends a name in .obj and .mtl: most programs stop at a blank."""
+    word = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).lstrip("-")
+    # With its checksum, two stems do not become one.
+    return stem if word == stem else f"{word}_{zlib.crc32(stem.encode('utf-8', 'surrogateescape')):08x}"
 
 
 def write_ply(path: str | Path, hand: Hand) -> Path:

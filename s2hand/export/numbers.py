@@ -40,7 +40,11 @@ ORDERS = {
 
 MODEL_NOTE = (
     "parameters are of the right-hand model: translation + scale * model(hand_pose, betas, rotation) is a "
-    "right hand; for a left one change the sign of x of the result"
+    "right hand; for a left one change the sign of x of the result. For layers such as smplx and manopth "
+    "with flat_hand_mean (no mean pose is added): global_orient is R(rotation) R(row 0 of pose_axis_angle) "
+    "and hand_pose is rows 1 to 15. rotation turns about the origin of the model, those layers turn about "
+    "the wrist joint J of the shaped template, so the right hand is translation + scale * (layer(betas, "
+    "global_orient, hand_pose) + R(rotation) J - J)"
 )
 
 ABOUT = {"units": UNITS, "frames": FRAMES, "orders": ORDERS, "model": MODEL_NOTE}

@@ -9,6 +9,8 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
+from s2hand.images.png_metadata import read_png_metadata
+
 FULL_FRAME_DIAGONAL_MM = math.hypot(36, 24)
 """A focal length "in 35 mm film" has the same angle of view over the diagonal (CIPA DCG-001)."""
 
@@ -20,15 +22,23 @@ INCH = 2
 
 
 def read_exif(image: Image.Image) -> Image.Exif:
-    """A photo's EXIF, read from its header; empty without one, or with a broken one."""
-    # Pillow decodes a whole PNG to look for EXIF behind the pixels; what stands before them is in `info`.
-    if image.format == "PNG" and "exif" not in image.info:
-        return Image.Exif()
-    return _unless_broken(image.getexif, Image.Exif())
+    """A photo's EXIF, with the orientation from XMP if EXIF has none; empty without any, or if it is broken.
+
+    Args:
+        image: as opened, before its pixels are decoded.
+    """
+    if image.format != "PNG":
+        return _unless_broken(image.getexif, Image.Exif())
+    found, exif = read_png_metadata(image.fp), Image.Exif()
+    if found.exif is not None:
+        _unless_broken(lambda: exif.load(found.exif), None)
+    if ExifTags.Base.Orientation not in exif and found.xmp_orientation is not None:
+        exif[ExifTags.Base.Orientation] = found.xmp_orientation
+    return exif
 
 
 def orientation(exif: Image.Exif) -> int:
-    """How the photo is stored, 1 to 8; 1 is upright."""
+    """How the photo is stored, 1 to 8; 1 is upright. Sizes and pixels are both turned by this one answer."""
     value = exif.get(ExifTags.Base.Orientation, 1)
     return value if value in range(1, 9) else 1
 

@@ -6,17 +6,20 @@ orientations, are read by :mod:`s2hand.images.photos`, under the same checks.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import io
 import os
 import stat
 import struct
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
 from s2hand.errors import DatasetError
 from s2hand.images.completeness import (
@@ -30,6 +33,7 @@ from s2hand.images.completeness import (
 )
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+"""What every installation reads; see :func:`readable_formats`."""
 
 MAX_MEGAPIXELS = 100
 MAX_BYTES = MAX_MEGAPIXELS * 1_000_000 * 8
@@ -45,6 +49,18 @@ class ImageFile(Protocol):
     """Where an image lies: a Path, or anything that yields its bytes and, as text, names it."""
 
     def read_bytes(self) -> bytes: ...
+
+
+@cache
+def readable_formats() -> tuple[str, ...]:
+    """The formats that this installation reads: AVIF since Pillow 11.3, HEIF if pillow-heif is installed."""
+    formats = FORMATS
+    if "avif" in features.get_supported_modules():
+        formats += ("AVIF",)
+    if importlib.util.find_spec("pillow_heif") is not None:
+        importlib.import_module("pillow_heif").register_heif_opener()
+        formats += ("HEIF",)
+    return formats
 
 
 def read_image(path: str | ImageFile) -> np.ndarray:
@@ -133,6 +149,10 @@ def open_image(path: str | Path) -> BinaryIO:
         file = open(path, "rb")  # noqa: SIM115
     except OSError as error:
         raise DatasetError(f"cannot read {path} ({error.strerror}): is the folder complete?") from None
+    except DatasetError:
+        raise
+    except ValueError:  # NUL, or half a character
+        raise DatasetError(f"cannot read {str(path)!r}: no file can have this name") from None
     size = os.fstat(file.fileno()).st_size
     if not 0 < size <= MAX_BYTES:
         file.close()
@@ -146,18 +166,19 @@ def identify(file: BinaryIO, path: str | ImageFile) -> Image.Image:
     """Reads an image's header.
 
     Raises:
-        DatasetError: it has none of ``FORMATS``, or is larger than ``MAX_MEGAPIXELS``.
+        DatasetError: it has none of :func:`readable_formats`, or is larger than ``MAX_MEGAPIXELS``.
     """
     try:
         with warnings.catch_warnings():
             # Pillow warns of broken EXIF, and of its own limit of pixels; ours is below.
             warnings.simplefilter("ignore")
-            image = Image.open(file, formats=FORMATS)
+            image = Image.open(file, formats=readable_formats())
     except Image.DecompressionBombError:
         raise DatasetError(f"{path} has more than {MAX_MEGAPIXELS} megapixels: make it smaller") from None
     except Exception:  # a broken header fails in as many ways as there are formats
         raise DatasetError(
-            f"{path} is not an image that can be read ({', '.join(FORMATS)}): convert it, or {DAMAGED}"
+            f"{path} is not an image that can be read ({', '.join(readable_formats())}): convert it, or "
+            f"{DAMAGED}"
         ) from None
     check_size(*image.size, path)
     return image

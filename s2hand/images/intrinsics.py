@@ -12,6 +12,7 @@ import numpy as np
 
 from s2hand.errors import DatasetError
 from s2hand.images.photos import PhotoHeader
+from s2hand.images.plausible import check_cameras
 
 DEFAULT_FOCAL_OVER_LONGER_SIDE = 1.0
 """An angle of view of 53 degrees, between a phone's main camera (0.75) and a portrait lens (2). A wrong focal
@@ -58,22 +59,30 @@ def choose_camera(
         K (3, 3) float64 px of the upright photo, and which of ``SOURCES`` it is from.
 
     Raises:
-        DatasetError: the photo's own K is not a camera matrix.
+        DatasetError: the K or the focal length is not a camera's, or not in pixels of such a photo.
     """
     stated = stated or StatedCamera()
     if own is not None:
         own = np.asarray(own, np.float64)
         check_camera(own, what="the photo's K")
-        return own, "detections file"
+        return _possible(own, header, "the photo's K"), "detections file"
     if stated.K is not None:
-        return np.asarray(stated.K, np.float64), "config"
+        return _possible(np.asarray(stated.K, np.float64), header, "the stated K"), "config"
     if stated.focal_px is not None:
-        return centred_camera(stated.focal_px, header), "config"
+        K = centred_camera(stated.focal_px, header)
+        return _possible(K, header, "the stated focal length"), "config"
     if header.focal_px is not None:
         return centred_camera(header.focal_px, header), "EXIF"
     return centred_camera(
         DEFAULT_FOCAL_OVER_LONGER_SIDE * max(header.width, header.height), header
     ), "default"
+
+
+def _possible(K: np.ndarray, header: PhotoHeader, what: str) -> np.ndarray:
+    """K, if it can be the camera of a photo of this size; nothing is checked where the size is not known."""
+    if header.width:
+        check_cameras(K[None], np.array([[header.width, header.height]]), lambda row: what)
+    return K
 
 
 def centred_camera(focal_px: float, header: PhotoHeader) -> np.ndarray:

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from s2hand.cache import cached_file, file_stamp
 from s2hand.errors import DatasetError
 from s2hand.images.photos import PhotoHeader, read_photo_header
+from s2hand.progress_bar import ProgressBar
 
 CACHE_FROM = 1000
 """Fewer photos than this are read within a second, so they are not cached."""
@@ -51,7 +51,9 @@ def _read(root: Path, names: Sequence[str], progress: bool) -> np.ndarray:
     """Width, height and focal length, (N, 3) float64; width 0 if unreadable, focal NaN if unknown."""
     with ThreadPoolExecutor(THREADS) as pool:
         rows = pool.map(lambda name: _row(root / name), names, chunksize=64)
-        bar = tqdm(rows, desc=f"headers of {root}", total=len(names), unit="photo", disable=not progress)
+        bar = ProgressBar(
+            rows, desc=f"headers of {root}", total=len(names), unit="photo", disable=not progress
+        )
         return np.array(list(bar), np.float64).reshape(-1, 3)
 
 

@@ -6,11 +6,8 @@ holds the checks of both.
 
 from __future__ import annotations
 
-import glob
 import io
-import os
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +26,6 @@ from s2hand.images.images import (
     open_image,
     read_encoded,
 )
-
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 SHRUNK = {
     1: cv2.IMREAD_COLOR,
@@ -98,6 +93,7 @@ def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, i
     encoded = read_encoded(path)
     image = identify(io.BytesIO(encoded), path)
     frame = parse_jpeg(encoded)
+    upright = UPRIGHT.get(orientation(read_exif(image)), lambda stored: stored)
     # OpenCV decodes JPEG twice as fast.
     if frame is not None and image.mode in ("L", "RGB"):
         # Sides must divide: else the last pixel, which turning may make the first, would cover less.
@@ -107,14 +103,18 @@ def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, i
         decoded = decode_by_opencv(encoded, frame, SHRUNK[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
         if decoded is not None:
             rgb = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=decoded)
-            return UPRIGHT.get(orientation(read_exif(image)), lambda upright: upright)(rgb), factor
+            return upright(rgb), factor
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image.load()
             last_row = np.asarray(image.crop((0, image.height - 1, image.width, image.height)))
             if _is_whole(encoded, image.format, frame, last_row):
-                return np.array(_to_rgb(ImageOps.exif_transpose(image), path)), 1
+                if (
+                    image.format == "TIFF"
+                ):  # Pillow turns most of them while it decodes, and notes that it did
+                    return np.array(_to_rgb(ImageOps.exif_transpose(image), path)), 1
+                return np.ascontiguousarray(upright(np.array(_to_rgb(image, path)))), 1
             reason = "pixels are missing"
     except DatasetError:
         raise
@@ -148,51 +148,26 @@ def read_photo_header(path: str | Path) -> PhotoHeader:
     return PhotoHeader(width, height, focal_px(exif, size))
 
 
-def list_photos(source: str | Path) -> list[Path]:
-    """The photos that a folder (with its sub-folders), a pattern such as ``"trip/*.jpg"`` or a file names.
-
-    Files and folders whose names start with a dot are passed over; a file named by itself is taken whatever
-    its ending.
-
-    Returns:
-        Paths, sorted.
-
-    Raises:
-        DatasetError: there are no photos.
-    """
-    source = Path(source).expanduser()
-    if source.is_file():
-        return [source]
-    if source.is_dir():
-        found = []
-        for folder, folders, names in os.walk(source):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            found += [Path(folder, name) for name in names if not name.startswith(".")]
-    else:
-        found = [Path(name) for name in glob.glob(str(source), recursive=True) if os.path.isfile(name)]
-    photos = sorted(path for path in found if path.suffix.lower() in PHOTO_SUFFIXES)
-    if not photos:
-        raise DatasetError(
-            f"{source}: no photos there ({', '.join(PHOTO_SUFFIXES)}): name a folder, a pattern or a file"
-        )
-    return photos
-
-
-def photo_names(source: str | Path, photos: Sequence[Path]) -> list[str]:
-    """The names of photos in detections files: paths from the folder, or from the innermost that holds all.
+def photo_of_image(image: Image.Image, name: str) -> tuple[np.ndarray, PhotoHeader]:
+    """Pixels, as :func:`read_photo` gives them, and header of an image that Pillow has opened.
 
     Args:
-        source: the argument of :func:`list_photos`.
-        photos: its result.
+        image: any.
+        name: its name in messages.
 
-    Returns:
-        Names with "/", in the same order; bytes that are no UTF-8 are spelt out, as JSON could not hold them.
+    Raises:
+        DatasetError: it cannot be decoded.
     """
-    root = Path(source).expanduser()
-    if not root.is_dir():
-        root = Path(os.path.commonpath([photo.parent for photo in photos]))
-    names = [photo.relative_to(root).as_posix() for photo in photos]
-    return [name.encode("utf-8", "backslashreplace").decode("utf-8") for name in names]
+    try:
+        image.load()
+        pixels = np.array(_to_rgb(image, name))
+    except DatasetError:
+        raise
+    except Exception as error:
+        raise DatasetError(f"{name} is damaged or cut short ({error}): {DAMAGED}") from None
+    exif = image.getexif()  # once it is loaded, a TIFF that Pillow has turned says that it is upright
+    pixels = np.ascontiguousarray(UPRIGHT.get(orientation(exif), lambda stored: stored)(pixels))
+    return pixels, PhotoHeader(pixels.shape[1], pixels.shape[0], focal_px(exif, image.size))
 
 
 def _to_rgb(image: Image.Image, path: str | Path) -> Image.Image:

@@ -41,18 +41,20 @@ class HandFiles:
     versions: dict[str, str]
     options: PredictOptions = field(default_factory=PredictOptions)
 
-    def write(self, photo: Photo, pixels: np.ndarray, hands: Reconstruction) -> dict[str, Any]:
+    def write(self, photo: Photo, pixels: np.ndarray, hands: Reconstruction | None) -> dict[str, Any]:
         """Writes everything about one photo.
 
         Args:
             photo: says what the results are called.
             pixels: (H, W, 3) uint8.
-            hands: the hands in it.
+            hands: the hands in it; None: no hand was found, and nothing is written.
 
         Returns:
             The photo's entry in the index.
         """
         entry = {"name": photo.name, "width": pixels.shape[1], "height": pixels.shape[0]}
+        if hands is None:
+            return entry | {"hands": []}
         entry |= self._write_overlay(photo.stem, pixels, hands)
         entry["hands"] = []
         for index, hand in enumerate(hands):
@@ -73,7 +75,7 @@ class HandFiles:
         overlay, written = overlay_of(pixels, hands), {}
         if "overlay" in self.options.formats:
             written["overlay"] = f"{stem}.overlay.jpg"
-            _save(self.out / written["overlay"], overlay.picture, quality=JPEG_QUALITY)
+            _save(self.out / written["overlay"], overlay.image, quality=JPEG_QUALITY)
         if "mask" in self.options.formats:
             written["mask"] = f"{stem}.mask.png"
             _save(self.out / written["mask"], np.rint(overlay.silhouette * 255).astype(np.uint8))
@@ -115,9 +117,8 @@ def overlay_of(photo: np.ndarray, hands: Reconstruction) -> Overlay:
     """The hands and their skeletons over their photo (H, W, 3) uint8, the nearest hand last."""
     overlay = Overlay.of_photo(photo)
     for index in torch.argsort(hands.vertices[..., 2].mean(1), descending=True).tolist():
-        appearance = (
-            (None, None) if hands.face_textures is None else (hands.face_textures[index], hands.light[index])
-        )
+        textured = hands.face_textures is not None and not hands.painted  # the photo's colours hide the hand
+        appearance = (hands.face_textures[index], hands.light[index]) if textured else (None, None)
         vertices, K = hands.vertices[index], hands.K[index]
         overlay = overlay.with_hand(vertices, hands.faces(index), K, *appearance)
         if (window := hand_window(vertices, K, photo.shape[:2])) is not None:

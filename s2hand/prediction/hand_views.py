@@ -9,6 +9,7 @@ import numpy as np
 from s2hand.images.crops import DEFAULT_SQUARES, WHOLE, SquareRule
 from s2hand.images.intrinsics import StatedCamera, choose_camera
 from s2hand.images.photos import PhotoHeader
+from s2hand.images.plausible import check_boxes, check_confidence, check_keypoints
 from s2hand.images.square_view import SquareView, view_square
 
 CALLERS_SOURCE = {"config": "given"}
@@ -29,6 +30,11 @@ class HandView:
         square: the square, seen as a right hand's, and the way back to the photo.
         keypoints: (21, 2) px of the photo, detected, or None.
         confidence: (21,) of the keypoints, 0 where missed; or None.
+        depths_px: (21,) depths of the keypoints relative to each other, in pixels of the photo; or None.
+        world: (21, 3) metres, the joints about their middle as the photo shows them (x right, y down, z
+            away); or None.
+        score: the detector's probability that there is a hand; None where nobody said.
+        track: number of the hand in its video; None where hands are not followed.
     """
 
     name: str
@@ -40,6 +46,10 @@ class HandView:
     square: SquareView
     keypoints: np.ndarray | None = None
     confidence: np.ndarray | None = None
+    depths_px: np.ndarray | None = None
+    world: np.ndarray | None = None
+    score: float | None = None
+    track: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -80,6 +90,9 @@ class Viewer:
         box: np.ndarray | None = None,
         keypoints: np.ndarray | None = None,
         confidence: np.ndarray | None = None,
+        depths_px: np.ndarray | None = None,
+        world: np.ndarray | None = None,
+        score: float | None = None,
     ) -> HandView:
         """The view of a hand: about its box, else about its keypoints, else of the whole photo.
 
@@ -95,10 +108,20 @@ class Viewer:
             box: (4,) px: left, top, width and height; None or NaN if there is none.
             keypoints: (21, 2) px; None if there are none.
             confidence: (21,) of the keypoints.
+            depths_px: see :class:`HandView`.
+            world: likewise.
+            score: likewise.
 
         Raises:
-            DatasetError: the box has no extent or lies outside of the photo, or K is not a camera matrix.
+            DatasetError: the box has no extent or lies outside of the photo, K is not a camera matrix, or
+                numbers cannot be pixels of this photo.
         """
+        sizes, where = np.array([[header.width, header.height]]), lambda row: name or "the image"
+        if keypoints is not None:
+            check_confidence(confidence[None], where)
+            check_keypoints(keypoints[None], confidence[None], sizes, where)
+        if box is not None:
+            check_boxes(np.asarray(box)[None], sizes, where)
         K, source = choose_camera(header, K, self.stated)
         square, looked_at = self.squares.square_or_whole(
             box, keypoints, confidence, (header.width, header.height)
@@ -107,5 +130,16 @@ class Viewer:
             square, K, header.width, self.image_size, look_at=looked_at != WHOLE, mirrored=hand == "left"
         )
         return HandView(
-            name, photo, K, CALLERS_SOURCE.get(source, source), hand, looked_at, view, keypoints, confidence
+            name=name,
+            photo=photo,
+            K=K,
+            focal_source=CALLERS_SOURCE.get(source, source),
+            hand=hand,
+            looked_at=looked_at,
+            square=view,
+            keypoints=keypoints,
+            confidence=confidence,
+            depths_px=depths_px,
+            world=world,
+            score=score,
         )

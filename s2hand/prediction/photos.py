@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2hand.images.photos import list_photos, photo_names
+from s2hand.images.listing import list_photos, photo_names
 from s2hand.images.videos import is_video
 
 INDEX_STEM = "index"
@@ -25,7 +26,7 @@ class Photo:
     """A photo, or a video.
 
     Attributes:
-        path: the file.
+        path: the file, absolute.
         name: relative to the folder it was found in, with "/", as in detections files.
         stem: what its results are called, without ending; no other photo has the same.
     """
@@ -33,6 +34,11 @@ class Photo:
     path: Path
     name: str
     stem: str
+
+    @property
+    def root(self) -> Path:
+        """The folder that the name is relative to."""
+        return self.path.parents[self.name.count("/")]
 
     @property
     def is_video(self) -> bool:
@@ -43,7 +49,7 @@ def find_photos(sources: Sequence[str | Path]) -> list[Photo]:
     """Lists the photos and videos of folders, patterns and files.
 
     Args:
-        sources: see :func:`s2hand.images.photos.list_photos`.
+        sources: see :func:`s2hand.images.listing.list_photos`.
 
     Returns:
         Each photo once, in the order given.
@@ -53,9 +59,9 @@ def find_photos(sources: Sequence[str | Path]) -> list[Photo]:
     """
     found: dict[Path, str] = {}
     for source in sources:
-        paths = list_photos(source)
+        paths = list_photos(source, videos=True)
         for path, name in zip(paths, photo_names(source, paths), strict=True):
-            found.setdefault(path, name)
+            found.setdefault(Path(os.path.abspath(path)), name)
     stems = [str(Path(name).with_suffix("")) for name in found.values()]
     taken = {INDEX_STEM}
     photos = []

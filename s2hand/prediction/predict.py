@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from s2hand import checkpoints
 from s2hand.datasets.detections import is_preview
 from s2hand.errors import DatasetError
+from s2hand.images.listing import passed_over
 from s2hand.images.photos import read_photo, read_photo_header
+from s2hand.prediction.answerers import ImageAnswerer
 from s2hand.prediction.detected_hands import DetectedHands
+from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, versions_of
 from s2hand.prediction.options import AUTO, DEFAULT_BATCH, PredictOptions
 from s2hand.prediction.photos import Photo, find_photos
 from s2hand.prediction.reconstructor import Group, HandReconstructor
 from s2hand.prediction.refine import DEFAULT_STEPS
 from s2hand.prediction.video import predict_video
+from s2hand.progress_bar import ProgressBar
 
 
 @dataclass
@@ -35,7 +38,8 @@ class Predictions:
 
     def leave_out(self, photo: Photo, error: Exception) -> None:
         """Notes that a photo could not be read."""
-        self.unreadable.append(f"{photo.name}: {' '.join(str(error).split())}")
+        reason = " ".join(str(error).split()).replace(str(photo.path), photo.name)
+        self.unreadable.append(f"{photo.name}: {reason.removeprefix(photo.name).lstrip(' :')}")
 
     def summary(self) -> str:
         """One line: how many photos, videos and hands."""
@@ -58,7 +62,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def predict(
-    checkpoint: str | Path,
+    checkpoint: str | Path | None,
     sources: Sequence[str | Path],
     out: str | Path,
     options: PredictOptions,
@@ -73,7 +77,8 @@ def predict(
     """Predicts the hands of photos and videos, and writes everything to a folder with an index.
 
     Args:
-        checkpoint: see :meth:`HandReconstructor.from_checkpoint`.
+        checkpoint: see :meth:`HandReconstructor.from_checkpoint`; None: the bundled network, with the bundled
+            detector where there are no detections.
         sources: folders, patterns, photos and videos.
         out: the folder; photos that lie in it are passed over.
         options: how to predict and what to write.
@@ -97,11 +102,15 @@ def predict(
     if options.detections is not None:
         photos = [photo for photo in photos if not is_preview(photo.path, options.detections)]
     still = [photo for photo in photos if not photo.is_video]
-    unknown = _undetected(still, hands, options)
-    reconstructor = HandReconstructor.from_checkpoint(
-        checkpoint, hand_model, device, batch_size=batch_size, refine_steps=options.refine or DEFAULT_STEPS
-    )
-    reconstructor.check_refinement(options.refine != 0, detections=hands.detections is not None)
+    unknown = _undetected(photos, hands)
+    reconstructor = _reconstructor(checkpoint, hand_model, device, batch_size, options)
+    if hands.detections is None and reconstructor.finder is not None:
+        hands = reconstructor.finder.told(options.hand, hands.stated)
+    known = hands.detections is not None or reconstructor.finder is not None
+    reconstructor.check_refinement(options.refine != 0, detections=known)
+    others = ", ".join(filter(None, (passed_over(source, videos=True) for source in sources)))
+    if others:
+        unknown.append(f"passed over, as they cannot be read: {others}")
     for line in (*reconstructor.notes, *_notes(hands, options), *unknown):
         note(line)
     files = HandFiles(out, versions_of(reconstructor.answerer), options)
@@ -109,7 +118,9 @@ def predict(
     _predict_photos(reconstructor, still, hands, files, done, progress)
     for video in (photo for photo in photos if photo.is_video):
         try:
-            done.entries.append(predict_video(reconstructor, video, hands, files, progress))
+            entry, missing = predict_video(reconstructor, video, hands, files, progress)
+            done.entries.append(entry)
+            done.unreadable += missing
         except DatasetError as error:
             done.leave_out(video, error)
     index = files.write_index(done.entries, done.unreadable)
@@ -117,10 +128,24 @@ def predict(
     return done
 
 
+def _reconstructor(
+    checkpoint: str | Path | None,
+    hand_model: str | Path | None,
+    device: str,
+    batch_size: int,
+    options: PredictOptions,
+) -> HandReconstructor:
+    """The bundled network, or that of a checkpoint."""
+    if checkpoint is None:
+        return HandReconstructor.small(device, hand_model, batch_size=batch_size)
+    network = checkpoints.open(checkpoint, hand_model, device)
+    return HandReconstructor(ImageAnswerer(network, options.refine or DEFAULT_STEPS), batch_size)
+
+
 def _predict_photos(
     reconstructor: HandReconstructor,
     photos: Sequence[Photo],
-    hands: DetectedHands,
+    hands: DetectedHands | FoundHands,
     files: HandFiles,
     done: Predictions,
     progress: bool,
@@ -132,13 +157,13 @@ def _predict_photos(
         for photo in photos:
             try:
                 pixels, header = read_photo(photo.path), read_photo_header(photo.path)
-                yield photo, hands.views(viewer, photo.name, pixels, header)
+                yield (photo, pixels), hands.views(viewer, photo, pixels, header)
             except DatasetError as error:
                 done.leave_out(photo, error)
 
-    with tqdm(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
-        for photo, views, found in reconstructor.predict_groups(groups(), refine=files.options.refine != 0):
-            done.entries.append(files.write(photo, views[0].photo, found))
+    with ProgressBar(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
+        for owner, _, found in reconstructor.predict_groups(groups(), refine=files.options.refine != 0):
+            done.entries.append(files.write(*owner, found))
             bar.update(len(done.entries) + len(done.unreadable) - bar.n)
 
 
@@ -146,29 +171,34 @@ def _lies_in(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
 
 
-def _undetected(photos: Sequence[Photo], hands: DetectedHands, options: PredictOptions) -> list[str]:
-    """A line for the user if the detections lack some of the photos.
+def _undetected(photos: Sequence[Photo], hands: DetectedHands) -> list[str]:
+    """Lines for the user if the detections lack some of the photos or videos.
 
     Raises:
-        DatasetError: they lack all of them, so they belong to other photos.
+        DatasetError: they lack all of them, so they belong to others.
     """
-    missing = [photo.name for photo in photos if not hands.knows(photo.name)]
-    if hands.detections is None or not missing:
-        return []
-    if len(missing) == len(photos):
-        known = ", ".join(hands.detections.names[:2]) or "no photos"
+    unknown = hands.match(photos)
+    if unknown and len(unknown) == len(photos):
+        noun = "videos" if all(photo.is_video for photo in photos) else "photos"
+        known = ", ".join(hands.detections.names[:2]) or "nothing"
         raise DatasetError(
-            f"{options.detections} names none of the photos (it has {known}; these are {missing[0]}, "
-            "...): name the folder that was detected on, or detect on these photos"
+            f"{hands.path} names none of the {noun} (it has {known}; these are {unknown[0].name}, ...): "
+            f"name the folder that was detected on, or detect on these {noun}"
         )
-    return [
-        f"{options.detections} does not name {len(missing):,} of the photos (first {missing[0]}): "
-        "the network looks at the whole of them"
-    ]
+    lines = list(hands.doubts)
+    for noun, is_video in (("photos", False), ("videos", True)):
+        if missing := [photo.name for photo in unknown if photo.is_video == is_video]:
+            lines.append(
+                f"{hands.path} does not name {len(missing):,} of the {noun} (first {missing[0]}): "
+                "the network looks at the whole of them"
+            )
+    return lines
 
 
-def _notes(hands: DetectedHands, options: PredictOptions) -> list[str]:
+def _notes(hands: DetectedHands | FoundHands, options: PredictOptions) -> list[str]:
     """Lines for the user on what is taken for granted about the hands."""
+    if isinstance(hands, FoundHands):
+        return []
     if hands.detections is None:
         side = "a right" if options.hand == AUTO else f"a {options.hand}"
         return [

@@ -16,12 +16,13 @@ from s2hand.geometry.cameras import project_points
 from s2hand.geometry.mirror import mirror_faces, mirror_points
 from s2hand.images.square_view import SquareView
 from s2hand.prediction.hand_views import HandView
+from s2hand.skeleton import NUM_JOINTS
 from s2hand.structures import HandParameters, HandPrediction, TensorStruct
 
 STAGED_FIELDS = ("heatmap_keypoints",)
 """Fields whose first dimension counts stages, and whose second counts samples."""
 
-SHARED_FIELDS = ("right_faces",)
+SHARED_FIELDS = ("right_faces", "painted")
 """Fields that are the same for all samples."""
 
 LIGHT_DIRECTION = slice(8, 11)
@@ -47,6 +48,11 @@ class Reconstruction(HandPrediction):
         looked_at: what each square was about: "box", "keypoints" or "whole picture".
         refined: whether each was fitted to keypoints.
         right_faces: (F, 3) vertex numbers of a right hand, counter-clockwise from outside.
+        image_numbers: number of the image that shows each hand, where many were given.
+        tracks: number of each hand in its video, None where hands are not followed.
+        confidence: (B, 21) of the detected keypoints, 0 where there are none.
+        detected_keypoints: (B, 21, 2) px of the photo; 0 where there are none.
+        painted: whether textures were taken from the photos.
     """
 
     K: Tensor | None = None
@@ -57,12 +63,18 @@ class Reconstruction(HandPrediction):
     looked_at: tuple[str, ...] = ()
     refined: tuple[bool, ...] = ()
     right_faces: Tensor | None = None
+    image_numbers: tuple[int, ...] = ()
+    tracks: tuple[int | None, ...] = ()
+    confidence: Tensor | None = None
+    detected_keypoints: Tensor | None = None
+    painted: bool = False
 
     def __len__(self) -> int:
         return len(self.hands)
 
     def __repr__(self) -> str:
-        return f"<Reconstruction: {len(self)} hands, {self.hands.count('left')} left>"
+        noun = "hand" if len(self) == 1 else "hands"
+        return f"<Reconstruction: {len(self)} {noun}, {self.hands.count('left')} left>"
 
     def __iter__(self) -> Iterator[Hand]:
         return (self[index] for index in range(len(self)))
@@ -165,7 +177,15 @@ def in_photos(
         looked_at=tuple(view.looked_at for view in views),
         refined=refined,
         right_faces=right_faces,
+        tracks=tuple(view.track for view in views),
+        confidence=_stacked([view.confidence for view in views], NUM_JOINTS),
+        detected_keypoints=_stacked([view.keypoints for view in views], (NUM_JOINTS, 2)),
     )
+
+
+def _stacked(rows: Sequence[np.ndarray | None], shape: int | tuple[int, ...]) -> Tensor:
+    """Arrays of one shape one above the other, zeros for None."""
+    return torch.from_numpy(np.stack([np.zeros(shape) if row is None else row for row in rows])).float()
 
 
 def _light_in_photos(light: Tensor, squares: Sequence[SquareView]) -> Tensor:

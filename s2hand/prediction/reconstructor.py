@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +13,20 @@ import torch
 from torch import Tensor
 
 from s2hand import checkpoints
+from s2hand.detection.mediapipe import HandDetector
 from s2hand.errors import S2HandError
 from s2hand.images.intrinsics import StatedCamera
-from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.prediction.answerers import Answerer, ImageAnswerer
 from s2hand.prediction.asked_hands import Image, asked_hands
+from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_views import HandView, Viewer
+from s2hand.prediction.landmark_answerer import LandmarkAnswerer
 from s2hand.prediction.options import DEFAULT_BATCH
+from s2hand.prediction.photo_texture import appearance_from_photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated, in_photos, turned_back
-from s2hand.prediction.refine import DEFAULT_STEPS, REFINEMENT_LOSSES, HandRefiner, follow_best_keypoints
+from s2hand.prediction.refine import DEFAULT_STEPS
+from s2hand.prediction.sides import SideJudge
+from s2hand.runtime.devices import resolve_device
 from s2hand.skeleton import NUM_JOINTS
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
 
@@ -38,29 +44,26 @@ class HandReconstructor:
     Args:
         answerer: says which hands there are in views.
         batch_size: number of hands that are reconstructed at once.
-        refine_steps: number of steps of the fit to keypoints, where one is asked for.
+        finder: finds the hands of images that come without keypoints; None: one hand is taken to be in
+            each, about the box or anywhere.
 
     Raises:
-        S2HandError: one of the numbers is below 1.
+        S2HandError: the batch size is below 1.
     """
 
     def __init__(
-        self, answerer: Answerer, batch_size: int = DEFAULT_BATCH, refine_steps: int = DEFAULT_STEPS
+        self, answerer: Answerer, batch_size: int = DEFAULT_BATCH, finder: FoundHands | None = None
     ) -> None:
-        for name, number in (("batch size", batch_size), ("refinement steps", refine_steps)):
-            if number < 1:
-                raise S2HandError(f"{name}: expected 1 or more, got {number}")
-        self.answerer, self.batch_size = answerer, batch_size
+        if batch_size < 1:
+            raise S2HandError(f"batch size: expected 1 or more, got {batch_size}")
+        self.answerer, self.batch_size, self.finder = answerer, batch_size, finder
         self.right_faces = torch.from_numpy(answerer.hand_model.faces)
-        weights = {name: DEFAULT_WEIGHTS[name] for name in REFINEMENT_LOSSES}
-        objective = Objective(weights, self.right_faces, image_size=answerer.image_size).to(answerer.device)
-        self.refiner = HandRefiner(answerer.place_hand, objective, refine_steps)
 
     @classmethod
     def from_checkpoint(
         cls,
         path: str | Path,
-        hand_model: str | Path | None = "generic",
+        hand_model: str | Path | None = None,
         device: str = "auto",
         *,
         batch_size: int = DEFAULT_BATCH,
@@ -77,8 +80,37 @@ class HandReconstructor:
 
         Raises:
             S2HandError: a file is missing, damaged or does not fit; the network predicts no hand.
+
+        Warns:
+            UserWarning: one for each of :attr:`notes`, such as another hand than the one of the training.
         """
-        return cls(ImageAnswerer(checkpoints.open(path, hand_model, device)), batch_size, refine_steps)
+        found = cls(ImageAnswerer(checkpoints.open(path, hand_model, device), refine_steps), batch_size)
+        for note in found.notes:
+            warnings.warn(note, stacklevel=2)
+        return found
+
+    @classmethod
+    def small(
+        cls,
+        device: str = "auto",
+        hand_model: str | Path | None = None,
+        *,
+        batch_size: int = DEFAULT_BATCH,
+    ) -> HandReconstructor:
+        """The bundled detector and the bundled network: every hand of every image, with nothing to download.
+
+        Args:
+            device: "auto", "cpu", "cuda" or "cuda:<index>".
+            hand_model: "generic" or the path of a MANO file; None: generic, with which it was trained.
+            batch_size: see the class.
+
+        Raises:
+            S2HandError: the hand model cannot be read, or there is no such device.
+        """
+        place = resolve_device(device)
+        answerer = LandmarkAnswerer.bundled(hand_model, device)
+        finder = FoundHands(HandDetector.bundled(place), SideJudge(answerer))
+        return cls(answerer, batch_size, finder)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -104,35 +136,45 @@ class HandReconstructor:
         confidence: np.ndarray | Tensor | None = None,
         refine: bool = False,
     ) -> Reconstruction:
-        """Reconstructs one hand in each image.
+        """Reconstructs the hands of images: all of them with a detector, else one in each.
 
         Args:
             images: a tensor (B, 3, H, W), RGB in [0, 1]; an array (B, H, W, 3) or several (H, W, 3), uint8
                 RGB; or paths. A single image will do.
             K: (3, 3) or (B, 3, 3) camera matrices in pixels of the images. None: the focal length is the
                 one in a file's EXIF, or the default; the answer's ``focal_sources`` tell.
-            hand: "right" or "left", for all images or for each; None: right.
-            boxes: (B, 4) px: left, top, width and height of the hands; NaN rows where there is none.
-            keypoints: (B, 21, 2) px, detected. Without a box the network looks at the square about them,
-                without either at the whole image.
+            hand: "right" or "left", for all images or for each; None: as the detector says, or right.
+            boxes: (B, 4) px: left, top, width and height of the hands; NaN rows where there is none. A
+                detector then looks for the one hand there.
+            keypoints: (B, 21, 2) px, of one hand in each image; then nothing is detected. Without a detector
+                and without a box the network looks at the square about them, without either at the whole
+                image.
             confidence: (B, 21) of the keypoints, 0 where missed; None: all are certain.
             refine: fit the hands to the keypoints given, or else to the network's 2D branch.
 
         Returns:
-            One hand an image, in the order given, on the CPU.
+            The hands in the order of the images, on the CPU; ``image_numbers`` tells which image shows each.
 
         Raises:
             S2HandError: an image cannot be read, numbers do not match, or there is nothing to refine with.
         """
-        self.check_refinement(refine, detections=keypoints is not None)
-        views = asked_hands(self.viewer(), images, K, hand, boxes, keypoints, confidence)
-        chunks = _chunks(((None, [view]) for view in views), self.batch_size)
-        return concatenated(
-            [self.predict_views([view for _, (view,) in chunk], refine=refine) for chunk in chunks]
-        )
+        finder = self.finder if keypoints is None else None
+        self.check_refinement(refine, detections=keypoints is not None or finder is not None)
+        groups = asked_hands(self.viewer(), images, K, hand, boxes, keypoints, confidence, finder)
+        parts, numbers = [Reconstruction(right_faces=self.right_faces)], []
+        for number, views, hands in self.predict_groups(enumerate(groups), refine=refine):
+            if hands is not None:
+                parts.append(hands)
+                numbers += [number] * len(views)
+        return replace(concatenated(parts[1:] or parts), image_numbers=tuple(numbers))
 
     def predict_groups(
-        self, groups: Iterable[Group], *, refine: bool = False, adjust: Adjust | None = None
+        self,
+        groups: Iterable[Group],
+        *,
+        refine: bool = False,
+        adjust: Adjust | None = None,
+        paint: bool = True,
     ) -> Iterator[tuple[T, Sequence[HandView], Reconstruction | None]]:
         """Reconstructs the hands of many photos or frames, as many at once as make a batch.
 
@@ -140,6 +182,7 @@ class HandReconstructor:
             groups: photos with the views of their hands.
             refine: see :meth:`predict_views`.
             adjust: changes the parameters before hands are placed in their photos.
+            paint: see :meth:`predict_views`.
 
         Yields:
             Each photo, its views, and its hands: None where it has none.
@@ -147,7 +190,7 @@ class HandReconstructor:
         for chunk in _chunks(groups, self.batch_size):
             views = [view for _, found in chunk for view in found]
             change = None if adjust is None else lambda parameters, chunk=chunk: adjust(parameters, chunk)
-            hands = self.predict_views(views, refine=refine, adjust=change) if views else None
+            hands = self.predict_views(views, refine=refine, adjust=change, paint=paint) if views else None
             start = 0
             for owner, found in chunk:
                 yield owner, found, hands[start : start + len(found)] if found else None
@@ -160,6 +203,7 @@ class HandReconstructor:
         *,
         refine: bool = False,
         adjust: Callable[[HandParameters], HandParameters] | None = None,
+        paint: bool = True,
     ) -> Reconstruction:
         """Reconstructs hands, all at once.
 
@@ -168,6 +212,7 @@ class HandReconstructor:
             refine: fit each to its keypoints, or else to the network's 2D branch; hands with neither stay as
                 the network says.
             adjust: changes the parameters, in their photos' frames, before the hands are placed there.
+            paint: where the network answers no texture, take it from the photos.
 
         Raises:
             S2HandError: the answer is not finite.
@@ -177,7 +222,7 @@ class HandReconstructor:
         answer = answerer(batch, views, refine)
         refined = (False,) * len(views)
         if refine:
-            answer, refined = follow_best_keypoints(self.refiner, answer, batch)
+            answer, refined = answerer.refine(answer, batch, views)
         squares = [view.square for view in views]
         parameters = turned_back(answer.parameters.to("cpu"), squares)
         if adjust is not None:
@@ -191,7 +236,8 @@ class HandReconstructor:
                 "an earlier checkpoint"
             )
         answer = replace(answer.to("cpu"), parameters=parameters)
-        return in_photos(answer, hands, views, self.right_faces, refined)
+        found = in_photos(answer, hands, views, self.right_faces, refined)
+        return painted(found, views) if paint and answerer.paints_from_photos else found
 
     def check_refinement(self, refine: bool, *, detections: bool) -> None:
         """Refuses a refinement that could not happen.
@@ -208,6 +254,16 @@ class HandReconstructor:
                 f"nothing to refine with: the network of {self.answerer.path} has no 2D branch, and there "
                 "are no detected keypoints; give detections, or leave refinement out"
             )
+
+
+def painted(hands: Reconstruction, views: Sequence[HandView]) -> Reconstruction:
+    """The hands with texture and light from their photos."""
+    looks = []
+    for index, view in enumerate(views):
+        photo = view.photo if view.photo.dtype == np.uint8 else np.rint(view.photo * 255).astype(np.uint8)
+        looks.append(appearance_from_photo(photo, hands.vertices[index], hands.faces(index), hands.K[index]))
+    textures, lights = (torch.stack(values) for values in zip(*looks, strict=True))
+    return replace(hands, face_textures=textures, light=lights, painted=True)
 
 
 def _chunks(groups: Iterable[Group], batch_size: int) -> Iterator[list[Group]]:

@@ -6,24 +6,23 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from s2hand.export import FRAMES, MODEL_NOTE, UNITS, hand_as_dict
 from s2hand.files import written_whole
-from s2hand.images.crops import WHOLE
 from s2hand.images.photos import PhotoHeader
-from s2hand.images.videos import FRAME_NAME, VideoHeader, VideoWriter, read_frames, read_video_header
+from s2hand.images.videos import VideoFrames, VideoHeader, VideoWriter
 from s2hand.prediction.detected_hands import DetectedHands
+from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, overlay_of
 from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated
 from s2hand.prediction.reconstructor import Group, HandReconstructor
 from s2hand.prediction.smoothing import HandSmoother
+from s2hand.progress_bar import ProgressBar
 from s2hand.structures import HandParameters
 
 LINES_FORMAT = "s2hand-video-1"
@@ -50,10 +49,10 @@ class Frame:
 def predict_video(
     reconstructor: HandReconstructor,
     video: Photo,
-    hands: DetectedHands,
+    hands: DetectedHands | FoundHands,
     files: HandFiles,
     progress: bool = True,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[str]]:
     """Predicts the hands of every frame and writes STEM.mp4 and STEM.jsonl.
 
     Args:
@@ -64,15 +63,16 @@ def predict_video(
         progress: whether a bar is shown.
 
     Returns:
-        The video's entry in the index.
+        The video's entry in the index; and "name: reason" if part of it could not be read.
 
     Raises:
         DatasetError: the video cannot be read, or does not fit the detections.
     """
-    header = read_video_header(video.path)
-    name, options = video.path.name, files.options
+    source = VideoFrames(video.path)
+    header = source.header
+    name, options = video.name, files.options
     drawn, lines = files.out / f"{video.stem}.mp4", files.out / f"{video.stem}.jsonl"
-    frames = _frames(video.path, header, hands, reconstructor.viewer(hands.stated))
+    frames = _frames(video, source, hands, reconstructor.viewer(hands.stated))
     steady = _Steady() if options.smooth else None
     count = 0
     with (
@@ -80,17 +80,18 @@ def predict_video(
         written_whole(lines) as partial_lines,
         VideoWriter(partial_video, header.fps, (header.width, header.height)) as writer,
         partial_lines.open("w", encoding="utf-8") as line_file,
-        tqdm(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
+        ProgressBar(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
     ):
         _write_line(line_file, _opening_line(name, header, options.smooth, files.versions))
         for frame, _, found in reconstructor.predict_groups(
-            frames, refine=options.refine != 0, adjust=steady
+            frames, refine=options.refine != 0, adjust=steady, paint=False
         ):
-            writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).picture)
+            writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
             _write_line(line_file, _line(frame, found, name))
             count += 1
             bar.update()
-    return {
+    missing = source.shortfall(count)
+    entry = {
         "name": name,
         "width": header.width,
         "height": header.height,
@@ -100,6 +101,7 @@ def predict_video(
         "overlay": drawn.relative_to(files.out).as_posix(),
         "lines": lines.relative_to(files.out).as_posix(),
     }
+    return entry, [] if missing is None else [f"{name}: {missing}"]
 
 
 class _Steady:
@@ -119,24 +121,25 @@ class _Steady:
 
 
 def _tracks(views: Sequence[HandView]) -> list[tuple[str, int]]:
-    """Which hand of the video each is: the first, second, ... left or right one of its frame."""
+    """Which hand of the video each is: as followed, or else the first, second, ... of its side."""
     seen: Counter[str] = Counter()
     tracks = []
     for view in views:
+        if view.track is not None:
+            tracks.append((view.hand, view.track))
+            continue
         tracks.append((view.hand, seen[view.hand]))
         seen[view.hand] += 1
     return tracks
 
 
-def _frames(path: Path, header: VideoHeader, hands: DetectedHands, viewer: Viewer) -> Iterator[Group]:
+def _frames(
+    video: Photo, source: VideoFrames, hands: DetectedHands | FoundHands, viewer: Viewer
+) -> Iterator[Group]:
     """The frames with the views of their hands."""
-    photo_header = PhotoHeader(header.width, header.height, None)
-    for number, pixels in enumerate(read_frames(path)):
-        name = FRAME_NAME.format(video=path.name, frame=number)
-        views = hands.views(viewer, name, pixels, photo_header)
-        if hands.detections is not None:  # a guess from the whole frame would make the hand jump
-            views = [view for view in views if view.looked_at != WHOLE]
-        yield Frame(number, number / header.fps, pixels), views
+    header = PhotoHeader(source.header.width, source.header.height, None)
+    for number, (time_s, pixels) in enumerate(source):
+        yield Frame(number, time_s, pixels), hands.views(viewer, video, pixels, header, number)
 
 
 def _opening_line(name: str, header: VideoHeader, smooth: bool, versions: dict[str, str]) -> dict[str, Any]:
@@ -155,6 +158,9 @@ def _opening_line(name: str, header: VideoHeader, smooth: bool, versions: dict[s
 def _line(frame: Frame, hands: Reconstruction | None, video: str) -> dict[str, Any]:
     records = [] if hands is None else [hand_as_dict(replace(hand, image=video)) for hand in hands]
     kept = [{key: value for key, value in record.items() if key not in LEFT_OUT} for record in records]
+    for record, track in zip(kept, () if hands is None else hands.tracks, strict=True):
+        if track is not None:
+            record["track"] = track
     return {"frame": frame.number, "time_s": round(frame.time_s, 6), "hands": kept}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from s2hand.files import require_folder
 from s2hand.images.images import read_image
-from s2hand.images.photos import list_photos
+from s2hand.images.listing import list_photos
 
 WARM_HUE, WARM_SPREAD = 0.08, 0.035
 """Turns of the colour circle: wood and lamp light."""

@@ -14,11 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from s2hand.datasets.base import SPLITS
 from s2hand.datasets.detections import Detections
 from s2hand.hand import load_hand_model
+from s2hand.progress_bar import ProgressBar
 from s2hand.synthetic.backgrounds import find_backgrounds
 from s2hand.synthetic.folder_layout import FolderLayout
 from s2hand.synthetic.freihand_layout import FreiHandLayout
@@ -68,7 +68,9 @@ def draw_dataset(root: Path, settings: SyntheticSettings, processes: int | None,
     with ExitStack() as stack:
         chunks = stack.enter_context(_ordered_map(processes))
         bar = stack.enter_context(
-            tqdm(total=total, desc="drawing hands", unit="image", disable=not progress, dynamic_ncols=True)
+            ProgressBar(
+                total=total, desc="drawing hands", unit="image", disable=not progress, dynamic_ncols=True
+            )
         )
         for split in SPLITS:
             starts = range(0, settings.count(split), CHUNK)
@@ -112,7 +114,7 @@ def _studio(settings: SyntheticSettings) -> Studio:
 
 
 def _gather(
-    root: Path, settings: SyntheticSettings, split: str, drawn: Iterable[tuple[dict, dict]], bar: tqdm
+    root: Path, settings: SyntheticSettings, split: str, drawn: Iterable[tuple[dict, dict]], bar: ProgressBar
 ) -> dict[str, float]:
     """Joins chunks, in order, to label and detection files; returns the split's statistics."""
     chunks = []

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from s2hand.files import written_whole
-from s2hand.visualize.pictures import to_picture
+from s2hand.visualize.pixels import to_image
 from s2hand.visualize.views import framing_camera, render_view, turn, yaw_rotation
 
 
@@ -46,7 +46,7 @@ def turntable(
     turned = [turn(vertices, yaw_rotation(float(angle))) for angle in angles]
     K = framing_camera(torch.cat(turned), size)
     views = (render_view(posed, faces, K, size, face_textures, light) for posed in turned)
-    return [to_picture(view.smooth) for view in views]
+    return [to_image(view.smooth) for view in views]
 
 
 def write_gif(path: str | Path, frames: Sequence[np.ndarray], fps: float = 15.0) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from s2hand.skeleton import BONES, FINGERS, NUM_JOINTS, WRIST
-from s2hand.visualize.pictures import enlarge, to_array, to_picture
+from s2hand.visualize.pixels import enlarge, to_array, to_image
 
 FINGER_COLORS = {
     "thumb": (213, 94, 0),
@@ -38,6 +38,9 @@ FAINTEST_OPACITY = 0.2
 TINY = 1e-9
 """Keeps a quotient finite where a line has no length."""
 
+FARTHEST_PX = 1e9
+"""Coordinates are cut to this distance: far outside of every image, and well inside of the integers."""
+
 
 def draw_keypoints(
     image: ArrayLike | Tensor,
@@ -51,7 +54,7 @@ def draw_keypoints(
     joint of less confidence is fainter, and a bone takes the lower confidence of its two joints.
 
     Args:
-        image: (H, W, 3) uint8 or anything :func:`~s2hand.visualize.pictures.to_picture` takes.
+        image: (H, W, 3) uint8 or anything :func:`~s2hand.visualize.pixels.to_image` takes.
         keypoints: (21, 2) px of ``image``.
         confidence: (21,) in [0, 1]; None stands for certainty.
         scale: factor by which the image is enlarged before drawing, so that small images get fine lines.
@@ -68,7 +71,7 @@ def draw_keypoints(
     confidence = np.ones(NUM_JOINTS) if confidence is None else to_array(confidence).reshape(-1)
     if confidence.shape != (NUM_JOINTS,):
         raise ValueError(f"expected {NUM_JOINTS} confidences, got {confidence.size}")
-    image = enlarge(to_picture(image), scale)
+    image = enlarge(to_image(image), scale)
     drawn = np.isfinite(keypoints).all(-1) & (keypoints != 0).any(-1) & (confidence > 0)
     fading = np.clip(confidence / FULL_CONFIDENCE, 0, 1)
     opacity = np.where(drawn, FAINTEST_OPACITY + (1 - FAINTEST_OPACITY) * fading, 0)
@@ -93,9 +96,10 @@ def _draw_capsule(image, start, end, radius: float, outline: float, color, alpha
     from the line, clipped to [0, 1].
     """
     reach = radius + outline + 1
-    height, width = image.shape[:2]
-    low = np.maximum(np.floor(np.minimum(start, end) - reach), 0).astype(int)
-    high = np.minimum(np.ceil(np.maximum(start, end) + reach + 1), (width, height)).astype(int)
+    size = image.shape[1::-1]
+    start, end = np.clip((start, end), -FARTHEST_PX, FARTHEST_PX)
+    low = np.clip(np.floor(np.minimum(start, end) - reach), 0, size).astype(int)
+    high = np.clip(np.ceil(np.maximum(start, end) + reach + 1), 0, size).astype(int)
     if (low >= high).any():
         return
     x, y = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))

@@ -40,12 +40,12 @@ class Figure:
     """An image with its caption.
 
     Attributes:
-        picture: (H, W, 3) uint8, or the bytes of a GIF.
+        image: (H, W, 3) uint8, or the bytes of a GIF.
         caption: text below.
         title: heading above, may be empty.
     """
 
-    picture: np.ndarray | bytes
+    image: np.ndarray | bytes
     caption: str = ""
     title: str = ""
 
@@ -116,8 +116,8 @@ def _figure(figure: Figure) -> str:
     """Heading, image (scrolling sideways on a narrow screen) and caption."""
     title = f"<h2>{escape(figure.title)}</h2>" if figure.title else ""
     caption = f"<figcaption>{escape(figure.caption)}</figcaption>" if figure.caption else ""
-    image = image_html(figure.picture, figure.title or figure.caption)
-    wide = isinstance(figure.picture, np.ndarray) and figure.picture.shape[1] > WIDE_PX
+    image = image_html(figure.image, figure.title or figure.caption)
+    wide = isinstance(figure.image, np.ndarray) and figure.image.shape[1] > WIDE_PX
     kind = "scroll wide" if wide else "scroll"
     return f'{title}<figure><div class="{kind}" tabindex="0">{image}</div>{caption}</figure>'
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from s2hand.structures import HandBatch, HandPrediction
 from s2hand.visualize.drawing import draw_keypoints
-from s2hand.visualize.pictures import composite, resize, to_picture
-from s2hand.visualize.shading import depth_picture
+from s2hand.visualize.pixels import composite, resize, to_image
+from s2hand.visualize.shading import depth_image
 from s2hand.visualize.sheets import framed, tile_row
 from s2hand.visualize.text import draw_badge
 from s2hand.visualize.views import View, render_from, render_view
@@ -48,7 +48,7 @@ class Sample:
     @cached_property
     def image(self) -> np.ndarray:
         """The input (tile, tile, 3) uint8."""
-        return resize(to_picture(self.batch.image[self.index]), self.tile, self.tile)
+        return resize(to_image(self.batch.image[self.index]), self.tile, self.tile)
 
     @property
     def scale(self) -> float:
@@ -89,9 +89,9 @@ class Sample:
 
     def depth(self) -> np.ndarray:
         """The depth in colour, labelled with its range."""
-        rgb, limits = depth_picture(self.view.surface, self.tile)
+        rgb, limits = depth_image(self.view.surface, self.tile)
         text = f"{limits[0] * 100:.1f} to {limits[1] * 100:.1f} cm" if limits else "nothing in view"
-        return self.labelled(to_picture(rgb), text)
+        return self.labelled(to_image(rgb), text)
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,9 @@ COLUMNS = {
         ("prediction.vertices", "prediction.face_textures"),
     ),
     "portrait": Column("predicted hand", lambda sample: sample.overlay(sample.view.smooth), default=False),
-    "silhouette": Column("silhouette", lambda sample: to_picture(sample.view.silhouette)),
+    "silhouette": Column("silhouette", lambda sample: to_image(sample.view.silhouette)),
     "depth": Column("depth", Sample.depth),
-    "other_view": Column("turned {yaw:.0f}°", lambda sample: to_picture(sample.other_view.smooth)),
+    "other_view": Column("turned {yaw:.0f}°", lambda sample: to_image(sample.other_view.smooth)),
 }
 """The columns of the panel by key, left to right.
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from s2hand.geometry.cameras import MIN_DEPTH
 from s2hand.visualize.drawing import draw_keypoints
-from s2hand.visualize.pictures import composite, to_array
+from s2hand.visualize.pixels import composite, to_array
 from s2hand.visualize.views import render_view
 
 LARGEST_RENDERING_PX = 1024
@@ -25,11 +25,11 @@ class Overlay:
     """A photo with hands over it.
 
     Attributes:
-        picture: (H, W, 3) uint8.
+        image: (H, W, 3) uint8.
         silhouette: (H, W) coverage by hands in [0, 1].
     """
 
-    picture: np.ndarray
+    image: np.ndarray
     silhouette: np.ndarray
 
     @classmethod
@@ -66,7 +66,7 @@ class Overlay:
         )
         rows, columns = self._inside(left, top, side)
         seen = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
-        image, covered = self.picture.copy(), self.silhouette.copy()
+        image, covered = self.image.copy(), self.silhouette.copy()
         image[rows, columns] = composite(image[rows, columns], rgb[seen], silhouette[seen])
         covered[rows, columns] = np.maximum(covered[rows, columns], silhouette[seen])
         return Overlay(image, covered)
@@ -80,7 +80,7 @@ class Overlay:
         """
         rows, columns = self._inside(*window)
         keypoints = to_array(keypoints) - (columns.start, rows.start)
-        image = self.picture.copy()
+        image = self.image.copy()
         image[rows, columns] = draw_keypoints(image[rows, columns], keypoints)
         return Overlay(image, self.silhouette)
 

@@ -134,7 +134,7 @@ def clay(surface: Surface, image_size: int, color=CLAY_COLOR) -> np.ndarray:
     return surface.image(linear ** (1 / GAMMA), image_size)
 
 
-def depth_picture(surface: Surface, image_size: int) -> tuple[np.ndarray, tuple[float, float] | None]:
+def depth_image(surface: Surface, image_size: int) -> tuple[np.ndarray, tuple[float, float] | None]:
     """Colours depth, near bright and far dark, on white.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s2hand.visualize.pictures import enlarge, to_picture
+from s2hand.visualize.pixels import enlarge, to_image
 from s2hand.visualize.text import draw_text, fit_text
 
 GAP = 6
@@ -74,7 +74,7 @@ def contact_sheet(
     """Arranges images in a grid, row by row.
 
     Args:
-        images: anything :func:`~s2hand.visualize.pictures.to_picture` takes.
+        images: anything :func:`~s2hand.visualize.pixels.to_image` takes.
         columns: tiles per row.
         tile: side of a tile in pixels, by default the first image's height.
         captions: one line below each image.
@@ -90,7 +90,7 @@ def contact_sheet(
         raise ValueError("a contact sheet needs at least one image")
     if captions is not None and len(captions) != len(images):
         raise ValueError(f"{len(images)} images need as many captions, got {len(captions)}")
-    images = [to_picture(image) for image in images]
+    images = [to_image(image) for image in images]
     tile = tile or images[0].shape[0]
     tiles = [framed(_fit(image, tile)) for image in images]
     if captions is not None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from s2hand.rendering import split_light
 from s2hand.structures import HandPrediction
 from s2hand.visualize.embed import image_html
-from s2hand.visualize.pictures import to_array, to_picture
+from s2hand.visualize.pixels import to_array, to_image
 from s2hand.visualize.views import render_from
 
 STEPS_PER_METRE = 10_000
@@ -63,7 +63,7 @@ def viewer_mesh(prediction: HandPrediction, index: int, faces: Tensor, caption: 
         directional = lamp.directional_intensity * lamp.directional_color
         colors = textures.tanh() * (ambient + directional / 2)
     view = render_from(vertices, torch.as_tensor(faces), STILL_PX, 0.0, textures, light)
-    still = to_picture(view.smooth)
+    still = to_image(view.smooth)
     return ViewerMesh(vertices, faces, colors, still, caption)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.rendering import MeshRenderer
-from s2hand.visualize.pictures import to_array
+from s2hand.visualize.pixels import to_array
 from s2hand.visualize.shading import Surface, clay, lit_texture, seen_surface
 
 VIEW_DISTANCE = 0.6

@@ -75,7 +75,7 @@ NOT_A_NUMBER = [[float("nan"), 2.0], *ROW[1:]]
         (json.dumps([[[[None, 2]] * 21], [CONFIDENCES]]), "got other values"),
         (json.dumps([[NOT_A_NUMBER], [CONFIDENCES]]), "got NaN or infinity"),
         (json.dumps([[[[1e300, 2.0]] * 21], [CONFIDENCES]]), "got NaN or infinity"),
-        (json.dumps([[ROW], [[[-1.0]] * 21]]), "expected values from 0"),
+        (json.dumps([[ROW], [[[-1.0]] * 21]]), r"confidences must be in \[0, 1\], got -1"),
         (json.dumps([[ROW], [CONFIDENCES], ["a", "b"]]), "expected 1 names"),
         (json.dumps([[ROW], [CONFIDENCES], [[7.5]]]), "expected text"),
     ],
@@ -128,7 +128,7 @@ def everything_known(detections):
         sizes=np.array([[640, 480], [640, 480], [224, 224]]),
         boxes=np.float32([[1, 2, 30.25, 40], [nan] * 4, [0, 0, 224, 224]]),
         hands=("left", "right", "right"),
-        cameras=np.float32([np.eye(3), np.full((3, 3), nan), np.diag([0.1, 500, 1])]),
+        cameras=np.float32([np.diag([600, 600, 1]), np.full((3, 3), nan), np.diag([90.1, 500, 1])]),
         detector=DetectorInfo("openpose", "0" * 64, {"scales": [0.5, 1.0], "precision": "fp32"}),
         unreadable=("c.jpg: cut short",),
     )
@@ -152,7 +152,7 @@ def test_the_versioned_file_is_as_documented(tmp_path, everything_known):
     first, second, _ = content["images"]
     assert (first["name"], first["width"], first["height"], first["hand"]) == ("sub/a.jpg", 640, 480, "left")
     assert first["box"] == [1, 2, 30.25, 40]
-    assert first["K"] == np.eye(3).tolist()
+    assert first["K"] == np.diag([600.0, 600, 1]).tolist()
     assert second["box"] is None
     assert second["K"] is None
     assert np.shape(first["keypoints"]) == (21, 2)
@@ -173,7 +173,7 @@ IMAGE = {"name": "a.jpg", "width": 9, "height": 8, "keypoints": ROW, "confidence
         ({"keypoints": ROW[:20]}, r"keypoints of image 1 \(a.jpg\): expected shape"),
         ({"keypoints": NOT_A_NUMBER}, "NaN"),
         ({"confidence": [[0.5]] * 21}, r"confidence of image 1 \(a.jpg\): expected shape"),
-        ({"confidence": [-1.0] * 21}, "expected values from 0"),
+        ({"confidence": [-1.0] * 21}, r"confidences must be in \[0, 1\], got -1"),
         ({"box": [1, 2, 3]}, r"box of image 1 \(a.jpg\): expected shape \(1, 4\)"),
         ({"K": [[1, 0], [0, 1]]}, r"K of image 1 \(a.jpg\): expected shape \(1, 3, 3\)"),
         ({"hand": "both"}, "must be left or right, got 'both'"),

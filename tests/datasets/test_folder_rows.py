@@ -1,7 +1,9 @@
 """Which hands of own pictures are used: what is left out, how splits part them, what is refused."""
 
 import json
+import unicodedata
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,3 +136,48 @@ def test_labels_are_matched_by_name_and_order(own, truth):
     path.write_text(json.dumps([{**entry, "joints": [[0, 0, 0]]} for entry in entries]))
     with pytest.raises(DatasetError, match=r"some\.json, joints: expected shape"):
         folder_dataset(own, labels={"joints"}, labels_file=path)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_photo_that_was_removed_is_counted_whichever_it_is(own, rewrite_detections, which):
+    rewrite_detections(lambda found: replace(found, cameras=None))  # so that all headers are looked at
+    found = read_detections(own / "detections.json")
+    removed = list(dict.fromkeys(found.names))[which]
+    (own / removed).unlink()
+    dataset = folder_dataset(own, val_share=0, min_joints=0)
+    gone = found.names.count(removed)
+    assert len(dataset) == len(found)
+    assert f"{gone} unreadable" in dataset.summary()
+    index = [dataset.name(index) for index in range(len(dataset))].index(removed)
+    with pytest.raises(DatasetError, match="cannot read .*is the folder complete"):
+        dataset[index]
+
+
+def test_names_are_found_however_letters_are_composed(own, rewrite_detections):
+    first = read_detections(own / "detections.json").names[0]
+    composed = str(Path(first).with_stem("Hände"))
+    (own / first).rename(own / unicodedata.normalize("NFD", composed))
+
+    def rename(found):
+        return replace(found, names=tuple(composed if name == first else name for name in found.names))
+
+    rewrite_detections(rename)
+    dataset = folder_dataset(own, val_share=0, min_joints=0)
+    assert "unreadable" not in dataset.summary()
+    assert dataset[0]["image"].any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda found: {"keypoints": found.keypoints / found.sizes[:, None]}, "look like shares of the image"),
+        (lambda found: {"keypoints": found.keypoints + 5000}, "px outside of an image"),
+        (lambda found: {"confidence": 100 * found.confidence}, "they look like per cent"),
+        (lambda found: {"boxes": found.boxes / np.tile(found.sizes, 2)}, "looks like shares of the image"),
+    ],
+    ids=["keypoints in [0, 1]", "far outside", "per cent", "boxes in [0, 1]"],
+)
+def test_numbers_that_are_no_pixels_are_refused(own, rewrite_detections, change, message):
+    rewrite_detections(lambda found: replace(found, **change(found)))
+    with pytest.raises(DatasetError, match=message):
+        folder_dataset(own, val_share=0)

@@ -350,6 +350,7 @@ def test_the_sheet_of_an_earlier_run_is_no_picture(folder, hourglass):
         assert len(read_detections(out)) == 7
 
 
+@pytest.mark.slow
 def test_killing_the_command_at_any_moment_changes_nothing(tmp_path, hourglass):
     """SIGKILL at random moments, then the same command again, until it has been killed often enough."""
     folder = tmp_path / "many"

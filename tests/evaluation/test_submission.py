@@ -68,16 +68,25 @@ def test_unknown_dataset(tmp_path, hands):
         write_submission(tmp_path / "pred.json", *hands, dataset="rhd")
 
 
-def test_a_disk_that_garbles_is_noticed(tmp_path, hands, monkeypatch):
-    monkeypatch.setattr(
-        submission,
-        "_write_json",
-        lambda path, joints, vertices: path.write_text(
-            json.dumps([(joints + 1e-6).tolist(), vertices.tolist()])
-        ),
-    )
+@pytest.mark.parametrize("writer", ["_write_json", "_write_zip"])
+def test_a_disk_that_garbles_is_noticed(tmp_path, hands, monkeypatch, writer):
+    write = getattr(submission, writer)
+
+    def garbled(path, *given):
+        result = write(path, *given)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        return result
+
+    monkeypatch.setattr(submission, writer, garbled)
     with pytest.raises(OSError, match="read back differently"):
         write_submission(tmp_path / "pred.json", *hands)
+
+
+def test_what_was_written_is_not_parsed_again(tmp_path, hands, monkeypatch):
+    monkeypatch.setattr(json, "loads", None)
+    assert write_submission(tmp_path / "pred.json", *hands).is_file()
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, hands, monkeypatch):

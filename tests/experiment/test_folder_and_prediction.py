@@ -30,9 +30,11 @@ def views_of(photos, squares):
     """Photo's name -> the view of its one hand."""
     hands = DetectedHands(PredictOptions(detections=str(photos / "detections.json")))
     viewer = Viewer(SIZE, squares)
+    found = find_photos([photos])
+    hands.match(found)
     return {
-        photo.name: hands.views(viewer, photo.name, read_photo(photo.path), read_photo_header(photo.path))[0]
-        for photo in find_photos([photos])
+        photo.name: hands.views(viewer, photo, read_photo(photo.path), read_photo_header(photo.path))[0]
+        for photo in found
     }
 
 

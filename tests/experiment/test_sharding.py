@@ -17,6 +17,7 @@ def from_shards(small_config, folder, **changes):
     return small_config("shape", train_datasets=["Shards"], shards_path=str(folder), **changes)
 
 
+@pytest.mark.slow
 def test_training_from_shards_gives_the_same_losses(small_config, tmp_path):
     source = small_config("shape", total_epochs=1, base_out_path=str(tmp_path / "a"))
     shard_datasets(source, tmp_path / "shards", megabytes=0.02)

@@ -1,6 +1,7 @@
 """Mesh files read back by a library of others: places, colours, sides, frames."""
 
 import json
+import re
 import struct
 from dataclasses import replace
 
@@ -73,6 +74,24 @@ def test_obj_keeps_the_models_vertices(left_hand, tmp_path):
     mesh = trimesh.load_mesh(paths[0], process=False)
     np.testing.assert_allclose(mesh.vertices[mesh.faces], left_hand.vertices[left_hand.faces], atol=6e-8)
     np.testing.assert_allclose(face_colors_of(mesh), left_hand.face_colors, atol=COLOR_STEP)
+
+
+@pytest.mark.parametrize("stem", ["my hand (1)", "Hände", "-bm", "a#b", "tab\there", "my_hand_1_"])
+def test_obj_names_its_files_in_words_that_every_program_reads(left_hand, tmp_path, stem):
+    obj, material, texture = write_obj(tmp_path / f"{stem}.obj", left_hand)
+    assert obj.name == f"{stem}.obj"
+    (named,) = (line.split()[1:] for line in obj.read_text().splitlines() if line.startswith("mtllib"))
+    (mapped,) = (line.split()[1:] for line in material.read_text().splitlines() if line.startswith("map_Kd"))
+    assert (named, mapped) == ([material.name], [texture.name])
+    assert re.fullmatch(r"[A-Za-z0-9._][A-Za-z0-9._-]*", material.name)
+    mesh = trimesh.load_mesh(obj, process=False)
+    np.testing.assert_allclose(face_colors_of(mesh), left_hand.face_colors, atol=COLOR_STEP)
+
+
+def test_stems_that_differ_keep_files_of_their_own(left_hand, tmp_path):
+    stems = ("a b", "a  b", "a_b", "a(b")
+    files = {path for stem in stems for path in write_obj(tmp_path / f"{stem}.obj", left_hand)}
+    assert len(files) == 3 * len(stems)
 
 
 def test_ply_keeps_the_models_vertices(left_hand, tmp_path):

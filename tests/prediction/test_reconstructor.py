@@ -3,6 +3,7 @@
 import argparse
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,7 @@ from s2hand.config import config_from_dict
 from s2hand.errors import S2HandError
 from s2hand.geometry.cameras import project_points
 from s2hand.geometry.mirror import mirror_camera, mirror_faces, mirror_keypoints, mirror_points
+from s2hand.hand import load_hand_model, save_hand_model
 from s2hand.images.crops import DEFAULT_MARGIN
 from s2hand.images.intrinsics import DEFAULT_FOCAL_OVER_LONGER_SIDE
 from s2hand.images.transforms import transform_points
@@ -136,7 +138,7 @@ class FlatHands:
             answerer.squares,
         )
         self.path, self.notes, self.device = Path("flat"), (), torch.device("cpu")
-        self.image_size, self.finds_keypoints = 32, False
+        self.image_size, self.finds_keypoints, self.paints_from_photos = 32, False, False
         self.asked = []
 
     def __call__(self, batch, views, keypoints):
@@ -163,6 +165,7 @@ def test_anything_that_answers_views_can_stand_in_for_the_network(reconstructor,
     np.testing.assert_allclose(at_root, middle, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_squares_have_the_margin_of_training(photos, tmp_path):
     write_own(tmp_path / "c.pt", folder_crop_margin=0.0)
     reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
@@ -257,6 +260,7 @@ def test_faces_look_outwards_for_both_hands(reconstructor, photos):
         assert outward_volume(centred, found.faces(index)) > 0
 
 
+@pytest.mark.slow
 def test_refinement_follows_detections_and_else_the_2d_branch(reconstructor, photos):
     start = reconstructor.predict(photos, K_PHOTO, ["left", "right", "right"])
     wanted = start.keypoints_2d.numpy() + np.array([6.0, -4.0])
@@ -319,6 +323,7 @@ def published_weight(key, shape):
     return 1 + value if len(shape) == 1 and key.endswith("weight") else value
 
 
+@pytest.mark.slow
 def test_published_checkpoints_and_converted_ones(photos, tmp_path):
     keys = json.loads((FIXTURES / "checkpoint_keys.json").read_text())
     parts = {
@@ -359,14 +364,14 @@ def test_sizes_that_a_published_checkpoint_brought_are_stored(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"K": np.eye(4)[None]}, r"K: expected shape \(1, 3, 3\) for 1 images"),
+        ({"K": np.zeros((1, 4, 4))}, r"K: expected shape \(1, 3, 3\) for 1 images"),
         ({"K": -np.eye(3)}, "K must be"),
         ({"hand": "up"}, "expected right or left"),
         ({"hand": ["left", "left"]}, "expected right or left"),
         ({"images": []}, "no images"),
-        ({"images": [np.zeros((4, 4), np.uint8)]}, r"image 0: expected shape \(H, W, 3\)"),
+        ({"images": [np.zeros((4, 4, 5), np.uint8)]}, r"image 0: expected shape \(H, W, 3\)"),
         ({"images": [np.full((4, 4, 3), 255.0)]}, r"floating-point numbers in \[0, 1\]"),
-        ({"images": torch.zeros(1, 4, 8, 8)}, r"image 0: expected shape \(3, H, W\)"),
+        ({"images": torch.zeros(1, 5, 8, 8)}, r"image 0: expected shape \(3, H, W\)"),
         ({"boxes": np.zeros((2, 4))}, "boxes: expected shape"),
         ({"boxes": np.zeros((1, 4))}, "expected width and height > 0"),
         ({"images": ["nowhere.jpg"]}, "nowhere.jpg"),
@@ -424,11 +429,144 @@ def test_weights_that_are_not_finite_are_named(checkpoint, tmp_path, photos):
         s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu").predict(photos)
 
 
-def test_another_hand_model_is_noted(checkpoint, tmp_path):
+def test_another_hand_model_is_warned_of(checkpoint, tmp_path):
     state = torch.load(checkpoint)
     config = json.loads(state["config"]) | {"hand_model": "MANO_RIGHT.pkl"}
     write_checkpoint(tmp_path / "c.pt", state | {"config": json.dumps(config)})
-    (note,) = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu").notes
-    assert "trained with the hand model MANO_RIGHT.pkl" in note
+    with pytest.warns(UserWarning, match=r"trained with the hand model MANO_RIGHT\.pkl") as caught:
+        found = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", "generic", "cpu")
+    assert [str(warning.message) for warning in caught] == list(found.notes)
     with pytest.raises(S2HandError, match=r"MANO_RIGHT\.pkl"):
-        s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", hand_model=None, device="cpu")
+        s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
+
+
+def test_the_hand_of_the_training_is_the_default(checkpoint, tmp_path, photos, recwarn):
+    generic = load_hand_model("generic")
+    longer = generic.v_template * [1.3, 1, 1]
+    save_hand_model(replace(generic, v_template=longer), tmp_path / "mano.npz")
+    state = torch.load(checkpoint)
+    config = json.loads(state["config"]) | {"hand_model": str(tmp_path / "mano.npz")}
+    write_checkpoint(tmp_path / "c.pt", state | {"config": json.dumps(config)})
+    default = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
+    np.testing.assert_array_equal(default.answerer.hand_model.v_template, longer)
+    assert not recwarn.list
+    named = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", tmp_path / "mano.npz", "cpu")
+    assert torch.equal(default.predict(photos[0]).vertices, named.predict(photos[0]).vertices)
+
+
+def same(found, expected):
+    torch.testing.assert_close(found.vertices, expected.vertices, rtol=0, atol=1e-6)
+    assert found.K.equal(expected.K)
+
+
+def test_images_of_every_kind_give_the_same(reconstructor, photos, tmp_path):
+    photo = photos[0]
+    expected = reconstructor.predict(photo)
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    opaque = np.dstack([photo, np.full(photo.shape[:2], 255, np.uint8)])
+    tensor = torch.from_numpy(photo).permute(2, 0, 1)
+    for image in (
+        Image.fromarray(photo),
+        [Image.open(tmp_path / "a.png")],
+        photo.astype(np.int64),
+        photo[..., ::-1][..., ::-1],
+        opaque,
+        Image.fromarray(opaque),
+        tensor,
+        (one for one in [photo]),
+    ):
+        same(reconstructor.predict(image), expected)
+    for image in (
+        (tensor / 255).requires_grad_(),
+        (tensor / 255).bfloat16(),
+        (photo / 255).astype(np.float16),
+    ):
+        found = reconstructor.predict(image)  # not rounded to 8 bits when it is resampled
+        torch.testing.assert_close(found.vertices, expected.vertices, rtol=0, atol=2e-3)
+    grey = photo[..., 0]
+    expected = reconstructor.predict(np.repeat(grey[..., None], 3, -1))
+    for image in (grey, grey[..., None], [grey], Image.fromarray(grey), torch.from_numpy(grey)[None]):
+        same(reconstructor.predict(image), expected)
+
+
+def test_images_of_pillow_are_put_upright(reconstructor, photos, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8769)[0xA405] = 35  # focal length in 35 mm film
+    Image.fromarray(photos[0]).save(tmp_path / "a.png", exif=exif)
+    found = reconstructor.predict(Image.open(tmp_path / "a.png"))
+    assert found.image_sizes == ((120, 160),)
+    assert found.focal_sources == ("EXIF",)
+    same(found, reconstructor.predict(tmp_path / "a.png"))
+
+
+def test_numbers_of_one_image_need_no_first_axis(reconstructor, photos):
+    keypoints = np.random.default_rng(0).uniform(40, 100, (21, 2))
+    box = [40, 30, 50, 50]
+    whole = np.eye(4)
+    whole[:3, :3] = K_PHOTO
+    expected = reconstructor.predict(
+        photos[0], K_PHOTO, boxes=[box], keypoints=keypoints[None], confidence=np.full((1, 21), 0.5)
+    )
+    same(
+        reconstructor.predict(
+            photos[0], whole, boxes=box, keypoints=np.column_stack([keypoints, np.full(21, 0.5)])
+        ),
+        expected,
+    )
+    same(
+        reconstructor.predict(
+            photos[0], whole[:3], boxes=box, keypoints=keypoints, confidence=np.full(21, 0.5)
+        ),
+        expected,
+    )
+
+
+def test_missing_numbers_are_no_numbers(reconstructor, photos):
+    keypoints = np.random.default_rng(0).uniform(40, 100, (3, 21, 2))
+    keypoints[0, 4] = np.nan
+    boxes = [None, [40, 30, 50, 50], None]
+    found = reconstructor.predict(
+        photos, [None, K_PHOTO, None], boxes=boxes, keypoints=[*keypoints[:2], None]
+    )
+    assert found.looked_at == ("keypoints", "box", "whole picture")
+    assert found.focal_sources == ("default", "given", "default")
+    missed = np.ones((1, 21))
+    missed[0, 4] = 0
+    zero = np.nan_to_num(keypoints[:1])
+    same(found[:1], reconstructor.predict(photos[0], keypoints=zero, confidence=missed))
+    nothing = reconstructor.predict(photos[0], keypoints=np.full((21, 2), np.nan))
+    assert nothing.looked_at == ("whole picture",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": None}, "image 0 is None, as cv2.imread returns"),
+        ({"images": [None]}, "image 0 is None, as cv2.imread returns"),
+        ({"images": b"JPEG"}, "image 0 is of type bytes: give a path"),
+        ({"images": {"image": 1}}, "image 0 is of type dict: give a path"),
+        ({"images": np.zeros((0, 5, 3), np.uint8)}, "image 0 is empty: it has 5 x 0 px"),
+        ({"images": torch.zeros(8, 9, 3)}, r"got \(8, 9, 3\): move the channels"),
+        ({"images": np.zeros((4, 4, 3), bool)}, "got bool"),
+        ({"images": np.full((4, 4, 3), 1000)}, "whole numbers from 0 to 255, got 1000"),
+        ({"images": torch.full((3, 4, 4), float("nan"))}, r"numbers in \[0, 1\], got nan"),
+        ({"images": "a\0.jpg"}, "no file can have this name"),
+        ({"images": "a\ud800.jpg"}, "no file can have this name"),
+        ({"K": np.diag([500.0, 500, 1, 2])}, r"K: expected shape \(1, 3, 3\)"),
+        ({"K": np.diag([1e300, 1e300, 1])}, "no camera of an image of 160 x 120 px"),
+        ({"K": np.diag([1.2, 1.6, 1])}, "it looks like shares of the image"),
+        ({"boxes": [[100, 80, 150, 115]]}, "looks like left, top, right and bottom"),
+        ({"boxes": [[0.2, 0.2, 0.5, 0.5]]}, "looks like shares of the image"),
+        ({"boxes": [[1, 2, 3], None]}, "boxes: expected"),
+        ({"boxes": ["left"]}, "boxes: expected numbers"),
+        ({"boxes": [[1, 2, np.inf, 4]]}, "boxes: expected finite numbers"),
+        ({"keypoints": np.linspace(0, 1, 42).reshape(21, 2)}, "keypoints look like shares of the image"),
+        ({"keypoints": 5000 + np.arange(42).reshape(21, 2)}, "px outside of an image"),
+        ({"keypoints": np.arange(42).reshape(21, 2), "confidence": np.full(21, 90)}, "look like per cent"),
+    ],
+)
+def test_other_inputs_end_in_one_line(reconstructor, photos, changes, message):
+    with pytest.raises(S2HandError, match=message) as caught:
+        reconstructor.predict(**({"images": photos[:1]} | changes))
+    assert "\n" not in str(caught.value)

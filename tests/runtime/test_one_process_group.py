@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 
+import pytest
 import torch
 import torch.distributed as dist
 
@@ -37,6 +38,7 @@ print(dist.Backend.NCCL if device == "cuda" else "gloo")
 """
 
 
+@pytest.mark.slow
 def test_batch_norm_over_a_group_of_one_is_the_ordinary_one():
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

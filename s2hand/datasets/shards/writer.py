@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
+from s2hand.progress_bar import ProgressBar
 
 from s2hand.datasets.base import HandDataset, SampleRecord
 from s2hand.datasets.json_files import write_json
@@ -79,7 +79,7 @@ def write_shards(
     folder.mkdir(parents=True, exist_ok=True)
     earlier = _earlier_shards(folder, megabytes)
     shards, reused, unreadable, start = [], 0, [], 0
-    with tqdm(total=len(dataset), unit="sample", desc=str(folder), disable=not progress) as bar:
+    with ProgressBar(total=len(dataset), unit="sample", desc=str(folder), disable=not progress) as bar:
         while start < len(dataset):
             name = f"shard-{len(shards):06d}.tar"
             shard = earlier.get(name)

@@ -24,7 +24,7 @@ def to_array(values: ArrayLike | Tensor) -> np.ndarray:
     return np.array(values, dtype=np.float64)
 
 
-def to_picture(image: ArrayLike | Tensor) -> np.ndarray:
+def to_image(image: ArrayLike | Tensor) -> np.ndarray:
     """Converts an image to a uint8 array.
 
     Args:
@@ -84,10 +84,10 @@ def composite(image: np.ndarray, rgb: np.ndarray, silhouette: np.ndarray, backgr
         (H, W, 3) uint8.
     """
     empty = 1 - np.clip(silhouette, 0, 1)[..., None]
-    return to_picture(rgb + empty * (to_array(image) / 255 - np.asarray(background, dtype=np.float64)))
+    return to_image(rgb + empty * (to_array(image) / 255 - np.asarray(background, dtype=np.float64)))
 
 
-def write_picture(path: str | Path, image: np.ndarray) -> None:
+def write_image(path: str | Path, image: np.ndarray) -> None:
     """Saves an image and makes its folder; the format follows the suffix (PNG, JPEG, WebP)."""
     with written_whole(path) as partial:
         Image.fromarray(image).save(partial)
