@@ -31,9 +31,9 @@ PRESENCE_THRESHOLD = 0.5
 """Least probabilities of a palm and of a hand (the published solution's defaults)."""
 
 FAINT_PALM_THRESHOLD = 0.15
-FAINT_PRESENCE_THRESHOLD = 0.9
+FAINT_PRESENCE_THRESHOLD = 0.85
 """The same for palms of a photo in which no hand was found; the landmark network's presence verifies them. Of
-24 such hands in photos, the two that were none had 0.56 and 0.81, and 18 of the others 0.93 and more."""
+24 such hands in photos, the two that were none had 0.56 and 0.81, and 19 of the others 0.93 and more."""
 
 BATCH_SIZES = {"cpu": 4, "cuda": 128}
 """Pictures that go through a network at once: on CPUs as many as leave its maps in the cache."""
