@@ -154,6 +154,8 @@ def test_broken_pictures_are_named_and_the_rest_goes_on(checkpoint, tmp_path, ca
         (["a.jpg", "--formats", ""], "nothing to write"),
         (["a.jpg", "--focal", "-3"], "must be positive"),
         (["a.jpg", "--focal", "inf"], "must be positive and finite"),
+        (["a.jpg", "--focal", "1e300"], "focal length of 1e+300 px is no camera's"),
+        (["a.jpg", "--K", "0", "0", "0", "0"], "the stated K must be"),
         (["a.jpg", "--detections", "none.json"], "no file none.json"),
         (["a.jpg", "--batch", "0"], "batch size: expected 1 or more"),
         (["out/a.jpg"], "all photos lie in out"),
