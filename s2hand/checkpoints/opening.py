@@ -76,7 +76,7 @@ def open_network(
     arrays = load_hand_model(network.hand_model if hand_model is None else hand_model)
     model = stored.build(stored.parts, arrays)
     model.requires_grad_(False).eval().to(place)
-    focal_range = (PUBLISHED_FOCAL, PUBLISHED_FOCAL) if stored.published else None
+    focal_range = (PUBLISHED_FOCAL, PUBLISHED_FOCAL) if stored.published else stored.focal_range
     squares = DEFAULT_SQUARES if stored.published else _squares(stored)
     return StoredNetwork(
         model, arrays, network.image_size, stored.path, focal_range, squares, tuple(notes), place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,8 @@ class StoredWeights:
         published: whether the file is one of the published code's.
         unknown: weights of a published file, by their names there, that have no place here.
         epoch: the number of epochs after which the file was written; None if it does not tell.
+        focal_range: smallest and largest focal length over image side that was trained on; None if the file
+            does not tell.
     """
 
     path: Path
@@ -54,6 +57,7 @@ class StoredWeights:
     published: bool = False
     unknown: tuple[str, ...] = ()
     epoch: int | None = None
+    focal_range: tuple[float, float] | None = None
 
     @property
     def parts(self) -> frozenset[str]:
@@ -165,8 +169,27 @@ def stored_in(state: Mapping[str, Any], path: Path) -> StoredWeights:
         settings = {}
     modules = modules_of(weights)
     settings = {key: value for key, value in settings.items() if value is not None}
-    epoch = dict(state.get("progress") or {}).get("epoch")
-    return StoredWeights(path, modules, settings, epoch=epoch)
+    progress = dict(state.get("progress") or {})
+    return StoredWeights(
+        path,
+        modules,
+        settings,
+        epoch=progress.get("epoch"),
+        focal_range=_focal_range(path, progress.get("focal_range")),
+    )
+
+
+def _focal_range(path: Path, stored: Any) -> tuple[float, float] | None:
+    """The range of focal lengths as a checkpoint has it; older ones have none."""
+    if stored is None:
+        return None
+    try:
+        low, high = map(float, stored)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not 0 < low <= high < math.inf:
+        raise CheckpointError(f"{path}: its range of focal lengths is damaged; name another checkpoint")
+    return low, high
 
 
 def modules_of(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,12 +12,16 @@ from torch import Tensor
 
 from s2hand.checkpoints import StoredNetwork
 from s2hand.errors import S2HandError
+from s2hand.geometry.canonical_camera import to_true_camera
 from s2hand.hand import HandModel
 from s2hand.images.crops import SquareRule
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.prediction.hand_views import HandView
 from s2hand.prediction.refine import DEFAULT_STEPS, REFINEMENT_LOSSES, HandRefiner, follow_best_keypoints
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
+
+UNNOTICED = 0.05
+"""Focal lengths this much beyond those of the training are taken as they are."""
 
 
 class Answerer(Protocol):
@@ -93,6 +98,7 @@ class ImageAnswerer:
         self.model, self.hand_model, self.image_size = network.model, network.hand_model, network.image_size
         self.path, self.notes, self.device = network.path, network.notes, network.device
         self.squares, self.place_hand = network.squares, network.model.place_hand
+        self.focal_range = network.focal_range
         self.finds_keypoints = network.model.keypoint_net is not None
         weights = {name: DEFAULT_WEIGHTS[name] for name in REFINEMENT_LOSSES}
         faces = torch.from_numpy(network.hand_model.faces)
@@ -105,7 +111,27 @@ class ImageAnswerer:
             parts.add("texture")
         if self.finds_keypoints and (keypoints or self.model.hand_needs_keypoints):
             parts.add("heatmaps")
-        return self.model(batch.image, batch.K, parts)
+        known = self._known_focal(batch.K)
+        K = batch.K.clone()
+        K[:, :2, :2] *= (known / batch.K[:, 0, 0])[:, None, None]
+        answer = self.model(batch.image, K, parts)
+        if torch.equal(known, batch.K[:, 0, 0]):
+            return answer
+        moved = to_true_camera(answer.joints, answer.parameters.translation, known, batch.K[:, 0, 0])
+        return replace(answer, parameters=replace(answer.parameters, translation=moved))
+
+    def _known_focal(self, K: Tensor) -> Tensor:
+        """(B,) px: focal lengths inside the range of the training, the nearest to those of K (B, 3, 3).
+
+        A network that sees a square knows the cameras that it was trained with alone. Through another one it
+        answers as if it were one of these, and the hand is then moved to give the same image.
+        """
+        focal = K[:, 0, 0]
+        if self.focal_range is None:
+            return focal
+        low, high = (self.image_size * bound for bound in self.focal_range)
+        inside = (focal > low * (1 - UNNOTICED)) & (focal < high * (1 + UNNOTICED))
+        return torch.where(inside, focal, focal.clamp(low, high))
 
     def refine(
         self, answer: HandPrediction, batch: HandBatch, views: Sequence[HandView]

@@ -25,6 +25,7 @@ class Progress:
         best_epoch: the number of epochs after which it was reached.
         evaluated: the number of epochs after which the last evaluation succeeded; None in older checkpoints.
         batch_images: images of one batch, all processes together; 0: unknown.
+        focal_range: smallest and largest focal length over image side that was trained on; None: unknown.
     """
 
     epoch: int = 0
@@ -36,6 +37,13 @@ class Progress:
     best_epoch: int | None = None
     evaluated: int | None = None
     batch_images: int = 0
+    focal_range: tuple[float, float] | None = None
+
+    def note_cameras(self, K: Tensor, image_size: int) -> None:
+        """Widens ``focal_range`` to the cameras (B, 3, 3) of a batch, in pixels of images of this side."""
+        focal = torch.diagonal(K[:, :2, :2], dim1=1, dim2=2) / image_size
+        low, high = self.focal_range or (math.inf, 0.0)
+        self.focal_range = min(low, float(focal.min())), max(high, float(focal.max()))
 
     def place_among(self, batch_images: int) -> None:
         """Converts the place within the epoch to batches of another size.

@@ -164,6 +164,7 @@ class Trainer:
                     self.state.optimizer, progress.epoch + progress.batch / total, progress.step
                 )
                 last = progress.batch + 1 == total
+                progress.note_cameras(batch.K, batch.image.shape[-1])
                 averages.add(self._train_batch(batch.to(self.device, non_blocking=True), last))
                 progress.batch += 1
                 images += len(batch.image) * processes.size
