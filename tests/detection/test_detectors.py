@@ -76,10 +76,10 @@ def test_openpose_records_its_settings(monkeypatch, settings, scales):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"detector": "mediapipe"}, "expected one of openpose, hourglass"),
+        ({"detector": "yolo"}, "expected one of mediapipe, openpose, hourglass"),
         ({"precision": "int8"}, "expected one of auto"),
         ({"fast": True, "scales": [1]}, "not both"),
-        ({"fast": True, "detector": "hourglass"}, "OpenPose's"),
+        ({"fast": True, "detector": "hourglass"}, "one scale"),
         ({"scales": [0]}, "above 0"),
         ({"scales": [9]}, "at most 4"),
         ({"scales": []}, "above 0"),
