@@ -42,8 +42,8 @@ class BoxSurroundings:
             shown = ", ".join(f"{value:g}" for value in box)
             height, width = photo.shape[:2]
             raise DatasetError(
-                f"hand box [{shown}] lies outside of the image of {width} x {height} px; it is left, top, width, "
-                "height"
+                f"hand box [{shown}] lies outside of the image of {width} x {height} px; it is left, top, "
+                "width, height"
             )
 
     def meant(self, hands: Sequence[DetectedHand]) -> list[DetectedHand]:
