@@ -88,3 +88,44 @@ def detect(arguments: argparse.Namespace) -> int:
     if summary.unreadable:
         return UNREADABLE_IMAGES
     return NOTHING_FOUND if summary.hands == 0 else 0
+
+
+def import_arguments(command: argparse.ArgumentParser) -> None:
+    command.epilog = (
+        "A .csv has a line for each hand and the header image,hand,x0,y0,c0,...,x20,y20,c20; x and y in "
+        "pixels, joints in the order of OpenPose and FreiHAND; the confidences c may be left out."
+    )
+    command.add_argument(
+        "files", metavar="FILE", nargs="+", help="files of one format, or folders of such files"
+    )
+    command.add_argument(
+        "--from",
+        dest="kind",
+        choices=("openpose", "coco-wholebody", "mmpose", "mediapipe", "csv"),
+        help="format of the files (default: told from their content)",
+    )
+    command.add_argument("--images", metavar="DIR", required=True, help="folder of the images")
+    command.add_argument("--out", metavar="FILE", required=True, help="JSON of detections to write")
+    command.add_argument(
+        "--hand", choices=("left", "right"), help="hands whose side the files do not say (right)"
+    )
+    command.add_argument(
+        "--keep-labels",
+        action="store_true",
+        help="take MediaPipe's left and right as written; otherwise the other way round, as its labels are "
+        "for mirrored images",
+    )
+
+
+def import_detections(arguments: argparse.Namespace) -> None:
+    """Convert the keypoints of OpenPose, COCO-WholeBody, MMPose, MediaPipe or a table to detections."""
+    from s2hand.detection.importing import import_detections as import_files
+
+    import_files(
+        arguments.files,
+        arguments.images,
+        arguments.out,
+        kind=arguments.kind,
+        hand=arguments.hand,
+        keep_labels=arguments.keep_labels,
+    )

@@ -171,7 +171,7 @@ def _looks_like(content: Any) -> str:
     keys = set(first) if isinstance(first, dict) else set()
     for program, needed in OTHER_PROGRAMS.items():
         if needed <= keys:
-            return f"; this looks like the output of {program}"
+            return f"; this looks like the output of {program}: convert it with `s2hand import-detections`"
     return ""
 
 
