@@ -123,7 +123,8 @@ def read_coco(content: Any, stem: str, path: str) -> Iterator[ImportedHand | Non
     for number, entry in enumerate(content):
         what, key = f"{path}, annotation {number}", entry.get("image_id")
         require(
-            type(key) is int or key in images, f"{what}: image_id must be a whole number, got {key!r:.40}"
+            type(key) is int or (isinstance(key, str) and key in images),
+            f"{what}: image_id must be a whole number, got {key!r:.40}",
         )
         require(not images or key in images, f"{what}: image_id {key} is not in the list of images")
         yield from _coco_hands(entry, images.get(key) or ImageRef(number=key), what)
