@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,16 +18,7 @@ from s2hand.datasets.detections import (
 from s2hand.datasets.json_files import parse_json
 from s2hand.detection.imported_hands import ImportedHand
 from s2hand.detection.imported_images import ImageFolder
-from s2hand.detection.importing_csv import SHORT_HEADER, is_csv, read_csv
-from s2hand.detection.importing_json import (
-    is_coco,
-    is_mmpose,
-    is_openpose,
-    read_coco,
-    read_mmpose,
-    read_openpose,
-)
-from s2hand.detection.importing_mediapipe import is_mediapipe, read_mediapipe
+from s2hand.detection.importing_formats import FORMATS, Format
 from s2hand.detection.joint_orders import better_order
 from s2hand.errors import DatasetError
 from s2hand.files import require_file
@@ -36,59 +26,15 @@ from s2hand.images.plausible import NORMALISED
 from s2hand.skeleton import NUM_JOINTS
 
 SUFFIXES = (".json", ".csv")
-PIXEL_INDEX = 0.5
-"""What is added to programs' pixel indices, whose pixel i is at i: here it covers [i, i + 1)."""
 
 
-@dataclass(frozen=True)
-class Format:
-    """What another program writes.
+class _File(NamedTuple):
+    """A file: its name without ending, relative to the folder that was named, its path, bytes and content."""
 
-    Attributes:
-        title: the program's name.
-        expected: what a file holds, for messages.
-        fits: whether JSON's content is of the format.
-        read: content, name without ending and path -> hands, None for those without a joint.
-        unit: of the keypoints, for the user.
-        shares: whether keypoints are shares of the image.
-        origin: px to add to keypoints.
-    """
-
-    title: str
-    expected: str
-    fits: Callable[[Any], bool]
-    read: Callable[[Any, str, str], Iterator[ImportedHand | None]]
-    unit: str = "pixel indices"
-    shares: bool = False
-    origin: float = PIXEL_INDEX
-
-
-FORMATS = {
-    "openpose": Format(
-        "OpenPose", '{"people": [{"hand_right_keypoints_2d": [...]}]}', is_openpose, read_openpose
-    ),
-    "coco-wholebody": Format(
-        "COCO-WholeBody", "annotations or results with lefthand_kpts and righthand_kpts", is_coco, read_coco
-    ),
-    "mmpose": Format("MMPose", "instances with keypoints and keypoint_scores", is_mmpose, read_mmpose),
-    "mediapipe": Format(
-        "MediaPipe",
-        '{"hand_landmarks": [...], "handedness": [...]}',
-        is_mediapipe,
-        read_mediapipe,
-        "shares of the image",
-        shares=True,
-    ),
-    "csv": Format(
-        "CSV",
-        f"the header {SHORT_HEADER}",
-        lambda content: isinstance(content, str) and is_csv(content),
-        lambda content, stem, path: read_csv(content, path),
-        "pixels, pixel i covers i to i + 1",
-        origin=0.0,
-    ),
-}
-"""Name -> format."""
+    stem: str
+    path: Path
+    raw: bytes
+    content: Any
 
 
 def import_detections(
@@ -121,24 +67,17 @@ def import_detections(
             folder, or its numbers have another unit or order of joints than the format.
     """
     folder = ImageFolder(images)
-    contents = [(stem, path, *_content(path)) for stem, path in _listed(files)]
-    kind = kind or _told_format(contents[0][3], contents[0][1])
+    contents = [_File(stem, path, *_content(path)) for stem, path in _listed(files)]
+    kind = kind or _told_format(contents)
     form = FORMATS[kind]
-    digest = hashlib.sha256()
-    hands: list[tuple[ImportedHand, str]] = []
-    empty = 0
-    for stem, path, raw, content in contents:
-        if not form.fits(content):
-            raise DatasetError(f"{path}: expected {form.title}'s {form.expected}{_looks_like(content)}")
-        digest.update(raw)
-        for found in form.read(content, stem, str(path)):
-            empty += found is None
-            hands += [] if found is None else [(found, str(path))]
+    hands, empty = _read_hands(contents, form)
+    source = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more"
     if not hands:
-        raise DatasetError(f"{files[0]}: {form.title}'s files hold no hand ({len(contents):,} files read)")
-    info = DetectorInfo(f"imported from {form.title}", digest.hexdigest(), {"format": kind})
+        raise DatasetError(f"{source}: {form.title}'s files hold no hand ({len(contents):,} files read)")
+    digest = hashlib.sha256(b"".join(file.raw for file in contents)).hexdigest()
+    info = DetectorInfo(f"imported from {form.title}", digest, {"format": kind})
     found = _detections(hands, folder, form, hand or "right", kind == "mediapipe" and not keep_labels, info)
-    check_detections(found, files[0])
+    check_detections(found, source)
     say(
         f"{form.title}: {len(found):,} hands in {len(set(found.names)):,} images, from {form.unit}"
         + (f"; {empty:,} hands without a joint left out" if empty else "")
@@ -148,7 +87,7 @@ def import_detections(
         say(f"left and right are taken {taken}")
     if unsided := sum(one.hand is None for one, _ in hands):
         say(f"the side of {unsided:,} hands is not told: they are taken for {hand or 'right'} ones (--hand)")
-    _check_order(found, files[0], form, say)
+    _check_order(found, source, form, say)
     write_versioned_detections(Path(out).expanduser(), found)
     say(f"{out}: written")
     return found
@@ -180,12 +119,32 @@ def _content(path: Path) -> tuple[bytes, Any]:
         raise DatasetError(f"{path} is not text in UTF-8: save it as such") from None
 
 
-def _told_format(content: Any, path: Path) -> str:
-    """The format that a file's content has."""
-    for kind, form in FORMATS.items():
-        if form.fits(content):
-            return kind
-    raise DatasetError(f"{path}: none of the known formats, {', '.join(FORMATS)}; choose one by --from")
+def _told_format(files: Sequence[_File]) -> str:
+    """The format that the first file with some content has."""
+    first = next((file for file in files if file.content != []), files[0])
+    kinds = [kind for kind, form in FORMATS.items() if form.fits(first.content)]
+    if not kinds:
+        raise DatasetError(f"{first.path}: none of the known formats, {', '.join(FORMATS)}")
+    return kinds[0]
+
+
+def _read_hands(files: Sequence[_File], form: Format) -> tuple[list[tuple[ImportedHand, str]], int]:
+    """All hands, each with its file, and the number of those without a joint."""
+    hands: list[tuple[ImportedHand, str]] = []
+    empty = 0
+    for file in files:
+        if file.content == []:  # an image without a hand, in several formats
+            continue
+        if not form.fits(file.content):
+            raise DatasetError(
+                f"{file.path}: expected {form.title}'s {form.expected}{_looks_like(file.content)}"
+            )
+        for found in form.read(file.content, file.stem, str(file.path)):
+            if found is None:
+                empty += 1
+            else:
+                hands.append((found, str(file.path)))
+    return hands, empty
 
 
 def _looks_like(content: Any) -> str:
@@ -229,15 +188,17 @@ def _detections(
     )
 
 
-def _check_order(found: Detections, path: str | Path, form: Format, say: Callable[[str], None]) -> None:
+def _check_order(found: Detections, source: str, form: Format, say: Callable[[str], None]) -> None:
     """Refuses joints that are certainly in another order, and says it where that is likely."""
     order = better_order(found.keypoints, found.confidence)
     if order is None:
-        say("order of the joints: wrist, then thumb to little finger from base to tip, as it looks")
+        say(
+            "order of the joints: wrist, then thumb to little finger from base to tip; nothing speaks against it"
+        )
         return
     looks, certain = order
     line = (
-        f"{path}: {form.title}'s joints are wrist, then thumb to little finger from base to tip, but these "
+        f"{source}: {form.title}'s joints are wrist, then thumb to little finger from base to tip, but these "
         f"look like {looks}"
     )
     if certain:
