@@ -192,9 +192,7 @@ def _check_order(found: Detections, source: str, form: Format, say: Callable[[st
     """Refuses joints that are certainly in another order, and says it where that is likely."""
     order = better_order(found.keypoints, found.confidence)
     if order is None:
-        say(
-            "order of the joints: wrist, then thumb to little finger from base to tip; nothing speaks against it"
-        )
+        say("order of joints: wrist, then thumb to little finger, base to tip; nothing speaks against it")
         return
     looks, certain = order
     line = (
