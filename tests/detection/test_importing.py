@@ -45,7 +45,7 @@ def images(tmp_path):
 
 @pytest.fixture
 def read(tmp_path, images):
-    """``read({name: content}, **options)``: imports files with these contents; gives what was read and said."""
+    """``read({name: content}, **options)``: imports files; gives what was read and what was said."""
 
     def read(files, **options):
         folder = tmp_path / "files"
