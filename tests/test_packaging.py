@@ -1,5 +1,6 @@
 """What is published: the archive of the sources, its metadata, and what the Makefile installs."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -62,10 +63,22 @@ def test_metadata(archive):
     assert not [text for text in metadata.get_all("Classifier") if text.startswith("License")]
     licences = metadata.get_all("License-File")
     assert {"LICENSE", "assets/LICENSE-webxr-input-profiles.md"} <= set(licences)
+    inside = {path.relative_to(ROOT).as_posix() for path in (ROOT / "s2hand").rglob("LICENSE*")}
+    assert inside <= set(licences)
     assert all((ROOT / name).is_file() for name in licences)
     citation = (ROOT / "CITATION.cff").read_text()
     assert re.search(r"^version: (\S+)$", citation, re.M)[1] == metadata["Version"]
     assert re.search(r"^license: (\S+)$", citation, re.M)[1] == metadata["License-Expression"]
+
+
+def test_the_package_takes_its_data_along():
+    """A file that is no module must match a pattern of package-data, or the wheel lacks it."""
+    text = (ROOT / "pyproject.toml").read_text()
+    section = re.search(r"^\[tool\.setuptools\.package-data\]\ns2hand = (\[.*?\])", text, re.M | re.S)[1]
+    package = ROOT / "s2hand"
+    taken = {path for pattern in ast.literal_eval(section) for path in package.glob(pattern)}
+    files = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert sorted(files - taken) == []
 
 
 def test_setuptools_is_bounded_above_alike_everywhere():

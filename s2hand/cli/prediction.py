@@ -10,6 +10,9 @@ from pathlib import Path
 from s2hand.errors import S2HandError
 from s2hand.prediction.options import AUTO, DEFAULT_BATCH, DEFAULT_FORMATS, FORMATS, PredictOptions
 
+DOUBTFUL = 4
+"""Exit code with --strict of a prediction with hands in doubt, or with photos without hands."""
+
 CHECKPOINT_ENDINGS = (".pt", ".pth", ".t7", ".safetensors")
 RUN_FILES = ("checkpoint_*.pt", "config.json", "*/checkpoint_*.pt")
 """What tells a run's folder, or one of several stages, from a folder of photos."""
@@ -98,6 +101,11 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--batch", type=int, metavar="N", default=DEFAULT_BATCH, help="hands at once (%(default)s)"
     )
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help=f"exit with code {DOUBTFUL} if a hand lies off its photo or keypoints, or a photo has none",
+    )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index> (%(default)s)")
 
 
@@ -146,6 +154,10 @@ def predict(arguments: argparse.Namespace) -> int:
     )
     for line in done.unreadable:
         print(f"s2hand: left out: {line}", file=sys.stderr)
+    for line in done.doubtful:
+        print(f"s2hand: in doubt: {line}", file=sys.stderr)
+    if arguments.strict and (done.doubtful or done.without_hands):
+        return DOUBTFUL
     return UNREADABLE if done.unreadable else 0
 
 

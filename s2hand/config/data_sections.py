@@ -93,8 +93,8 @@ class FolderSection(Section):
         None,
     )
     folder_focal: PositiveFloat | None = key(
-        "Focal length in pixels of photos without K in the detections; null: from EXIF, otherwise the "
-        "longer side of the photo.",
+        "Focal length in pixels of photos without K in the detections; null: from EXIF, otherwise "
+        "0.75 of the longer side of the photo.",
         None,
     )
     folder_K: CameraMatrix | None = key(

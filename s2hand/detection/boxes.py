@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def with_boxes(source: ImageSource, path: str | Path) -> ImageSource:
         DatasetError: the file is missing, broken, or names images that the source does not have.
     """
     hands = _read_boxes(path)
-    names = {image.name for image in source.images}
+    names = {_composed(image.name) for image in source.images}
     if strange := [name for name in hands if name not in names]:
         shown = ", ".join(strange[:NAMES_SHOWN])
         raise DatasetError(
@@ -41,7 +42,7 @@ def with_boxes(source: ImageSource, path: str | Path) -> ImageSource:
         )
     images = []
     for image in source.images:
-        entries = hands.get(image.name, [{"box": image.box, "hand": image.hand}])
+        entries = hands.get(_composed(image.name), [{"box": image.box, "hand": image.hand}])
         images += [replace(image, **entry) for entry in entries]
     return source.with_images(images)
 
@@ -59,15 +60,20 @@ def _read_boxes(path: str | Path) -> dict[str, list[dict[str, Any]]]:
             checked = _checked(entry, f"{path}, {name}")
             if (K := _known(found.cameras, row)) is not None:
                 checked["K"] = K
-            hands.setdefault(name, []).append(checked)
+            hands.setdefault(_composed(name), []).append(checked)
         return hands
     for name, entries in content.items():
         if not isinstance(entries, list) or not all(
             isinstance(entry, dict) and "box" in entry for entry in entries
         ):
             raise DatasetError(f"{path}, {name}: expected {EXPECTED}")
-        hands[name] = [_checked(entry, f"{path}, {name}") for entry in entries]
+        hands[_composed(name)] = [_checked(entry, f"{path}, {name}") for entry in entries]
     return hands
+
+
+def _composed(name: str) -> str:
+    """The name in NFC: programs and file systems differ in how they compose letters."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _known(column: np.ndarray | None, row: int) -> np.ndarray | None:

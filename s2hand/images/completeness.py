@@ -33,6 +33,7 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 SEQUENTIAL = (0xC0, 0xC1)
 SCAN, END = 0xDA, 0xD9
 COEFFICIENTS = 64
+NOTHING_SENT = b"\xff" * COEFFICIENTS
 STANDALONE = (0x01, *range(0xD0, 0xD8))
 """Markers without a length."""
 
@@ -83,7 +84,7 @@ def parse_jpeg(encoded: bytes) -> JpegFrame | None:
     if not encoded.startswith(JPEG_START):
         return None
     size, sequential, scans = None, False, 0
-    bits_left = {}  # of each component's 64 coefficients
+    bits_left: dict[int, bytearray] = {}  # by component, for each of its 64 coefficients
     position, data, end = len(JPEG_START), 0, None
     while (position := encoded.find(b"\xff", position)) >= 0:
         while encoded[position : position + 1] == b"\xff":  # any number of them may come before the code
@@ -99,7 +100,7 @@ def parse_jpeg(encoded: bytes) -> JpegFrame | None:
         segment = encoded[position + 2 : position + max(length, 2)]
         if code in FRAMES and len(segment) >= 6:
             size, sequential = struct.unpack(">HH", segment[1:5])[::-1], code in SEQUENTIAL
-            bits_left = {component: [None] * COEFFICIENTS for component in segment[6::3]}
+            bits_left = {component: bytearray(NOTHING_SENT) for component in segment[6::3]}
         position += max(length, 2)
         if code == SCAN and len(segment) >= 6:
             first, last, precision = segment[-3:]
@@ -107,14 +108,14 @@ def parse_jpeg(encoded: bytes) -> JpegFrame | None:
                 first, last, precision = 0, COEFFICIENTS - 1, 0
             for component in segment[1:-3:2]:
                 if component in bits_left:
-                    bits_left[component][first : last + 1] = [precision & 0xF] * (last + 1 - first)
+                    bits_left[component][first : last + 1] = bytes((precision & 0xF,)) * (last + 1 - first)
             scans, data = scans + 1, position
             marker = NEXT_MARKER.search(encoded, position)
             position = marker.start() if marker else len(encoded)
     if size is None or 0 in size:
         return None
     plain = sequential and scans == 1 and len(bits_left) in (1, 3)
-    all_sent = all(left == [0] * COEFFICIENTS for left in bits_left.values())
+    all_sent = not any(map(any, bits_left.values()))
     return JpegFrame(*size, plain, all_sent, data, end if scans else None)
 
 

@@ -20,6 +20,15 @@ MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0}
 INCH = 2
 """The unit where none is named."""
 
+TAKEN_SIZE = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
+
+BELIEVED_MM = (10.0, 200.0)
+"""Focal lengths in 35 mm film that photos of hands can have, from fisheye to telephoto lenses."""
+
+SAME_SHAPE = 0.02
+"""Largest relative difference between the aspect ratios of a photo and of what the camera took: beyond, the
+photo was cropped, and its focal length is no longer EXIF's."""
+
 
 def read_exif(image: Image.Image) -> Image.Exif:
     """A photo's EXIF, with the orientation from XMP if EXIF has none; empty without any, or if it is broken.
@@ -47,16 +56,34 @@ def focal_px(exif: Image.Exif, size: tuple[int, int]) -> float | None:
     """The focal length in pixels of a photo of this size.
 
     The focal length in 35 mm film comes first, as resizing does not change it, then the focal length with
-    the focal plane's resolution. Both are wrong for photos cropped by a program that kept the EXIF.
+    the focal plane's resolution. Neither is believed of photos that were cropped since, nor one beyond the
+    range of lenses.
 
     Args:
         exif: from :func:`read_exif`.
         size: width and height in pixels, in any order.
 
     Returns:
-        Pixels, or None where EXIF does not say.
+        Pixels, or None where EXIF does not say, or says what cannot be.
     """
     tags = _unless_broken(lambda: exif.get_ifd(ExifTags.IFD.Exif), {})
+    found = _focal_px(tags, size)
+    if found is None or _was_cropped(tags, size):
+        return None
+    film_mm = found * FULL_FRAME_DIAGONAL_MM / math.hypot(*size)
+    return found if BELIEVED_MM[0] <= film_mm <= BELIEVED_MM[1] else None
+
+
+def _was_cropped(tags: Any, size: tuple[int, int]) -> bool:
+    """Whether the camera took an image of another shape; unknown sizes tell nothing."""
+    taken = [_positive(tags.get(tag)) for tag in TAKEN_SIZE]
+    if None in taken:
+        return False
+    return abs(max(size) / min(size) / (max(taken) / min(taken)) - 1) > SAME_SHAPE
+
+
+def _focal_px(tags: Any, size: tuple[int, int]) -> float | None:
+    """What EXIF says, whether it can be or not."""
     film_mm = _positive(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
     if film_mm is not None:
         return film_mm / FULL_FRAME_DIAGONAL_MM * math.hypot(*size)
@@ -66,7 +93,7 @@ def focal_px(exif: Image.Exif, size: tuple[int, int]) -> float | None:
     if focal_mm is None or resolution is None or unit_mm is None:
         return None
     # The resolution is that of the photo as taken, which may have been resized since.
-    taken = [tags.get(tag) for tag in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)]
+    taken = [tags.get(tag) for tag in TAKEN_SIZE]
     longer_side = max((side for side in map(_positive, taken) if side is not None), default=max(size))
     return focal_mm * resolution / unit_mm * max(size) / longer_side
 

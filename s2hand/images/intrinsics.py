@@ -12,11 +12,11 @@ import numpy as np
 
 from s2hand.errors import DatasetError
 from s2hand.images.photos import PhotoHeader
-from s2hand.images.plausible import check_cameras
+from s2hand.images.plausible import LARGEST_FOCAL_PX, check_cameras
 
-DEFAULT_FOCAL_OVER_LONGER_SIDE = 1.0
-"""An angle of view of 53 degrees, between a phone's main camera (0.75) and a portrait lens (2). A wrong focal
-length mostly moves the hand nearer or farther; its shape and pose change little."""
+DEFAULT_FOCAL_OVER_LONGER_SIDE = 27 / 36
+"""A phone's main camera: 27 mm on a film of 36 x 24 mm, an angle of view of 67 degrees. A wrong focal length
+mostly moves the hand nearer or farther; its shape and pose change little."""
 
 SOURCES = ("detections file", "config", "EXIF", "default")
 """Where a camera can come from, best first."""
@@ -43,6 +43,9 @@ class StatedCamera:
             )
         if self.K is not None:
             check_camera(np.asarray(self.K, np.float64), what="the stated K")
+        largest = self.focal_px or (0 if self.K is None else max(self.K[0][0], self.K[1][1]))
+        if largest > LARGEST_FOCAL_PX:
+            raise DatasetError(f"the stated focal length of {largest:g} px is no camera's: give it in pixels")
 
 
 def choose_camera(

@@ -18,6 +18,9 @@ NORMALISED = 1.5
 SMALLEST_IMAGE_PX = 16
 """In smaller images, a hand may really have a pixel or two."""
 
+LARGEST_SIDE_PX = 100_000
+"""Longer than the sides of photos of 100 megapixels; stands for sizes that are not known."""
+
 LARGEST_CONFIDENCE = 2.0
 """Confidences are meant to be in [0, 1]; averaged heat maps overshoot by some per cent."""
 
@@ -31,6 +34,9 @@ BETTER_CORNERS = 0.25
 
 FOCAL_OVER_LONGER_SIDE = (0.05, 1000.0)
 """Focal lengths of real cameras: angles of view from 169 to 0.06 degrees."""
+
+LARGEST_FOCAL_PX = FOCAL_OVER_LONGER_SIDE[1] * LARGEST_SIDE_PX
+"""Longest focal length that is possible in any photo."""
 
 FARTHEST_CENTRE = 100.0
 """Principal points lie within this many longer sides of the middle, in crops from large photos too."""
@@ -91,8 +97,7 @@ def check_keypoints(
             f"{where(row)}: keypoints look like shares of the image, in [0, 1]; multiply them by its width "
             "and height: pixels are expected"
         )
-    if sizes is None:
-        return
+    sizes = np.full((len(keypoints), 2), LARGEST_SIDE_PX) if sizes is None else sizes
     outside = np.maximum(low - sizes[rows], -high).max(-1)
     far = outside > sizes[rows].max(-1)
     if far.any():

@@ -8,7 +8,8 @@ from s2hand.pages.dataset import DatasetPage, write_dataset_page
 from s2hand.pages.dataset_samples import DatasetSample
 from s2hand.pages.hands import photo_scene, write_joints_csv
 from s2hand.pages.media import EmbeddedImage, embed
-from s2hand.pages.predictions import PredictedHand, PredictedItem, PredictionPage, write_prediction_page
+from s2hand.pages.prediction_cards import PredictedHand, PredictedItem
+from s2hand.pages.predictions import PredictionPage, write_prediction_page
 from s2hand.pages.report import Report, spread_samples, write_report
 from s2hand.pages.report_samples import ReportSample, report_sample
 from s2hand.pages.scenes import HandShape, Scene, SceneFrame, SceneHand, vertex_colors

@@ -54,7 +54,7 @@ class DatasetPage:
 
 
 def write_dataset_page(path: str | Path, page: DatasetPage) -> Path:
-    """Writes the page as one file; 100 samples take about 6 MB.
+    """Writes the page as one file; 100 samples take about 5 MB.
 
     Args:
         path: the HTML file.

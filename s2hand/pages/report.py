@@ -52,7 +52,7 @@ class Report:
 
 
 def write_report(path: str | Path, report: Report) -> Path:
-    """Writes the report as one file; 100 samples of 224 pixels take about 5 MB.
+    """Writes the report as one file; 100 samples of 224 pixels take about 3 MB.
 
     Args:
         path: the HTML file.

@@ -16,6 +16,7 @@ from PIL import Image
 from s2hand.export import Hand, write_glb, write_hand_json, write_hand_npz, write_obj, write_ply
 from s2hand.files import sha256_of_file, write_text_whole, written_whole
 from s2hand.prediction.answerers import Answerer
+from s2hand.prediction.checks import doubts_of
 from s2hand.prediction.options import HAND_FORMATS, PHOTO_FORMATS, PredictOptions
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction
@@ -65,7 +66,12 @@ class HandFiles:
                 if kind in self.options.formats
             }
             told = ("hand", "focal_source", "looked_at", "refined")
-            entry["hands"].append({name: getattr(hand, name) for name in told} | {"files": files})
+            stated = {name: getattr(hand, name) for name in told} | {"files": files}
+            keypoints, confidence = (
+                values[index].double().numpy() for values in (hands.detected_keypoints, hands.confidence)
+            )
+            doubts = doubts_of(hand.keypoints_2d, hand.image_size, keypoints, confidence)
+            entry["hands"].append(stated | ({"doubts": doubts} if doubts else {}))
         return entry
 
     def _write_overlay(self, stem: str, pixels: np.ndarray, hands: Reconstruction) -> dict[str, str]:

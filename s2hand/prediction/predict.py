@@ -20,6 +20,7 @@ from s2hand.prediction.options import AUTO, DEFAULT_BATCH, PredictOptions
 from s2hand.prediction.photos import Photo, find_photos
 from s2hand.prediction.reconstructor import Group, HandReconstructor
 from s2hand.prediction.refine import DEFAULT_STEPS
+from s2hand.prediction.result_page import ResultPage
 from s2hand.prediction.video import predict_video
 from s2hand.progress_bar import ProgressBar
 
@@ -41,6 +42,21 @@ class Predictions:
         reason = " ".join(str(error).split()).replace(str(photo.path), photo.name)
         self.unreadable.append(f"{photo.name}: {reason.removeprefix(photo.name).lstrip(' :')}")
 
+    @property
+    def doubtful(self) -> list[str]:
+        """ "name, hand: what speaks against it" for each hand that may not be meant."""
+        return [
+            f"{entry['name']}, {hand['hand']} hand: {'; '.join(hand['doubts'])}"
+            for entry in self.entries
+            for hand in entry.get("hands", ())
+            if hand.get("doubts")
+        ]
+
+    @property
+    def without_hands(self) -> list[str]:
+        """Photos in which no hand was found."""
+        return [entry["name"] for entry in self.entries if entry.get("hands") == []]
+
     def summary(self) -> str:
         """One line: how many photos, videos and hands."""
         hands = [hand["hand"] for entry in self.entries for hand in entry.get("hands", ())]
@@ -52,6 +68,10 @@ class Predictions:
         if videos:
             frames = sum(entry["frames"] for entry in videos)
             parts.append(f"{_counted(len(videos), 'video')} with {_counted(frames, 'frame')}")
+        if self.doubtful:
+            parts.append(f"{_counted(len(self.doubtful), 'hand')} in doubt")
+        if self.without_hands:
+            parts.append(f"no hand in {_counted(len(self.without_hands), 'photo')}")
         if self.unreadable:
             parts.append(f"{len(self.unreadable):,} could not be read")
         return ", ".join(parts)
@@ -115,7 +135,8 @@ def predict(
         note(line)
     files = HandFiles(out, versions_of(reconstructor.answerer), options)
     done = Predictions()
-    _predict_photos(reconstructor, still, hands, files, done, progress)
+    page = ResultPage(len(still))
+    _predict_photos(reconstructor, still, hands, files, done, page, progress)
     for video in (photo for photo in photos if photo.is_video):
         try:
             entry, missing = predict_video(reconstructor, video, hands, files, progress)
@@ -124,7 +145,8 @@ def predict(
         except DatasetError as error:
             done.leave_out(video, error)
     index = files.write_index(done.entries, done.unreadable)
-    say(f"{done.summary()}; {index} lists them")
+    shown = page.write(out, files.versions, options, done.unreadable)
+    say(f"{done.summary()}; {index} lists them" + ("" if shown is None else f", and {shown} shows them"))
     return done
 
 
@@ -148,6 +170,7 @@ def _predict_photos(
     hands: DetectedHands | FoundHands,
     files: HandFiles,
     done: Predictions,
+    page: ResultPage,
     progress: bool,
 ) -> None:
     """Predicts and writes the hands of photos; those that cannot be read are noted, and the rest goes on."""
@@ -163,7 +186,9 @@ def _predict_photos(
 
     with ProgressBar(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
         for owner, _, found in reconstructor.predict_groups(groups(), refine=files.options.refine != 0):
-            done.entries.append(files.write(*owner, found))
+            photo, pixels = owner
+            done.entries.append(files.write(photo, pixels, found))
+            page.add(done.entries[-1], pixels, found)
             bar.update(len(done.entries) + len(done.unreadable) - bar.n)
 
 

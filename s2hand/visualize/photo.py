@@ -19,6 +19,9 @@ per face shows no more at a higher resolution, while time and memory grow with i
 
 FREE_BORDER_PX = 2
 
+SKELETON_BORDER = 8
+"""A skeleton may reach beyond its hand's window by this part of the window's side."""
+
 
 @dataclass(frozen=True)
 class Overlay:
@@ -78,7 +81,9 @@ class Overlay:
             keypoints: (21, 2) px of the photo.
             window: left, top and side of the hand, from :func:`hand_window`.
         """
-        rows, columns = self._inside(*window)
+        left, top, side = window
+        border = side // SKELETON_BORDER  # joints at the hand's edge are drawn as whole discs
+        rows, columns = self._inside(left - border, top - border, side + 2 * border)
         keypoints = to_array(keypoints) - (columns.start, rows.start)
         image = self.image.copy()
         image[rows, columns] = draw_keypoints(image[rows, columns], keypoints)

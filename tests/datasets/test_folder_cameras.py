@@ -9,6 +9,7 @@ from support.own_photos import folder_dataset
 
 from s2hand.datasets import Detections, read_detections
 from s2hand.errors import DatasetError
+from s2hand.images.intrinsics import DEFAULT_FOCAL_OVER_LONGER_SIDE
 from s2hand.images.intrinsics import StatedCamera
 
 
@@ -30,7 +31,7 @@ class TestCameras:
             assert K[index, :2, 2].tolist() == [width / 2, height / 2]
             assert K[index, 0, 0] == K[index, 1, 1]
             if source == "default":
-                assert K[index, 0, 0] == max(width, height)
+                assert K[index, 0, 0] == DEFAULT_FOCAL_OVER_LONGER_SIDE * max(width, height)
             else:
                 assert K[index, 0, 0] == pytest.approx(truth[dataset.name(index)]["K"][0][0], rel=0.03)
         assert "cameras: 5 detections file, 5 EXIF, 4 default" in dataset.summary()
@@ -102,7 +103,7 @@ def test_headers_of_many_pictures_are_kept(own, tmp_path, monkeypatch):
     picture = Image.open(own / replaced)
     picture.resize((50, 50)).save(own / replaced)  # a replaced picture is looked at again
     changed = folder_dataset(own, val_share=0, detections=replace(first.detections, sizes=None))
-    assert changed.record(first.camera_sources.index("default")).K[0, 0] == 50
+    assert changed.record(first.camera_sources.index("default")).K[0, 0] == 50 * DEFAULT_FOCAL_OVER_LONGER_SIDE
     fresh = list((own.parent / ".s2hand_cache").iterdir())
     assert len(fresh) == 1  # the stale copy is gone
     assert fresh != stored

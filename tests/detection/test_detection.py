@@ -1,8 +1,10 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import time
+import unicodedata
 
 import cv2
 import numpy as np
@@ -284,6 +286,40 @@ def test_what_is_no_video_is_refused(tmp_path):
     (tmp_path / "v.mp4").write_text("text")
     with pytest.raises(DatasetError, match="not a video"):
         open_source(tmp_path / "v.mp4")
+
+
+def test_a_video_that_ends_early_and_images_passed_over_are_told(tmp_path, hourglass, capsys):
+    path = tmp_path / "v.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    noise = np.random.default_rng(0)
+    for _ in range(20):
+        writer.write(noise.integers(0, 256, (48, 64, 3), np.uint8))
+    writer.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    assert main(command(path, tmp_path / "out.json", hourglass)) == 0
+    assert re.search(r"v\.avi: only \d+ of 20 frames could be read", capsys.readouterr().out)
+    write_picture(tmp_path / "photos/a.png", spot(64, 48, 3, 3))
+    (tmp_path / "photos/b.heic").touch()
+    (tmp_path / "photos/c.mp4").touch()
+    assert main(command(tmp_path / "photos", tmp_path / "photos.json", hourglass)) == 0
+    assert "passed over: 1 .heic (pip install pillow-heif), 1 .mp4" in capsys.readouterr().out
+
+
+def test_boxes_are_found_however_letters_are_composed(tmp_path):
+    write_picture(tmp_path / "in" / unicodedata.normalize("NFD", "Hände.png"), spot(64, 48, 10, 12))
+    entry = [{"box": [4, 6, 12, 12], "hand": "left"}]
+    (tmp_path / "boxes.json").write_text(json.dumps({unicodedata.normalize("NFC", "Hände.png"): entry}))
+    run(tmp_path / "in", tmp_path / "out.json", boxes=tmp_path / "boxes.json")
+    assert read_detections(tmp_path / "out.json").hands == ("left",)
+
+
+def test_boxes_that_cannot_be_pixels_are_told(folder, tmp_path):
+    boxes = {"0.png": [{"box": [0.1, 0.1, 0.5, 0.5]}], "2.png": [{"box": [30, 20, 60, 45]}]}
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    summary = run(folder, tmp_path / "out.json", boxes=tmp_path / "boxes.json")
+    first, second = summary.unreadable
+    assert "looks like shares of the image" in first
+    assert "looks like left, top, right and bottom" in second
 
 
 def test_freihand_gets_its_published_file(tmp_path):

@@ -112,7 +112,7 @@ def test_unreadable_samples_are_found(monkeypatch, config_file, tmp_path, synthe
     assert cli.main(["doctor", config_file(**changes)]) == 1
     out = capsys.readouterr().out
     assert "FAIL  training data (FreiHand): " in out
-    assert "00000023.jpg is cut short" in out
+    assert "00000023.jpg is empty" in out
     assert "pass  evaluation data (FreiHand): " in out
 
 

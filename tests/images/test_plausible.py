@@ -51,6 +51,12 @@ def test_keypoints_far_outside_are_refused(keypoints, shift):
         check_keypoints(keypoints, ONES, SIZES, where)
 
 
+def test_keypoints_beyond_any_image_are_refused_where_sizes_are_unknown(keypoints):
+    check_keypoints(keypoints + 5000, ONES, None, where)
+    with pytest.raises(DatasetError, match="row 2: all keypoints are"):
+        check_keypoints(np.where(np.arange(3)[:, None, None] == 2, 2.0**70, keypoints), ONES, None, where)
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [(95.0, "got 95; they look like per cent"), (5e30, "got 5e.30; scale"), (-0.1, "got -0.1; scale")],

@@ -71,7 +71,7 @@ def test_every_hand_of_every_picture_is_written(checkpoint, tmp_path, capsys):
     listed |= {entry[kind] for entry in index["images"] for kind in ("overlay", "mask")}
     beside_obj = {each["obj"].replace(".obj", ending) for each in files for ending in (".mtl", ".png")}
     written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert written == listed | beside_obj | {"index.json"}
+    assert written == listed | beside_obj | {"index.json", "index.html"}
     hands = [json.loads((out / each["json"]).read_text()) for each in files]
     assert [hand["hand"] for hand in hands] == ["left", "right", "left", "right"]
     assert [hand["focal_source"] for hand in hands] == ["given", "detections file", "given", "given"]
@@ -154,6 +154,8 @@ def test_broken_pictures_are_named_and_the_rest_goes_on(checkpoint, tmp_path, ca
         (["a.jpg", "--formats", ""], "nothing to write"),
         (["a.jpg", "--focal", "-3"], "must be positive"),
         (["a.jpg", "--focal", "inf"], "must be positive and finite"),
+        (["a.jpg", "--focal", "1e300"], "focal length of 1e+300 px is no camera's"),
+        (["a.jpg", "--K", "0", "0", "0", "0"], "the stated K must be"),
         (["a.jpg", "--detections", "none.json"], "no file none.json"),
         (["a.jpg", "--batch", "0"], "batch size: expected 1 or more"),
         (["out/a.jpg"], "all photos lie in out"),
@@ -400,5 +402,6 @@ def test_nothing_is_written_outside_of_the_folder(checkpoint, tmp_path, monkeypa
     before = set(tmp_path.rglob("*"))
     assert predict(checkpoint, "pics/*/../../outside.jpg", "--out", "o/in/deep", "--formats", "json") == 0
     assert {path.relative_to(tmp_path).as_posix() for path in set(tmp_path.rglob("*")) - before} == {
-        *("o", "o/in", "o/in/deep", "o/in/deep/index.json", "o/in/deep/outside.json")
+        *("o", "o/in", "o/in/deep"),
+        *(f"o/in/deep/{name}" for name in ("index.json", "index.html", "outside.json")),
     }
