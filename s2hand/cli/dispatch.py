@@ -33,6 +33,7 @@ COMMANDS = (
     ("synth", datasets.synth_arguments, datasets.synth),
     ("shard", datasets.shard_arguments, datasets.shard),
     ("detect", detection.detect_arguments, detection.detect),
+    ("import-detections", detection.import_arguments, detection.import_detections),
     ("predict", prediction.predict_arguments, prediction.predict),
     ("export-onnx", prediction.onnx_arguments, prediction.export_onnx),
     ("score", evaluation.score_arguments, evaluation.score),

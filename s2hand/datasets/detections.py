@@ -8,7 +8,7 @@ left out. The versioned file is an object that also says which detector found wh
     {"format": "s2hand-detections-1", "detector": {"name", "sha256", "settings": {...}} or null,
      "images": [{"name": "sub/a.jpg", "width": W, "height": H, "hand": "left" or "right",
                  "box": [x, y, w, h] or null, "K": 3 x 3 or null,
-                 "keypoints": [[x, y], ...], "confidence": [...]}, ...],
+                 "keypoints": [[x, y], ...], "confidence": [...], "track": number, left out if unknown}, ...],
      "unreadable": ["name: reason", ...]}
 
 Its names are relative to the photos' folder, with ``/``; a name comes once for each hand in its photo. Its
@@ -76,6 +76,7 @@ class Detections:
         cameras: (N, 3, 3) float32 px, NaN where unknown; or None.
         detector: the detector that found them, or None.
         unreadable: "name: reason" for each image that could not be read.
+        tracks: number of each row's hand in its video, None where hands were not followed; or None.
     """
 
     keypoints: np.ndarray
@@ -87,11 +88,12 @@ class Detections:
     cameras: np.ndarray | None = None
     detector: DetectorInfo | None = None
     unreadable: tuple[str, ...] = ()
+    tracks: tuple[int | None, ...] | None = None
 
     def __post_init__(self):
         as_array(self.keypoints, (None, NUM_JOINTS, 2), what="Detections.keypoints")
         as_array(self.confidence, (len(self.keypoints), NUM_JOINTS), what="Detections.confidence")
-        for field in ("names", "sizes", "boxes", "hands", "cameras"):
+        for field in ("names", "sizes", "boxes", "hands", "cameras", "tracks"):
             value = getattr(self, field)
             if value is not None and len(value) != len(self.keypoints):
                 raise DatasetError(f"Detections: {len(value)} {field} for {len(self.keypoints)} images")
@@ -125,6 +127,20 @@ def read_detections(path: str | Path) -> Detections:
     """
     content = read_json(path, remedy=REMEDY)
     found = _read_versioned(content, path) if isinstance(content, dict) else _read_published(content, path)
+    check_detections(found, path)
+    return found
+
+
+def check_detections(found: Detections, path: str | Path) -> None:
+    """Refuses numbers that cannot be pixels or confidences.
+
+    Args:
+        found: any detections.
+        path: where they were read, for messages.
+
+    Raises:
+        DatasetError: some are not.
+    """
 
     def where(row: int) -> str:
         return f"{path}, row {row}" if found.names is None else f"{path}, {found.names[row]}"
@@ -135,7 +151,6 @@ def read_detections(path: str | Path) -> Detections:
         check_boxes(found.boxes, found.sizes, where, found.keypoints, found.confidence)
     if found.cameras is not None:
         check_cameras(found.cameras, found.sizes, where)
-    return found
 
 
 def _read_published(content: Any, path: str | Path) -> Detections:
@@ -156,7 +171,7 @@ def _looks_like(content: Any) -> str:
     keys = set(first) if isinstance(first, dict) else set()
     for program, needed in OTHER_PROGRAMS.items():
         if needed <= keys:
-            return f"; this looks like the output of {program}"
+            return f"; this looks like the output of {program}: convert it with `s2hand import-detections`"
     return ""
 
 
@@ -198,6 +213,7 @@ def _read_versioned(content: dict, path: str | Path) -> Detections:
         _column(images, "K", (3, 3), path, optional=True),
         _read_detector(content.get("detector"), path),
         tuple(unreadable),
+        _read_tracks(images, path),
     )
 
 
@@ -230,6 +246,16 @@ def _read_hands(images: list[dict], path: str | Path) -> tuple[str, ...] | None:
         if hand not in HANDS:
             raise DatasetError(f'{path}, {image["name"]}: "hand" must be left or right, got {hand!r:.80}')
     return hands
+
+
+def _read_tracks(images: list[dict], path: str | Path) -> tuple[int | None, ...] | None:
+    tracks = tuple(image.get("track") for image in images)
+    for image, track in zip(images, tracks, strict=True):
+        if track is not None and (type(track) is not int or track < 0):
+            raise DatasetError(
+                f'{path}, {image["name"]}: "track" must be a whole number from 0, got {track!r:.80}'
+            )
+    return None if all(track is None for track in tracks) else tracks
 
 
 def _read_detector(entry: Any, path: str | Path) -> DetectorInfo | None:
@@ -274,6 +300,7 @@ def write_versioned_detections(path: str | Path, detections: Detections) -> None
 
 def _image_entry(detections: Detections, row: int) -> dict:
     """One row as the versioned format has it."""
+    track = None if detections.tracks is None else detections.tracks[row]
     return {
         "name": detections.names[row],
         "width": int(detections.sizes[row][0]),
@@ -283,6 +310,7 @@ def _image_entry(detections: Detections, row: int) -> dict:
         "K": _row_or_null(detections.cameras, row),
         "keypoints": np.ascontiguousarray(detections.keypoints[row], np.float32),
         "confidence": np.ascontiguousarray(detections.confidence[row], np.float32),
+        **({} if track is None else {"track": track}),
     }
 
 

@@ -2,18 +2,23 @@
 
 from s2hand.datasets.detections import read_detections
 from s2hand.datasets.detections import write_versioned_detections as write_detections
-from s2hand.detection.runner import DetectionSummary, DetectionTask, Detector, detect
+from s2hand.detection.mediapipe import DetectedHand, HandDetector
+from s2hand.detection.one_hand import Estimator
+from s2hand.detection.runner import DetectionSummary, DetectionTask, Worker, detect
 from s2hand.detection.shares import DetectionError, Share
 from s2hand.detection.sources import HandImage, ImageSource
 
 __all__ = [
+    "DetectedHand",
     "DetectionError",
     "DetectionSummary",
     "DetectionTask",
-    "Detector",
+    "Estimator",
+    "HandDetector",
     "HandImage",
     "ImageSource",
     "Share",
+    "Worker",
     "detect",
     "read_detections",
     "write_detections",

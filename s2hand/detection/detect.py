@@ -14,7 +14,7 @@ from s2hand.datasets import read_detections
 from s2hand.datasets.detections import is_preview, preview_path
 from s2hand.detection import DetectionSummary, DetectionTask, ImageSource, Share, detect
 from s2hand.detection.boxes import with_boxes
-from s2hand.detection.detectors import DetectorSettings, build_detector
+from s2hand.detection.detectors import BUNDLED, LICENCES, DetectorSettings, build_detector
 from s2hand.detection.merging import published_places
 from s2hand.detection.sources import open_source
 from s2hand.errors import DatasetError
@@ -34,7 +34,7 @@ def run_detection(
     *,
     split: str | None = None,
     boxes: str | Path | None = None,
-    hand: str = "right",
+    hand: str | None = None,
     batch: int = 8,
     shard: str | None = None,
     published: str | Path | None = None,
@@ -49,7 +49,8 @@ def run_detection(
         settings: which detector, and how it computes.
         split: a dataset's split.
         boxes: hand boxes, see :func:`s2hand.detection.boxes.with_boxes`.
-        hand: "left" or "right", for images that do not say.
+        hand: "left" or "right", for images that do not say; None: as the bundled detector says, and "right"
+            for the others, which cannot tell.
         batch: number of images that are read and detected together.
         shard: this process's share of the work, "i/n"; None for torchrun's rank, or all.
         published: also write the published JSON: a file, or "auto" for the dataset's own place.
@@ -71,18 +72,28 @@ def run_detection(
     if published is not None:
         published_places(images, published)  # refused now rather than after hours
     keep_freed_memory()  # the network's largest maps are hundreds of megabytes, new for every image
-    detector, info = build_detector(replace(settings, device=_own_device(settings.device)))
+    follow = images.kind == "video" and share.count == 1
+    detector, info = build_detector(replace(settings, device=_own_device(settings.device)), follow=follow)
+    if hand is None and settings.name != BUNDLED:
+        hand = "right"
     for line in images.notes:
         say(line)
-    say(f"{source}: {images.kind}, {len(images.images):,} hands; {info.name}, {info.settings}")
+    say(f"{source}: {images.kind}, {len(images.images):,} images; {info.name}, {info.settings}")
+    say(f"{info.name}: {LICENCES[settings.name]}")
+    if images.kind == "video" and not follow and settings.name == BUNDLED:
+        say("a share has not all frames: hands are found in each by itself, not followed from frame to frame")
     task = DetectionTask(images, out, info, hand, batch, published)
     summary = detect(detector, task, share)
     for line in summary.unreadable:
         say(f"unreadable: {line}")
-    if summary.written and preview:
+    if summary.handless:
+        say(f"no hand in {summary.handless:,} of {summary.images:,} images, which have no entry")
+    if summary.hands and preview:
         summary = replace(summary, written=(*summary.written, write_preview(images, out)))
     for path in summary.written:
         say(f"{path}: written")
+    if summary.written and not summary.hands:
+        say(f"{source}: no hand was found in any image")
     if not summary.written:
         say(f"share {share.index}/{share.count} is done; the last share to finish writes {out}")
     return summary
@@ -103,29 +114,36 @@ def _own_device(name: str) -> str:
 
 
 def write_preview(source: ImageSource, out: Path) -> Path:
-    """Draws some images, evenly chosen, with their keypoints.
+    """Draws some images, evenly chosen, with the keypoints of their hands.
 
     Args:
         source: the images.
-        out: their versioned JSON, beside which the sheet goes.
+        out: their versioned JSON, which has hands; the sheet goes beside it.
 
     Returns:
         The sheet's file.
     """
     found = read_detections(out)
     keys = {image.name: image.key for image in source.images}
-    chosen = np.unique(np.linspace(0, len(found) - 1, min(PREVIEW_IMAGES, len(found))).round().astype(int))
-    path = preview_path(out)
-    if not len(chosen):
-        raise DatasetError(f"{out}: no image could be read, so there is none to preview")
-    tiles = []
-    for row in chosen:
-        image = source.read(keys[found.names[row]])
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(found.names):
+        rows.setdefault(name, []).append(row)
+    names = list(rows)
+    chosen = np.unique(np.linspace(0, len(names) - 1, min(PREVIEW_IMAGES, len(names))).round().astype(int))
+    tiles, captions = [], []
+    for name in (names[place] for place in chosen):
+        image = source.read(keys[name])
         height, width = image.shape[:2]
         scale = PREVIEW_TILE / max(height, width)
-        small = resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
-        tiles.append(draw_keypoints(small, found.keypoints[row] * scale, found.confidence[row]))
-    captions = [f"{found.names[row]} ({found.confidence[row].mean():.2f})" for row in chosen]
-    heading = f"{found.detector.name}: {len(chosen)} of {len(found):,} hands, mean confidence in brackets"
+        tile = resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+        for row in rows[name]:
+            tile = draw_keypoints(tile, found.keypoints[row] * scale, found.confidence[row])
+        tiles.append(tile)
+        captions.append(f"{name} ({', '.join(f'{found.confidence[row].mean():.2f}' for row in rows[name])})")
+    heading = (
+        f"{found.detector.name}: {len(chosen)} of {len(names):,} images with {len(found):,} hands, mean "
+        "confidence in brackets"
+    )
+    path = preview_path(out)
     write_image(path, contact_sheet(tiles, PREVIEW_COLUMNS, PREVIEW_TILE, captions, heading))
     return path

@@ -39,7 +39,8 @@ def merge_records(
     Raises:
         DatasetError: the source has no published place.
     """
-    found = [record for record in records if "unreadable" not in record]
+    found = [hand for record in records for hand in hands_of(record)]
+    tracks = tuple(hand.get("track") for hand in found)
     detections = Detections(
         np.float32([record["keypoints"] for record in found]).reshape(-1, NUM_JOINTS, 2),
         np.float32([record["confidence"] for record in found]).reshape(-1, NUM_JOINTS),
@@ -50,15 +51,26 @@ def merge_records(
         _with_nan([record["K"] for record in found], (3, 3)),
         info,
         tuple(record["unreadable"] for record in records if "unreadable" in record),
+        tracks if any(track is not None for track in tracks) else None,
     )
     write_versioned_detections(out, detections)
     if published is None:
         return (out,)
     places = published_places(source, published)
     for path, rows in places.items():
-        chosen = [records[row] if row >= 0 else None for row in rows]
+        chosen = [_best_hand(hands_of(records[row]), source.kind) if row >= 0 else None for row in rows]
         write_detections(path, _published_rows(chosen, _published_names(source, rows), pixel_origin))
     return (out, *places)
+
+
+def hands_of(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The hands that were found in an image, each with what its record says of the image.
+
+    A record has its only hand in itself, or a list of ``hands``, or neither if the image was unreadable.
+    """
+    if "unreadable" in record:
+        return []
+    return [record | hand for hand in record["hands"]] if "hands" in record else [record]
 
 
 def published_places(source: ImageSource, published: Path | str) -> dict[Path, list[int]]:
@@ -87,16 +99,26 @@ def _published_names(source: ImageSource, rows: list[int]) -> tuple[str, ...] | 
     return tuple(Path(name).name for name in names) if source.kind == "freihand" else tuple(names)
 
 
+def _best_hand(hands: list[dict[str, Any]], kind: str) -> dict[str, Any] | None:
+    """The hand of an image's only published row: the surest, in FreiHAND, which shows right hands, of those.
+
+    Returns:
+        None if no hand was found.
+    """
+    right = [hand for hand in hands if kind == "freihand" and hand["hand"] == "right"]
+    return max(right or hands, key=lambda hand: hand.get("presence", 1.0), default=None)
+
+
 def _published_rows(
-    records: list[dict[str, Any] | None], names: tuple[str, ...] | None, pixel_origin: float
+    hands: list[dict[str, Any] | None], names: tuple[str, ...] | None, pixel_origin: float
 ) -> Detections:
-    """Rows of a published file; nothing is found in a row without an image, or with an unreadable one."""
-    keypoints = np.zeros((len(records), NUM_JOINTS, 2), np.float32)
-    confidence = np.zeros((len(records), NUM_JOINTS), np.float32)
-    for row, record in enumerate(records):
-        if record is not None and "unreadable" not in record:
-            confidence[row] = record["confidence"]
-            indices = np.float32(record["keypoints"]) - np.float32(pixel_origin)
+    """Rows of a published file; a row without a hand is (0, 0) with confidence 0."""
+    keypoints = np.zeros((len(hands), NUM_JOINTS, 2), np.float32)
+    confidence = np.zeros((len(hands), NUM_JOINTS), np.float32)
+    for row, hand in enumerate(hands):
+        if hand is not None:
+            confidence[row] = hand["confidence"]
+            indices = np.float32(hand["keypoints"]) - np.float32(pixel_origin)
             keypoints[row] = np.where(confidence[row, :, None] > 0, indices, 0)
     return Detections(keypoints, confidence, names)
 

@@ -72,11 +72,13 @@ class ShareFile:
 
     Attributes:
         done: number of units recorded so far.
+        last: the last record when the file was opened; None if there was none.
     """
 
     def __init__(self, path: Path, header: dict[str, Any], units: list[range]):
         self.path, self.header, self.units = path, header, units
         self.done = 0
+        self.last: dict[str, Any] | None = None
         self._file: BinaryIO | None = None
         # The system releases it when the process ends, however it ends.
         self._lock = FileLock(path.with_name(path.name + ".lock"))
@@ -95,7 +97,8 @@ class ShareFile:
         try:
             self._file = open(self.path, "a+b")
             self._file.seek(0)
-            _, self.done, good_bytes = _parse(self._file.read(), self.path, self.header, self.units)
+            records, self.done, good_bytes = _parse(self._file.read(), self.path, self.header, self.units)
+            self.last = records[-1] if records else None
             self._file.truncate(good_bytes)
             if not good_bytes:
                 self._append([self.header])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -159,7 +160,7 @@ class DetectedHands:
                 f"{photo.name} has {size[0]} x {size[1]} px, but the detections are for {width} x {height} "
                 "px: detect again"
             )
-        return viewer.view(
+        view = viewer.view(
             photo.name,
             pixels,
             header,
@@ -169,6 +170,8 @@ class DetectedHands:
             keypoints=found.get("keypoints"),
             confidence=found.get("confidence"),
         )
+        tracks = self.detections.tracks if row is not None else None
+        return view if tracks is None else replace(view, track=tracks[row])
 
     def _row(self, row: int) -> dict:
         """What a row of the detections says; columns that say nothing are left out."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from s2hand.detection.mediapipe import DetectedHand, HandDetector
+from s2hand.detection.mediapipe.stated_box import BoxSurroundings
 from s2hand.detection.mediapipe.tracking import HandTracker
-from s2hand.errors import DatasetError
 from s2hand.images.crops import has_box
 from s2hand.images.intrinsics import StatedCamera, choose_camera
 from s2hand.images.photos import PhotoHeader
@@ -16,13 +16,6 @@ from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.options import AUTO
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.sides import SideJudge
-
-BOX_SURROUNDINGS = 0.5
-"""Share of a stated box's longer side that is looked at on each side of it: palms need their surroundings."""
-
-DISTANT = 1.0
-"""A hand found about a stated box counts if its middle is no farther from the box's than this many halves of
-the box's longer side."""
 
 
 class FoundHands:
@@ -128,15 +121,5 @@ class FoundHands:
 
     def _in_box(self, photo: np.ndarray, box: np.ndarray) -> list[DetectedHand]:
         """The hand that a box is about, looked for in the box and what surrounds it."""
-        middle, side = box[:2] + box[2:] / 2, float(box[2:].max())
-        low = np.clip(np.floor(box[:2] - BOX_SURROUNDINGS * side), 0, None).astype(int)
-        high = np.ceil(box[:2] + box[2:] + BOX_SURROUNDINGS * side).astype(int)
-        cut = np.ascontiguousarray(photo[low[1] : high[1], low[0] : high[0]])
-        if not cut.size or side <= 0:
-            raise DatasetError(
-                f"the box {box.tolist()} does not meet the photo; it is left, top, width, height"
-            )
-        hands = [hand.moved(low) for hand in self.detector([cut])[0]]
-        distances = [float(np.abs(hand.box.reshape(2, 2).mean(0) - middle).max()) for hand in hands]
-        near = [(far, hand) for far, hand in zip(distances, hands, strict=True) if far <= DISTANT * side / 2]
-        return [min(near, key=lambda pair: pair[0])[1]] if near else []
+        surroundings = BoxSurroundings(photo, box)
+        return surroundings.meant(self.detector([surroundings.pixels])[0])

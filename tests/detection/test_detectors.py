@@ -76,10 +76,10 @@ def test_openpose_records_its_settings(monkeypatch, settings, scales):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"detector": "mediapipe"}, "expected one of openpose, hourglass"),
+        ({"detector": "yolo"}, "expected one of mediapipe, openpose, hourglass"),
         ({"precision": "int8"}, "expected one of auto"),
         ({"fast": True, "scales": [1]}, "not both"),
-        ({"fast": True, "detector": "hourglass"}, "OpenPose's"),
+        ({"fast": True, "detector": "hourglass"}, "one scale"),
         ({"scales": [0]}, "above 0"),
         ({"scales": [9]}, "at most 4"),
         ({"scales": []}, "above 0"),
@@ -93,3 +93,30 @@ def test_contradictory_settings_are_refused(settings, message):
 def test_fp16_needs_cuda():
     with pytest.raises(DetectionError, match="needs CUDA"):
         build_detector(DetectorSettings("weights", precision="fp16", device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"detector": "hourglass"}, "--detector hourglass needs --weights"),
+        ({"detector": "openpose"}, "--detector openpose needs --weights"),
+        ({"detector": "mediapipe", "weights": "hand.pth"}, "has its own weights: leave out --weights"),
+        ({"scales": [1]}, "--scales are OpenPose's"),
+        ({"precision": "bf16"}, "computes in fp32"),
+    ],
+)
+def test_the_bundled_detector_is_not_mistaken_for_another(settings, message):
+    with pytest.raises(DetectionError, match=message):
+        DetectorSettings(**settings)
+
+
+def test_weights_alone_mean_openpose_and_nothing_the_bundled_detector():
+    assert DetectorSettings("hand.pth").name == "openpose"
+    assert DetectorSettings().name == "mediapipe"
+
+
+def test_the_bundled_detector_is_described():
+    worker, info = build_detector(DetectorSettings(device="cpu", fast=True))
+    assert worker.pixel_origin == 0.5
+    assert (info.name, len(info.sha256)) == ("mediapipe", 64)
+    assert info.settings == {"precision": "fp32", "looks": 1, "follow": False}

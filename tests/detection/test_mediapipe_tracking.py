@@ -1,3 +1,4 @@
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -110,3 +111,27 @@ def test_no_more_hands_than_asked_for_are_followed(most):
 
 def test_without_hands_nothing_is_read():
     assert follow(ScriptedDetector(), 9) == [[]] * 9
+
+
+def test_a_tracker_goes_on_from_any_frames_state():
+    def hands():
+        return ScriptedDetector(
+            a=moving((60, 120), (1, 0)),
+            b=moving((260, 120), (0, 1), right=0.2, frames={*range(3, 9), 14, 15}),
+        )
+
+    def shown(frames):
+        return [[(n, hand.handedness, hand.keypoints.tolist()) for n, hand in frame] for frame in frames]
+
+    wanted = shown(follow(hands(), 20))
+    for stop in range(1, 20):
+        detector, seen = hands(), []
+        tracker = HandTracker(detector)
+        for number in range(20):
+            if number == stop:
+                state = json.loads(json.dumps(tracker.state()))
+                tracker = HandTracker(detector)
+                tracker.resume(state)
+            detector.frame = number
+            seen.append(tracker(FRAME))
+        assert shown(seen) == wanted

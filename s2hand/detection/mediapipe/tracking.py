@@ -8,7 +8,7 @@ when one was lost, and every few frames for newcomers.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import count
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class HandTracker:
     def __init__(self, detector: HandDetector, most_hands: int | None = None) -> None:
         self.detector, self.most_hands = detector, most_hands
         self._tracks: list[_Track] = []
-        self._numbers = count()
+        self._hands_seen = 0
         self._since_search = FRAMES_BETWEEN_SEARCHES
         self._lost = False
 
@@ -96,6 +96,23 @@ class HandTracker:
             (track.number, replace(hand, handedness=track.side))
             for track, hand in zip(self._tracks, readings.hands(confidence), strict=True)
         ]
+
+    def state(self) -> dict[str, Any]:
+        """What is remembered of the frames so far, as plain JSON values that :meth:`resume` takes."""
+        return {
+            "tracks": [vars(track) | {"keypoints": track.keypoints.tolist()} for track in self._tracks],
+            "hands_seen": self._hands_seen,
+            "since_search": self._since_search,
+            "lost": self._lost,
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Goes on as the tracker would that gave the state."""
+        self._tracks = [
+            _Track(**track | {"keypoints": np.array(track["keypoints"])}) for track in state["tracks"]
+        ]
+        self._hands_seen = state["hands_seen"]
+        self._since_search, self._lost = state["since_search"], state["lost"]
 
     def _follow(self, frame: np.ndarray) -> HandReadings:
         """Reads the followed hands where the last frame had them; those that are gone are dropped."""
@@ -134,5 +151,6 @@ class HandTracker:
             joined.keypoints[len(self._tracks) :], joined.right[len(self._tracks) :], strict=True
         ):
             side = "right" if right > 0.5 else "left"
-            self._tracks.append(_Track(next(self._numbers), keypoints, float(right), side))
+            self._tracks.append(_Track(self._hands_seen, keypoints, float(right), side))
+            self._hands_seen += 1
         return joined

@@ -1,0 +1,37 @@
+"""The hands that a detections file has of a video."""
+
+import numpy as np
+import pytest
+
+from s2hand.datasets.detections import Detections, write_versioned_detections
+from s2hand.images.crops import DEFAULT_SQUARES
+from s2hand.images.photos import PhotoHeader
+from s2hand.prediction.detected_hands import DetectedHands
+from s2hand.prediction.hand_views import Viewer
+from s2hand.prediction.options import PredictOptions
+from s2hand.prediction.photos import Photo
+
+SIZE = 64
+
+
+@pytest.mark.parametrize("tracks", [(3, 1, 3), None])
+def test_views_know_the_numbers_of_followed_hands(tmp_path, tracks):
+    keypoints = np.random.default_rng(0).uniform(10, 50, (3, 21, 2)).astype(np.float32)
+    names = ("v.mp4#000000", "v.mp4#000000", "v.mp4#000001")
+    detections = Detections(
+        keypoints,
+        np.ones((3, 21), np.float32),
+        names,
+        np.full((3, 2), SIZE),
+        hands=("left",) * 3,
+        tracks=tracks,
+    )
+    write_versioned_detections(tmp_path / "d.json", detections)
+    (tmp_path / "v.mp4").write_bytes(b"")
+    video = Photo(tmp_path / "v.mp4", "v.mp4", "v")
+    hands = DetectedHands(PredictOptions(detections=str(tmp_path / "d.json")))
+    assert hands.match([video]) == []
+    viewer = Viewer(32, DEFAULT_SQUARES, hands.stated)
+    pixels, header = np.zeros((SIZE, SIZE, 3), np.uint8), PhotoHeader(SIZE, SIZE, None)
+    seen = [[view.track for view in hands.views(viewer, video, pixels, header, frame)] for frame in (0, 1)]
+    assert seen == ([[3, 1], [3]] if tracks else [[None, None], [None]])
