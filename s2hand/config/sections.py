@@ -51,7 +51,7 @@ class NetworkSection(Section):
     use_mean_shape: bool = key(
         "Keep the mean hand shape (betas of 0); the published default was true.", False
     )
-    image_size: int = key("Side of the square network input in pixels.", 224, ge=32)
+    image_size: int = key("Side of the square network input in pixels.", 224, ge=32, le=4096)
     backbone: str = key("3D encoder: the name of a timm model with feature maps.", "tf_efficientnet_b3")
     backbone_pretrained: bool = key("Start the backbone from timm's ImageNet weights (a download).", False)
     attention: bool = key(
@@ -62,10 +62,12 @@ class NetworkSection(Section):
         "the 2D branch, or the keypoints alone, which learns fastest.",
         "image",
     )
-    hourglass_stacks: Positive = key("Number of stacks of the 2D branch.", 2)
-    hourglass_features: Positive = key("Feature channels of the 2D branch.", 256)
-    hourglass_modules: Positive = key("Number of residual modules of each hourglass level.", 2)
-    hourglass_depth: Positive = key("Number of levels of an hourglass.", 4)
+    hourglass_stacks: int = key("Number of stacks of the 2D branch.", 2, ge=1, le=16)
+    hourglass_features: int = key(
+        "Feature channels of the 2D branch, a multiple of 8.", 256, ge=8, le=4096, multiple_of=8
+    )
+    hourglass_modules: int = key("Number of residual modules of each hourglass level.", 2, ge=1, le=16)
+    hourglass_depth: int = key("Number of levels of an hourglass.", 4, ge=1, le=8)
     hourglass_input_size: int = key(
         "Side in pixels to which the 2D branch pads its input; default: the smallest multiple of "
         "2^(hourglass_depth + 2) that is at least image_size.",

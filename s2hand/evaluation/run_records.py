@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         if record["kind"] not in KINDS:
             return None
         float(record["epoch"]), float(record["time"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     return record
 
@@ -147,5 +148,6 @@ def _add(run: RunRecords, record: dict[str, Any]) -> set[float]:
                 superseded.add(old)
     for name, value in record.items():
         if name not in BOOKKEEPING and isinstance(value, (int, float)):
-            run.curves.setdefault(f"{record['kind']}/{name}", {})[epoch] = float(value)
+            with suppress(OverflowError):  # a whole number may be larger than any float
+                run.curves.setdefault(f"{record['kind']}/{name}", {})[epoch] = float(value)
     return superseded

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2hand.archives import read_member
 from s2hand.errors import S2HandError
 from s2hand.files import written_whole
 from s2hand.skeleton import FREIHAND_TO_HO3D, HO3D_TO_FREIHAND, NUM_JOINTS
@@ -25,6 +26,9 @@ DECIMALS = 9
 
 MEMBER = "pred.json"
 """The file in the zip that both servers read."""
+
+MAX_MEMBER_BYTES = 1 << 30
+"""Largest prediction: HO-3D's 20,137 hands have 650 MB, FreiHAND's 3,960 have 130 MB."""
 
 DATASETS = ("freihand", "ho3d")
 
@@ -148,7 +152,7 @@ def _read_text(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             if MEMBER not in archive.namelist():
                 raise S2HandError(f"{path}: holds {archive.namelist()[:5]}; expected {MEMBER}")
-            return archive.read(MEMBER).decode("utf-8")
+            return read_member(archive, MEMBER, MAX_MEMBER_BYTES).decode("utf-8")
     except S2HandError:
         raise
     except Exception as error:  # damaged archives fail in many ways: zip, zlib, seeks, encryption, encoding

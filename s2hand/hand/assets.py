@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2hand.archives import read_npz
 from s2hand.errors import S2HandError
 from s2hand.hand.mano_pickle import read_mano_pickle
 from s2hand.safe_pickle import plain_array
@@ -41,6 +42,10 @@ INTEGER_ARRAYS = ("parents", "faces")
 
 NAMES_IN_MANO_FILES = {"lbs_weights": "weights", "faces": "f", "parents": "kintree_table"}
 """Our field -> the key in MANO's files, where they differ."""
+
+
+MAX_ARRAY_BYTES = 1 << 24
+"""Largest array of a hand model; posedirs have 2.5 MB."""
 
 
 class HandModelError(S2HandError):
@@ -164,8 +169,7 @@ def _model_from_arrays(content: dict, name: str) -> HandModel:
 
 def _read_npz(path: Path) -> dict:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+        return read_npz(path, (*EXPECTED_SHAPES, *NAMES_IN_MANO_FILES.values()), MAX_ARRAY_BYTES)
     except Exception as error:  # zipfile, zlib and NumPy each raise their own errors
         raise HandModelError(
             f"hand model {path}: not a readable .npz of plain arrays ({_line(error)})"

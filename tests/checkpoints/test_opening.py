@@ -34,8 +34,8 @@ def reads(monkeypatch):
 
         monkeypatch.setattr(module, name, read)
 
-    counted(checkpoint, "_load")
-    counted(published, "_unpickle")
+    counted(checkpoint, "read_torch_file")
+    counted(published, "read_torch_file")
     counted(converted, "load_file")
     return files
 
