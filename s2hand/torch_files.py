@@ -49,8 +49,7 @@ def read_torch_file(path: str | Path, leave_out: Collection[str] = ()) -> object
     """
     try:
         with open(path, "rb") as file:
-            read = _read_zip if zipfile.is_zipfile(file) else _read_legacy
-            return read(file, leave_out)
+            return _read_zip(file, leave_out) if zipfile.is_zipfile(file) else _read_legacy(file, leave_out)
     except (pickle.UnpicklingError, OSError):
         raise
     except Exception as error:  # a damaged archive may fail anywhere: in zip, text or size checks

@@ -15,6 +15,7 @@ _ONE_NETWORK = "the network is chosen by backbone, hourglass_* and attention"
 _ONE_RENDERER = "the only renderer is this project's; its gradient is chosen by renderer"
 _PANELS = "every evaluation draws one sheet of samples into the folder pictures/"
 _NO_RHD = "the RHD dataset is out of this project's scope"
+_PHASES = "each phase of a training is an experiment of its own here; name the one before as pretrain_model"
 _BY_LOSSES = "which labels a sample carries follows from losses"
 
 RETIRED_KEYS = {
@@ -68,6 +69,11 @@ OUT_OF_SCOPE_KEYS = {
     "losses_frei": "one list of losses serves every dataset; use losses",
     "only_train_regressor": "set freeze_hm_estimator, and leave texture losses out of losses",
     "only_train_texture": "training the texture alone is out of this project's scope",
+    "losses_init": _PHASES,
+    "init_epoch": _PHASES,
+    "train_init": _PHASES,
+    "only_train_texture_epochs": _PHASES,
+    "frei_selfsup": "self-supervision follows from losses, whatever the dataset",
     "pretrain_segmnet": "the segmentation network is out of this project's scope",
 }
 """Keys that are harmless when off (null, false, empty or 0), and an error when on: the run would not be what
@@ -84,12 +90,12 @@ def translate(values: dict) -> tuple[dict, list[str]]:
         values: key -> value as read from JSON, without nulls (which mean "the default").
 
     Returns:
-        The rewritten copy, and one line per key that has no effect here.
+        The rewritten copy, and lines on keys that have no effect here.
 
     Raises:
         ValueError: a key asks for something out of scope, or two keys give one weight different values.
     """
-    notes = [f"{key} is ignored: {RETIRED_KEYS[key]}" for key in values if key in RETIRED_KEYS]
+    notes = _retired_notes([key for key in values if key in RETIRED_KEYS])
     for key in OUT_OF_SCOPE_KEYS.keys() & values.keys():
         if values[key]:
             raise ValueError(f"{key}: {OUT_OF_SCOPE_KEYS[key]}; remove the key")
@@ -107,6 +113,13 @@ def translate(values: dict) -> tuple[dict, list[str]]:
         kept["rotation_deg"] = 0.0
         notes.append("rotation_deg is 0: train_queries asks for untransformed images")
     return kept, notes
+
+
+def _retired_notes(keys: list[str]) -> list[str]:
+    """One line on all retired keys, so that it does not hide others."""
+    if len(keys) > 1:
+        return [f"{', '.join(keys)} are ignored: docs/config.md says what has their effect here"]
+    return [f"{key} is ignored: {RETIRED_KEYS[key]}" for key in keys]
 
 
 def _translate_lambdas(values: dict) -> dict:

@@ -349,7 +349,8 @@ def test_bad_checkpoints_are_named(checkpoint, tmp_path):
         {"model": state["model"], "config": json.dumps(config | {"shoe_size": 43})}, "unfit keys .shoe_size"
     )
     fails(
-        {"model": state["model"], "config": json.dumps(config | {"num_pca": 20})}, "says num_pca 20, but its weights have 30"
+        {"model": state["model"], "config": json.dumps(config | {"num_pca": 20})},
+        "says num_pca 20, but its weights have 30",
     )
     with pytest.raises(S2HandError, match="no such checkpoint"):
         load(tmp_path / "nothing.pt")
