@@ -91,3 +91,15 @@ def test_missing_files_are_said(tmp_path):
 def test_the_better_end_of_each_figure(name, higher):
     assert higher_is_better(name) is higher
     assert best_point(name, {1: 5.0, 2: 7.0, 3: 5.0, 4: 7.0}) == ((2, 7.0) if higher else (1, 5.0))
+
+
+def test_numbers_larger_than_any_float_are_left_out(tmp_path):
+    huge = "9" * 400
+    (tmp_path / "metrics.jsonl").write_text(
+        f'{{"kind": "train", "epoch": {huge}, "time": 0, "loss": 1}}\n'
+        f'{{"kind": "train", "epoch": 1, "time": 0, "loss": {huge}, "other": 2}}\n'
+    )
+    (tmp_path / "config.json").write_text("{}")
+    run = read_run(tmp_path, "run")
+    assert run.curves == {"train/other": {1.0: 2.0}}
+    assert "metrics.jsonl: line 1 is damaged and left out" in run.notes
