@@ -1,4 +1,4 @@
-"""What a picture costs the hand detector, where the time goes, and what half precision and one scale change.
+"""What an image costs the hand detector, where the time goes, and what half precision and one scale change.
 
 Without ``--weights`` the network has the weights that the tests' fixture prescribes: the arithmetic, and so
 the time, is the same, but its maps show no hands. ``python benchmarks/detect.py --out FILE``.
@@ -32,14 +32,14 @@ def read_network(weights: Path | None):
     """A fresh copy: the estimator changes its precision."""
     if weights is not None:
         return load_openpose(weights)[0]
-    sys.path.insert(0, str(ROOT / "tests/models"))
-    from rule_weights import rule_network
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.rule_weights import rule_network
 
     return rule_network()
 
 
 def read_images() -> list[np.ndarray]:
-    """The fixture's pictures (1, H, W, 3) RGB, the first of them 224 x 224."""
+    """The fixture's images (1, H, W, 3) RGB, the first of them 224 x 224."""
     stored = np.load(ROOT / "tests/fixtures/openpose.npz")
     return [np.ascontiguousarray(stored[name][None, ..., ::-1]) for name in ("image0", "image1")]
 
@@ -65,7 +65,7 @@ def timed_network(estimator: OpenPoseEstimator):
 
 
 def measure(estimator: OpenPoseEstimator, image: np.ndarray, rounds: int) -> dict[str, float]:
-    """The best of some rounds on one picture, after a small one that starts the threads."""
+    """The best of some rounds on one image, after a small one that starts the threads."""
     estimator.peaks(image[:, :32, :32])
     best = {"total_s": np.inf}
     for _ in range(rounds):
@@ -80,7 +80,7 @@ def measure(estimator: OpenPoseEstimator, image: np.ndarray, rounds: int) -> dic
 
 
 def deviation(found, wanted) -> dict[str, float]:
-    """Distances of peaks that both found, over all pictures."""
+    """Distances of peaks that both found, over all images."""
     (peaks, confidence), (wanted_peaks, wanted_confidence) = found, wanted
     both = (confidence > 0) & (wanted_confidence > 0)
     distance = np.linalg.norm(peaks - wanted_peaks, axis=-1)[both]

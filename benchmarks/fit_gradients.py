@@ -3,7 +3,7 @@
     python benchmarks/fit_gradients.py [--starts 50] [--steps 150] [--size 64]
 
 One hand with a smooth texture is drawn; every start is the truth plus noise in pose and translation, and
-follows Adam on the mean squared difference of picture and silhouette, the learning rate falling to zero along
+follows Adam on the mean squared difference of image and silhouette, the learning rate falling to zero along
 a cosine. Each gradient gets its own best learning rate. A start has converged where the mean vertex error is
 below 10 mm.
 """
@@ -28,7 +28,7 @@ PLOT = Path(__file__).parents[1] / "docs" / "images" / "fit_gradients.png"
 GRADIENTS = ("nmr", "antialias")
 LEARNING_RATES = (0.01, 0.02, 0.04)
 CONVERGED_MM = 10.0
-FOCAL = 2.0  # in picture sides: a hand 55 cm away fills about two thirds of the picture
+FOCAL = 2.0  # in image sides: a hand 55 cm away fills about two thirds of the image
 DISTANCE_M = 0.55
 NUM_PCA = 10
 NOISE = {"pose": 0.5, "translation": 0.3}
@@ -86,7 +86,7 @@ def fit(gradient: str, rate: float, options) -> tuple[Tensor, float]:
     truth = Hand(pose, torch.zeros(1, 3))
     truth.translation[:, :2] -= truth.vertices(layer).mean(1)[:, :2] / TRANSLATION_UNIT_M
     true_vertices = truth.vertices(layer)
-    # Both gradients chase the same picture: the hard one.
+    # Both gradients chase the same image: the hard one.
     hard = MeshRenderer(torch.as_tensor(model.faces), options.size, background=(0, 0, 0))
     target = hard(true_vertices, K, texture)
     hand = truth.perturbed(options.starts, generator)

@@ -32,14 +32,14 @@ JITTER = {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue_deg": 10}
 
 
 def write_dataset(root: Path) -> None:
-    """Pictures with as much detail as photos of this size have (about 10 kB each)."""
+    """Images with as much detail as photos of this size have (about 10 kB each)."""
     random = np.random.default_rng(0)
     (root / "training/rgb").mkdir(parents=True)
     for number in range(NUM_IMAGES):
-        picture = cv2.GaussianBlur(random.integers(0, 256, (SIZE, SIZE, 3), np.uint8), (0, 0), 3)
-        picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
+        image = cv2.GaussianBlur(random.integers(0, 256, (SIZE, SIZE, 3), np.uint8), (0, 0), 3)
+        image = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)
         path = str(root / f"training/rgb/{number:08d}.jpg")
-        cv2.imwrite(path, picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        cv2.imwrite(path, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     K = np.array([[480.0, 0, SIZE / 2], [0, 480, SIZE / 2], [0, 0, 1]])
     (root / "training_K.json").write_text(json.dumps([K.tolist()] * NUM_IMAGES))
     keypoints = random.uniform(0, SIZE, (NUM_IMAGES, 21, 2)).astype(np.float32)

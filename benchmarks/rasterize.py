@@ -3,7 +3,7 @@
     python benchmarks/rasterize.py [--device cuda] [--batch 8] [--repeats 20] [--only hand "growth 128" ...]
 
 Every section adds its part to the results once measured. PyTorch3D and nvdiffrast are timed beside
-it where they are importable. The hand has 1,538 faces, covers 7 % of a 224 x 224 picture and is drawn
+it where they are importable. The hand has 1,538 faces, covers 7 % of a 224 x 224 image and is drawn
 anti-aliased, both sides, each item of the batch moved a little.
 """
 
@@ -80,9 +80,9 @@ def cases(renderer: Callable, scene, size: int = IMAGE_SIZE) -> dict[str, Callab
     vertices, faces, colors = scene
     leaves = vertices.clone().requires_grad_(), colors.clone().requires_grad_()
     with torch.no_grad():
-        pictures = renderer(vertices, faces, colors, size)
-    upstream = [torch.randn_like(picture) for picture in pictures]
-    mask = (pictures[1] > 0).float()
+        images = renderer(vertices, faces, colors, size)
+    upstream = [torch.randn_like(image) for image in images]
+    mask = (images[1] > 0).float()
     inside = [g * (mask[:, None] if g.ndim == 4 else mask) for g in upstream]
 
     def forward():
@@ -149,7 +149,7 @@ def compare(batch: int, device: str, repeats: int) -> dict:
 
 
 def growth(size: int, device: str) -> dict:
-    """Times at a picture size, by number of faces and case."""
+    """Times at an image size, by number of faces and case."""
     table = {}
     for subdivisions in GROWTH_SUBDIVISIONS:
         scene = hand_scene(GROWTH_BATCH, device, subdivisions)
@@ -175,7 +175,7 @@ def start_up() -> dict[str, float]:
 
 
 def kept_bytes_per_pixel() -> float:
-    """Bytes per picture pixel that wait for the backward pass, anti-aliased."""
+    """Bytes per image pixel that wait for the backward pass, anti-aliased."""
     vertices, faces, colors = hand_scene(1, "cpu")
     saved = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
@@ -195,7 +195,7 @@ def sections(options: argparse.Namespace) -> dict[str, Callable[[], dict]]:
     """What can be measured, by name."""
     return {
         "hand": lambda: compare(options.batch, options.device, options.repeats),
-        "kept": lambda: {"for backward": {"bytes per picture pixel": kept_bytes_per_pixel()}},
+        "kept": lambda: {"for backward": {"bytes per image pixel": kept_bytes_per_pixel()}},
         "start-up": lambda: {"first call": start_up()},
         **{f"growth {size}": partial(growth, size, options.device) for size in GROWTH_SIZES},
     }

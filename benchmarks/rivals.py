@@ -1,7 +1,7 @@
 """Other differentiable rasterizers behind the benchmark's interface, where they are installed.
 
-Each takes NDC vertices (B, V, 3), faces, colours of both sides and the picture's size, and returns rgb,
-silhouette and depth of a picture drawn at twice the size and averaged.
+Each takes NDC vertices (B, V, 3), faces, colours of both sides and the image's size, and returns rgb,
+silhouette and depth of an image drawn at twice the size and averaged.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def _nvdiffrast() -> Callable | None:
         raster, _ = dr.rasterize(context, clip, faces, (2 * size, 2 * size))
         rgb, silhouette = _shade(raster[..., 3].long() - 1, colors)
         depth, _ = dr.interpolate(z[..., None].contiguous(), raster, faces)
-        pictures = torch.cat([rgb.movedim(1, -1), silhouette[..., None], depth], -1).contiguous()
-        pictures = avg_pool2d(dr.antialias(pictures, raster, clip, faces).movedim(-1, 1), 2)
-        return pictures[:, :3], pictures[:, 3], pictures[:, 4]
+        images = torch.cat([rgb.movedim(1, -1), silhouette[..., None], depth], -1).contiguous()
+        images = avg_pool2d(dr.antialias(images, raster, clip, faces).movedim(-1, 1), 2)
+        return images[:, :3], images[:, 3], images[:, 4]
 
     return render

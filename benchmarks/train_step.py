@@ -8,7 +8,7 @@ backward, optimiser. The floor is what cannot be spared, the convolutions of bac
 and backward on the same batch, run alone between the steps. Everything else is the step without its
 convolutions. By default the main process loads, so that reading counts in full.
 
-Pictures are generated once, under --scratch. Results are added to benchmarks/results/train_step.json.
+Images are generated once, under --scratch. Results are added to benchmarks/results/train_step.json.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Measured(Exception):
 
 
 def stage_config(stage: str, options: argparse.Namespace, run_folder: str) -> Config:
-    """The shipped config of a stage, on generated pictures."""
+    """The shipped config of a stage, on generated images."""
     demo = stage.startswith("demo/")
     size = SMALL["image_size"] if options.small else DEMO_SIZE if demo else PUBLISHED_SIZE
     batch = options.batch or (DEMO_BATCHES[stage] if demo else PUBLISHED_BATCH)
@@ -95,12 +95,12 @@ def stage_config(stage: str, options: argparse.Namespace, run_folder: str) -> Co
 
 def floor_passes(trainer: Trainer) -> dict[str, Callable[[Tensor], Callable[[], None]]]:
     """For each network of the stage: image -> its forward and backward pass, as the stage runs it."""
-    model, settings, device = trainer.model, trainer.settings, trainer.device
+    model, precision, device = trainer.model, trainer.step.losses.precision, trainer.device
     parts = trainer.objective.required_parts
 
     def run(network: nn.Module, image: Tensor, used: Callable) -> None:
         learns = any(parameter.requires_grad for parameter in network.parameters())
-        with torch.set_grad_enabled(learns), autocast(settings.precision, device):
+        with torch.set_grad_enabled(learns), autocast(precision, device):
             outputs = used(network(image))
         if learns:
             torch.autograd.backward(outputs, [torch.full_like(output, 1e-3) for output in outputs])
@@ -141,8 +141,8 @@ def watch(trainer: Trainer, timeline: Timeline) -> None:
         if module is not None:
             timeline.watch(module, name)
     trainer.objective.register_forward_hook(lambda *_: timeline.mark("losses, backward"))
-    trainer.optimizer.register_step_pre_hook(lambda *_: timeline.mark("optimiser"))
-    trainer.optimizer.register_step_post_hook(lambda *_: timeline.mark("bookkeeping"))
+    trainer.state.optimizer.register_step_pre_hook(lambda *_: timeline.mark("optimiser"))
+    trainer.state.optimizer.register_step_post_hook(lambda *_: timeline.mark("bookkeeping"))
 
 
 def measure(trainer: Trainer, steps: int) -> list[dict[str, float]]:
@@ -169,7 +169,7 @@ def measure(trainer: Trainer, steps: int) -> list[dict[str, float]]:
             for name, prepare in passes.items():
                 rounds[-1][f"{name} alone"] = milliseconds(prepare(image), trainer.device)
                 timeline.marks.clear()
-                trainer.optimizer.zero_grad(set_to_none=True)
+                trainer.state.optimizer.zero_grad(set_to_none=True)
         raise Measured
 
     trainer.make_loader = lambda epoch, start: _Sized(batches(epoch, start), steps + WARM_UP)

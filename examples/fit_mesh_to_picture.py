@@ -1,6 +1,6 @@
-"""Deforms a ball until it looks like a picture, and writes the way there as a GIF.
+"""Deforms a ball until it looks like an image, and writes the way there as a GIF.
 
-python examples/fit_mesh_to_picture.py picture.png fit.gif
+python examples/fit_mesh_to_picture.py image.png fit.gif
 """
 
 import sys
@@ -14,11 +14,11 @@ from s2hand.geometry.laplacian import cotangent_laplacian
 from s2hand.rendering import rasterize
 
 SIZE, STEPS = 128, 150
-picture = Image.open(sys.argv[1]).convert("RGB").resize((SIZE, SIZE))
-target = torch.tensor(np.array(picture)).permute(2, 0, 1)[None] / 255
+image = Image.open(sys.argv[1]).convert("RGB").resize((SIZE, SIZE))
+target = torch.tensor(np.array(image)).permute(2, 0, 1)[None] / 255
 ball = trimesh.creation.icosphere(3)
 faces = torch.tensor(ball.faces)
-offset = torch.tensor([0.0, 0.0, 3.0])  # x and y are the picture's, [-1, 1]; z is the distance
+offset = torch.tensor([0.0, 0.0, 3.0])  # x and y are the image's, [-1, 1]; z is the distance
 vertices = (0.8 * torch.tensor(ball.vertices).float() + offset)[None].requires_grad_()
 colors = torch.full((1, len(faces), 3), 0.5, requires_grad=True)
 optimizer = torch.optim.Adam([{"params": vertices, "lr": 0.01}, {"params": colors, "lr": 0.05}])

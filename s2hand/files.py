@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, and what tells one from another."""
+"""Files that are written whole or not at all, checks of paths, and what tells one file from another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BLOCK_BYTES = 1 << 20
 
 @contextmanager
 def errors_named(path: str | Path) -> Iterator[None]:
-    """Adds the file's name to errors that come without one, as of a full disk."""
+    """Adds the file's name to errors that come without one, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -25,11 +25,12 @@ def errors_named(path: str | Path) -> Iterator[None]:
 
 
 @contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
+def written_whole(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
     """A path to write to, which becomes ``path`` when the context ends without an error.
 
     Args:
         path: the file; its folder is made.
+        durable: wait until the content is on the disk, so that not even a power failure leaves a part.
 
     Yields:
         A hidden path beside it with the same ending, which writers that look at endings need.
@@ -40,6 +41,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     try:
         with errors_named(path):
             yield partial
+            if durable:
+                with partial.open("rb+") as file:
+                    os.fsync(file.fileno())
             os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -49,6 +53,31 @@ def write_text_whole(path: str | Path, text: str) -> None:
     """Writes a text file in UTF-8, whole or not at all; its folder is made."""
     with written_whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def inside_folder(name: str) -> str | None:
+    """The normalised form of a file's name relative to a folder, if the file lies inside of the folder.
+
+    Args:
+        name: as read from a file, with ``/`` between its parts.
+
+    Returns:
+        The name without ``.`` and ``..``; None if it is absolute, climbs out of the folder, is empty, or
+        holds a NUL or half of a surrogate pair, which no name of a file can.
+    """
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    parts = []
+    for part in name.split("/"):
+        if part not in ("", ".", ".."):
+            parts.append(part)
+        elif part == ".." and not parts:
+            return None
+        elif part == "..":
+            parts.pop()
+    return None if name.startswith("/") or "\0" in name else "/".join(parts) or None
 
 
 def sha256_of_file(path: str | Path) -> str:

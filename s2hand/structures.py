@@ -8,22 +8,26 @@ of the image they travel with. Joints are in FreiHAND order (:mod:`s2hand.skelet
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 from torch import Tensor
 
+Struct = TypeVar("Struct", bound="TensorStruct")
 
+
+@dataclass(frozen=True)
 class TensorStruct:
     """Adds ``to`` and ``pin_memory`` to a frozen dataclass of tensors, structs, None and plain values."""
 
-    def to(self, device, non_blocking: bool = False):
+    def to(self: Struct, device, non_blocking: bool = False) -> Struct:
         """Returns a copy with every tensor on ``device``."""
         return self._map("to", device, non_blocking=non_blocking)
 
-    def pin_memory(self):
+    def pin_memory(self: Struct) -> Struct:
         """Returns a copy with every tensor in page-locked memory; data loaders look for this method."""
         return self._map("pin_memory")
 
-    def _map(self, method: str, *args, **kwargs):
+    def _map(self: Struct, method: str, *args, **kwargs) -> Struct:
         """Calls a method of every tensor and struct among the fields."""
         changed = {}
         for field in fields(self):
@@ -50,7 +54,7 @@ class ManoOutput(TensorStruct):
 
 @dataclass(frozen=True)
 class RenderOutput(TensorStruct):
-    """A rendered picture.
+    """A rendered image.
 
     Attributes:
         rgb: (B, 3, S, S) in the colours' own range.
@@ -82,7 +86,7 @@ class HandBatch(TensorStruct):
         gt_scale: (B,) metres, length of bone 9-10, or None.
         mask: (B, S, S) in [0, 1], hand segmentation, or None.
         mirrored: (B,) bool, left hands: everything here is of their mirror images, right hands. None: no.
-        to_photo: (B, 3, 3) rotation from the camera frame here to that of the picture on disk (where
+        to_photo: (B, 3, 3) rotation from the camera frame here to that of the image on disk (where
             ``mirrored``, of its mirror image): training turns images, and photos' squares are seen by cameras
             turned towards them. None: the frames are one.
     """

@@ -1,6 +1,6 @@
 """Builds the generic hand that s2hand ships: MANO's arrays for a hand that anybody may use.
 
-    python scripts/build_generic_hand.py [--output FILE.npz] [--pictures FOLDER]
+    python scripts/build_generic_hand.py [--output FILE.npz] [--figures FOLDER]
 
 The source is a rigged hand under the MIT licence (assets/). Its rig is brought to MANO's frame, joints and
 proportions, its wrist opened and its surface simplified to 778 vertices. The shape basis is made of changes
@@ -148,15 +148,15 @@ def _float32(values: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=GENERIC_HAND, help="where the .npz goes")
-    parser.add_argument("--pictures", type=Path, help="folder to render pictures of the hand into")
+    parser.add_argument("--figures", type=Path, help="folder for rendered figures of the hand")
     arguments = parser.parse_args()
     model = build_hand()
     save_hand_model(model, arguments.output)
     print(f"wrote {arguments.output}")
-    if arguments.pictures:
-        from generic_hand.pictures import write_pictures
+    if arguments.figures:
+        from generic_hand.figures import write_figures
 
-        for path in write_pictures(model, arguments.pictures):
+        for path in write_figures(model, arguments.figures):
             print(f"wrote {path}")
 
 

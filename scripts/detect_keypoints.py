@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Finds hand keypoints on pictures: ``detect_keypoints.py FOLDER --weights hand_pose_model.pth --out FILE``.
+"""Finds hand keypoints on images: ``detect_keypoints.py FOLDER --weights hand_pose_model.pth --out FILE``.
 
 The same as ``s2hand detect``, whose help lists the options.
 """

@@ -11,8 +11,8 @@ from s2hand.synthetic import write_synthetic_dataset
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", help="folder to write")
-    parser.add_argument("--train", type=int, default=2000, help="training pictures (%(default)s)")
-    parser.add_argument("--evaluation", type=int, default=300, help="evaluation pictures (%(default)s)")
+    parser.add_argument("--train", type=int, default=2000, help="training images (%(default)s)")
+    parser.add_argument("--evaluation", type=int, default=300, help="evaluation images (%(default)s)")
     parser.add_argument("--layout", default="freihand", help="freihand, ho3d_v2 or ho3d_v3 (%(default)s)")
     parser.add_argument("--image-size", type=int, help="width in pixels (224, for HO-3D's layout 640)")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,7 +1,11 @@
 """The command line: dispatch, exit codes, one-line errors, and a quick start."""
 
 import importlib
+import importlib.metadata
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
 import types
@@ -10,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from s2hand import cli, errors
-from s2hand.cli.arguments import STAGES
+from s2hand.cli import dispatch
+from s2hand.cli.experiments import STAGES
+from s2hand.experiment import config_to_evaluate
 
 
 @pytest.fixture
@@ -25,9 +31,10 @@ def replaced(monkeypatch):
     """Puts a module of the given functions in place of the real one."""
 
     def replace(name: str, **functions):
-        monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(**functions))
         parent, _, child = name.rpartition(".")
-        monkeypatch.setattr(importlib.import_module(parent), child, sys.modules[name], raising=False)
+        package = importlib.import_module(parent)
+        monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(**functions))
+        monkeypatch.setattr(package, child, sys.modules[name], raising=False)
 
     return replace
 
@@ -36,7 +43,7 @@ def replaced(monkeypatch):
 def runs(replaced):
     """The configs that would have been run."""
     configs = []
-    replaced("s2hand.experiment", run=configs.append)
+    replaced("s2hand.experiment", run=configs.append, config_to_evaluate=config_to_evaluate)
     return configs
 
 
@@ -186,21 +193,169 @@ def test_faults_of_the_program_keep_their_traceback(experiment_file, replaced):
         cli.main(["train", str(experiment_file)])
 
 
-def test_output_may_be_cut_short():
-    command = f"{sys.executable} -m s2hand.cli config --schema | head -n 1"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("{\n", "")
+COMMAND = f"{sys.executable} -m s2hand.cli"
+
+
+def shell(line: str, **options):
+    """Runs a line of shell in which S2HAND stands for the command."""
+    done = subprocess.run(
+        ["bash", "-c", line.replace("S2HAND", COMMAND)], capture_output=True, timeout=120, **options
+    )
+    assert b"Traceback" not in done.stderr, done.stderr
+    assert b"Exception ignored" not in done.stderr, done.stderr
+    return done
+
+
+def test_version_and_bare_command(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"s2hand {importlib.metadata.version('s2hand')}\n"
+    assert cli.main([]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("usage: s2hand")
+    assert all(name in shown for name, *_ in dispatch.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["foo"], "no command 'foo'; s2hand --help lists them"),
+        (["trian", "x.json"], "no command 'trian'; did you mean train?"),
+        (["--verson"], "no command '--verson'; did you mean --version?"),
+        (["config", "--shema"], "config: unknown argument '--shema'; did you mean --schema?"),
+        (["detect", "a", "--weights", "b", "--out", "c", "--boxs=d"], "'--boxs'; did you mean --boxes?"),
+        (["config", "a.json", "b.json"], "unknown argument 'b.json'; s2hand config --help lists them"),
+    ],
+)
+def test_mistyped_commands_and_options_are_suggested(arguments, line, capsys):
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert line in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["config --schema", "--help", "train --help"])
+def test_output_may_be_cut_short(command):
+    done = shell(f"S2HAND {command} | head -n 1")
+    assert done.stdout.count(b"\n") == 1
+    assert done.stderr == b""
+
+
+def test_a_reader_who_leaves_is_not_a_success():
+    done = shell("S2HAND config --schema | true; echo ${PIPESTATUS[0]}")
+    assert done.stdout == b"141\n"
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("S2HAND config --schema >&-", 0),
+        ("S2HAND --help >&- 2>&-", 0),
+        ("S2HAND foo 2>&-", 2),
+        ("S2HAND compare nowhere <&- >&- 2>&-", 2),
+        ("S2HAND config --schema >/dev/full", 2),
+        ("S2HAND foo 2>/dev/full", 2),
+    ],
+)
+def test_closed_and_full_outputs(line, code):
+    assert shell(line).returncode == code
+
+
+def test_nothing_is_printed_into_a_file_that_takes_a_closed_streams_place(tmp_path):
+    run = Path(__file__).parent / "fixtures/before_the_house/run"
+    shell(f"S2HAND compare {run} --out {tmp_path} >&- 2>&-")
+    assert json.loads((tmp_path / "compare.json").read_text())["runs"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train bad.json",
+        "train GOOD --set base_out_path=bad",
+        "train GOOD --set freihand_base_path=bad",
+        "evaluate bad.json",
+        "config bad.json",
+        "config GOOD --set hand_model=bad",
+        "shard bad --out bad",
+        "detect bad --weights bad --out bad",
+        "predict bad.pt bad --out bad",
+        "export-onnx bad.pt bad.onnx",
+        "score --gt bad --pred bad",
+        "compare bad",
+        "convert-checkpoint bad.t7",
+        "foo_bad",
+    ],
+)
+def test_names_that_are_not_utf_8_are_one_line(command, experiment_file, capsys):
+    name = os.fsdecode(b"bad\xff")
+    words = [word.replace("bad", name) for word in command.split()]
+    assert cli.main([str(experiment_file) if word == "GOOD" else word for word in words]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("s2hand: error: ")
+    assert "bad\\udcff" in last
+
+
+def test_a_process_takes_names_that_are_not_utf_8():
+    done = shell("S2HAND config $'bad\\xff.json'")
+    assert done.returncode == 2
+    assert b"bad\\udcff.json: no such file" in done.stderr
+
+
+def test_runs_with_names_that_are_not_utf_8_are_compared(tmp_path):
+    run = Path(__file__).parent / "fixtures/before_the_house/run"
+    name = os.fsencode(tmp_path) + b"/bad\xff"
+    shutil.copytree(os.fsencode(run), name)
+    done = shell(f"S2HAND compare {tmp_path}/bad* --out {tmp_path}/out")
+    assert done.returncode == 0, done.stderr
+    assert list(json.loads((tmp_path / "out/compare.json").read_text())["runs"]) == ["bad\\udcff"]
+
+
+def test_ctrl_c_during_the_start_leaves_no_traceback(tmp_path):
+    """From the first line of the command's own code on; what Python itself says before is not ours."""
+    program = (
+        "import os, signal, sys, threading\n"
+        "import s2hand.cli\n"
+        "def kill(frame, event, argument):\n"
+        "    if frame.f_code.co_filename.endswith('argparse.py'):\n"
+        "        sys.settrace(None)\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.settrace(kill)\n"
+        "sys.exit(s2hand.cli.main(['config', '--schema']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode in (-signal.SIGINT, 130)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_ctrl_c_is_answered_in_one_line(experiment_file, replaced, capsys):
+    replaced("s2hand.experiment", run=lambda config: os.kill(os.getpid(), signal.SIGINT))
+    assert cli.main(["train", str(experiment_file)]) == 130
+    assert capsys.readouterr().err.endswith("s2hand: interrupted\n")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_compare_imports_no_torch(tmp_path):
+    run = Path(__file__).parent / "fixtures/before_the_house/run"
+    program = (
+        "import sys\nfrom s2hand import cli\n"
+        f"cli.main(['compare', {str(run)!r}, '--out', {str(tmp_path)!r}])\n"
+        "print([m for m in ('torch', 'warp', 'cv2', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+    assert (tmp_path / "compare.png").is_file()
 
 
 def test_help_imports_nothing_heavy():
     """Import counts, unlike seconds, do not depend on the machine."""
     program = (
-        "import sys\nfrom s2hand import cli\ntry:\n    cli.main(['--help'])\nexcept SystemExit:\n"
-        "    print([m for m in ('torch', 'numpy', 'pydantic', 'warp', 'cv2') if m in sys.modules])"
+        "import sys\nfrom s2hand import cli\ncli.main(['--help'])\n"
+        "print([m for m in ('torch', 'numpy', 'pydantic', 'warp', 'cv2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")
-    assert all(name in done.stdout for name, *_ in cli.COMMANDS)
+    assert all(name in done.stdout for name, *_ in dispatch.COMMANDS)
 
 
 def test_public_names_are_imported_at_first_use():

@@ -6,6 +6,7 @@ import re
 import time
 
 import numpy as np
+import pytest
 import torch
 
 from s2hand.demo import run_demo
@@ -35,6 +36,7 @@ def test_the_embedded_stages_load_and_never_read_a_label(tmp_path):
     assert [config.pretrain_model for config in configs[1:]] == [c.base_out_path for c in configs[:-1]]
 
 
+@pytest.mark.slow
 def test_demo_ends_with_a_table_a_page_and_pictures(tmp_path):
     said = []
     (tmp_path / "seconds.json").write_text("3600.0\n")  # an earlier call was interrupted after an hour
@@ -54,6 +56,10 @@ def test_demo_ends_with_a_table_a_page_and_pictures(tmp_path):
     assert text.count("<img") >= 5
     assert (tmp_path / "hero.png").stat().st_size > 10_000
     assert (tmp_path / "turntable.gif").stat().st_size > 10_000
+    said.clear()
+    run_demo(tmp_path, SMALL, said.append)
+    assert sum("already complete" in line for line in said) == len(demo_configs(tmp_path))
+    assert json.loads((tmp_path / "results.json").read_text()) == results
 
 
 def test_time_of_interrupted_calls_counts(tmp_path):

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from s2hand.files import BLOCK_BYTES, sha256_of_file, write_text_whole, written_whole
+from s2hand.files import BLOCK_BYTES, inside_folder, sha256_of_file, write_text_whole, written_whole
 
 
 def write_half(path):
@@ -42,3 +42,28 @@ def test_errors_without_a_name_get_the_files(tmp_path):
     with pytest.raises(OSError) as caught, written_whole(tmp_path / "a.txt"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert caught.value.filename == str(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("trip/ü b.jpg", "trip/ü b.jpg"),
+        ("./trip//a.jpg", "trip/a.jpg"),
+        ("trip/../a.jpg", "a.jpg"),
+        ("...", "..."),
+        ("a..b/.hidden", "a..b/.hidden"),
+        ("", None),
+        (".", None),
+        ("trip/..", None),
+        ("..", None),
+        ("../x.jpg", None),
+        ("trip/../../x.jpg", None),
+        ("/abs/x.jpg", None),
+        ("//x.jpg", None),
+        ("a\0.jpg", None),
+        ("\ud800.jpg", None),
+    ],
+)
+def test_names_inside_a_folder(name, inside):
+    assert inside_folder(name) == inside

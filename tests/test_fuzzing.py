@@ -46,6 +46,7 @@ sys.exit(fuzz.main())
 """
 
 
+@pytest.mark.slow
 def test_readers_survive_damaged_files():
     """In a process of its own, as a crash of the interpreter is among the things that must not happen."""
     tests = Path(__file__).parent

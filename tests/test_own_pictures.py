@@ -115,6 +115,7 @@ def outward(vertices, faces):
     return (a * np.cross(b, c)).sum() > 0
 
 
+@pytest.mark.slow
 def test_files_agree_and_land_on_the_photo(folder, predictions):
     out, index = predictions
     assert index["unreadable"] == []
@@ -190,6 +191,7 @@ def seeded_openpose(path):
     torch.save(weights, path)
 
 
+@pytest.mark.slow
 def test_the_same_path_with_openposes_network(folder, tmp_path):
     """Two pictures at one small scale: the network itself costs seconds a picture at all four."""
     seeded_openpose(tmp_path / "hand_pose_model.pth")

@@ -6,6 +6,11 @@ import re
 import sys
 from pathlib import Path
 
+from test_public_surface import SURFACE
+
+from s2hand.config.model import Config
+from s2hand.config.published import OUT_OF_SCOPE_KEYS
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "s2hand").rglob("*.py"))
 BUILTIN_ERRORS = {
@@ -61,3 +66,42 @@ def test_every_import_is_declared():
 def test_every_requirement_has_its_reason():
     reasons = re.findall(r"^\| ([\w-]+) \|", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE)
     assert set(requirements()) <= set(reasons)
+
+
+def test_the_page_on_parity_names_what_is_out_of_scope_and_our_defaults():
+    page = (ROOT / "docs/parity.md").read_text()
+    assert [key for key in OUT_OF_SCOPE_KEYS if f"`{key}`" not in page] == []
+    fields = Config.model_fields
+    names = ("lr_steps", "lr_gamma", "num_workers", "losses")
+    ours = ", ".join(
+        f"`{list(value)}`" if value == () else str(value) for value in (fields[n].default for n in names)
+    )
+    assert f"| {ours};" in page
+
+
+def test_the_map_of_the_house_is_true():
+    """Rooms and modules that CONTRIBUTING names exist, and it leaves no room out."""
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    table = page[page.index("| floor | room |") : page.index("**Imports point down only**")]
+    named = {
+        name.rstrip("/")
+        for line in table.strip().splitlines()[2:]
+        for name in re.findall(r"`([\w/]+)`", line.split("|")[2])
+    }
+    package = ROOT / "s2hand"
+    rooms = {
+        path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert named == rooms - {"__init__"}
+    journeys = page[page.index("Four journeys") : page.index("Public names")]
+    modules = re.findall(r"`(\w+/\w+)`", journeys)
+    assert len(modules) > 25
+    assert [name for name in modules if not (package / f"{name}.py").is_file()] == []
+
+
+def test_the_surface_that_contributing_states_is_the_tested_one():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    table = page[page.index("| from | import |") : page.index("## Style")]
+    rows = [line.split("|")[1:3] for line in table.splitlines()[2:] if line.startswith("|")]
+    stated = {(module.strip(" `"), name) for module, names in rows for name in re.findall(r"`(\w+)`", names)}
+    assert stated == set(SURFACE)

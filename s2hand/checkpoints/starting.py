@@ -35,6 +35,10 @@ SIZES_REMEDY = "use the backbone, hourglass_* and num_pca that it was trained wi
 class StartingWeights:
     """The files that a config's ``pretrain_*`` keys name, each read once and only if it is needed.
 
+    Attributes:
+        epoch: the number of epochs after which the file in ``pretrain_model`` was written; None before it is
+            loaded, and if it does not tell.
+
     Args:
         network: the config's section, or the whole config.
     """
@@ -42,6 +46,7 @@ class StartingWeights:
     def __init__(self, network: NetworkSection) -> None:
         self._section = network
         self._read: dict[str, StoredWeights] = {}
+        self.epoch: int | None = None
 
     def network(self, say: Callable[[str], None] = print) -> NetworkSection:
         """The section that the network is to be built with.
@@ -88,7 +93,10 @@ class StartingWeights:
             path = getattr(self._section, key)
             if path is None or (wanted and all(getattr(model, name) is None for name in wanted)):
                 continue
-            report, found = _load(self._stored(path), model, wanted)
+            stored = self._stored(path)
+            if key == "pretrain_model":
+                self.epoch = stored.epoch
+            report, found = _load(stored, model, wanted)
             reports.append(f"{key}: {report}")
             loaded.update(found)
         self._read.clear()

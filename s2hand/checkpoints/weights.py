@@ -44,6 +44,7 @@ class StoredWeights:
         settings: values of config keys that describe the network and its training.
         published: whether the file is one of the published code's.
         unknown: weights of a published file, by their names there, that have no place here.
+        epoch: the number of epochs after which the file was written; None if it does not tell.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class StoredWeights:
     settings: Mapping[str, Any] = field(default_factory=dict)
     published: bool = False
     unknown: tuple[str, ...] = ()
+    epoch: int | None = None
 
     @property
     def parts(self) -> frozenset[str]:
@@ -176,11 +178,13 @@ def stored_in(state: Mapping[str, Any], path: Path) -> StoredWeights:
         raise CheckpointError(f"{path}: holds no network; name a checkpoint that `s2hand train` wrote")
     try:
         settings, _ = translate(json.loads(state["config"]))  # without keys retired since
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         settings = {}
     modules = modules_of(weights)
     check_weights(path, modules)
-    return StoredWeights(path, modules, {key: value for key, value in settings.items() if value is not None})
+    settings = {key: value for key, value in settings.items() if value is not None}
+    epoch = (state.get("progress") or {}).get("epoch")
+    return StoredWeights(path, modules, settings, epoch=epoch if isinstance(epoch, int) else None)
 
 
 def modules_of(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
@@ -205,7 +209,7 @@ def _of_published(checkpoint: PublishedCheckpoint) -> StoredWeights:
     }
     if name := backbone_name(modules.get("backbone", {})):
         settings["backbone"] = name
-    return StoredWeights(checkpoint.path, modules, settings, published=True, unknown=tuple(unknown))
+    return StoredWeights(checkpoint.path, modules, settings, True, tuple(unknown), checkpoint.epoch)
 
 
 def modules_with_weights(model: HandNet) -> list[tuple[str, nn.Module]]:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import fields
+from pathlib import Path
 
-UNREADABLE_PICTURES = 3
-"""Exit code of a prediction that left out pictures which could not be read, as `detect` has it."""
+from s2hand.errors import S2HandError
+from s2hand.prediction.options import AUTO, DEFAULT_BATCH, DEFAULT_FORMATS, FORMATS, PredictOptions
+
+DOUBTFUL = 4
+"""Exit code with --strict of a prediction with hands in doubt, or with photos without hands."""
+
+CHECKPOINT_ENDINGS = (".pt", ".pth", ".t7", ".safetensors")
+RUN_FILES = ("checkpoint_*.pt", "config.json", "*/checkpoint_*.pt")
+"""What tells a run's folder, or one of several stages, from a folder of photos."""
+
+UNREADABLE = 3
+"""Exit code of a prediction that left out photos which could not be read; `detect` has the same."""
 
 
-def _checkpoint_argument(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "checkpoint",
-        metavar="CHECKPOINT",
-        help="a .pt file or a run's folder; or a published .t7, or converted .safetensors",
-    )
+def _hand_model_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--hand-model",
         metavar="FILE",
@@ -22,29 +29,58 @@ def _checkpoint_argument(command: argparse.ArgumentParser) -> None:
     )
 
 
-def predict_arguments(command: argparse.ArgumentParser) -> None:
-    _checkpoint_argument(command)
-    command.add_argument("images", metavar="IMAGES", nargs="+", help="folders, patterns, pictures and videos")
-    command.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+def _checkpoint_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--detections", metavar="FILE", help="what `s2hand detect` found: where the hands are"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="a .pt file, the folder of a run or a demo, a published .t7, or the .safetensors made of one",
+    )
+    _hand_model_argument(command)
+
+
+def _stage_of(checkpoint: str) -> str | Path:
+    """The best stage of a folder that `s2hand demo` wrote; any other checkpoint as it is."""
+    from s2hand.evaluation.run_records import stage_of
+
+    stage = stage_of(checkpoint)
+    if stage != checkpoint:
+        print(f"s2hand: note: {checkpoint}: takes its best stage, {stage}", file=sys.stderr)
+    return stage
+
+
+def predict_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "inputs",
+        metavar="[CHECKPOINT] PHOTO",
+        nargs="*",
+        help="folders, patterns, photos and videos; a checkpoint before them (.pt, run folder, .t7, "
+        ".safetensors) predicts instead of the bundled network",
+    )
+    command.add_argument("--samples", action="store_true", help="predict on the two photos in the package")
+    command.add_argument("--out", metavar="DIR", default="hands", help="folder to write (%(default)s)")
+    _hand_model_argument(command)
+    command.add_argument(
+        "--detections",
+        metavar="FILE",
+        help="what `s2hand detect` found: where the hands are (default: the bundled detector finds them; the "
+        "network of a checkpoint looks at whole photos)",
     )
     command.add_argument(
         "--hand",
-        choices=("left", "right", "auto"),
-        default="auto",
-        help="which hands these are; auto: as in the detections, else right (%(default)s)",
+        choices=("left", "right", AUTO),
+        default=AUTO,
+        help="which hands these are; auto: as detected, else right (%(default)s)",
     )
     camera = command.add_mutually_exclusive_group()
-    camera.add_argument("--focal", type=float, metavar="PX", help="focal length of all pictures, in pixels")
+    camera.add_argument("--focal", type=float, metavar="PX", help="focal length of all photos, in pixels")
     camera.add_argument(
-        "--K", type=float, nargs=4, metavar=("FX", "FY", "CX", "CY"), help="camera of all pictures, in pixels"
+        "--K", type=float, nargs=4, metavar=("FX", "FY", "CX", "CY"), help="camera of all photos, in pixels"
     )
     command.add_argument(
         "--formats",
         metavar="LIST",
-        default="overlay,glb,json,npz",
-        help="what to write, of overlay,mask,glb,obj,ply,json,npz (%(default)s)",
+        default=",".join(DEFAULT_FORMATS),
+        help=f"what to write, some of {','.join(FORMATS)} (%(default)s)",
     )
     command.add_argument(
         "--unlit", action="store_true", help=".glb: show the skin's own colour, without light"
@@ -54,45 +90,75 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         type=int,
         metavar="STEPS",
         nargs="?",
-        const=150,
+        const=True,
         default=0,
-        help="fit the hands to the detections, or else to the 2D branch, in STEPS steps (%(const)s)",
+        help="fit the hands to the detections, or else to the 2D branch, in STEPS steps (default: as many as "
+        "the evaluation of experiments)",
     )
     command.add_argument(
         "--no-smooth", dest="smooth", action="store_false", help="videos: do not steady the hands over time"
     )
-    command.add_argument("--batch", type=int, metavar="N", default=16, help="hands at once (%(default)s)")
+    command.add_argument(
+        "--batch", type=int, metavar="N", default=DEFAULT_BATCH, help="hands at once (%(default)s)"
+    )
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help=f"exit with code {DOUBTFUL} if a hand lies off its photo or keypoints, or a photo has none",
+    )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index> (%(default)s)")
 
 
-def predict(arguments: argparse.Namespace) -> int:
-    """Reconstruct the hands of pictures and videos: overlays, meshes, numbers."""
-    from s2hand.prediction.predict import PredictSettings
-    from s2hand.prediction.predict import predict as predict_hands
+def split_inputs(inputs: list[str]) -> tuple[str | None, list[str]]:
+    """The checkpoint, if the first input is one, and the photos."""
+    if inputs and is_checkpoint(inputs[0]):
+        return inputs[0], inputs[1:]
+    return None, list(inputs)
 
-    settings = PredictSettings(
-        detections=arguments.detections,
-        hand=arguments.hand,
-        focal=arguments.focal,
-        K=None if arguments.K is None else tuple(arguments.K),
-        formats=tuple(name.strip() for name in arguments.formats.split(",") if name.strip()),
-        unlit=arguments.unlit,
-        refine=arguments.refine,
-        smooth=arguments.smooth,
-    )
-    written = predict_hands(
-        arguments.checkpoint,
-        arguments.images,
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a path is a file of weights or a folder of runs, rather than photos."""
+    path = Path(name)
+    if path.suffix in CHECKPOINT_ENDINGS:
+        return True
+    return any(any(path.glob(pattern)) for pattern in RUN_FILES) if path.is_dir() else False
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """Reconstruct the hands of photos and videos: overlays, meshes, numbers."""
+    from s2hand.prediction.predict import predict as predict_hands
+    from s2hand.prediction.refine import DEFAULT_STEPS
+    from s2hand.prediction.sample_photos import sample_photos
+
+    if arguments.refine is True:
+        arguments.refine = DEFAULT_STEPS
+    arguments.formats = tuple(name.strip() for name in arguments.formats.split(",") if name.strip())
+    arguments.K = None if arguments.K is None else tuple(arguments.K)
+    checkpoint, photos = split_inputs(arguments.inputs)
+    if checkpoint is not None:
+        checkpoint = _stage_of(checkpoint)
+    if arguments.samples:
+        photos += [str(path) for path in sample_photos()]
+    if not photos:
+        wanted = f"photos to predict on after {checkpoint}" if checkpoint else "photos to predict on"
+        raise S2HandError(f"predict: name {wanted}, or add --samples to try the two photos in the package")
+    done = predict_hands(
+        checkpoint,
+        photos,
         arguments.out,
-        settings,
+        PredictOptions(**{field.name: getattr(arguments, field.name) for field in fields(PredictOptions)}),
         hand_model=arguments.hand_model,
         device=arguments.device,
         batch_size=arguments.batch,
         note=lambda line: print(f"s2hand: note: {line}", file=sys.stderr),
     )
-    for line in written.unreadable:
+    for line in done.unreadable:
         print(f"s2hand: left out: {line}", file=sys.stderr)
-    return UNREADABLE_PICTURES if written.unreadable else 0
+    for line in done.doubtful:
+        print(f"s2hand: in doubt: {line}", file=sys.stderr)
+    if arguments.strict and (done.doubtful or done.without_hands):
+        return DOUBTFUL
+    return UNREADABLE if done.unreadable else 0
 
 
 def onnx_arguments(command: argparse.ArgumentParser) -> None:
@@ -106,7 +172,7 @@ def export_onnx(arguments: argparse.Namespace) -> None:
     from s2hand.prediction.onnx_export import OPSET
     from s2hand.prediction.onnx_export import export_onnx as write_onnx
 
-    network = checkpoints.open(arguments.checkpoint, arguments.hand_model, device="cpu")
+    network = checkpoints.open(_stage_of(arguments.checkpoint), arguments.hand_model, device="cpu")
     for line in network.notes:
         print(f"s2hand: note: {line}", file=sys.stderr)
     written = write_onnx(network.model, network.image_size, arguments.destination)

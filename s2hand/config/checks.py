@@ -173,10 +173,25 @@ def _check_schedule(config: Config) -> None:
         raise ConfigError('init_lr is 0: nothing would be learned; to evaluate, set mode to ["evaluation"]')
     if list(config.lr_steps) != sorted(set(config.lr_steps)):
         raise ConfigError(f"lr_steps {list(config.lr_steps)} must increase from entry to entry")
+    if config.train_batch == 1 and needs_several_samples(config):
+        raise ConfigError(
+            "train_batch is 1, but batch normalisation needs 2 samples or more (accumulate_steps does "
+            "not help); set train_batch to 2 or more"
+        )
     if config.controlled_exp and config.controlled_size < config.train_batch:
         raise ConfigError(
             f"controlled_size {config.controlled_size} is less than one train_batch of {config.train_batch}"
         )
+
+
+def needs_several_samples(config: Config) -> bool:
+    """Whether training fails on batches of a single sample.
+
+    Batch normalisation needs several values of every channel. The hand head has one a sample, and so has an
+    hourglass that goes down to maps of one pixel.
+    """
+    lowest = config.hourglass_input_size // 2 ** (config.hourglass_depth + 2)
+    return bool(config.trained_parts - {"heatmaps"}) or ("heatmaps" in config.trained_parts and lowest == 1)
 
 
 def _checkpoint_notes(config: Config) -> list[str]:

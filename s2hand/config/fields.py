@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 Positive = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-WORKING_FOLDER = "relative paths start from the current working directory"
+
+MAX_SEED = 2**53 - 1
+"""The largest integer that all JSON readers represent exactly (RFC 8259)."""
 
 
 def key(description: str, default=..., *, default_factory=None, **limits):

@@ -1,4 +1,4 @@
-"""What the keys of own pictures must not contradict."""
+"""Contradictions between the keys of own photos."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from s2hand.config.model import Config
 
 
 def check_folder(config: Config) -> None:
-    """Refuses contradictions between the keys of own pictures.
+    """Refuses contradictions between the keys of own photos.
 
     Raises:
         ConfigError: with the keys concerned and the remedy, but without the file's name.
@@ -22,7 +22,7 @@ def check_folder(config: Config) -> None:
     trains = config.stage == "train" and "Folder" in config.train_datasets
     if trains and config.folder_val_share == 1:
         raise ConfigError(
-            "folder_val_share is 1: no picture of Folder is left to train on; 0 trains and evaluates on all"
+            "folder_val_share is 1: no photo of Folder is left to train on; 0 trains and evaluates on all"
         )
 
 
@@ -39,7 +39,7 @@ def _check_camera(rows: tuple[tuple[float, ...], ...]) -> None:
 
 
 def ineffective_folder_keys(config: Config, given: Collection[str]) -> list[str]:
-    """One line per key of own pictures that is changed without own pictures being used."""
+    """One line per key of own photos that is changed without own photos being used."""
     training = config.train_datasets if config.stage == "train" else ()
     if "Folder" in (*training, *config.val_datasets):
         return []

@@ -114,22 +114,26 @@ def parse_override(text: str) -> tuple[str, object]:
     """Parses the command line's ``key=value``; a value that is not JSON is a string.
 
     Raises:
-        ConfigError: there is no ``=``.
+        ConfigError: there is no ``=``, or the value is not valid UTF-8.
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {text}: expected key=value, as in --set train_batch=16")
+    if not is_text(value):
+        raise ConfigError(f"--set {printable(key)}: {value!a} is not valid UTF-8; rename the file or folder")
     try:
-        return key, json.loads(value)
+        parsed = json.loads(value)
     except (ValueError, RecursionError):
         return key, value
+    is_folder = key in PATH_KEYS and not (parsed is None or isinstance(parsed, str))
+    return key, value if is_folder else parsed  # a folder may be named 2024
 
 
 def expand_path(key: str, text: str) -> str:
     """Replaces ``${VARIABLE}`` by the environment's value and a leading ``~`` by the home folder.
 
     Raises:
-        ValueError: the variable is unset or empty, or the name is impossible for a file.
+        ValueError: the variable is unset or empty, or the path contains NUL or is not valid UTF-8.
     """
     if "\0" in text:
         raise ValueError(f"{key}: a path cannot hold the character NUL")
@@ -142,7 +146,15 @@ def expand_path(key: str, text: str) -> str:
             raise ValueError(f"{key}: the environment variable {name} is not set; export {name}=<{hint}")
         return value
 
-    return os.path.expanduser(_VARIABLE.sub(value_of, text))
+    expanded = os.path.expanduser(_VARIABLE.sub(value_of, text))
+    if not is_text(expanded):
+        raise ValueError(f"{key}: {expanded!a} is not valid UTF-8; rename the file or folder")
+    return expanded
+
+
+def is_text(value: str) -> bool:
+    """Whether UTF-8 can encode a string. Python represents other names of files by half surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -46,7 +48,7 @@ def printable(name: str) -> str:
     return name if name.isidentifier() else repr(name)
 
 
-def _describe(fault: dict) -> str:
+def _describe(fault: Mapping[str, Any]) -> str:
     name = _key_name(fault["loc"])
     if fault["type"] == "extra_forbidden":
         suggestion = nearest(name, known_keys())
@@ -57,8 +59,8 @@ def _describe(fault: dict) -> str:
     return f"{name}: expected {_expected(fault)}, got {_show(fault['input'])}"
 
 
-def _expected(fault: dict) -> str:
-    """The values that a key takes, and the choice that was probably meant."""
+def _expected(fault: Mapping[str, Any]) -> str:
+    """What a key takes, and which choice was probably meant."""
     if fault["type"] == "string_pattern_mismatch":
         return Config.model_fields[fault["loc"][0]].description.rstrip(".")
     expected = fault["msg"].removeprefix("Input should be ").replace("a valid tuple", "a list")

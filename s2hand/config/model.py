@@ -11,7 +11,7 @@ from s2hand.config.loss_table import DEFAULT_WEIGHTS, HAND_LOSSES, HEATMAP_LOSSE
 from s2hand.config.sections import SECTIONS, parts_of
 
 
-class Config(*reversed(SECTIONS)):  # pydantic lists the fields of the last base first
+class Config(*reversed(SECTIONS)):  # type: ignore[misc]  # pydantic lists the fields of the last base first
     """A resolved experiment. Make one with :func:`s2hand.config.load_config` or :func:`config_from_dict`.
 
     Attributes: one per key of docs/config.md.

@@ -15,7 +15,7 @@ _ONE_NETWORK = "the network is chosen by backbone, hourglass_* and attention"
 _ONE_RENDERER = "the only renderer is this project's; its gradient is chosen by renderer"
 _PANELS = "every evaluation draws one sheet of samples into the folder pictures/"
 _NO_RHD = "the RHD dataset is out of this project's scope"
-_PHASES = "each phase of a training is an experiment of its own here; name the one before as pretrain_model"
+_OTHER_START = "train two runs instead, the second with the first as its pretrain_model"
 _BY_LOSSES = "which labels a sample carries follows from losses"
 
 RETIRED_KEYS = {
@@ -65,15 +65,15 @@ RETIRED_KEYS = {
 OUT_OF_SCOPE_KEYS = {
     "controlled_exp_val": "set eval_limit to limit the number of samples that are evaluated",
     "semi_ratio": "mixing labelled with unlabelled samples is out of this project's scope",
+    "frei_selfsup": "mixing labelled with unlabelled samples is out of this project's scope",
+    "losses_init": f"other losses in the first epochs are out of this project's scope; {_OTHER_START}",
+    "init_epoch": f"other losses in the first epochs are out of this project's scope; {_OTHER_START}",
+    "train_init": f"other samples in the first epochs are out of this project's scope; {_OTHER_START}",
     "losses_rhd": _NO_RHD,
     "losses_frei": "one list of losses serves every dataset; use losses",
     "only_train_regressor": "set freeze_hm_estimator, and leave texture losses out of losses",
+    "only_train_texture_epochs": "training the texture alone is out of this project's scope",
     "only_train_texture": "training the texture alone is out of this project's scope",
-    "losses_init": _PHASES,
-    "init_epoch": _PHASES,
-    "train_init": _PHASES,
-    "only_train_texture_epochs": _PHASES,
-    "frei_selfsup": "self-supervision follows from losses, whatever the dataset",
     "pretrain_segmnet": "the segmentation network is out of this project's scope",
 }
 """Keys that are harmless when off (null, false, empty or 0), and an error when on: the run would not be what

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 
 from s2hand.config.model import Config
 from s2hand.config.published import KEY_ALIASES, LAMBDA_ALIASES, RETIRED_KEYS
@@ -13,35 +14,30 @@ _PREAMBLE = """\
 
 <!-- Made by `s2hand config --markdown`; edit the descriptions in s2hand/config instead. -->
 
-An experiment is one flat JSON object. Every key but `base_out_path` has a default, which `null` also means.
-Unknown keys, wrong types and contradictions are errors. `s2hand config FILE` checks a file and prints every
-key with its resolved value; `--set key=value` replaces a value (JSON, or else a string).
+An experiment is one flat JSON object. Only `base_out_path` is required; every other key has a default, which
+`null` stands for, too. Unknown keys, wrong types and contradictions are errors. `s2hand config FILE` checks a
+file and prints every key with its resolved value; `--set key=value` replaces a value (JSON, otherwise text).
 
-Paths may contain `${VARIABLE}` from the environment and start with `~`; relative paths start from the current
-working directory. With `"$schema": "../schema.json"` editors complete and explain the keys
-(`s2hand config --schema` prints that file).
+Paths may contain `${VARIABLE}` and start with `~`; relative paths start from the current working directory.
+With `"$schema": "../schema.json"` editors complete and explain the keys.
 """
 
-_TABLE_HEAD = ("| key | takes | default | meaning |", "|---|---|---|---|")
+_TABLE_HEAD = ("| key | type (default) | meaning |", "|---|---|---|")
 
 _LAMBDAS = """\
-`lambda_<loss>` is the weight of a loss; the default is the published weight. A weight of 0 for a loss in
-`losses` is an error.
+`lambda_<loss>` is the weight of a loss, by default the published one. A weight of 0 for a loss in `losses` is
+an error.
 """
 
 _PUBLISHED = """\
 ## Published names
 
-Configs of the published code load unchanged. These keys are other names for keys above:
+Configs of the published code load unchanged. Some keys have another name here:
 
-| published key | here |
-|---|---|
 {aliases}
 
-These keys have no effect here; a line reports each one that a file contains:
+These have no effect; a note says what replaces each one that a file contains:
 
-| published key | instead |
-|---|---|
 {retired}
 """
 
@@ -76,13 +72,14 @@ def markdown() -> str:
         parts.append("\n".join([f"## {section.__doc__.rstrip('.')}\n", *_TABLE_HEAD, *rows, ""]))
         if weights:
             parts.append(_LAMBDAS)
-    aliases = [f"| `{alias}` | `{'`, `'.join(own)}` |" for alias, own in _alias_meanings().items()]
-    retired = [
-        f"| {', '.join(f'`{name}`' for name in RETIRED_KEYS if RETIRED_KEYS[name] == instead)} | {instead} |"
-        for instead in dict.fromkeys(RETIRED_KEYS.values())
-    ]
-    parts.append(_PUBLISHED.format(aliases="\n".join(aliases), retired="\n".join(retired)))
+    aliases = [f"`{alias}`: `{'`, `'.join(own)}`" for alias, own in _alias_meanings().items()]
+    retired = [f"`{name}`" for name in RETIRED_KEYS]
+    parts.append(_PUBLISHED.format(aliases=_paragraph(aliases, "; "), retired=_paragraph(retired, ", ")))
     return "\n".join(parts)
+
+
+def _paragraph(items: list[str], separator: str) -> str:
+    return textwrap.fill(separator.join(items) + ".", 115, break_on_hyphens=False)
 
 
 def _alias_meanings() -> dict[str, list[str]]:
@@ -92,19 +89,18 @@ def _alias_meanings() -> dict[str, list[str]]:
 
 def _row(name: str, schema: dict) -> str:
     field = Config.model_fields[name]
+    default = ""
     if field.is_required():
-        default = "(required)"
-    elif field.default_factory is not None:
-        default = "(follows)"
-    else:
-        default = f"`{json.dumps(field.default)}`"
-    return f"| `{name}` | {_takes(schema)} | {default} | {field.description} |"
+        default = " (required)"
+    elif field.default_factory is None and field.default is not None:
+        default = f" (`{json.dumps(field.default)}`)"
+    return f"| `{name}` | {_takes(schema)}{default} | {field.description} |"
 
 
 def _takes(schema: dict) -> str:
     """The values that a JSON schema allows, in words."""
     if "anyOf" in schema:
-        return " or ".join(_takes(option) for option in schema["anyOf"])
+        return " or ".join(_takes(option) for option in schema["anyOf"] if option.get("type") != "null")
     if "enum" in schema:
         return ", ".join(f"`{choice}`" for choice in schema["enum"])
     if schema["type"] == "array":

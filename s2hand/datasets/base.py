@@ -1,8 +1,9 @@
-"""What all datasets share: from a stored picture and its annotations to one augmented sample."""
+"""What all datasets share: from a stored image and its annotations to one augmented sample."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,13 @@ import torch
 from torch.utils.data import Dataset
 
 from s2hand.errors import DatasetError
-from s2hand.images.images import PictureFile, read_image, read_mask
+from s2hand.files import require_folder
+from s2hand.images.images import ImageFile, read_image, read_mask
 from s2hand.images.photos import read_photo, read_photo_shrunk
 from s2hand.images.square_view import SquareView, view_square
-from s2hand.images.transforms import (
-    AugmentationConfig,
-    apply_colour_transform,
-    sample_colour_transform,
-)
+from s2hand.images.transforms import AugmentationConfig, apply_colour_transform, sample_colour_transform
+
+SPLITS = ("training", "evaluation")
 
 Sample = dict[str, np.ndarray]
 """One sample under the field names of :class:`s2hand.structures.HandBatch`: image (S, S, 3) and mask (S, S)
@@ -27,12 +27,12 @@ as uint8, the rest float32 without the batch axis."""
 
 @dataclass(frozen=True)
 class SampleRecord:
-    """Where a sample lies and what is known of it, in pixels of the stored picture; None where unknown.
+    """Where a sample lies and what is known of it, in pixels of the stored image; None where unknown.
 
     Attributes:
-        image_path: the picture.
+        image_path: the image file.
         K: (3, 3) px.
-        crop: (left, top, side) px of the square to show; None takes the whole picture, which must be square.
+        crop: (left, top, side) px of the square to show; None takes the whole image, which must be square.
         keypoints_2d: (21, 2) px, detected; (0, 0) where missed.
         confidence: (21,) of the detections.
         photometric_weight: weight of the sample in photometric losses.
@@ -40,18 +40,18 @@ class SampleRecord:
         vertices: (778, 3) metres, camera frame.
         scale: metres, length of bone 9-10.
         mask_path: hand segmentation, white on black.
-        jitter_box: (4,) px, the box about which training draws ``crop`` (HO-3D's published jitter); kept for
-            those who store records, who need both.
+        jitter_box: (4,) px, the box about which training draws ``crop`` (HO-3D's published jitter); stored
+            records hold both.
         true_keypoints_2d: (21, 2) px; None for ``joints`` projected with K, unless K is only a guess.
-        mirrored: it is a left hand: the sample shows its mirror image, a right one. Everything here is of the
-            left hand, as the picture shows it.
-        look_at: the square is seen by a camera in the picture's place that looks at it; else it is cut out,
-            and K with it. Everything here is before the picture's own camera.
-        upright: the picture is anyone's own: its pixels are those of the picture put upright by its EXIF.
-        size: (width, height) px that the picture must have for the rest to be right; None if any will do.
+        mirrored: the hand is a left one: the sample shows its mirror image, a right one. Everything here
+            describes the left hand, as the image shows it.
+        look_at: the square is seen by a camera at the same place that is turned towards it; otherwise it is
+            cut out, and K with it. Everything here refers to the image's own camera.
+        upright: the image is a user's own photo: its pixels are those of the photo put upright by its EXIF.
+        size: (width, height) px that the image must have for the rest to be right; None if any will do.
     """
 
-    image_path: PictureFile
+    image_path: ImageFile
     K: np.ndarray
     crop: tuple[float, float, float] | None = None
     keypoints_2d: np.ndarray | None = None
@@ -60,7 +60,7 @@ class SampleRecord:
     joints: np.ndarray | None = None
     vertices: np.ndarray | None = None
     scale: float | None = None
-    mask_path: PictureFile | None = None
+    mask_path: ImageFile | None = None
     jitter_box: np.ndarray | None = None
     true_keypoints_2d: np.ndarray | None = None
     mirrored: bool = False
@@ -70,14 +70,14 @@ class SampleRecord:
 
 
 class HandDataset(Dataset):
-    """Reads records of a subclass into samples; augments them reproducibly.
+    """Turns the records of a subclass into samples and augments them reproducibly.
 
     All randomness of a sample is a function of (seed, epoch, index): the same in any number of workers and
     in any order, different in every epoch.
 
     Args:
         image_size: side of the samples' images in pixels.
-        augment: random changes; None for none, as in evaluation.
+        augment: random changes of training images; None for none, as in evaluation.
         seed: of the random changes.
     """
 
@@ -93,20 +93,24 @@ class HandDataset(Dataset):
     def __len__(self) -> int:
         raise NotImplementedError
 
-    def record(self, index: int, random: np.random.Generator | None) -> SampleRecord:
+    def record(self, index: int, random: np.random.Generator | None = None) -> SampleRecord:
         """Looks up one sample; ``random`` is None without augmentation."""
         raise NotImplementedError
 
     def image_path(self, index: int) -> Path:
-        """The picture of a sample, for messages."""
-        return self.record(index, None).image_path
+        """The image file of a sample, for messages."""
+        return self.record(index).image_path
 
     def draw_order(self, random: np.random.Generator) -> np.ndarray:
         """The numbers of all samples in an order for one epoch; some datasets read faster in some orders."""
         return random.permutation(len(self))
 
+    def summary(self) -> str:
+        """A line that tells the user what was taken and what was left out, where that is not plain."""
+        return ""
+
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch whose random changes are drawn; reaches running workers."""
+        """Chooses the epoch for which random changes are drawn; reaches running workers."""
         self._epoch.fill_(epoch)
 
     @property
@@ -117,7 +121,7 @@ class HandDataset(Dataset):
         """Reads, crops and augments one sample.
 
         Raises:
-            DatasetError: its picture or mask is missing or damaged.
+            DatasetError: its image or mask is missing or damaged.
             IndexError: there is no such sample.
         """
         if not 0 <= index < len(self):
@@ -130,7 +134,7 @@ class HandDataset(Dataset):
         return {**self._augmented(record, random), **marks}
 
     def _augmented(self, record: SampleRecord, random: np.random.Generator | None) -> Sample:
-        stored, shrunk = _read_picture(record, self.image_size)
+        stored, shrunk = _read_stored(record, self.image_size)
         angle_rad = 0.0
         if random is not None and self.augment.rotation_deg:
             angle_rad = math.radians(random.uniform(-self.augment.rotation_deg, self.augment.rotation_deg))
@@ -138,12 +142,7 @@ class HandDataset(Dataset):
         image = view.image(stored, shrunk)
         if random is not None and self.augment.changes_colour:
             image = apply_colour_transform(image, sample_colour_transform(self.augment, random))
-        sample = {
-            "image": image,
-            "K": view.K,
-            "to_photo": view.rotation.T,
-            **_annotations(record, view),
-        }
+        sample = {"image": image, "K": view.K, "to_photo": view.rotation.T, **_annotations(record, view)}
         if record.mask_path is not None:
             mask = read_mask(record.mask_path)
             sample["mask"] = self._view(record, mask, 1, angle_rad).image(mask)
@@ -153,39 +152,66 @@ class HandDataset(Dataset):
         }
 
     def _view(self, record: SampleRecord, stored: np.ndarray, shrunk: int, angle_rad: float) -> SquareView:
-        """What a sample shows of its picture or mask, of which ``stored`` was read, turned in its plane."""
+        """What a sample shows of its image or mask, turned in its plane."""
+        square = _square(record, stored)
+        width = shrunk * stored.shape[1]
         view = view_square(
-            _square(record, stored),
-            record.K,
-            shrunk * stored.shape[1],
-            self.image_size,
-            look_at=record.look_at,
-            mirrored=record.mirrored,
+            square, record.K, width, self.image_size, look_at=record.look_at, mirrored=record.mirrored
         )
         return view.turned(angle_rad) if angle_rad else view
 
 
-def _read_picture(record: SampleRecord, image_size: int) -> tuple[np.ndarray, int]:
-    """A sample's whole picture, uint8 RGB, and how many times smaller than stored it is.
+def dataset_folder(root: str | Path, split: str, splits: Iterable[str], *, key: str, layout: str) -> Path:
+    """Returns a dataset's folder, having checked it and the split asked for.
+
+    Args:
+        root: the folder.
+        split: the split asked for.
+        splits: those that there are.
+        key: config key that names the folder, for messages.
+        layout: what should lie there, for messages.
+
+    Raises:
+        DatasetError: there is no such folder or split.
+    """
+    if split not in splits:
+        raise DatasetError(f"split must be {' or '.join(splits)}, got {split!r}")
+    return require_folder(root, key=key, expected=layout)
+
+
+def known_labels(asked: Iterable[str], known: Iterable[str], dataset: str) -> frozenset[str]:
+    """Returns the labels asked for, if ``dataset`` may have them.
+
+    Raises:
+        DatasetError: it never has one of them.
+    """
+    asked = frozenset(asked)
+    if unknown := sorted(asked - set(known)):
+        raise DatasetError(f"the labels of {dataset} are {', '.join(known)}; it has no {', '.join(unknown)}")
+    return asked
+
+
+def _read_stored(record: SampleRecord, image_size: int) -> tuple[np.ndarray, int]:
+    """A sample's whole image, uint8 RGB, and how many times smaller than stored it is.
 
     A large photo is decoded no finer than its view would make it: to one or two of its pixels for each of the
     sample's.
     """
     if record.upright and record.crop is not None:
-        picture, shrunk = read_photo_shrunk(record.image_path, max(record.crop[2] / image_size, 1))
+        image, shrunk = read_photo_shrunk(record.image_path, max(record.crop[2] / image_size, 1))
     else:
-        picture, shrunk = (read_photo if record.upright else read_image)(record.image_path), 1
-    height, width = (shrunk * side for side in picture.shape[:2])
+        image, shrunk = (read_photo if record.upright else read_image)(record.image_path), 1
+    height, width = (shrunk * side for side in image.shape[:2])
     if record.size not in (None, (width, height)):
         raise DatasetError(
-            f"{record.image_path} has {width} x {height} px, but its keypoints are of {record.size[0]} x "
-            f"{record.size[1]} px: detect on this picture again"
+            f"{record.image_path} has {width} x {height} px, but its keypoints were detected at "
+            f"{record.size[0]} x {record.size[1]} px: run the detector on this image again"
         )
-    return picture, shrunk
+    return image, shrunk
 
 
 def _square(record: SampleRecord, stored: np.ndarray) -> tuple[float, float, float]:
-    """Left, top and side of the square that a sample shows of its picture, in stored pixels."""
+    """Left, top and side of the square that a sample shows of its image, in stored pixels."""
     if record.crop is not None:
         return record.crop
     height, width = stored.shape[:2]
@@ -195,7 +221,7 @@ def _square(record: SampleRecord, stored: np.ndarray) -> tuple[float, float, flo
 
 
 def _true_keypoints(record: SampleRecord) -> np.ndarray:
-    """Where the true joints are seen, (21, 2) px of the stored picture."""
+    """Where the true joints are seen, (21, 2) px of the stored image."""
     if record.true_keypoints_2d is not None:
         return record.true_keypoints_2d
     projected = record.joints @ record.K.T
@@ -203,7 +229,7 @@ def _true_keypoints(record: SampleRecord) -> np.ndarray:
 
 
 def _annotations(record: SampleRecord, view: SquareView) -> Sample:
-    """Takes what is known of a sample from the stored picture to the network's input."""
+    """Takes what is known of a sample from the stored image to the network's input."""
     annotations = {}
     if record.keypoints_2d is not None:
         found = record.confidence[:, None] > 0

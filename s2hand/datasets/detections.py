@@ -1,9 +1,9 @@
-"""Detected 2D keypoints, and the two file formats that they come in.
+"""Detected 2D keypoints, and the two file formats in which they are stored.
 
-Keypoints are pixels of the image that was detected on; a missed joint is (0, 0) with confidence 0.
+Keypoints are in pixels of the image on which the detector ran; a missed joint is (0, 0) with confidence 0.
 
 The published file is one list ``[keypoints (N, 21, 2), confidences (N, 21, 1), names (N, 1)]``; names may be
-left out. The versioned file is an object that also says which detector found what in pictures of which size::
+left out. The versioned file is an object that also says which detector found what in photos of which size::
 
     {"format": "s2hand-detections-1", "detector": {"name", "sha256", "settings": {...}} or null,
      "images": [{"name": "sub/a.jpg", "width": W, "height": H, "hand": "left" or "right",
@@ -11,8 +11,8 @@ left out. The versioned file is an object that also says which detector found wh
                  "keypoints": [[x, y], ...], "confidence": [...]}, ...],
      "unreadable": ["name: reason", ...]}
 
-Its names are relative to the picture folder, with ``/``; a name comes once for each hand of its picture. Its
-keypoints are pixels of the upright picture (EXIF rotation applied), never mirrored, in the same order of
+Its names are relative to the photos' folder, with ``/``; a name comes once for each hand in its photo. Its
+keypoints are in pixels of the upright photo (EXIF rotation applied), never mirrored, with the same order of
 joints for left and right hands.
 """
 
@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from s2hand.errors import DatasetError
 from s2hand.datasets.json_files import as_array, read_json, write_json
+from s2hand.errors import DatasetError
+from s2hand.images.plausible import check_boxes, check_cameras, check_confidence, check_keypoints
 from s2hand.skeleton import NUM_JOINTS
 
 FORMAT = "s2hand-detections-1"
@@ -33,14 +34,26 @@ HANDS = ("left", "right")
 
 REMEDY = "write it with `s2hand detect`, or name another detections file"
 
+OTHER_PROGRAMS = {
+    "OpenPose": {"people"},
+    "COCO annotations": {"images", "annotations"},
+    "COCO results": {"image_id", "keypoints"},
+    "MediaPipe": {"hand_landmarks"},
+    "MMPose": {"keypoints", "keypoint_scores"},
+}
+"""Program -> keys of what it writes, for messages."""
+
+TRUSTED_CONFIDENCE = 0.1
+"""A sample counts in photometric losses only if each of its joints is more certain than this (published)."""
+
 
 @dataclass(frozen=True)
 class DetectorInfo:
-    """What found the keypoints of a file.
+    """The detector that found the keypoints of a file.
 
     Attributes:
-        name: of the detector.
-        sha256: of its weights file, in hexadecimal.
+        name: the detector's name.
+        sha256: hash of its weights file, in hexadecimal.
         settings: plain JSON values.
     """
 
@@ -54,15 +67,15 @@ class Detections:
     """Keypoints found by a 2D detector.
 
     Attributes:
-        keypoints: (N, 21, 2) float32 px of the detected image, FreiHAND order.
+        keypoints: (N, 21, 2) float32 px of the image, FreiHAND order.
         confidence: (N, 21) float32, 0 where missed.
         names: N image names, or None.
         sizes: (N, 2) int width and height of the images, or None.
         boxes: (N, 4) float32 x, y, width, height px about the hands, NaN rows where there is none; or None.
         hands: "left" or "right" for each row, or None.
         cameras: (N, 3, 3) float32 px, NaN where unknown; or None.
-        detector: what found them, or None.
-        unreadable: "name: reason" of each image that could not be read.
+        detector: the detector that found them, or None.
+        unreadable: "name: reason" for each image that could not be read.
     """
 
     keypoints: np.ndarray
@@ -88,63 +101,96 @@ class Detections:
     def __len__(self) -> int:
         return len(self.keypoints)
 
+    def annotations(self, row: int) -> dict[str, Any]:
+        """What a row says of its sample, by field of :class:`~s2hand.datasets.base.SampleRecord`.
+
+        The photometric weight is the mean confidence if every joint is above ``TRUSTED_CONFIDENCE``, else 0
+        (published rule).
+        """
+        confidence = self.confidence[row]
+        trusted = (confidence > TRUSTED_CONFIDENCE).all()
+        return {
+            "keypoints_2d": self.keypoints[row],
+            "confidence": confidence,
+            "photometric_weight": float(confidence.mean()) if trusted else 0.0,
+        }
+
 
 def read_detections(path: str | Path) -> Detections:
-    """Reads a detections file of the published or the versioned format.
+    """Reads a detections file in the published or the versioned format.
 
     Raises:
-        DatasetError: the file is missing, broken JSON, or its entries have wrong shapes or lengths.
+        DatasetError: the file is missing, broken JSON, its entries have wrong shapes or lengths, or its
+            numbers cannot be pixels or confidences.
     """
     content = read_json(path, remedy=REMEDY)
-    if isinstance(content, dict):
-        return _read_versioned(content, path)
+    found = _read_versioned(content, path) if isinstance(content, dict) else _read_published(content, path)
+
+    def where(row: int) -> str:
+        return f"{path}, row {row}" if found.names is None else f"{path}, {found.names[row]}"
+
+    check_confidence(found.confidence, where)
+    check_keypoints(found.keypoints, found.confidence, found.sizes, where)
+    if found.boxes is not None:
+        check_boxes(found.boxes, found.sizes, where, found.keypoints, found.confidence)
+    if found.cameras is not None:
+        check_cameras(found.cameras, found.sizes, where)
+    return found
+
+
+def _read_published(content: Any, path: str | Path) -> Detections:
     if not isinstance(content, list) or len(content) not in (2, 3):
         raise DatasetError(
             f"{path}: expected a list [keypoints (N, {NUM_JOINTS}, 2), confidences (N, {NUM_JOINTS}, 1), "
-            f'names], or an object of format "{FORMAT}": {REMEDY}'
+            f'names], or an object of format "{FORMAT}"{_looks_like(content)}: {REMEDY}'
         )
     keypoints = as_array(content[0], (None, NUM_JOINTS, 2), what=f"{path}, keypoints")
     confidence = as_array(content[1], (len(keypoints), NUM_JOINTS, 1), what=f"{path}, confidences")[..., 0]
-    _check_confidence(confidence, path)
     names = _read_names(content[2], len(keypoints), path) if len(content) == 3 else None
     return Detections(keypoints, confidence, names)
 
 
-def _check_confidence(confidence: np.ndarray, path: str | Path) -> None:
-    if (confidence < 0).any():
-        raise DatasetError(f"{path}, confidences: expected values from 0, got {confidence.min():g}")
+def _looks_like(content: Any) -> str:
+    """Names the program whose output this is, if it is known."""
+    first = content[0] if isinstance(content, list) and content else content
+    keys = set(first) if isinstance(first, dict) else set()
+    for program, needed in OTHER_PROGRAMS.items():
+        if needed <= keys:
+            return f"; this looks like the output of {program}"
+    return ""
 
 
 def _read_names(entries, count: int, path: str | Path) -> tuple[str, ...]:
-    """Accepts ``[[name], ...]`` as published and plain ``[name, ...]``."""
+    """Accepts ``[[name], ...]`` as published and plain ``[name, ...]``; whole numbers count as names, too."""
     if not isinstance(entries, list) or len(entries) != count:
-        raise DatasetError(f"{path}, names: expected {count} names, one an image")
+        raise DatasetError(f"{path}, names: expected {count} names, one for each image")
     names = tuple(entry[0] if isinstance(entry, list) and len(entry) == 1 else entry for entry in entries)
-    if not all(isinstance(name, str) for name in names):
+    if not all(isinstance(name, str) or type(name) is int for name in names):
         raise DatasetError(f"{path}, names: expected text, [[name], ...]")
-    return names
+    return tuple(map(str, names))
 
 
 def _read_versioned(content: dict, path: str | Path) -> Detections:
     if content.get("format") != FORMAT:
         raise DatasetError(
-            f'{path}: expected "format": "{FORMAT}", got {content.get("format")!r:.80}: {REMEDY}'
+            f'{path}: expected "format": "{FORMAT}", got {content.get("format")!r:.80}{_looks_like(content)}: '
+            f"{REMEDY}"
         )
     images = content.get("images")
     if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
-        raise DatasetError(f"{path}, images: expected a list of objects, one a hand: {REMEDY}")
+        raise DatasetError(f"{path}, images: expected a list of objects, one for each hand: {REMEDY}")
     unreadable = content.get("unreadable", [])
     if not isinstance(unreadable, list) or not all(isinstance(line, str) for line in unreadable):
         raise DatasetError(f'{path}, unreadable: expected a list of text, "name: reason"')
-    names = _read_names([image.get("name") for image in images], len(images), path)
+    names = tuple(image.get("name") for image in images)
+    if not all(isinstance(name, str) for name in names):
+        raise DatasetError(f"{path}, names: expected text")
     sizes = np.stack([_column(images, key, (), path) for key in ("width", "height")], -1)
     if (sizes < 1).any() or (sizes != np.round(sizes)).any():
         raise DatasetError(f"{path}: width and height must be whole numbers of pixels from 1")
-    confidence = _column(images, "confidence", (NUM_JOINTS,), path)
-    _check_confidence(confidence, path)
     return Detections(
         _column(images, "keypoints", (NUM_JOINTS, 2), path),
-        confidence,
+        _column(images, "confidence", (NUM_JOINTS,), path),
         names,
         sizes.astype(np.int64),
         _column(images, "box", (4,), path, optional=True),
@@ -198,7 +244,7 @@ def _read_detector(entry: Any, path: str | Path) -> DetectorInfo | None:
 
 
 def write_detections(path: str | Path, detections: Detections) -> None:
-    """Writes a detections file of the published format; reading it back gives the same numbers."""
+    """Writes a detections file in the published format; reading it back gives the same numbers."""
     content = [
         np.ascontiguousarray(detections.keypoints, np.float32),
         np.ascontiguousarray(detections.confidence, np.float32)[..., None],
@@ -209,7 +255,7 @@ def write_detections(path: str | Path, detections: Detections) -> None:
 
 
 def write_versioned_detections(path: str | Path, detections: Detections) -> None:
-    """Writes a detections file of the versioned format; reading it back gives the same.
+    """Writes a detections file in the versioned format; reading it back gives the same.
 
     Raises:
         DatasetError: names or sizes are missing, which this format needs.
@@ -228,11 +274,10 @@ def write_versioned_detections(path: str | Path, detections: Detections) -> None
 
 def _image_entry(detections: Detections, row: int) -> dict:
     """One row as the versioned format has it."""
-    width, height = (int(length) for length in detections.sizes[row])
     return {
         "name": detections.names[row],
-        "width": width,
-        "height": height,
+        "width": int(detections.sizes[row][0]),
+        "height": int(detections.sizes[row][1]),
         "hand": None if detections.hands is None else detections.hands[row],
         "box": _row_or_null(detections.boxes, row),
         "K": _row_or_null(detections.cameras, row),
@@ -245,3 +290,15 @@ def _row_or_null(column: np.ndarray | None, row: int) -> np.ndarray | None:
     if column is None or np.isnan(column[row]).any():
         return None
     return np.ascontiguousarray(column[row], np.float32)
+
+
+def preview_path(detections: str | Path) -> Path:
+    """The contact sheet that ``s2hand detect --preview`` draws beside a detections file."""
+    detections = Path(detections).expanduser()
+    return detections.with_name(f"{detections.stem}_preview.jpg")
+
+
+def is_preview(photo: Path, detections: str | Path) -> bool:
+    """Whether a file is a contact sheet, which may lie among the photos, and no photo itself."""
+    sheet = preview_path(detections)
+    return photo.name == sheet.name and photo.resolve() == sheet.resolve()

@@ -1,4 +1,4 @@
-"""The cameras of a folder's pictures, opening as few of them as possible."""
+"""The cameras of a folder's photos, found by opening as few of them as possible."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from s2hand.images.photo_index import read_headers
 from s2hand.images.photos import PhotoHeader
 
 UNREADABLE = "unreadable"
-"""The source of a camera that could not be found, since the picture cannot be read."""
+"""The source of a camera that could not be found, since the photo cannot be read."""
 
 _NO_HEADER = PhotoHeader(0, 0, None)
 """Stands for the header where K is known."""
@@ -26,25 +26,27 @@ def find_cameras(
     """Chooses the camera of every sample; see :func:`s2hand.images.intrinsics.choose_camera`.
 
     Args:
-        root: folder of the pictures.
+        root: folder of the photos.
         detections: with names.
-        rows: of the detections that are samples.
-        stated: what holds for all pictures.
+        rows: rows of the detections that are samples.
+        stated: the camera stated for all photos.
 
     Returns:
-        K (N, 3, 3) float64 px of the upright pictures, NaN where a picture cannot be read, and the source of
+        K (N, 3, 3) float64 px of the upright photos, NaN where a photo cannot be read, and the source of
         each.
 
     Raises:
         DatasetError: the detections hold a K that is no camera.
     """
-    names = [detections.names[row] for row in rows]
-    given = [_given_camera(detections, row) for row in rows]
-    headers = _headers(
-        root, detections, [row for row, own in zip(rows, given, strict=True) if own is None], stated
-    )
-    cameras, sources = np.full((len(names), 3, 3), np.nan), []
-    for index, (name, own) in enumerate(zip(names, given, strict=True)):
+    given = {}
+    if detections.cameras is not None:
+        known = ~np.isnan(detections.cameras).any((1, 2))
+        given = {row: detections.cameras[row] for row in np.flatnonzero(known).tolist()}
+    # Those of all rows, so that training and evaluation share one cached copy of them.
+    headers = _headers(root, detections, [row for row in range(len(detections)) if row not in given], stated)
+    cameras, sources = np.full((len(rows), 3, 3), np.nan), []
+    for index, row in enumerate(rows):
+        name, own = detections.names[row], given.get(row)
         if own is None and stated.K is None and name not in headers:
             sources.append(UNREADABLE)
             continue
@@ -56,16 +58,10 @@ def find_cameras(
     return cameras, sources
 
 
-def _given_camera(detections: Detections, row: int) -> np.ndarray | None:
-    """K (3, 3) of a row, if it has one."""
-    cameras = detections.cameras
-    return None if cameras is None or np.isnan(cameras[row]).any() else cameras[row]
-
-
 def _headers(
     root: Path, detections: Detections, rows: Sequence[int], stated: StatedCamera
 ) -> dict[str, PhotoHeader]:
-    """What is needed of the pictures without a K of their own, by name."""
+    """The headers needed of photos without a K of their own, by name."""
     if stated.K is not None:
         return {}
     if stated.focal_px is not None and detections.sizes is not None:  # EXIF would not be asked

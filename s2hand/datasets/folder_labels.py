@@ -1,47 +1,51 @@
-"""Labels of a folder of pictures, where somebody has them: for scoring, and for tests."""
+"""Labels of a folder of photos, where there are any: for scoring, and for tests."""
 
 from __future__ import annotations
 
-from collections import Counter
+import unicodedata
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
-from s2hand.errors import DatasetError
 from s2hand.datasets.json_files import as_array, read_json
+from s2hand.errors import DatasetError
 from s2hand.hand.assets import NUM_VERTICES
 from s2hand.skeleton import NUM_JOINTS
+
+SHAPES = {"joints": (NUM_JOINTS, 3), "vertices": (NUM_VERTICES, 3), "keypoints": (NUM_JOINTS, 2)}
 
 
 @dataclass(frozen=True)
 class FolderLabels:
-    """True hands, one a row of the detections they were matched with.
+    """True hands, one for each row of the detections with which they were matched.
 
     Attributes:
-        joints: (N, 21, 3) metres, camera frame of the upright picture; a left hand's are of the left hand.
+        joints: (N, 21, 3) metres, camera frame of the upright photo; left hands are not mirrored.
         vertices: (N, 778, 3), likewise.
-        keypoints: (N, 21, 2) px of the upright picture; None if a hand has none.
+        keypoints: (N, 21, 2) px of the upright photo; None if a hand has none.
     """
 
     joints: np.ndarray
     vertices: np.ndarray
-    keypoints: np.ndarray | None
+    keypoints: np.ndarray | None = None
 
 
 def read_folder_labels(path: str | Path, names: Sequence[str]) -> FolderLabels:
     """Reads a JSON list of ``{"name": ..., "joints": 21 x 3, "vertices": 778 x 3}``, one entry a hand.
 
-    With ``"keypoints": 21 x 2`` the 2D truth does not depend on how well the camera is known. A picture's
-    hands are told apart by their order, here and in the detections.
+    With ``"keypoints": 21 x 2`` the 2D truth does not depend on how well the camera is known. Hands in one
+    photo are told apart by their order, here and in the detections.
 
     Args:
         path: the file.
-        names: the detections' picture names.
+        names: the detections' photo names.
 
     Returns:
-        Labels, one a name.
+        Labels, one for each name.
 
     Raises:
         DatasetError: the file is missing or not such a list, or a hand has no label.
@@ -51,30 +55,26 @@ def read_folder_labels(path: str | Path, names: Sequence[str]) -> FolderLabels:
         isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in entries
     ):
         raise DatasetError(f"{path}: expected a list of objects with name, joints and vertices")
-    row_of = {hand: row for row, hand in enumerate(_numbered([entry["name"] for entry in entries]))}
+    by_hand = dict(zip(_numbered([entry["name"] for entry in entries]), entries, strict=True))
     try:
-        chosen = [entries[row_of[hand]] for hand in _numbered(names)]
+        chosen = [by_hand[hand] for hand in _numbered(names)]
     except KeyError as missing:
         name, number = missing.args[0]
         raise DatasetError(
             f"{path}: no label for hand {number} of {name}, which the detections have: add it, or detect less"
         ) from None
-    shapes = {"joints": (NUM_JOINTS, 3), "vertices": (NUM_VERTICES, 3), "keypoints": (NUM_JOINTS, 2)}
-    columns = {key: [entry.get(key) for entry in chosen] for key in shapes}
+    columns = {key: [entry.get(key) for entry in chosen] for key in SHAPES}
     if None in columns["keypoints"]:
         del columns["keypoints"]
-    arrays = {
-        key: as_array(values, (len(names), *shapes[key]), what=f"{path}, {key}")
-        for key, values in columns.items()
-    }
-    return FolderLabels(**{"keypoints": None} | arrays)
+    return FolderLabels(
+        **{
+            key: as_array(values, (len(names), *SHAPES[key]), what=f"{path}, {key}")
+            for key, values in columns.items()
+        }
+    )
 
 
 def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
     """Each name with how often it came before."""
-    seen = Counter()
-    numbered = []
-    for name in names:
-        numbered.append((name, seen[name]))
-        seen[name] += 1
-    return numbered
+    counters = defaultdict(count)
+    return [(name, next(counters[name])) for name in names]

@@ -1,6 +1,6 @@
-"""FreiHAND v2 (Zimmermann et al., ICCV 2019) as it lies on disk, and any dataset of the same layout.
+"""FreiHAND v2 (Zimmermann et al., ICCV 2019) as it lies on disk, and any dataset in the same layout.
 
-``training/rgb/%08d.jpg`` holds versions of the same N poses: picture ``k N + row`` is version k of label row
+``training/rgb/%08d.jpg`` holds versions of the same N poses: image ``k N + row`` is version k of label row
 ``row``. Version 0 stands before a green screen, the others have recoloured backgrounds. N is the number of
 label rows (32,560 in FreiHAND).
 """
@@ -12,19 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
-from s2hand.datasets.base import HandDataset, SampleRecord
+from s2hand.datasets.base import SPLITS, HandDataset, SampleRecord, dataset_folder, known_labels
 from s2hand.datasets.detections import Detections, read_detections
-from s2hand.errors import DatasetError
-from s2hand.files import require_file, require_folder
 from s2hand.datasets.json_files import as_array, read_json
 from s2hand.datasets.points_json import read_points
+from s2hand.errors import DatasetError
+from s2hand.files import require_file
 from s2hand.images.transforms import AugmentationConfig
-from s2hand.datasets.trust import photometric_weight
 from s2hand.skeleton import NUM_JOINTS
 
 LAYOUT = (
     "the folder of FreiHAND v2: training/rgb/%08d.jpg, training_K.json, evaluation/rgb, evaluation_K.json"
 )
+EVALUATION_SUFFIX = "_eval"
+"""FreiHAND's two archives, FreiHAND_pub_v2.zip and FreiHAND_pub_v2_eval.zip, are often unpacked into folders of
+their names: evaluation is looked for in the second, too."""
+
 DETECTION_FILES = {
     "training": "openpose_v2/training/detect_all.json",
     "evaluation": "openpose/evaluation/detect.json",
@@ -35,27 +38,31 @@ MAX_VERSIONS = 4
 GREEN_SCREEN_WEIGHT, RECOLOURED_WEIGHT = 1.1, 0.1
 """Published factors of the photometric weight: recoloured versions have unnatural edges and shades."""
 
-LABELS = ("joints", "vertices", "mask", "scale")
-LABEL_SHAPES = {"xyz": (None, NUM_JOINTS, 3), "scale": (None,)}
+LABEL_FILES = {"joints": "xyz", "vertices": "verts", "scale": "scale"}
+LABELS = (*LABEL_FILES, "mask")
+LABEL_SHAPES = {"joints": (None, NUM_JOINTS, 3), "scale": (None,)}
 
 
 class FreiHandDataset(HandDataset):
     """FreiHAND's training or evaluation split.
 
-    Labels that are not asked for are never opened, so training without labels reads pictures, cameras and
+    Labels that are not asked for are never opened, so training without labels reads images, cameras and
     detections alone.
 
     Args:
-        root: the dataset's folder.
+        root: the dataset's folder. If it has no evaluation split, that of the folder beside it with ``_eval``
+            after its name is taken, as FreiHAND's archives are called.
         split: ``training`` or ``evaluation``.
-        detections: detected keypoints, one row a label row: a file, loaded detections, None for none, or
-            ``auto`` for the published file's place (which evaluation may lack).
+        detections: detected keypoints, one row for each label row: a file, loaded detections, None for none,
+            or ``auto`` for the published file's place (which evaluation may lack).
         image_size: side of the samples' images in pixels.
-        augment: random changes of training pictures; None for none.
-        labels: which of ``joints``, ``vertices``, ``mask``, ``scale`` to read.
+        augment: random changes of training images; None for none.
+        labels: which of ``joints``, ``vertices``, ``mask``, ``scale`` to read; None for the joints and
+            vertices that are on disk.
         versions: background versions to use, e.g. ``[0]`` for the green screen alone; None for all on disk.
         rows: label rows to use, e.g. ``slice(30000)``; None for all.
-        controlled_size: use only the first so many samples: as published, first come all green-screen ones.
+        controlled_size: use only this many samples, the first ones: as published, all green-screen samples
+            come first.
         seed: of the random changes.
         key: config key that names ``root``, for messages.
 
@@ -71,7 +78,7 @@ class FreiHandDataset(HandDataset):
         detections: Detections | str | Path | None = "auto",
         image_size: int = 224,
         augment: AugmentationConfig | None = None,
-        labels: Iterable[str] = (),
+        labels: Iterable[str] | None = (),
         versions: Sequence[int] | None = None,
         rows: Sequence[int] | slice | None = None,
         controlled_size: int | None = None,
@@ -79,25 +86,23 @@ class FreiHandDataset(HandDataset):
         key: str = "freihand_base_path",
     ):
         super().__init__(image_size=image_size, augment=augment, seed=seed)
-        if split not in DETECTION_FILES:
-            raise DatasetError(f"split must be one of {', '.join(DETECTION_FILES)}, got {split!r}")
-        self.root = require_folder(root, key=key, expected=LAYOUT)
+        self.base = self.root = dataset_folder(root, split, SPLITS, key=key, layout=LAYOUT)
         self.split = split
         self.key = key
-        self.labels = frozenset(labels)
-        if unknown := self.labels - set(LABELS):
-            raise DatasetError(f"labels must be among {', '.join(LABELS)}, got {', '.join(sorted(unknown))}")
-        self._cameras = self._read_array("K", (None, 3, 3))
+        if not self._json("K").is_file() and split == "evaluation":
+            self.root = self._evaluation_folder()
+        if labels is None:
+            labels = [label for label in ("joints", "vertices") if self._label_file(label).is_file()]
+        self.labels = known_labels(labels, LABELS, "FreiHAND")
+        self._cameras = self._read_array(self._json("K"), (None, 3, 3))
         self._num_rows = len(self._cameras)
         if not self._num_rows:
-            raise DatasetError(f"{self.root / f'{split}_K.json'} holds no samples: expected {LAYOUT}")
+            raise DatasetError(f"{self._json('K')} holds no samples: expected {LAYOUT}")
         self.versions = self._find_versions(versions)
         self.rows = self._choose_rows(rows)
         self._controlled_size = controlled_size
         self.detections = self._load_detections(detections)
-        self._joints = self._read_labels("joints", "xyz")
-        self._vertices = self._read_labels("vertices", "verts")
-        self._scales = self._read_labels("scale", "scale")
+        self._labels = {label: self._read_label(label) for label in LABEL_FILES if label in self.labels}
 
     def __len__(self) -> int:
         size = len(self.versions) * len(self.rows)
@@ -105,35 +110,44 @@ class FreiHandDataset(HandDataset):
 
     def record(self, index: int, random: np.random.Generator | None = None) -> SampleRecord:
         version, row = self.versions[index // len(self.rows)], int(self.rows[index % len(self.rows)])
-        keypoints = confidence = weight = None
+        fields = {label: array[row] for label, array in self._labels.items()}
+        if "scale" in fields:
+            fields["scale"] = float(fields["scale"])
         if self.detections is not None:
-            keypoints, confidence = self.detections.keypoints[row], self.detections.confidence[row]
-            weight = float(photometric_weight(confidence)) * self._version_weight(version)
+            fields |= self.detections.annotations(row)
+            if self.split == "training":
+                fields["photometric_weight"] *= GREEN_SCREEN_WEIGHT if version == 0 else RECOLOURED_WEIGHT
         return SampleRecord(
-            image_path=self._picture("rgb", version * self._num_rows + row),
+            image_path=self._image("rgb", version * self._num_rows + row),
             K=self._cameras[row],
-            keypoints_2d=keypoints,
-            confidence=confidence,
-            photometric_weight=weight,
-            joints=None if self._joints is None else self._joints[row],
-            vertices=None if self._vertices is None else self._vertices[row],
-            scale=None if self._scales is None else float(self._scales[row]),
-            mask_path=self._picture("mask", row) if "mask" in self.labels else None,
+            mask_path=self._image("mask", row) if "mask" in self.labels else None,
+            **fields,
         )
 
-    def _version_weight(self, version: int) -> float:
-        if self.split != "training":
-            return 1.0
-        return GREEN_SCREEN_WEIGHT if version == 0 else RECOLOURED_WEIGHT
-
-    def _picture(self, kind: str, number: int) -> Path:
+    def _image(self, kind: str, number: int) -> Path:
         return self.root / self.split / kind / f"{number:08d}.jpg"
 
+    def _json(self, name: str) -> Path:
+        return self.root / f"{self.split}_{name}.json"
+
+    def _label_file(self, label: str) -> Path:
+        return self._json(LABEL_FILES[label])
+
+    def _evaluation_folder(self) -> Path:
+        """The folder of the evaluation archive, where it was unpacked beside that of training."""
+        beside = self.base.with_name(self.base.name + EVALUATION_SUFFIX)
+        if not (beside / self._json("K").name).is_file():
+            raise DatasetError(
+                f"no {self._json('K')}, and none in {beside}: unpack FreiHAND_pub_v2_eval.zip into {self.base} "
+                f"or {beside}"
+            )
+        return beside
+
     def _find_versions(self, versions: Sequence[int] | None) -> tuple[int, ...]:
-        """Versions whose first picture is on disk, or those asked for."""
-        on_disk = [v for v in range(MAX_VERSIONS) if self._picture("rgb", v * self._num_rows).is_file()]
+        """Versions with the first image on disk, or those asked for."""
+        on_disk = [v for v in range(MAX_VERSIONS) if self._image("rgb", v * self._num_rows).is_file()]
         if not on_disk:
-            raise DatasetError(f'no {self._picture("rgb", 0)}: set "{self.key}" to {LAYOUT}')
+            raise DatasetError(f'no {self._image("rgb", 0)}: set "{self.key}" to {LAYOUT}')
         if versions is None:
             return tuple(on_disk) if self.split == "training" else (0,)
         if missing := sorted(set(versions) - set(on_disk)):
@@ -155,38 +169,30 @@ class FreiHandDataset(HandDataset):
         return chosen
 
     def _load_detections(self, detections: Detections | str | Path | None) -> Detections | None:
-        if detections is None:
-            return None
         source = "the given detections"
-        if not isinstance(detections, Detections):
-            source = Path(detections)
-            if detections == "auto":
-                source = self.root / DETECTION_FILES[self.split]
-                if self.split == "evaluation" and not source.is_file():
-                    return None
-            detections = read_detections(source)
-        if len(detections) != self._num_rows:
+        if detections == "auto":
+            places = [folder / DETECTION_FILES[self.split] for folder in (self.root, self.base)]
+            detections = next((path for path in places if path.is_file()), places[0])
+            if self.split == "evaluation" and not detections.is_file():
+                return None
+        if isinstance(detections, (str, Path)):
+            source, detections = detections, read_detections(detections)
+        if detections is not None and len(detections) != self._num_rows:
             raise DatasetError(
                 f"{source}: expected one row for each of the {self._num_rows} rows of {self.split}_K.json, "
                 f"got {len(detections)}: detect on this dataset, or name another detections file"
             )
         return detections
 
-    def _read_array(self, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
-        path = self.root / f"{self.split}_{name}.json"
+    def _read_array(self, path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
         require_file(path, remedy=f'set "{self.key}" to {LAYOUT}')
         return as_array(read_json(path, remedy="copy or download it again"), shape, what=str(path))
 
-    def _read_labels(self, label: str, name: str) -> np.ndarray | None:
-        if label not in self.labels:
-            return None
-        if label == "vertices":
-            array = read_points(self.root / f"{self.split}_{name}.json")
-        else:
-            array = self._read_array(name, LABEL_SHAPES[name])
+    def _read_label(self, label: str) -> np.ndarray:
+        path = self._label_file(label)
+        array = read_points(path) if label == "vertices" else self._read_array(path, LABEL_SHAPES[label])
         if len(array) != self._num_rows:
             raise DatasetError(
-                f"{self.root}: {len(array)} rows in {self.split}_{name}.json, {self._num_rows} in "
-                f"{self.split}_K.json: expected as many"
+                f"{path}: {len(array)} rows, but {self._num_rows} in {self.split}_K.json: expected as many"
             )
         return array

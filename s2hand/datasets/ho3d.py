@@ -1,24 +1,25 @@
 """HO-3D v2 and v3 (Hampali et al., CVPR 2020) as they lie on disk: hands with objects, cut from 640 x 480.
 
 ``train.txt`` and ``evaluation.txt`` list frames ``<sequence>/<number>``; ``<split>/<sequence>/rgb`` holds
-pictures (v2 .png, v3 .jpg), ``meta`` pickles. Everything leaves here in FreiHAND's order and camera frame.
+images (v2 .png, v3 .jpg), ``meta`` pickles. Everything leaves here in FreiHAND's order and camera frame.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from scipy.special import erf
 
-from s2hand.datasets.base import HandDataset, SampleRecord
-from s2hand.datasets.detections import read_detections
-from s2hand.errors import DatasetError
-from s2hand.files import require_file, require_folder
+from s2hand.datasets.base import HandDataset, SampleRecord, dataset_folder, known_labels
+from s2hand.datasets.detections import Detections, read_detections
 from s2hand.datasets.ho3d_meta import OPENGL_TO_CAMERA, load_index
 from s2hand.datasets.points_json import read_points
+from s2hand.errors import DatasetError
+from s2hand.files import inside_folder, require_file
 from s2hand.images.transforms import AugmentationConfig
-from s2hand.datasets.trust import photometric_weight
 from s2hand.skeleton import HO3D_TO_FREIHAND, NUM_JOINTS, SCALE_BONE
 
 LAYOUT = "the folder of HO-3D: train.txt, train/<sequence>/rgb and meta, evaluation.txt, evaluation/..."
@@ -29,13 +30,19 @@ LABEL_FILES = {"joints": "evaluation_xyz.json", "vertices": "evaluation_verts.js
 """Evaluation's labels, published apart."""
 
 BOX_PADDING_PX = 10.0
-SIDE_OVER_BOX = 2.0
+SIDE_OVER_REACH = 4.0
 SIDE_RANGE_PX = (50.0, 640.0)
 CENTRE_JITTER_PX = 5.0
-JITTERED_FRAMING = (0.8, 0.9)
-STILL_FRAMING = 0.85
-"""The published crop: side = 2 x the larger side of the padded box, divided by the framing, which training
-draws; without jitter its mean keeps the framing that was trained on."""
+FRAMING_RANGE = (0.8, 0.9)
+"""The published crop: its side is 4 x the reach, the largest distance along x or y from its jittered centre to a
+border of the padded box, clamped to the range and divided by a framing that is drawn, too."""
+
+MEAN_INVERSE_FRAMING = math.log(FRAMING_RANGE[1] / FRAMING_RANGE[0]) / (FRAMING_RANGE[1] - FRAMING_RANGE[0])
+LARGEST_JITTER = 6.0
+"""Standard deviations beyond which the jitter does not count in the mean."""
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(32)
+"""Gauss-Legendre quadrature on [-1, 1]."""
 
 
 class Ho3dDataset(HandDataset):
@@ -44,15 +51,15 @@ class Ho3dDataset(HandDataset):
     Args:
         root: the dataset's folder.
         split: ``train`` or ``evaluation``.
-        version: ``v2`` or ``v3``; None tells by the pictures' suffix.
-        detections: folder of ``<sequence>/detect.json``, row = frame number, px of the whole picture; None
+        version: ``v2`` or ``v3``; None tells by the images' suffix.
+        detections: folder of ``<sequence>/detect.json``, row = frame number, px of the whole image; None
             for none; ``auto`` for ``openpose`` under ``root`` (which evaluation may lack).
         image_size: side of the samples' images in pixels.
-        augment: random changes of training pictures, to which the published jitter of the crop is added;
+        augment: random changes of training images, to which the published jitter of the crop is added;
             None for none.
-        labels: which of ``joints``, ``vertices``, ``scale`` to read. Evaluation leaves out those whose
-            published file is not there: the attribute ``labels`` says what was found.
-        controlled_size: use only the first so many frames.
+        labels: which of ``joints``, ``vertices``, ``scale`` to read; None for all but the scale. Evaluation
+            leaves out those that were not downloaded: the attribute ``labels`` says what was found.
+        controlled_size: use only this many frames, the first ones.
         seed: of the random changes.
         key: config key that names ``root``, for messages.
 
@@ -69,59 +76,55 @@ class Ho3dDataset(HandDataset):
         detections: str | Path | None = "auto",
         image_size: int = 224,
         augment: AugmentationConfig | None = None,
-        labels: Iterable[str] = (),
+        labels: Iterable[str] | None = (),
         controlled_size: int | None = None,
         seed: int = 0,
         key: str = "ho3d_base_path",
     ):
         super().__init__(image_size=image_size, augment=augment, seed=seed)
-        if split not in ("train", "evaluation"):
-            raise DatasetError(f"split must be train or evaluation, got {split!r}")
-        self.root = require_folder(root, key=key, expected=LAYOUT)
+        self.root = dataset_folder(root, split, ("train", "evaluation"), key=key, layout=LAYOUT)
         self.split = split
         self.key = key
+        if labels is None:
+            labels = ("joints",) if split == "train" else ("joints", "vertices")
+        asked = known_labels(labels, LABELS, "HO-3D")
+        if split == "train" and "vertices" in asked:
+            raise DatasetError("HO-3D's training split has no vertices: ask for joints, or use FreiHAND")
         all_frames = self._read_list()
         self.frames = all_frames[:controlled_size]
         self.suffix = self._find_suffix(version)
         index = load_index(self.root / split, all_frames, labelled=split == "train")
         self._cameras, self._boxes = index.K, index.boxes
-        self._joints, self._vertices = self._read_labels(frozenset(labels), index.joints, len(all_frames))
+        self._points = {"joints": index.joints} if split == "train" else self._read_points(asked)
+        found = set(self._points) | ({"scale"} if "joints" in self._points else set())
+        self.labels = asked & found
         self._detections = self._read_detections(detections)
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def record(self, index: int, random: np.random.Generator | None = None) -> SampleRecord:
-        keypoints = confidence = weight = None
-        sequence, _, number = self.frames[index].partition("/")
-        if self._detections is not None:
-            found = self._detections[sequence]
-            keypoints, confidence = found.keypoints[int(number)], found.confidence[int(number)]
-            weight = float(photometric_weight(confidence))
-        joints, vertices = self._labels_of(index)
-        scale = None
-        if "scale" in self.labels:
-            scale = float(np.linalg.norm(np.subtract(*joints[list(SCALE_BONE)])))
+        sequence, number = _parts(self.frames[index])
+        found = {} if self._detections is None else self._detections[sequence].annotations(int(number))
         return SampleRecord(
-            image_path=self._picture(self.frames[index], self.suffix),
+            image_path=self._image(self.frames[index], self.suffix),
             K=self._cameras[index],
             crop=hand_crop(self._boxes[index], random),
-            keypoints_2d=keypoints,
-            confidence=confidence,
-            photometric_weight=weight,
-            joints=joints if "joints" in self.labels else None,
-            vertices=vertices,
-            scale=scale,
             jitter_box=self._boxes[index] if self.split == "train" else None,
+            **found,
+            **self._labels_of(index),
         )
 
-    def _labels_of(self, index: int) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Joints (21, 3) and vertices (778, 3) in FreiHAND's order and frame, None where not read."""
-        joints = None if self._joints is None else self._joints[index]
-        vertices = None if self._vertices is None else self._vertices[index] * OPENGL_TO_CAMERA
-        if joints is not None and self.split == "evaluation":  # the index of training is converted already
-            joints = joints[list(HO3D_TO_FREIHAND)] * OPENGL_TO_CAMERA
-        return joints, vertices
+    def _labels_of(self, index: int) -> dict[str, np.ndarray | float]:
+        """The labels asked for: joints and vertices in FreiHAND's order and frame, and the scale."""
+        points = {name: array[index] for name, array in self._points.items()}
+        if self.split == "evaluation":  # the index of training holds converted joints
+            if "joints" in points:
+                points["joints"] = points["joints"][list(HO3D_TO_FREIHAND)]
+            points = {name: array * OPENGL_TO_CAMERA for name, array in points.items()}
+        if "scale" in self.labels:
+            points["scale"] = float(np.linalg.norm(np.subtract(*points["joints"][list(SCALE_BONE)])))
+        return {name: value for name, value in points.items() if name in self.labels}
 
     def _read_list(self) -> tuple[str, ...]:
         path = require_file(self.root / f"{self.split}.txt", remedy=f'set "{self.key}" to {LAYOUT}')
@@ -130,15 +133,15 @@ class Ho3dDataset(HandDataset):
         except UnicodeDecodeError:
             raise DatasetError(f"{path} is not text: copy or download it again") from None
         for frame in frames:
-            sequence, _, number = frame.partition("/")
-            if not sequence.strip(".") or not (number.isascii() and number.isdigit()):
+            sequence, number = _parts(frame)
+            if inside_folder(frame) != frame or not (sequence and number.isascii() and number.isdigit()):
                 raise DatasetError(f"{path}: expected lines <sequence>/<frame number>, got {frame[:80]!r}")
         if not frames:
             raise DatasetError(f"{path} lists no frames: expected {LAYOUT}")
         return frames
 
-    def _picture(self, frame: str, suffix: str) -> Path:
-        sequence, _, number = frame.partition("/")
+    def _image(self, frame: str, suffix: str) -> Path:
+        sequence, number = _parts(frame)
         return self.root / self.split / sequence / "rgb" / f"{number}{suffix}"
 
     def _find_suffix(self, version: str | None) -> str:
@@ -146,63 +149,52 @@ class Ho3dDataset(HandDataset):
             raise DatasetError(f"version must be v2 or v3, got {version!r}")
         wanted = SUFFIXES.values() if version is None else (SUFFIXES[version],)
         for suffix in wanted:
-            if self._picture(self.frames[0], suffix).is_file():
+            if self._image(self.frames[0], suffix).is_file():
                 return suffix
-        expected = self._picture(self.frames[0], " or ".join(wanted))
+        expected = self._image(self.frames[0], " or ".join(wanted))
         raise DatasetError(f'no {expected}: set "{self.key}" to {LAYOUT}')
 
-    def _read_labels(self, asked: frozenset[str], joints: np.ndarray | None, count: int):
-        """Joints and vertices by frame, or None; sets ``labels`` to what there is of those asked for."""
-        if unknown := asked - set(LABELS):
-            raise DatasetError(
-                f"HO-3D's labels are {', '.join(LABELS)}; it has no {', '.join(sorted(unknown))}"
-            )
-        if self.split == "train":
-            if "vertices" in asked:
-                raise DatasetError("HO-3D's training split has no vertices: ask for joints, or use FreiHAND")
-            self.labels = asked
-            return (joints if asked else None), None
-        found = {name: self._read_evaluation_labels(name, count) for name in LABEL_FILES if name in asked}
-        if "scale" in asked and "joints" not in found:
-            found["joints"] = self._read_evaluation_labels("joints", count)
-        present = {name for name, array in found.items() if array is not None}
-        self.labels = asked & (present | ({"scale"} if "joints" in present else set()))
-        return found.get("joints"), found.get("vertices")
+    def _read_points(self, asked: frozenset[str]) -> dict[str, np.ndarray]:
+        """Evaluation's joints and vertices as published, as far as they are on disk and needed."""
+        needed = asked | ({"joints"} if "scale" in asked else set())
+        paths = {name: self.root / file for name, file in LABEL_FILES.items() if name in needed}
+        points = {name: read_points(path) for name, path in paths.items() if path.is_file()}
+        for name, array in points.items():
+            if len(array) != len(self._boxes):
+                raise DatasetError(
+                    f"{paths[name]}: {len(array)} rows for the {len(self._boxes)} frames of evaluation.txt: "
+                    "expected as many"
+                )
+            if name == "joints" and array.shape[1] != NUM_JOINTS:
+                raise DatasetError(f"{paths[name]}: expected {NUM_JOINTS} joints a row, got {array.shape[1]}")
+        return points
 
-    def _read_evaluation_labels(self, name: str, count: int) -> np.ndarray | None:
-        path = self.root / LABEL_FILES[name]
-        if not path.is_file():
-            return None
-        array = read_points(path)
-        if len(array) != count:
-            raise DatasetError(
-                f"{path}: {len(array)} rows for the {count} frames of evaluation.txt: expected as many"
-            )
-        if name == "joints" and array.shape[1] != NUM_JOINTS:
-            raise DatasetError(f"{path}: expected {NUM_JOINTS} joints a row, got {array.shape[1]}")
-        return array
-
-    def _read_detections(self, detections: str | Path | None):
+    def _read_detections(self, detections: str | Path | None) -> dict[str, Detections] | None:
+        """The detections of every sequence."""
         if detections is None:
             return None
         folder = self.root / DETECTION_FOLDER if detections == "auto" else Path(detections).expanduser()
         last = {}
-        for frame in self.frames:
-            sequence, _, number = frame.partition("/")
+        for sequence, number in map(_parts, self.frames):
             last[sequence] = max(last.get(sequence, 0), int(number))
-        complete = all((folder / sequence / "detect.json").is_file() for sequence in last)
+        paths = {sequence: folder / sequence / "detect.json" for sequence in last}
+        complete = all(path.is_file() for path in paths.values())
         if detections == "auto" and self.split == "evaluation" and not complete:
             return None
-        loaded = {}
-        for sequence, number in last.items():
-            path = folder / sequence / "detect.json"
-            loaded[sequence] = read_detections(path)
-            if len(loaded[sequence]) <= number:
+        loaded = {sequence: read_detections(path) for sequence, path in paths.items()}
+        for sequence, found in loaded.items():
+            if len(found) <= last[sequence]:
                 raise DatasetError(
-                    f"{path}: {len(loaded[sequence])} rows, expected one for each frame up to {number}: "
-                    "detect on this dataset, or name another folder"
+                    f"{paths[sequence]}: {len(found)} rows, expected one for each frame up to "
+                    f"{last[sequence]}: detect on this dataset, or name another folder"
                 )
         return loaded
+
+
+def _parts(frame: str) -> tuple[str, str]:
+    """A frame's sequence and number."""
+    sequence, _, number = frame.partition("/")
+    return sequence, number
 
 
 def hand_crop(box: np.ndarray, random: np.random.Generator | None) -> tuple[float, float, float]:
@@ -210,17 +202,34 @@ def hand_crop(box: np.ndarray, random: np.random.Generator | None) -> tuple[floa
 
     Args:
         box: (4,) px, left, top, right, bottom of the hand.
-        random: draws the published jitter of place and framing; None for none, as in evaluation.
+        random: draws the published jitter of place and framing; None for their means, as in evaluation, so
+            that the framing stays that of training.
 
     Returns:
-        Left, top and side in pixels; the square may reach over the picture's border.
+        Left, top and side in pixels; the square may reach over the image's border.
     """
     low, high = box[:2] - BOX_PADDING_PX, box[2:] + BOX_PADDING_PX
     centre = (low + high) / 2
-    side = float(np.clip(SIDE_OVER_BOX * (high - low).max(), *SIDE_RANGE_PX))
     if random is None:
-        side /= STILL_FRAMING
+        side = _mean_side((high - low) / 2) * MEAN_INVERSE_FRAMING
     else:
         centre = centre + random.normal(0, CENTRE_JITTER_PX, 2)
-        side /= random.uniform(*JITTERED_FRAMING)
+        reach = max(np.abs(low - centre).max(), np.abs(high - centre).max())
+        side = float(np.clip(SIDE_OVER_REACH * reach, *SIDE_RANGE_PX)) / random.uniform(*FRAMING_RANGE)
     return float(centre[0] - side / 2), float(centre[1] - side / 2), side
+
+
+def _mean_side(half: np.ndarray) -> float:
+    """The expected side before framing, over the jitter, of a padded box with these half sides (2,) px.
+
+    The reach is max(half + |jitter|), so that P(reach < r) is the product of erf((r - half) / (sigma sqrt 2)),
+    and the expectation of a clamped side is its lower limit and the integral of P(side > s) from there on.
+    """
+    least, most = SIDE_RANGE_PX
+    still = min(max(SIDE_OVER_REACH * float(half.max()), least), most)
+    end = min(SIDE_OVER_REACH * (float(half.max()) + LARGEST_JITTER * CENTRE_JITTER_PX), most)
+    if end <= still:
+        return still
+    sides = still + (end - still) * (NODES + 1) / 2
+    below = erf(np.maximum(sides[:, None] / SIDE_OVER_REACH - half, 0) / (CENTRE_JITTER_PX * math.sqrt(2)))
+    return still + (end - still) / 2 * float(WEIGHTS @ (1 - below.prod(1)))

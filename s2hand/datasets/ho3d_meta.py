@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
+from s2hand.progress_bar import ProgressBar
 
-from s2hand.safe_pickle import loads_arrays, plain_array
 from s2hand.cache import cached_file
 from s2hand.errors import DatasetError
+from s2hand.safe_pickle import loads_arrays, plain_array
 from s2hand.skeleton import HO3D_TO_FREIHAND, NUM_JOINTS
 
 OPENGL_TO_CAMERA = np.array([1.0, -1.0, -1.0])
@@ -33,7 +33,7 @@ def read_meta(path: Path) -> dict:
     """Reads one frame's pickle.
 
     Raises:
-        DatasetError: it is missing, damaged, too large, no dict, or asks for anything but arrays.
+        DatasetError: it is missing, damaged, too large, not a dict, or asks for anything but arrays.
     """
     try:
         with path.open("rb") as file:
@@ -50,10 +50,10 @@ def read_meta(path: Path) -> dict:
 
 @dataclass(frozen=True)
 class Ho3dIndex:
-    """What the pickles of a split say, by frame of its list.
+    """The content of a split's pickles, by frame of its list.
 
     Attributes:
-        K: (N, 3, 3) px of the whole picture.
+        K: (N, 3, 3) px of the whole image.
         boxes: (N, 4) px, left, top, right, bottom of the hand.
         joints: (N, 21, 3) metres, FreiHAND order, camera frame; None in evaluation.
     """
@@ -84,18 +84,17 @@ def load_index(folder: Path, frames: Sequence[str], *, labelled: bool) -> Ho3dIn
         ) from None
     listing = hashlib.sha256("\n".join(frames).encode()).hexdigest()
     stamp = " ".join([str(INDEX_FORMAT), listing, *times])
-
-    def write(path: Path) -> None:
-        np.savez(path, **_read_frames(folder, frames, labelled))
-
-    with np.load(cached_file(folder, stamp, ".npz", write), allow_pickle=False) as index:
+    path = cached_file(
+        folder, stamp, ".npz", lambda target: np.savez(target, **_read_frames(folder, frames, labelled))
+    )
+    with np.load(path, allow_pickle=False) as index:
         return Ho3dIndex(index["K"], index["boxes"], index["joints"] if labelled else None)
 
 
 def _read_frames(folder: Path, frames: Sequence[str], labelled: bool) -> dict[str, np.ndarray]:
     """Reads all pickles of a split into arrays."""
     cameras, boxes, joints = [], [], []
-    for frame in tqdm(frames, desc=f"indexing {folder.name}", unit="frame", dynamic_ncols=True):
+    for frame in ProgressBar(frames, desc=f"indexing {folder.name}", unit="frame", dynamic_ncols=True):
         sequence, _, number = frame.partition("/")
         path = folder / sequence / "meta" / f"{number}.pkl"
         meta = read_meta(path)

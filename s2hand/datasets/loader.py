@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from s2hand.datasets.base import HandDataset, Sample
+from s2hand.datasets.combined import CombinedDataset
 from s2hand.errors import DatasetError
 from s2hand.structures import HandBatch
 
@@ -19,7 +21,7 @@ GRACE_S = 10
 
 
 def collate_hands(samples: Sequence[Sample]) -> HandBatch:
-    """Stacks samples; pictures become float RGB in [0, 1].
+    """Stacks samples; images become float RGB in [0, 1].
 
     Args:
         samples: B samples with the same fields.
@@ -34,7 +36,7 @@ def collate_hands(samples: Sequence[Sample]) -> HandBatch:
 
 
 def _as_tensor(array: np.ndarray) -> torch.Tensor:
-    """Pictures, which are bytes, become float32 in [0, 1]; the rest stays as it is."""
+    """Images, which are bytes, become float32 in [0, 1]; the rest stays as it is."""
     tensor = torch.from_numpy(array)
     return tensor.to(torch.float32).div_(255) if tensor.dtype == torch.uint8 else tensor
 
@@ -43,8 +45,8 @@ class EpochBatchSampler(Sampler[list[int]]):
     """Batches of sample numbers in an order that depends on (seed, epoch) alone.
 
     Args:
-        num_samples: of the dataset.
-        batch_size: samples a batch (in each process).
+        num_samples: size of the dataset.
+        batch_size: samples in a batch (of each process).
         shuffle: draw a new order each epoch.
         seed: of the order.
         drop_last: leave out a last batch that is not full.
@@ -52,7 +54,7 @@ class EpochBatchSampler(Sampler[list[int]]):
             the common order.
         world_size: number of processes. To give each as many samples, up to world_size - 1 samples are
             left out (``drop_last``) or repeated from the order's start.
-        draw_order: draws a permutation of the sample numbers; default: each as likely as any other.
+        draw_order: draws a permutation of the sample numbers; None makes each as likely as any other.
     """
 
     def __init__(
@@ -86,13 +88,13 @@ class EpochBatchSampler(Sampler[list[int]]):
         self.epoch = epoch
         self.start_batch = start_batch
 
+    def _share(self, count: int, parts: int) -> int:
+        """``count / parts``, rounded down where the rest is dropped, else up."""
+        return count // parts if self.drop_last else -(-count // parts)
+
     @property
     def batches_per_epoch(self) -> int:
-        rounding = 0 if self.drop_last else 1
-        samples = self.num_samples // self.world_size
-        if not self.drop_last:
-            samples = -(-self.num_samples // self.world_size)
-        return (samples + rounding * (self.batch_size - 1)) // self.batch_size
+        return self._share(self._share(self.num_samples, self.world_size), self.batch_size)
 
     def __len__(self) -> int:
         """Batches from ``start_batch`` on."""
@@ -104,10 +106,7 @@ class EpochBatchSampler(Sampler[list[int]]):
             order = self.draw_order(np.random.default_rng((self.seed, self.epoch)))
         else:
             order = np.arange(self.num_samples)
-        if self.drop_last:
-            order = order[: self.num_samples // self.world_size * self.world_size]
-        else:
-            order = np.resize(order, -(-self.num_samples // self.world_size) * self.world_size)
+        order = np.resize(order, self._share(self.num_samples, self.world_size) * self.world_size)
         return order[self.rank :: self.world_size]
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -144,40 +143,26 @@ class HandLoader(DataLoader):
 
 
 def make_loader(
-    dataset: HandDataset,
+    dataset: HandDataset | CombinedDataset,
     batch_size: int,
     *,
-    shuffle: bool,
     num_workers: int = 0,
     seed: int = 0,
-    drop_last: bool = False,
     pin_memory: bool = False,
-    rank: int = 0,
-    world_size: int = 1,
+    **order: Any,
 ) -> HandLoader:
-    """Builds the loader of a dataset; see :class:`EpochBatchSampler` for the arguments of the order.
+    """Builds the loader of a dataset.
 
     Args:
-        dataset: of hands.
-        batch_size: samples a batch.
-        shuffle: draw a new order each epoch.
+        dataset: what to load.
+        batch_size: samples in a batch.
         num_workers: processes that read; 0 reads in this one.
         seed: of the order; the dataset has its own.
-        drop_last: leave out a last batch that is not full.
         pin_memory: put batches where they copy to a GPU without waiting.
-        rank: this process's number.
-        world_size: number of processes.
+        order: further arguments of :class:`EpochBatchSampler`.
     """
-    sampler = EpochBatchSampler(
-        len(dataset),
-        batch_size,
-        shuffle=shuffle,
-        seed=seed,
-        drop_last=drop_last,
-        rank=rank,
-        world_size=world_size,
-        draw_order=dataset.draw_order,
-    )
+    draw_order = dataset.draw_order
+    sampler = EpochBatchSampler(len(dataset), batch_size, seed=seed, draw_order=draw_order, **order)
     return HandLoader(
         dataset,
         batch_sampler=sampler,

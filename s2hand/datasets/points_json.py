@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from numpy.lib.format import open_memmap
-from tqdm import tqdm
+from numpy.lib import format as npy
+from s2hand.progress_bar import ProgressBar
 
 from s2hand.cache import cached_file, file_stamp
-from s2hand.files import require_file
 from s2hand.datasets.json_files import as_array, parse_json, read_json
+from s2hand.files import require_file
 
 REMEDY = "copy or download it again"
 CACHED_FROM_BYTES = 32 << 20
@@ -45,31 +46,32 @@ def read_points(path: Path) -> np.ndarray:
 
 def _convert(path: Path, target: Path) -> None:
     """Writes a JSON file's points as a NumPy file."""
-    size = path.stat().st_size
-    raw = target.with_suffix(".raw")
     num_rows, num_points = 0, None
-    try:
-        with (
-            raw.open("wb") as file,
-            tqdm(
-                total=size, desc=f"converting {path.name}", unit="B", unit_scale=True, dynamic_ncols=True
-            ) as bar,
-        ):
-            for block in _blocks_of_rows(path):
-                rows = as_array(
-                    parse_json(block, path, remedy=REMEDY),
-                    (None, num_points, 3),
-                    what=f"{path}, after row {num_rows}",
-                )
-                num_rows, num_points = num_rows + len(rows), rows.shape[1]
-                rows.tofile(file)
-                bar.update(len(block))
-        source = np.memmap(raw, np.float32, "r", shape=(num_rows, num_points, 3))
-        mapped = open_memmap(target, "w+", np.float32, source.shape)
-        mapped[:] = source
-        mapped.flush()
-    finally:
-        raw.unlink(missing_ok=True)
+    size = path.stat().st_size
+    with (
+        target.open("wb") as file,
+        ProgressBar(
+            total=size, desc=f"converting {path.name}", unit="B", unit_scale=True, dynamic_ncols=True
+        ) as bar,
+    ):
+        for block in _blocks_of_rows(path):
+            content = parse_json(block, path, remedy=REMEDY)
+            rows = as_array(content, (None, num_points, 3), what=f"{path}, after row {num_rows}")
+            if num_points is None:
+                num_points = rows.shape[1]
+                _write_header(file, (0, num_points, 3))
+            num_rows += len(rows)
+            rows.tofile(file)
+            bar.update(len(block))
+        file.seek(0)
+        _write_header(file, (num_rows, num_points, 3))
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    """The header of an array, which is as long for any number of rows: NumPy leaves room for them to grow."""
+    npy.write_array_header_1_0(
+        file, {"descr": npy.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+    )
 
 
 def _blocks_of_rows(path: Path) -> Iterator[bytes]:
@@ -84,5 +86,4 @@ def _blocks_of_rows(path: Path) -> Iterator[bytes]:
             yield rest[: ends[-1]] + b"]"
             # The next block opens with the bracket that the first one found at the file's start.
             rest = b"[" + rest[ends[-1] :].lstrip().removeprefix(b",")
-    if rest.strip():
-        yield rest
+    yield rest

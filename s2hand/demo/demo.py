@@ -17,12 +17,15 @@ from s2hand.demo.page import write_demo_page
 from s2hand.evaluation.evaluator import Evaluation, evaluate
 from s2hand.evaluation.results import format_table
 from s2hand.experiment import Experiment
+from s2hand.experiment.evaluating import score_experiment
+from s2hand.experiment.run_lock import exclusive
 from s2hand.experiment.training import train_experiment
 from s2hand.files import write_text_whole
 from s2hand.geometry.cameras import project_points
 from s2hand.hand import ManoLayer
 from s2hand.models import build_hand_net
 from s2hand.models.heads import INITIAL_SCALE, INITIAL_TRANSLATION
+from s2hand.runtime.distributed import ALONE
 from s2hand.structures import HandPrediction
 
 TRAINED, UNTRAINED, MEAN_HAND = "trained network", "the same, untrained", "always the mean hand"
@@ -64,8 +67,14 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
     configs = demo_configs(out, overrides)
     with stopwatch(out / "seconds.json") as seconds:
         for config in configs:
-            with Experiment(config, say) as experiment, experiment.open_recorder() as recorder:
+            with (
+                exclusive(config.run_dir, ALONE, say),
+                Experiment(config, say) as experiment,
+                experiment.open_recorder() as recorder,
+            ):
                 train_experiment(experiment, recorder)
+        if not experiment.evaluations:  # the training was complete before
+            score_experiment(experiment)
         trained = experiment.evaluations[DATASET]
         rows = {TRAINED: trained.metrics} | baseline_metrics(experiment)
         rows[DETECTOR] = {"keypoints_px": trained.metrics["detector_px"]}

@@ -25,8 +25,8 @@ from s2hand.visualize import (
     turntable,
     viewer_mesh,
     write_gif,
+    write_image,
     write_page,
-    write_picture,
 )
 
 HERO_SAMPLES = 4
@@ -62,7 +62,7 @@ def write_demo_page(
     chosen = [int(ranked[round(share * (len(ranked) - 1))]) for share in np.linspace(0.1, 0.7, HERO_SAMPLES)]
     batch, prediction = experiment.panel_maker.predict(dataset, chosen)
     hero = hero_strip(batch, prediction, range(len(chosen)), faces)
-    write_picture(path.parent / "hero.png", hero)
+    write_image(path.parent / "hero.png", hero)
     write_gif(path.parent / "turntable.gif", turning_hand(prediction, faces))
     return write_page(
         path,

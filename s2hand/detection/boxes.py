@@ -1,7 +1,8 @@
-"""Hand boxes from a file: which part of which picture shows which hand."""
+"""Hand boxes from a file: which part of which image shows which hand."""
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from s2hand.datasets.detections import FORMAT, HANDS, read_detections
 from s2hand.datasets.json_files import as_array, read_json
-from s2hand.detection.sources import PictureSource
+from s2hand.detection.sources import ImageSource
 from s2hand.errors import DatasetError
 
 EXPECTED = (
@@ -19,35 +20,35 @@ EXPECTED = (
 NAMES_SHOWN = 3
 
 
-def with_boxes(source: PictureSource, path: str | Path) -> PictureSource:
-    """Gives pictures the boxes and hands of a file; one with several hands then comes several times.
+def with_boxes(source: ImageSource, path: str | Path) -> ImageSource:
+    """Gives images the boxes and hands of a file; an image with several hands then occurs several times.
 
     Args:
-        source: the pictures.
-        path: a JSON object, picture name -> list of ``{"box": [x, y, width, height] or null, "hand": "left",
-            "right" or null}``, or a detections file of the versioned format, whose cameras are taken over.
-            Pictures that it does not name are taken whole.
+        source: the images.
+        path: a JSON object, image name -> list of ``{"box": [x, y, width, height] or null, "hand": "left",
+            "right" or null}``; or a detections file of the versioned format, with the cameras in it. Images
+            that the file does not name are taken whole.
 
     Raises:
-        DatasetError: the file is missing, broken, or names pictures that the source does not have.
+        DatasetError: the file is missing, broken, or names images that the source does not have.
     """
     hands = _read_boxes(path)
-    names = {picture.name for picture in source.pictures}
+    names = {_composed(image.name) for image in source.images}
     if strange := [name for name in hands if name not in names]:
         shown = ", ".join(strange[:NAMES_SHOWN])
         raise DatasetError(
-            f"{path}: {len(strange)} of its pictures are not in the source (first {shown}): names are "
-            "relative to it, with /"
+            f"{path}: {len(strange)} of its images are not in the source (first {shown}): names must be "
+            "relative to the source, with /"
         )
-    pictures = []
-    for picture in source.pictures:
-        entries = hands.get(picture.name, [{"box": picture.box, "hand": picture.hand}])
-        pictures += [replace(picture, **entry) for entry in entries]
-    return source.with_pictures(pictures)
+    images = []
+    for image in source.images:
+        entries = hands.get(_composed(image.name), [{"box": image.box, "hand": image.hand}])
+        images += [replace(image, **entry) for entry in entries]
+    return source.with_images(images)
 
 
 def _read_boxes(path: str | Path) -> dict[str, list[dict[str, Any]]]:
-    """Picture name -> box, hand and perhaps K of each of its hands."""
+    """Image name -> box, hand and perhaps K of each of its hands."""
     content = read_json(path, remedy=f"expected {EXPECTED}")
     if not isinstance(content, dict):
         raise DatasetError(f"{path}: expected {EXPECTED}")
@@ -59,24 +60,29 @@ def _read_boxes(path: str | Path) -> dict[str, list[dict[str, Any]]]:
             checked = _checked(entry, f"{path}, {name}")
             if (K := _known(found.cameras, row)) is not None:
                 checked["K"] = K
-            hands.setdefault(name, []).append(checked)
+            hands.setdefault(_composed(name), []).append(checked)
         return hands
     for name, entries in content.items():
         if not isinstance(entries, list) or not all(
             isinstance(entry, dict) and "box" in entry for entry in entries
         ):
             raise DatasetError(f"{path}, {name}: expected {EXPECTED}")
-        hands[name] = [_checked(entry, f"{path}, {name}") for entry in entries]
+        hands[_composed(name)] = [_checked(entry, f"{path}, {name}") for entry in entries]
     return hands
 
 
+def _composed(name: str) -> str:
+    """The name in NFC: programs and file systems differ in how they compose letters."""
+    return unicodedata.normalize("NFC", name)
+
+
 def _known(column: np.ndarray | None, row: int) -> np.ndarray | None:
-    """A row of detections; None where it is not known."""
+    """A row of a column of detections; None where nothing is known."""
     return None if column is None or np.isnan(column[row]).any() else column[row]
 
 
 def _checked(entry: dict, what: str) -> dict[str, Any]:
-    """Box and hand of an entry."""
+    """Checks the box and the hand of an entry."""
     box, hand = entry.get("box"), entry.get("hand")
     if hand is not None and hand not in HANDS:
         raise DatasetError(f'{what}: "hand" must be left or right, got {hand!r:.80}')

@@ -29,7 +29,7 @@ class HourglassEstimator:
     """
 
     name = "hourglass"
-    whole_pictures = False
+    whole_images = False
     pixel_origin = 0.0
     """The network answers in the coordinates of its training data."""
 

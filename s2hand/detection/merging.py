@@ -1,4 +1,4 @@
-"""From all shards' records to the detections files."""
+"""From the records of all shares to the detections files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from s2hand.datasets.detections import Detections, DetectorInfo, write_detections, write_versioned_detections
-from s2hand.detection.sources import PictureSource
+from s2hand.detection.sources import ImageSource
 from s2hand.errors import DatasetError
 from s2hand.skeleton import NUM_JOINTS
 
@@ -16,7 +16,7 @@ AUTO = "auto"
 
 
 def merge_records(
-    source: PictureSource,
+    source: ImageSource,
     records: list[dict[str, Any]],
     info: DetectorInfo,
     out: Path,
@@ -26,12 +26,12 @@ def merge_records(
     """Writes the versioned file, and the published one if asked for.
 
     Args:
-        source: the pictures.
-        records: one a picture, in order.
+        source: the images.
+        records: one for each image, in order.
         info: the detector.
         out: the versioned file.
         published: a file, "auto" for the dataset's own places, or None.
-        pixel_origin: what keypoints have over the pixel indices of published files.
+        pixel_origin: what to subtract from keypoints to get the pixel indices of published files.
 
     Returns:
         The files written.
@@ -61,11 +61,11 @@ def merge_records(
     return (out, *places)
 
 
-def published_places(source: PictureSource, published: Path | str) -> dict[Path, list[int]]:
-    """Which published file holds which pictures.
+def published_places(source: ImageSource, published: Path | str) -> dict[Path, list[int]]:
+    """Which published file holds which images.
 
     Raises:
-        DatasetError: the source is no dataset with places of its own, or a dataset of several files.
+        DatasetError: the source is not a dataset with places of its own, or a dataset with several files.
     """
     if published == AUTO:
         if not source.published:
@@ -75,22 +75,22 @@ def published_places(source: PictureSource, published: Path | str) -> dict[Path,
         return source.published
     if len(source.published) > 1:
         raise DatasetError("--published: HO-3D has a file for each sequence: give --published without a FILE")
-    rows = next(iter(source.published.values()), list(range(len(source.pictures))))
+    rows = next(iter(source.published.values()), list(range(len(source.images))))
     return {Path(published): rows}
 
 
-def _published_names(source: PictureSource, rows: list[int]) -> tuple[str, ...] | None:
-    """Names as published: FreiHAND's without folders, none for HO-3D, whose rows are frame numbers."""
+def _published_names(source: ImageSource, rows: list[int]) -> tuple[str, ...] | None:
+    """Names as published: FreiHAND's have no folders, HO-3D has none, as its rows are frame numbers."""
     if source.kind == "ho3d":
         return None
-    names = [source.pictures[row].name for row in rows]
+    names = [source.images[row].name for row in rows]
     return tuple(Path(name).name for name in names) if source.kind == "freihand" else tuple(names)
 
 
 def _published_rows(
     records: list[dict[str, Any] | None], names: tuple[str, ...] | None, pixel_origin: float
 ) -> Detections:
-    """Rows of a published file; a row without a picture, or with an unreadable one, has found nothing."""
+    """Rows of a published file; nothing is found in a row without an image, or with an unreadable one."""
     keypoints = np.zeros((len(records), NUM_JOINTS, 2), np.float32)
     confidence = np.zeros((len(records), NUM_JOINTS), np.float32)
     for row, record in enumerate(records):

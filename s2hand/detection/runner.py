@@ -1,4 +1,4 @@
-"""The detection run: reads pictures, cuts hands out, detects, records, and merges all shards' records."""
+"""The detection run: reads images, cuts hands out, detects, records, and merges the records of all shares."""
 
 from __future__ import annotations
 
@@ -8,34 +8,38 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 from s2hand.datasets.detections import DetectorInfo
-from s2hand.detection.hands import DetectorView, view_hand
+from s2hand.detection.hands import view_hand
 from s2hand.detection.merging import merge_records
-from s2hand.detection.shards import FORMAT, Shard, ShardFile, cut_units, read_shard
-from s2hand.detection.sources import Picture, PictureSource
+from s2hand.detection.shares import FORMAT, Share, ShareFile, cut_units, read_share
+from s2hand.detection.sources import HandImage, ImageSource
 from s2hand.errors import DatasetError, S2HandError
+from s2hand.images.square_view import SquareView
+from s2hand.progress_bar import ProgressBar
+
+Record = dict[str, Any]
+"""A line of a share's file: what is known of a hand, or why its image could not be read."""
 
 
 class Detector(Protocol):
     """What finds keypoints.
 
     Attributes:
-        whole_pictures: whether a picture without a box goes in as it is, or as a square like all others.
+        whole_images: whether an image without a box goes in as it is, or as a square like all others.
         crop_size: side in pixels of the squares that it is given.
-        pixel_origin: what its keypoints have over the pixel indices of published files.
+        pixel_origin: what to subtract from its keypoints to get the pixel indices of published files.
     """
 
-    whole_pictures: bool
+    whole_images: bool
     crop_size: int
     pixel_origin: float
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(B, H, W, 3) uint8 RGB of right hands to keypoints (B, 21, 2) px and confidences (B, 21)."""
+        """Takes (B, H, W, 3) uint8 RGB, right hands, to keypoints (B, 21, 2) px and confidences (B, 21)."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +47,39 @@ class DetectionTask:
     """What to detect, and where the results go.
 
     Attributes:
-        source: the pictures.
-        out: the versioned JSON; its shards lie in the folder ``<out>.shards`` beside it.
+        source: the images.
+        out: the versioned JSON; its shares lie in the folder ``<out>.shards`` beside it.
         info: the detector's name, hash and settings.
-        hand: of pictures that do not say.
-        batch: pictures that are read and detected together.
+        hand: "left" or "right", for images that do not say.
+        batch: number of images that are read and detected together.
         published: the published JSON's file, "auto" for the dataset's own place, or None.
     """
 
-    source: PictureSource
+    source: ImageSource
     out: Path
     info: DetectorInfo
     hand: str = "right"
     batch: int = 8
     published: Path | str | None = None
+
+    def path(self, share: Share) -> Path:
+        """The file of a share's records."""
+        return self.out.with_name(self.out.name + ".shards") / f"{share.index}-of-{share.count}.jsonl"
+
+    def header(self, share: Share) -> dict[str, Any]:
+        """What a share's file starts with: everything that its lines depend on."""
+        digest = hashlib.sha256()
+        for image in self.source.images:
+            digest.update(f"{image.name}\0{image.box}\0{image.hand}\0{_listed(image.K)}\n".encode())
+        return {
+            "format": FORMAT,
+            "detector": {"name": self.info.name, "sha256": self.info.sha256},
+            "settings": self.info.settings,
+            "hand": self.hand,
+            "batch": self.batch,
+            "pictures": {"count": len(self.source.images), "sha256": digest.hexdigest()},
+            "shard": asdict(share),
+        }
 
 
 @dataclass(frozen=True)
@@ -64,40 +87,40 @@ class DetectionSummary:
     """What a run ends with.
 
     Attributes:
-        pictures: of this process's shard.
-        unreadable: "name: reason" of those of them that could not be read.
-        written: files of the merged results; empty while other shards are unfinished.
+        images: number of images in this process's share.
+        unreadable: "name: reason" for each of them that could not be read.
+        written: files of the merged results; empty while other shares are unfinished.
     """
 
-    pictures: int
+    images: int
     unreadable: tuple[str, ...]
     written: tuple[Path, ...]
 
 
-def detect(detector: Detector, task: DetectionTask, shard: Shard | None = None) -> DetectionSummary:
-    """Detects a shard's pictures, going on where an earlier run stopped, and merges once all shards are done.
+def detect(detector: Detector, task: DetectionTask, share: Share | None = None) -> DetectionSummary:
+    """Detects a share, going on where an earlier run stopped, and merges once all shares are done.
 
     Args:
         detector: finds the keypoints.
-        task: the whole run's pictures.
-        shard: this process's part; None for all.
+        task: the images of the whole run.
+        share: this process's part; None for all.
 
     Raises:
-        DetectionError: the earlier run had other settings, or another process works on the shard.
+        DetectionError: the earlier run had other settings, or another process works on the share.
         DatasetError: there is no published place.
     """
-    shard = shard or Shard()
-    units = cut_units(len(task.source.pictures), task.batch)
-    headers = [_header(task, Shard(index, shard.count)) for index in range(shard.count)]
-    paths = [_shard_path(task.out, Shard(index, shard.count)) for index in range(shard.count)]
-    own = units[shard.index :: shard.count]
-    with ShardFile(paths[shard.index], headers[shard.index], own) as file:
+    share = share or Share()
+    shares = [Share(index, share.count) for index in range(share.count)]
+    units = cut_units(len(task.source.images), task.batch)
+    headers = [task.header(one) for one in shares]
+    own = units[share.index :: share.count]
+    with ShareFile(task.path(share), headers[share.index], own) as file:
         _detect_units(detector, task, file, own)
     records = [
-        read_shard(path, header, units[index :: shard.count])
-        for index, (path, header) in enumerate(zip(paths, headers, strict=True))
+        read_share(task.path(one), header, units[one.index :: share.count])
+        for one, header in zip(shares, headers, strict=True)
     ]
-    unreadable = tuple(record["unreadable"] for record in records[shard.index] if "unreadable" in record)
+    unreadable = tuple(record["unreadable"] for record in records[share.index] if "unreadable" in record)
     written = ()
     if all(part is not None for part in records):
         merged = sorted((record for part in records for record in part), key=lambda record: record["index"])
@@ -107,100 +130,95 @@ def detect(detector: Detector, task: DetectionTask, shard: Shard | None = None) 
     return DetectionSummary(sum(map(len, own)), unreadable, written)
 
 
-def _shard_path(out: Path, shard: Shard) -> Path:
-    return out.with_name(out.name + ".shards") / f"{shard.index}-of-{shard.count}.jsonl"
+def _listed(K: np.ndarray | None) -> list | None:
+    return None if K is None else np.asarray(K).tolist()
 
 
-def _header(task: DetectionTask, shard: Shard) -> dict[str, Any]:
-    """What a shard file starts with: all that its lines depend on."""
-    digest = hashlib.sha256()
-    for picture in task.source.pictures:
-        K = None if picture.K is None else np.asarray(picture.K).tolist()
-        digest.update(f"{picture.name}\0{picture.box}\0{picture.hand}\0{K}\n".encode())
-    return {
-        "format": FORMAT,
-        "detector": {"name": task.info.name, "sha256": task.info.sha256},
-        "settings": task.info.settings,
-        "hand": task.hand,
-        "batch": task.batch,
-        "pictures": {"count": len(task.source.pictures), "sha256": digest.hexdigest()},
-        "shard": asdict(shard),
-    }
+class _Hand(NamedTuple):
+    """A hand that waits for its keypoints: its record so far, and what the detector sees."""
+
+    image: HandImage
+    record: Record
+    seen: np.ndarray | None = None
+    view: SquareView | None = None
 
 
-def _detect_units(detector: Detector, task: DetectionTask, file: ShardFile, units: list[range]) -> None:
-    """Does what is left of a shard; the next unit is read while one is computed."""
+def _detect_units(detector: Detector, task: DetectionTask, file: ShareFile, units: list[range]) -> None:
+    """Does what is left of a share; the next unit is read while one is computed."""
     total = sum(map(len, units))
     before = sum(map(len, units[: file.done]))
+    bar = ProgressBar(total=total, initial=before, unit="image", desc="detecting", dynamic_ncols=True)
     with ExitStack() as stack:
-        bar = stack.enter_context(
-            tqdm(
-                total=total,
-                initial=before,
-                unit="picture",
-                desc="detecting",
-                dynamic_ncols=True,
-                disable=None,
-            )
-        )
-        for views in _read_ahead(detector, task, units[file.done :], stack):
-            file.append(_detect_unit(detector, task.source.pictures, views))
-            bar.update(len(views))
+        stack.enter_context(bar)
+        for hands in _read_ahead(detector, task, units[file.done :], stack):
+            file.append(_detect_unit(detector, hands))
+            bar.update(len(hands))
 
 
 def _read_ahead(
     detector: Detector, task: DetectionTask, units: list[range], stack: ExitStack
-) -> Iterator[dict[int, DetectorView | str]]:
-    """Yields each unit's views by picture index; one of text says why a picture cannot be read."""
+) -> Iterator[list[_Hand]]:
+    """Yields the hands of each unit, having begun to read the next one."""
     pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
     following: Future | None = None
     for place, unit in enumerate(units):
-        views = following.result() if following else _read_unit(detector, task, unit)
+        hands = following.result() if following else _read_unit(detector, task, unit)
         if place + 1 < len(units):
             following = pool.submit(_read_unit, detector, task, units[place + 1])
-        yield views
+        yield hands
 
 
-def _read_unit(detector: Detector, task: DetectionTask, unit: range) -> dict[int, DetectorView | str]:
-    views: dict[int, DetectorView | str] = {}
+def _read_unit(detector: Detector, task: DetectionTask, unit: range) -> list[_Hand]:
+    """Reads the images of a unit and cuts the hands out; those that cannot be read have no view."""
+    hands = []
     for index in unit:
-        picture = task.source.pictures[index]
+        image = task.source.images[index]
         try:
-            image = task.source.read(picture.key)
-            views[index] = view_hand(
-                image, picture.box, picture.hand or task.hand, detector.whole_pictures, detector.crop_size
-            )
+            pixels = task.source.read(image.key)
+            hand = image.hand or task.hand
+            seen, view = view_hand(pixels, image.box, hand, detector.whole_images, detector.crop_size)
         except DatasetError as error:
-            views[index] = _reason(error, picture)
-    return views
+            hands.append(_Hand(image, _unreadable(index, image, error)))
+            continue
+        record = {
+            "index": index,
+            "name": image.name,
+            "width": pixels.shape[1],
+            "height": pixels.shape[0],
+            "hand": hand,
+            "box": None if image.box is None else list(image.box),
+            "K": _listed(image.K),
+        }
+        hands.append(_Hand(image, record, seen, view))
+    return hands
 
 
-def _reason(error: Exception, picture: Picture) -> str:
-    """ "name: reason", without folders of this machine."""
+def _unreadable(index: int, image: HandImage, error: Exception) -> Record:
+    """The record of an image that cannot be read: "name: reason", without folders of this machine."""
     reason = " ".join(str(error).split())
-    if isinstance(picture.key, Path):
-        reason = reason.replace(str(picture.key), picture.name)
-    return f"{picture.name}: {reason.removeprefix(picture.name).lstrip(' :')}"
+    if isinstance(image.key, Path):
+        reason = reason.replace(str(image.key), image.name)
+    return {"index": index, "unreadable": f"{image.name}: {reason.removeprefix(image.name).lstrip(' :')}"}
 
 
-def _detect_unit(
-    detector: Detector, pictures: tuple[Picture, ...], views: dict[int, DetectorView | str]
-) -> list[dict[str, Any]]:
-    """Detects on a unit, pictures of one size together; one record each, in the unit's order."""
+def _detect_unit(detector: Detector, hands: list[_Hand]) -> list[Record]:
+    """Detects on a unit, views of one shape together; returns one record for each, in the unit's order."""
     groups: dict[tuple[int, ...], list[int]] = {}
-    for index, view in views.items():
-        if isinstance(view, DetectorView):
-            groups.setdefault(view.image.shape, []).append(index)
-    records = {
-        index: {"index": index, "unreadable": view} for index, view in views.items() if isinstance(view, str)
-    }
+    for place, hand in enumerate(hands):
+        if hand.view is not None:
+            groups.setdefault(hand.seen.shape, []).append(place)
+    records = [hand.record for hand in hands]
     for members in groups.values():
         try:
-            keypoints, confidence = detector(np.stack([views[index].image for index in members]))
+            keypoints, confidence = detector(np.stack([hands[place].seen for place in members]))
         except S2HandError as error:  # a shape that the detector refuses, the same for all of the group
-            for index in members:
-                records[index] = {"index": index, "unreadable": _reason(error, pictures[index])}
+            for place in members:
+                records[place] = _unreadable(records[place]["index"], hands[place].image, error)
             continue
-        for index, points, sure in zip(members, keypoints, confidence, strict=True):
-            records[index] = views[index].record(index, pictures[index], points, sure)
-    return [records[index] for index in views]
+        for place, points, sure in zip(members, keypoints, confidence, strict=True):
+            points = np.where(sure[:, None] > 0, hands[place].view.source_pixels(points), 0)
+            records[place] |= {
+                "keypoints": points.astype(np.float32).tolist(),
+                "confidence": np.asarray(sure, np.float32).tolist(),
+            }
+    return records

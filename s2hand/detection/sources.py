@@ -1,4 +1,4 @@
-"""The pictures to detect on: a folder, a pattern, a file, a video, FreiHAND or HO-3D."""
+"""The images to detect on: a folder, a pattern, a file, a video, FreiHAND or HO-3D."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from s2hand.datasets.freihand import DETECTION_FILES, FreiHandDataset
@@ -14,18 +13,19 @@ from s2hand.datasets.ho3d import DETECTION_FOLDER, Ho3dDataset
 from s2hand.errors import DatasetError
 from s2hand.images.crops import DEFAULT_MARGIN
 from s2hand.images.images import read_image
-from s2hand.images.photos import list_photos, photo_names, read_photo
-from s2hand.images.videos import FRAME_NAME, is_video, open_video
+from s2hand.images.listing import list_photos, passed_over, photo_names
+from s2hand.images.photos import read_photo
+from s2hand.images.videos import FRAME_NAME, VideoFrames, is_video
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One hand of one picture.
+class HandImage:
+    """One hand in one image.
 
     Attributes:
-        name: relative to the source, with ``/``; comes again for a picture's second hand.
-        key: what the source reads it by: a path, or a video's frame number.
-        box: (x, y, width, height) px of the hand; None takes the whole picture.
+        name: the image's name relative to the source, with ``/``; the same for an image's second hand.
+        key: what the source reads it by: a path, or the number of a video's frame.
+        box: (x, y, width, height) px of the hand; None takes the whole image.
         hand: "left", "right", or None for the run's default.
         K: (3, 3) px, or None.
     """
@@ -38,34 +38,37 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class PictureSource:
-    """Pictures in a fixed order, and where published detections of them lie.
+class ImageSource:
+    """Images in a fixed order, and the places of their published detections.
 
     Attributes:
         kind: photos, video, freihand or ho3d.
-        pictures: in order.
-        read: a picture's key to (H, W, 3) uint8 RGB; raises DatasetError. Called from one thread at a time.
-        published: file -> rows of ``pictures`` that it holds, -1 for rows that no picture belongs to. Empty
-            where only the caller knows the file.
+        images: what to detect, in order.
+        read: takes an image's key and returns (H, W, 3) uint8 RGB; raises DatasetError. One thread at a time
+            calls it.
+        published: file -> indices of the ``images`` that its rows hold, -1 for a row without an image. Empty
+            if only the caller can name the file.
+        notes: lines for the user on what is missing.
     """
 
     kind: str
-    pictures: tuple[Picture, ...]
+    images: tuple[HandImage, ...]
     read: Callable[[Path | int], np.ndarray]
     published: dict[Path, list[int]]
+    notes: tuple[str, ...] = ()
 
-    def with_pictures(self, pictures: list[Picture]) -> PictureSource:
+    def with_images(self, images: list[HandImage]) -> ImageSource:
         """The same source with other boxes and hands."""
-        return replace(self, pictures=tuple(pictures))
+        return replace(self, images=tuple(images))
 
 
-def open_source(source: str | Path, split: str | None = None) -> PictureSource:
-    """Finds the pictures that a path names.
+def open_source(source: str | Path, split: str | None = None) -> ImageSource:
+    """Finds the images that a path names.
 
     Args:
-        source: a folder of pictures, a pattern such as ``"trip/*.jpg"``, a picture, a video, or the folder of
-            FreiHAND or HO-3D, which is known by its lists.
-        split: of a dataset: training or evaluation; None takes training.
+        source: a folder of photos, a pattern such as ``"trip/*.jpg"``, a photo, a video, or the folder of
+            FreiHAND or HO-3D, which is recognised by its lists.
+        split: a dataset's split, training or evaluation; None takes training.
 
     Raises:
         DatasetError: there is nothing to read.
@@ -86,33 +89,35 @@ def open_source(source: str | Path, split: str | None = None) -> PictureSource:
     return _photos(path)
 
 
-def _photos(path: Path) -> PictureSource:
+def _photos(path: Path) -> ImageSource:
     found = list_photos(path)
-    pictures = tuple(map(Picture, photo_names(path, found), found))
-    return PictureSource("photos", pictures, read_photo, {})
+    images = tuple(map(HandImage, photo_names(path, found), found))
+    others = passed_over(path)
+    notes = (f"passed over: {others}",) if others else ()
+    return ImageSource("photos", images, read_photo, {}, notes)
 
 
-def _freihand(root: Path, split: str) -> PictureSource:
-    """The pictures before the green screen alone: other versions are of the same poses."""
+def _freihand(root: Path, split: str) -> ImageSource:
+    """Only the images before the green screen: the other versions show the same poses."""
     dataset = FreiHandDataset(root, split, detections=None, versions=[0])
     records = [dataset.record(index) for index in range(len(dataset))]
-    pictures = tuple(
-        Picture(record.image_path.relative_to(dataset.root).as_posix(), record.image_path, K=record.K)
+    images = tuple(
+        HandImage(record.image_path.relative_to(dataset.root).as_posix(), record.image_path, K=record.K)
         for record in records
     )
-    published = {dataset.root / DETECTION_FILES[split]: list(range(len(pictures)))}
-    return PictureSource("freihand", pictures, read_image, published)
+    published = {dataset.root / DETECTION_FILES[split]: list(range(len(images)))}
+    return ImageSource("freihand", images, read_image, published)
 
 
-def _ho3d(root: Path, split: str) -> PictureSource:
+def _ho3d(root: Path, split: str) -> ImageSource:
     """Frames with the dataset's own square about the hand as box; published rows are frame numbers."""
     dataset = Ho3dDataset(root, split, detections=None)
-    pictures = []
+    images = []
     rows: dict[str, dict[int, int]] = {}
     for index, frame in enumerate(dataset.frames):
         record = dataset.record(index)
         name = record.image_path.relative_to(dataset.root).as_posix()
-        pictures.append(Picture(name, record.image_path, _box_in(record.crop), K=record.K))
+        images.append(HandImage(name, record.image_path, _box_in(record.crop), K=record.K))
         sequence, _, number = frame.partition("/")
         rows.setdefault(sequence, {})[int(number)] = index
     published = {
@@ -121,7 +126,7 @@ def _ho3d(root: Path, split: str) -> PictureSource:
         ]
         for sequence, by_number in rows.items()
     }
-    return PictureSource("ho3d", tuple(pictures), read_image, published)
+    return ImageSource("ho3d", tuple(images), read_image, published)
 
 
 def _box_in(square: tuple[float, float, float]) -> tuple[float, ...]:
@@ -131,52 +136,11 @@ def _box_in(square: tuple[float, float, float]) -> tuple[float, ...]:
     return (left + (side - inner) / 2, top + (side - inner) / 2, inner, inner)
 
 
-def _video(path: Path) -> PictureSource:
+def _video(path: Path) -> ImageSource:
     frames = VideoFrames(path)
-    pictures = tuple(
-        Picture(FRAME_NAME.format(video=path.name, frame=number), number) for number in range(frames.count())
+    count = frames.count()
+    images = tuple(
+        HandImage(FRAME_NAME.format(video=path.name, frame=number), number) for number in range(count)
     )
-    if not pictures:
-        raise DatasetError(f"{path} holds no frame that OpenCV can read: convert it to H.264 .mp4")
-    return PictureSource("video", pictures, frames.read, {})
-
-
-class VideoFrames:
-    """Frames of a video by number, cheapest in rising order: seeking is inexact in many formats.
-
-    Args:
-        path: the video.
-    """
-
-    def __init__(self, path: Path):
-        self.path = path
-        self._capture: cv2.VideoCapture | None = None
-        self._next = 0
-
-    def count(self) -> int:
-        """Frames that can be decoded; the number that a video's header states may be wrong."""
-        capture = open_video(self.path)
-        count = 0
-        while capture.grab():
-            count += 1
-        capture.release()
-        return count
-
-    def read(self, number: int) -> np.ndarray:
-        """One frame, upright, (H, W, 3) uint8 RGB.
-
-        Raises:
-            DatasetError: it cannot be decoded.
-        """
-        if self._capture is None or number < self._next:
-            self._capture, self._next = open_video(self.path), 0
-        while self._next < number and self._capture.grab():
-            self._next += 1
-        good, frame = self._capture.read()
-        if not good:
-            self._capture = None
-            raise DatasetError(
-                f"{self.path.name} has no frame {number} that OpenCV can read: is the file complete?"
-            )
-        self._next += 1
-        return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    missing = frames.shortfall(count)
+    return ImageSource("video", images, frames.read, {}, (f"{path.name}: {missing}",) if missing else ())

@@ -1,1 +1,1 @@
-"""Whether the installation, the devices and the data of a config work."""
+"""Tests of the installation, the devices and the data of a config."""

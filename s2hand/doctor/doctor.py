@@ -1,4 +1,4 @@
-"""What this installation is made of, whether it works, and whether a config's data can be read."""
+"""Describes and tests an installation, and the data of a config."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from s2hand.hand import load_hand_model
 from s2hand.kernels.cache import compiled_kernels, kernel_cache
 
 SAMPLES_TRIED = 16
-"""Of each dataset, spread evenly from the first to the last."""
+"""Samples of each dataset that are read, spread evenly from the first to the last."""
 
 KERNEL_MODULES = (
     *("hand.joint_kernels", "hand.skinning_kernels"),
@@ -38,14 +38,14 @@ SHARED_MEMORY = Path("/dev/shm")
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything that was found.
+    """The description of an installation and the results of its checks.
 
     Attributes:
         versions: package -> version, Python and the platform first.
-        devices: device -> what it is.
-        kernels: device -> how many modules of kernels are compiled; where they lie.
-        optional: extra -> package -> version, or None where it is not installed.
-        checks: what was tried.
+        devices: device -> description.
+        kernels: device -> number of kernel modules that are compiled; "cache" -> their folder.
+        optional: extra -> package -> version, or None if it is not installed.
+        checks: results of the checks.
     """
 
     versions: dict[str, str]
@@ -84,11 +84,11 @@ class Diagnosis:
 
 
 def diagnose(config_file: str | Path | None = None, overrides: dict | None = None) -> Diagnosis:
-    """Looks at the installation, runs the self-test on every kind of device, and reads a config's data.
+    """Describes the installation, tests it on every kind of device, and reads the data of a config.
 
     Args:
-        config_file: an experiment's JSON whose data to try; None for none.
-        overrides: key -> value, replacing the file's.
+        config_file: JSON of an experiment, to test its data; None to test the installation only.
+        overrides: key -> value, which replaces the value in the file.
     """
     kernels = kernel_states()  # before the self-test compiles them
     checks = self_test("cpu")
@@ -100,11 +100,11 @@ def diagnose(config_file: str | Path | None = None, overrides: dict | None = Non
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, this package and what it requires."""
+    """Versions of Python, this package and its requirements."""
     required, _ = _requirements()
     found = {"python": f"{platform.python_version()}, {platform.platform(terse=True)}"}
     found |= {name: _version(name) or "MISSING" for name in ("s2hand", *required)}
-    return found | {"torch": torch.__version__}  # which says for which CUDA it was built
+    return found | {"torch": torch.__version__}  # with the CUDA version it was built for
 
 
 def optional_packages() -> dict[str, dict[str, str | None]]:
@@ -114,14 +114,14 @@ def optional_packages() -> dict[str, dict[str, str | None]]:
 
 
 def devices() -> dict[str, str]:
-    """What computes: CPU cores and memory, CUDA devices."""
+    """CPU cores and memory, and CUDA devices."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     text = f"{os.cpu_count()} cores, {usable} usable, {torch.get_num_threads()} PyTorch threads"
     if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
         page = os.sysconf("SC_PAGE_SIZE")
         total, free = (page * os.sysconf(name) / GIB for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
         text += f", memory {total:.1f} GiB ({free:.1f} free)"
-    if SHARED_MEMORY.is_dir():  # loader processes hand batches over through it
+    if SHARED_MEMORY.is_dir():  # loader processes pass batches through it
         text += f", shared memory {shutil.disk_usage(SHARED_MEMORY).free / GIB:.1f} GiB free"
     found = {"cpu": text}
     for index in range(torch.cuda.device_count()):
@@ -138,7 +138,7 @@ def devices() -> dict[str, str]:
 
 
 def kernel_states() -> dict[str, str]:
-    """Whether the kernels are compiled, or the first call will take its time."""
+    """Whether the kernels are compiled, or the first call will have to compile them."""
     found = {}
     for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         compiled = compiled_kernels(KERNEL_MODULES, device)
@@ -159,7 +159,7 @@ def check_config(config_file: str | Path, overrides: dict | None = None) -> list
         check_paths(config)
         load_hand_model(config.hand_model)
         loaded.append(config)
-        return f"{config_file} and the files it names are there"
+        return f"{config_file} and the files that it names exist"
 
     checks = [run_check("config", load)]
     if not loaded:
@@ -185,10 +185,10 @@ def try_samples(dataset) -> str:
     """Reads a few samples of a dataset.
 
     Returns:
-        How many samples it has, what they hold, and how long one takes.
+        Number and fields of the samples, and the time to read one.
 
     Raises:
-        S2HandError: a sample cannot be read, or holds numbers that are not finite.
+        S2HandError: a sample cannot be read, or contains numbers that are not finite.
     """
     indices = np.unique(np.linspace(0, len(dataset) - 1, SAMPLES_TRIED).round().astype(int)).tolist()
     start = time.perf_counter()
@@ -203,7 +203,7 @@ def try_samples(dataset) -> str:
 
 
 def _not_generated(config: Config) -> str | None:
-    """A line if the Synthetic dataset is not there yet: looking at it would generate it."""
+    """A line if the Synthetic dataset does not exist yet, since opening it would generate it."""
     used = {*config.val_datasets, *(config.train_datasets if config.stage == "train" else ())}
     if "Synthetic" in used and not Path(config.synthetic_base_path).is_dir():
         return f"not tried: training will generate {config.synthetic_base_path} first"
@@ -218,11 +218,11 @@ def _version(distribution: str) -> str | None:
 
 
 def _requirements() -> tuple[list[str], dict[str, list[str]]]:
-    """Names of the packages that this one requires, and of those of each extra."""
+    """Names of the required packages, and of the packages of each extra."""
     required, extras = [], {}
     for line in importlib.metadata.requires("s2hand") or ():
         name = re.match(r"[\w.-]+", line)[0]
         extra = re.search(r"""extra\s*==\s*["']([\w-]+)["']""", line)
-        if name != "s2hand":  # an extra may name others of this package
+        if name != "s2hand":  # an extra may include another extra
             (extras.setdefault(extra[1], []) if extra else required).append(name)
     return required, extras

@@ -1,4 +1,4 @@
-"""Five seconds that tell whether this installation computes what it should, on this machine.
+"""A self-test of a few seconds: whether this installation computes correct results on this machine.
 
 The rasterizer is compared with its plain-PyTorch twin, the hand layer with numbers from a slow NumPy loop in
 float64, and a tiny network takes one training step with every kind of loss.
@@ -28,11 +28,11 @@ from s2hand.structures import HandBatch
 
 RASTER_SIZE = 16
 BACKGROUND = (0.2, 0.5, 0.9)
-PICTURE_TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 1e-3
+IMAGE_TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 1e-3
 HAND_TOLERANCE_M = 1e-5
 HAND_VALUES = Path(__file__).with_name("self_test_hand.json")
 VERTEX_STEP = 97
-"""Every so many vertices are compared."""
+"""Distance between the numbers of the vertices that are compared."""
 
 NETWORK_SIZE = 64
 LOSSES = ("tsa_poses", "open_2dj", "open_bone_direc", "hm_integral", "kp_cons", "texture", "mtex", "triangle")
@@ -43,10 +43,10 @@ class Check:
     """The outcome of a check.
 
     Attributes:
-        name: what was checked.
-        passed: whether it is as it should be.
-        detail: what was found, in one line.
-        seconds: that it took.
+        name: subject of the check.
+        passed: whether the result is correct.
+        detail: the result in one line.
+        seconds: duration.
     """
 
     name: str
@@ -56,13 +56,13 @@ class Check:
 
 
 def run_check(name: str, check: Callable[[], str]) -> Check:
-    """Runs a function that returns what it found and raises if that is wrong."""
+    """Runs a function that returns its finding and raises an error if that is wrong."""
     start = time.perf_counter()
     try:
         passed, detail = True, check()
     except S2HandError as error:
         passed, detail = False, str(error)
-    except Exception as error:  # whatever is wrong with this installation is what is asked for
+    except Exception as error:  # any fault of the installation is a finding
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
         passed, detail = False, f"{type(error).__name__}: {error} ({where})"
@@ -73,7 +73,7 @@ def self_test(device: torch.device | str = "cpu") -> list[Check]:
     """Checks rasterizer, hand layer and a training step on a device."""
     device = torch.device(device)
     checks = {
-        "rasterizer, forward": check_pictures,
+        "rasterizer, forward": check_images,
         "rasterizer, backward": check_gradients,
         "hand layer": check_hand,
         "training step": check_training_step,
@@ -83,8 +83,8 @@ def self_test(device: torch.device | str = "cpu") -> list[Check]:
     ]
 
 
-def check_pictures(device: torch.device) -> str:
-    """The kernels' pictures against the reference's."""
+def check_images(device: torch.device) -> str:
+    """Compares the images of the kernels with those of the reference."""
     vertices, faces, colors = _octahedron(device)
     drawn = rasterize(vertices, faces, colors, RASTER_SIZE, background=BACKGROUND)
     expected = rasterize_reference(
@@ -95,12 +95,12 @@ def check_pictures(device: torch.device) -> str:
         raise SelfTestError(f"{count} of {expected.face_index.numel()} pixels show another face")
     return _compare(
         {name: (getattr(drawn, name), getattr(expected, name)) for name in ("rgb", "silhouette", "depth")},
-        PICTURE_TOLERANCE,
+        IMAGE_TOLERANCE,
     )
 
 
 def check_gradients(device: torch.device) -> str:
-    """The kernels' gradients against autograd and the reference's loop over edges."""
+    """Compares the gradients of the kernels with autograd and with the reference's loop over edges."""
     vertices, faces, colors = _octahedron(device)
     generator = torch.Generator().manual_seed(1)
     upstream = torch.randn(1, 5, RASTER_SIZE, RASTER_SIZE, generator=generator).to(device)
@@ -126,7 +126,7 @@ def check_gradients(device: torch.device) -> str:
 
 
 def check_hand(device: torch.device) -> str:
-    """The generic hand, posed, against stored numbers."""
+    """Compares the posed generic hand with stored numbers."""
     stored = json.loads(HAND_VALUES.read_text(encoding="utf-8"))
     layer = ManoLayer(load_hand_model("generic"), 30).to(device)
     pose, betas = 0.4 * torch.arange(30).sin(), 0.5 * torch.arange(10).cos()

@@ -15,6 +15,7 @@ import orjson
 from s2hand.errors import S2HandError
 from s2hand.evaluation.run_records import RunRecords, best_point, higher_is_better, read_run
 from s2hand.files import written_whole
+from s2hand.visualize.charts import draw_runs
 
 SPEED = "train/images_per_second"
 NOT_COMPARED = ("train/learning_rate", SPEED)
@@ -56,8 +57,8 @@ def compare_runs(folders: Sequence[str | Path]) -> Comparison:
     names = short_names(folders)
     runs = tuple(read_run(folder, name) for folder, name in zip(folders, names, strict=True))
     if not any(run.curves for run in runs):
-        listed = ", ".join(str(run.folder) for run in runs)
-        raise S2HandError(f"{listed}: no metrics.jsonl with records; name folders that `s2hand train` wrote")
+        listed = "; ".join(f"{run.folder}: {', '.join(run.notes)}" for run in runs)
+        raise S2HandError(f"no metrics.jsonl with records ({listed}); name folders that `s2hand train` wrote")
     configs = {run.name: run.config for run in runs if run.config is not None}
     keys = dict.fromkeys(key for config in configs.values() for key in config if key not in OWN_KEYS)
     differences = {}
@@ -77,8 +78,10 @@ def short_names(folders: Sequence[str | Path]) -> list[str]:
     paths = [Path(os.path.abspath(os.path.expanduser(folder))) for folder in folders]
     if len(set(paths)) < len(paths):
         raise S2HandError(f"{next(p for p in paths if paths.count(p) > 1)} is named twice; once is enough")
-    for length in range(1, max(len(path.parts) for path in paths) + 1):
-        names = ["/".join(path.parts[-length:]) for path in paths]
+    # Names go into JSON and charts, and what is not valid UTF-8 in them goes escaped.
+    shown = [Path(os.fspath(path).encode("utf-8", "backslashreplace").decode()) for path in paths]
+    for length in range(1, max(len(path.parts) for path in shown) + 1):
+        names = ["/".join(path.parts[-length:]) for path in shown]
         if len(set(names)) == len(names):
             break
     return names
@@ -94,7 +97,7 @@ def summarise(run: RunRecords) -> dict[str, Any]:
         curves[name] = {"last": points[last], "last_epoch": last, "best": best, "best_epoch": best_epoch}
     speeds = run.curves.get(SPEED)
     return {
-        "folder": str(run.folder),
+        "folder": str(run.folder).encode("utf-8", "backslashreplace").decode(),
         "epochs": run.epochs,
         "images_per_second": median(speeds.values()) if speeds else None,
         "hours_recorded": (run.times[-1] - run.times[0]) / 3600 if run.times else None,
@@ -134,8 +137,6 @@ def write_comparison(comparison: Comparison, out: str | Path) -> list[Path]:
     Returns:
         The files.
     """
-    from s2hand.visualize.run_charts import draw_runs  # loads PyTorch, which the tables need not wait for
-
     folder = Path(out).expanduser()
     content = {
         "runs": {run.name: summarise(run) for run in comparison.runs},

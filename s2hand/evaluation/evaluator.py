@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from s2hand.errors import S2HandError
 from s2hand.metrics import DEFAULT_SCALE_JOINT, hand_metrics, keypoint_error_px
+from s2hand.progress_bar import ProgressBar
 from s2hand.runtime.distributed import ALONE, Processes
 from s2hand.runtime.memory import memory_hint
 from s2hand.structures import HandBatch, HandPrediction
@@ -26,6 +27,10 @@ SOURCES_2D = {
 """Columns of predicted keypoints, and how the names of their metrics begin."""
 
 MEMORY_REMEDY = "lower val_batch"
+
+
+class NonFinitePredictionError(S2HandError):
+    """A network predicts NaN or infinity."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,21 @@ class _Columns:
     def get(self, name: str) -> np.ndarray | None:
         return torch.cat(self._parts[name]).double().numpy() if name in self._parts else None
 
+    def require_finite(self, *names: str) -> None:
+        """Raises:
+        NonFinitePredictionError: a column holds NaN or infinity.
+        """
+        for name in names:
+            if (found := self.get(name)) is not None:
+                finite = np.isfinite(found).reshape(len(found), -1).all(1)
+                if not finite.all():
+                    first = int(self.get("index")[~finite][0])
+                    raise NonFinitePredictionError(
+                        f"the network's {name} are not finite for {(~finite).sum()} of {len(found)} images "
+                        f"(first: number {first}), as its weights have diverged; train again with a lower "
+                        "init_lr, or with gradient_clip"
+                    )
+
     def gathered(self, processes: Processes) -> _Columns:
         """The columns of all processes, sorted by index, in the main process; empty ones in the others.
 
@@ -105,7 +125,7 @@ def evaluate(
     *,
     parts: Collection[str] = ("hand",),
     refine: Callable[[HandPrediction, HandBatch], HandPrediction] | None = None,
-    scale_joint: int = DEFAULT_SCALE_JOINT,
+    scale_joint: int | None = DEFAULT_SCALE_JOINT,
     device: torch.device | str = "cpu",
     title: str = "evaluation",
     progress: bool = True,
@@ -130,16 +150,18 @@ def evaluate(
 
     Raises:
         OutOfMemoryError: a batch does not fit the device.
+        NonFinitePredictionError: predictions hold NaN or infinity, in the main process.
     """
     columns = _Columns()
     hidden = not (progress and processes.is_main)
-    for batch in tqdm(batches, desc=title, unit="batch", leave=False, disable=hidden):
+    for batch in ProgressBar(batches, desc=title, unit="batch", leave=False, disable=hidden):
         batch = batch.to(device)
         with memory_hint(batch.image, MEMORY_REMEDY):
             prediction = model(batch.image, batch.K, parts)
             refined = None if refine is None else refine(prediction, batch)
         _add_batch(columns, batch, prediction, refined)
     columns = columns.gathered(processes)
+    columns.require_finite("joints", "vertices", "keypoints_2d", "heatmap")
     if not processes.is_main:
         return Evaluation(metrics=processes.share({}), index=np.zeros(0, dtype=int))
     metrics = {
@@ -172,7 +194,7 @@ def _add_batch(
     columns.add("detected", batch.keypoints_2d)
 
 
-def _metrics_3d(columns: _Columns, prefix: str, scale_joint: int) -> dict[str, float]:
+def _metrics_3d(columns: _Columns, prefix: str, scale_joint: int | None) -> dict[str, float]:
     """The official metrics of the hands in columns with ``prefix``, named with that prefix."""
     gt_joints, joints = columns.get("gt_joints"), columns.get(f"{prefix}joints")
     if gt_joints is None or joints is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from s2hand.geometry.mirror import mirror_points
 
 SUBMISSION_FORMATS = {"FreiHand": "freihand", "Synthetic": "freihand", "HO3D": "ho3d", "Shards": "freihand"}
 PHOTO_PREDICTIONS_FILE = "predictions.npz"
+METRICS_FILE = "metrics.json"
 
 TABLE_COLUMNS = {
     "pa_mpjpe": "PA-MPJPE mm",
@@ -32,22 +33,37 @@ TABLE_COLUMNS = {
 """The metrics that the printed table shows, and their headings."""
 
 
-def evaluation_table(evaluations: Mapping[str, Evaluation], title: str) -> str:
+VERTEX_METRICS = ("pa_mpvpe", "pa_f5", "pa_f15")
+"""Those of them that compare vertices."""
+
+FOREIGN_NOTE = (
+    "PA-MPVPE and F-scores of {names} are left out: the labels are vertices of MANO, to which those of the "
+    "generic hand do not correspond"
+)
+
+
+def evaluation_table(evaluations: Mapping[str, Evaluation], title: str, foreign: Collection[str] = ()) -> str:
     """The main metrics as text, with a row for each dataset and another one for its refined hands.
 
     Args:
         evaluations: dataset name -> evaluation.
         title: the first line.
+        foreign: the datasets with vertices of another hand model than the predicted ones.
     """
-    rows = {name: found.metrics for name, found in evaluations.items()}
-    rows |= {f"{name}, refined": found.refined_metrics() for name, found in evaluations.items()}
+    rows = {}
+    for name, found in evaluations.items():
+        left_out = VERTEX_METRICS if name in foreign else ()
+        for row, metrics in ((name, found.metrics), (f"{name}, refined", found.refined_metrics())):
+            rows[row] = {key: value for key, value in metrics.items() if key not in left_out}
     rows = {name: metrics for name, metrics in rows.items() if metrics}
     if not rows:
-        return "no labels to score against; predictions are in the run folder"
+        return f"{title}: no labels to score against; the predictions are in the run folder"
     columns = {
         key: heading for key, heading in TABLE_COLUMNS.items() if any(key in row for row in rows.values())
     }
-    return format_table(title, rows, columns)
+    table = format_table(title, rows, columns)
+    shown = [name for name, found in evaluations.items() if name in foreign and "pa_mpvpe" in found.metrics]
+    return f"{table}\n{FOREIGN_NOTE.format(names=' and '.join(shown))}" if shown else table
 
 
 def format_table(title: str, rows: dict[str, dict[str, float]], columns: dict[str, str]) -> str:
@@ -78,7 +94,7 @@ def write_predictions(folder: Path, name: str, dataset: HandDataset, found: Eval
         dataset: what was predicted.
         found: the predictions.
     """
-    write_text_whole(folder / "metrics.json", json.dumps(found.metrics, indent=2) + "\n")
+    write_text_whole(folder / METRICS_FILE, json.dumps(found.metrics, indent=2) + "\n")
     hands = {
         folder: (found.joints, found.vertices),
         folder / "refined": (found.refined_joints, found.refined_vertices),

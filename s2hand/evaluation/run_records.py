@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,15 @@ HIGHER_IS_BETTER = ("auc", "f5", "f15", "images_per_second")
 """How the names of losses and metrics begin for which more is better, after dataset and alignment."""
 
 ALIGNMENTS = ("pa_", "st_")
+
+MAX_EPOCH, MAX_VALUE = 1e9, 1e300
+"""A record with larger numbers is damaged: no training gets that far, and no chart can show them."""
+
+CHECKPOINTS = "checkpoint_*.pt"
+"""The names of a training run's checkpoints."""
+
+BEST_STAGE_METRIC = "pa_mpjpe"
+"""Of several training stages the one with the lowest value is the best."""
 
 
 @dataclass
@@ -109,6 +118,43 @@ def read_records(folder: str | Path, notes: list[str]) -> list[dict[str, Any]]:
     return records
 
 
+def holds_training(folder: str | Path) -> bool:
+    """Whether a folder holds checkpoints, and so is a training run's."""
+    return any(Path(folder).glob(CHECKPOINTS))
+
+
+def best_stage(folder: str | Path) -> Path:
+    """The run that a folder stands for: itself, or the best of the training stages in its sub-folders.
+
+    That is the stage with the lowest ``pa_mpjpe``, as in a folder that ``s2hand demo`` wrote; a stage of the
+    2D branch alone has none.
+
+    Raises:
+        S2HandError: there is no such folder, or it holds no training.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise S2HandError(f"{folder}: no such run folder; give a run's base_out_path")
+    if holds_training(folder):
+        return folder
+    stages = {}
+    for stage in sorted(path for path in folder.iterdir() if path.is_dir() and holds_training(path)):
+        curves = read_run(stage, stage.name).curves
+        errors = [points for name, points in curves.items() if name.split("/")[-1] == BEST_STAGE_METRIC]
+        stages[stage] = min((value for points in errors for value in points.values()), default=math.inf)
+    if not stages:
+        raise S2HandError(f"{folder}: holds no training; give a run's base_out_path")
+    return min(stages, key=stages.get)
+
+
+def stage_of(path: str | Path) -> str | Path:
+    """The best stage's folder if a path is a folder of training stages; any other path as it is."""
+    folder = Path(path).expanduser()
+    if not folder.is_dir() or holds_training(folder):
+        return path
+    return best_stage(folder) if any(holds_training(sub) for sub in folder.iterdir()) else path
+
+
 def _read_config(run: RunRecords) -> None:
     path = run.folder / "config.json"
     try:
@@ -130,10 +176,12 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         record = json.loads(line)
         if record["kind"] not in KINDS:
             return None
-        float(record["epoch"]), float(record["time"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        values = [float(value) for value in record.values() if isinstance(value, (int, float))]
+        is_sound = 0 <= float(record["epoch"]) <= MAX_EPOCH and math.isfinite(float(record["time"]))
+        is_sound = is_sound and all(abs(value) <= MAX_VALUE for value in values)
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None
-    return record
+    return record if is_sound else None
 
 
 def _add(run: RunRecords, record: dict[str, Any]) -> set[float]:
@@ -148,6 +196,5 @@ def _add(run: RunRecords, record: dict[str, Any]) -> set[float]:
                 superseded.add(old)
     for name, value in record.items():
         if name not in BOOKKEEPING and isinstance(value, (int, float)):
-            with suppress(OverflowError):  # a whole number may be larger than any float
-                run.curves.setdefault(f"{record['kind']}/{name}", {})[epoch] = float(value)
+            run.curves.setdefault(f"{record['kind']}/{name}", {})[epoch] = float(value)
     return superseded

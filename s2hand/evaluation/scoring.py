@@ -6,20 +6,23 @@ import json
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from s2hand.datasets.json_files import read_json
 from s2hand.errors import S2HandError
 from s2hand.evaluation.submission import OPENGL_FLIP, load_arrays, to_array
-from s2hand.files import write_text_whole, written_whole
+from s2hand.files import write_text_whole
 from s2hand.metrics import (
+    DEFAULT_SCALE_JOINT,
     THRESHOLDS_M,
     MetricAccumulator,
     area_under_curve,
     check_axes,
+    check_handedness,
     check_joint_order,
     check_units,
 )
 from s2hand.skeleton import HO3D_TO_FREIHAND
+from s2hand.visualize.charts import draw_pck
 
 JOINTS_FILE, VERTICES_FILE = "evaluation_xyz.json", "evaluation_verts.json"
 SCORES_FILE, PLOT_FILE = "scores.json", "pck.png"
@@ -64,7 +67,7 @@ def score_files(
                 "predict the whole evaluation split, in its order"
             )
     dataset = dataset or guess_dataset(gt_dir)
-    accumulator = MetricAccumulator()
+    accumulator = MetricAccumulator(DEFAULT_SCALE_JOINT if dataset == "ho3d" else None)
     accumulator.update(gt_joints, pred_joints, gt_vertices, pred_vertices)
     scores = {
         **accumulator.compute(),
@@ -103,11 +106,7 @@ def load_labels(path: Path) -> np.ndarray:
             f"{path}: ground truth is missing; FreiHAND v2 ships {path.name}, HO-3D v2's is published apart "
             "(HO-3D v3's is not: upload the submission to its server)"
         )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise S2HandError(f"{path}: not readable as JSON ({error})") from None
-    return to_array(content, str(path))
+    return to_array(read_json(path, remedy="copy or download it again"), str(path))
 
 
 def guess_dataset(gt_dir: Path) -> str:
@@ -123,6 +122,7 @@ def suspicions(gt_joints, pred_joints, pred_vertices, dataset: str) -> list[str]
         gt_joints, pred_joints = gt_joints[:, order] * OPENGL_FLIP, pred_joints[:, order] * OPENGL_FLIP
         pred_vertices = pred_vertices * OPENGL_FLIP
     found.append(check_joint_order(gt_joints, pred_joints))
+    found.append(check_handedness(gt_joints, pred_joints))
     found.append(check_axes(gt_joints, pred_joints, "predicted joints"))
     found.append(check_axes(gt_joints, pred_vertices, "predicted vertices"))
     return [sentence for sentence in found if sentence]
@@ -133,15 +133,10 @@ def plot_pck(curves: dict[str, np.ndarray], path: Path) -> None:
 
     Args:
         curves: name -> (100,) share of points at most ``THRESHOLDS_M`` off.
-        path: the figure to write.
+        path: the PNG to write.
     """
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
+    lines = {}
     for name, curve in curves.items():
         label = name.replace("pa_", "aligned ").replace("st_", "scale- and root-aligned ")
-        axes.plot(1000 * THRESHOLDS_M, curve, label=f"{label} (AUC {area_under_curve(curve):.3f})")
-    axes.set(xlabel="error threshold (mm)", ylabel="share of points", xlim=(0, 50), ylim=(0, 1))
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower right", fontsize="small")
-    with written_whole(path) as partial:
-        figure.savefig(partial, dpi=150)
+        lines[label] = [*zip(1000 * THRESHOLDS_M, curve, strict=True)], area_under_curve(curve)
+    draw_pck(lines, path)

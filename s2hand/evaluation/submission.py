@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from s2hand.archives import read_member
+from s2hand.datasets.json_files import as_array, parse_json
 from s2hand.errors import S2HandError
 from s2hand.files import written_whole
 from s2hand.skeleton import FREIHAND_TO_HO3D, HO3D_TO_FREIHAND, NUM_JOINTS
@@ -30,13 +32,15 @@ MEMBER = "pred.json"
 MAX_MEMBER_BYTES = 1 << 30
 """Largest prediction: HO-3D's 20,137 hands have 650 MB, FreiHAND's 3,960 have 130 MB."""
 
+END = b"]]\n"
+
 DATASETS = ("freihand", "ho3d")
 
 
 def write_submission(
     path: str | Path, joints: np.ndarray, vertices: np.ndarray, dataset: str = "freihand"
 ) -> Path:
-    """Writes ``path`` (JSON) and, beside it, the zip to upload; reads the zip back and compares.
+    """Writes ``path`` (JSON) and, beside it, the zip to upload; verifies the zip on the disk.
 
     Args:
         path: the JSON file, usually ``pred.json``; its folder is created.
@@ -56,13 +60,11 @@ def write_submission(
     _check(joints, vertices)
     joints_out, vertices_out = to_dataset(joints, vertices, dataset)
     with written_whole(path) as partial:
-        _write_json(partial, joints_out, vertices_out)
+        crc = _write_json(partial, joints_out, vertices_out)
     archive = path.with_suffix(".zip")
     with written_whole(archive) as partial:
         _write_zip(partial, path)
-    for written, expected in zip(read_submission(archive, dataset), (joints, vertices), strict=True):
-        if written.shape != expected.shape or not np.allclose(written, expected, rtol=0, atol=10**-DECIMALS):
-            raise OSError(f"{archive}: read back differently than written; check the disk and write it again")
+    _verify_zip(archive, crc)
     return archive
 
 
@@ -116,10 +118,7 @@ def load_arrays(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     if not path.is_file():
         found = "a folder" if path.is_dir() else "no such file"
         raise S2HandError(f"{path}: {found}; expected predictions as .json or .zip")
-    try:
-        content = json.loads(_read_text(path))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise S2HandError(f"{path}: not readable as JSON ({error})") from None
+    content = parse_json(_read_bytes(path), path, remedy="write it again, as pred.json")
     if not isinstance(content, list) or len(content) != 2:
         found = f"a list of {len(content)}" if isinstance(content, list) else type(content).__name__
         raise S2HandError(f"{path}: holds {found}; expected [joints, vertices]")
@@ -136,23 +135,17 @@ def to_array(nested, where: str) -> np.ndarray:
     Raises:
         S2HandError: ragged lists, entries that are not numbers, or another shape.
     """
-    try:
-        array = np.array(nested, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError):
-        raise S2HandError(f"{where}: expected lists of equal lengths holding only numbers") from None
-    if array.ndim != 3 or array.shape[-1] != 3:
-        raise S2HandError(f"{where}: shape {array.shape}, expected (hands, points, 3)")
-    return array
+    return as_array(nested, (None, None, 3), what=where, dtype=np.float64)
 
 
-def _read_text(path: Path) -> str:
+def _read_bytes(path: Path) -> bytes:
     if path.suffix.lower() != ".zip":
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes()
     try:
         with zipfile.ZipFile(path) as archive:
             if MEMBER not in archive.namelist():
                 raise S2HandError(f"{path}: holds {archive.namelist()[:5]}; expected {MEMBER}")
-            return read_member(archive, MEMBER, MAX_MEMBER_BYTES).decode("utf-8")
+            return read_member(archive, MEMBER, MAX_MEMBER_BYTES)
     except S2HandError:
         raise
     except Exception as error:  # damaged archives fail in many ways: zip, zlib, seeks, encryption, encoding
@@ -160,19 +153,38 @@ def _read_text(path: Path) -> str:
         raise S2HandError(f"{path}: not a sound zip file ({reason}); pack it again") from None
 
 
-def _write_json(path: Path, joints: np.ndarray, vertices: np.ndarray) -> None:
-    """Writes hand by hand: the vertices of a whole dataset as lists would take a gigabyte."""
-    with path.open("w", encoding="utf-8") as file:
+def _write_json(path: Path, joints: np.ndarray, vertices: np.ndarray) -> int:
+    """Writes hand by hand, as lists of all vertices would take a gigabyte; returns the CRC-32."""
+    crc = 0
+    with path.open("wb") as file:
         for opening, array in (("[[", joints), ("],\n[", vertices)):
-            file.write(opening)
             for number, hand in enumerate(np.round(array, DECIMALS)):
-                file.write((",\n" if number else "") + json.dumps(hand.tolist(), separators=(",", ":")))
-        file.write("]]\n")
+                before = ",\n" if number else opening
+                text = (before + json.dumps(hand.tolist(), separators=(",", ":"))).encode()
+                crc = zlib.crc32(text, crc)
+                file.write(text)
+        file.write(END)
+    return zlib.crc32(END, crc)
 
 
 def _write_zip(path: Path, json_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(json_path, MEMBER)
+
+
+def _verify_zip(archive: Path, crc: int) -> None:
+    """Compares the zip on the disk with the CRC-32 of what was written, without parsing a gigabyte.
+
+    Raises:
+        OSError: they differ.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            is_sound = opened.testzip() is None and crc == opened.getinfo(MEMBER).CRC
+    except (zipfile.BadZipFile, zlib.error, KeyError):
+        is_sound = False
+    if not is_sound:
+        raise OSError(f"{archive}: read back differently than written; check the disk and write it again")
 
 
 def _check_dataset(dataset: str) -> None:

@@ -2,5 +2,6 @@
 
 from s2hand.experiment.experiment import Experiment
 from s2hand.experiment.run import RunResult, run
+from s2hand.experiment.stored_run import config_to_evaluate
 
-__all__ = ["Experiment", "RunResult", "run"]
+__all__ = ["Experiment", "RunResult", "config_to_evaluate", "run"]

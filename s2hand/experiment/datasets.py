@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from s2hand.config import Config
 from s2hand.config.loss_table import LOSSES
@@ -15,13 +13,12 @@ from s2hand.datasets import (
     FolderDataset,
     FreiHandDataset,
     HandDataset,
-    TolerantDataset,
+    ShardDataset,
 )
+from s2hand.datasets.ho3d import Ho3dDataset
 from s2hand.datasets.shards.dataset import LAYOUT as SHARDS_LAYOUT
-from s2hand.datasets.shards.dataset import ShardDataset
 from s2hand.datasets.shards.index import shard_folders
 from s2hand.files import require_folder
-from s2hand.images.intrinsics import StatedCamera
 
 LABEL_OF_FIELD = {
     "gt_joints": "joints",
@@ -30,22 +27,16 @@ LABEL_OF_FIELD = {
     "gt_scale": "scale",
     "mask": "mask",
 }
-"""Fields of HandBatch that are labels, and what a dataset must read for them."""
+"""Fields of HandBatch that are labels, and the label that a dataset must read for each."""
 
 
-def training_dataset(config: Config) -> HandDataset | CombinedDataset | TolerantDataset:
+def training_dataset(config: Config) -> CombinedDataset:
     """Every dataset of ``train_datasets``, augmented; labels only where a loss of the config reads them."""
-    labels = training_labels(config)
     jitter = config.color_jitter
     augment = AugmentationConfig(config.rotation_deg, jitter, jitter, jitter)
-    parts = [
-        _dataset(config, name, training=True, labels=labels, augment=augment)
-        for name in config.train_datasets
-    ]
-    dataset = parts[0] if len(parts) == 1 else CombinedDataset(parts)
-    if config.max_unreadable_share:
-        return TolerantDataset(dataset, config.max_unreadable_share)
-    return dataset
+    labels = training_labels(config)
+    parts = [build_dataset(config, name, "training", labels, augment) for name in config.train_datasets]
+    return CombinedDataset(parts, config.max_unreadable_share)
 
 
 def training_labels(config: Config) -> set[str]:
@@ -54,71 +45,56 @@ def training_labels(config: Config) -> set[str]:
     return {LABEL_OF_FIELD[field] for field in fields if field in LABEL_OF_FIELD}
 
 
-def unaugmented_dataset(
-    config: Config, name: str, *, training: bool, labels: Iterable[str] | None
-) -> HandDataset:
-    """One dataset's split as it lies on disk; ``labels`` None reads joints and vertices if there."""
-    labels = None if labels is None else set(labels)
-    return _dataset(config, name, training=training, labels=labels, augment=None)
-
-
 def evaluation_datasets(config: Config) -> dict[str, HandDataset]:
     """Name -> dataset for every one of ``val_datasets``, unaugmented, with the labels that are on disk."""
-    return {
-        name: _dataset(config, name, training=False, labels=None, augment=None)
-        for name in config.val_datasets
-    }
+    return {name: build_dataset(config, name, "evaluation", None) for name in config.val_datasets}
 
 
-def dataset_summaries(dataset: HandDataset | CombinedDataset | TolerantDataset) -> list[str]:
-    """What the user should know of a dataset: a line for each folder of own pictures in it."""
-    if isinstance(dataset, TolerantDataset):
-        return dataset_summaries(dataset.dataset)
-    if isinstance(dataset, CombinedDataset):
-        return [line for part in dataset.datasets for line in dataset_summaries(part)]
-    return [dataset.summary()] if isinstance(dataset, FolderDataset) else []
-
-
-def _dataset(
+def build_dataset(
     config: Config,
     name: str,
-    *,
-    training: bool,
-    labels: set[str] | None,
-    augment: AugmentationConfig | None,
-) -> HandDataset:
-    """One dataset's training or evaluation split; ``labels`` None reads joints and vertices if there."""
-    builders = {
-        "FreiHand": _freihand,
-        "Synthetic": _synthetic,
-        "HO3D": _ho3d,
-        "Shards": _shards,
-        "Folder": _folder,
+    split: str,
+    labels: Iterable[str] | None,
+    augment: AugmentationConfig | None = None,
+) -> HandDataset | CombinedDataset:
+    """One dataset's split.
+
+    Args:
+        config: says where the dataset lies and how it is read.
+        name: as in ``train_datasets``.
+        split: ``training`` or ``evaluation``.
+        labels: what to read; None for the joints and vertices that are there.
+        augment: random changes; None for none.
+    """
+    common = {
+        "image_size": config.image_size,
+        "augment": augment,
+        "labels": labels,
+        "controlled_size": _limit(config, split),
+        "seed": config.seed,
     }
-    return builders[name](config, training, labels, augment)
+    if name == "Folder":
+        return FolderDataset(config, split, **common)
+    builders = {"FreiHand": _freihand, "Synthetic": _synthetic, "HO3D": _ho3d, "Shards": _shards}
+    return builders[name](config, split, common)
 
 
-def _freihand(config: Config, training: bool, labels: set[str] | None, augment) -> HandDataset:
-    root, key, boundary = config.freihand_base_path, "freihand_base_path", config.freihand_train_rows
+def _freihand(config: Config, split: str, common: dict[str, Any]) -> FreiHandDataset:
+    training, boundary = split == "training", config.freihand_train_rows
     if boundary is None:
         given = config.freihand_detections if training else config.freihand_eval_detections
-        return _freihand_layout(config, root, training, labels, augment, given or "auto", key)
+        return FreiHandDataset(config.freihand_base_path, split, detections=given or "auto", **common)
     return FreiHandDataset(
-        root,
+        config.freihand_base_path,
         "training",
         detections=config.freihand_detections or "auto",
-        image_size=config.image_size,
-        augment=augment,
-        labels=_labels_on_disk(root, "training") if labels is None else labels,
         versions=None if training else [0],
         rows=slice(boundary) if training else slice(boundary, None),
-        controlled_size=_limit(config, training),
-        seed=config.seed,
-        key=key,
+        **common,
     )
 
 
-def _synthetic(config: Config, training: bool, labels: set[str] | None, augment) -> HandDataset:
+def _synthetic(config: Config, split: str, common: dict[str, Any]) -> FreiHandDataset:
     from s2hand.synthetic import write_synthetic_dataset
 
     write_synthetic_dataset(
@@ -130,96 +106,31 @@ def _synthetic(config: Config, training: bool, labels: set[str] | None, augment)
         view_variety=config.synthetic_view_variety,
         hand_model=config.hand_model,
     )
-    return _freihand_layout(
-        config, config.synthetic_base_path, training, labels, augment, "auto", "synthetic_base_path"
-    )
+    return FreiHandDataset(config.synthetic_base_path, split, key="synthetic_base_path", **common)
 
 
-def _freihand_layout(
-    config: Config, root: str, training: bool, labels: set[str] | None, augment, detections: str, key: str
-) -> HandDataset:
-    split = "training" if training else "evaluation"
-    return FreiHandDataset(
-        root,
-        split,
-        detections=detections,
-        image_size=config.image_size,
-        augment=augment,
-        labels=_labels_on_disk(root, split) if labels is None else labels,
-        controlled_size=_limit(config, training),
-        seed=config.seed,
-        key=key,
-    )
-
-
-def _labels_on_disk(root: str, split: str) -> set[str]:
-    """Which of joints and vertices a split of FreiHAND's layout comes with."""
-    files = {"joints": "xyz", "vertices": "verts"}
-    return {label for label, name in files.items() if (Path(root) / f"{split}_{name}.json").is_file()}
-
-
-def _ho3d(config: Config, training: bool, labels: set[str] | None, augment) -> HandDataset:
-    from s2hand.datasets.ho3d import Ho3dDataset
-
+def _ho3d(config: Config, split: str, common: dict[str, Any]) -> Ho3dDataset:
     return Ho3dDataset(
         config.ho3d_base_path,
-        "train" if training else "evaluation",
+        "train" if split == "training" else split,
         version=config.ho3d_version,
         detections=config.ho3d_detections or "auto",
-        image_size=config.image_size,
-        augment=augment,
-        labels={"joints", "vertices"} if labels is None else labels,
-        controlled_size=_limit(config, training),
-        seed=config.seed,
+        **common,
     )
 
 
-def _shards(
-    config: Config, training: bool, labels: set[str] | None, augment
-) -> ShardDataset | CombinedDataset:
+def _shards(config: Config, split: str, common: dict[str, Any]) -> ShardDataset | CombinedDataset:
     root = require_folder(config.shards_path, key="shards_path", expected=SHARDS_LAYOUT)
-    folders = shard_folders(root / ("training" if training else "evaluation"))
-    limit = _limit(config, training)
-    parts = [
-        ShardDataset(
-            folder,
-            image_size=config.image_size,
-            augment=augment,
-            labels=labels,
-            controlled_size=None if limit is None else max(limit // len(folders), 1),
-            window=config.shards_window,
-            seed=config.seed,
-        )
-        for folder in folders
-    ]
+    folders = shard_folders(root / split)
+    if (limit := common["controlled_size"]) is not None:
+        common = common | {"controlled_size": max(limit // len(folders), 1)}
+    parts = [ShardDataset(folder, window=config.shards_window, **common) for folder in folders]
     return parts[0] if len(parts) == 1 else CombinedDataset(parts)
 
 
-def _folder(config: Config, training: bool, labels: set[str] | None, augment) -> FolderDataset:
-    stated = StatedCamera(config.folder_focal, None if config.folder_K is None else np.array(config.folder_K))
-    if labels is None:
-        labels = set() if config.folder_labels is None else {"joints", "vertices"}
-    return FolderDataset(
-        config.folder_base_path,
-        "training" if training else "evaluation",
-        detections=config.folder_detections or "auto",
-        image_size=config.image_size,
-        augment=augment,
-        labels=labels,
-        labels_file=config.folder_labels,
-        stated=stated,
-        margin=config.folder_crop_margin,
-        min_confidence=config.folder_min_confidence,
-        min_joints=config.folder_min_joints,
-        val_share=config.folder_val_share,
-        controlled_size=_limit(config, training),
-        seed=config.seed,
-    )
-
-
-def _limit(config: Config, training: bool) -> int | None:
+def _limit(config: Config, split: str) -> int | None:
     """How many samples of a dataset to use, None for all."""
-    if not training:
+    if split == "evaluation":
         return config.eval_limit
     if not config.controlled_exp:
         return None

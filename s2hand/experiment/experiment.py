@@ -8,13 +8,13 @@ from typing import TypeVar
 import torch
 
 from s2hand.checkpoints.starting import StartingWeights
-from s2hand.config import Config, check_paths
+from s2hand.config import Config, ConfigError, check_paths
 from s2hand.config.sections import parts_of
 from s2hand.datasets import HandDataset, make_loader
 from s2hand.errors import DatasetError
 from s2hand.evaluation.evaluator import Evaluation
 from s2hand.evaluation.panels import PanelMaker
-from s2hand.experiment.datasets import dataset_summaries, evaluation_datasets
+from s2hand.experiment.datasets import evaluation_datasets
 from s2hand.files import write_text_whole
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.models import HandNet, build_hand_net
@@ -40,7 +40,8 @@ class Experiment:
         val_datasets: dataset name -> evaluation split.
         network: the sizes and switches that the network is built with.
         model: the network with the weights that it starts from, on ``device``.
-        evaluations: dataset name -> its last evaluation; empty before the first.
+        start_epoch: the number of epochs after which ``pretrain_model`` was written, if that is known.
+        evaluations: dataset name -> its last evaluation; empty before the first one.
     """
 
     def __init__(self, config: Config, say=print, processes: Processes = ALONE) -> None:
@@ -65,10 +66,16 @@ class Experiment:
             torch.manual_seed(config.seed)
             start = StartingWeights(config)
             self.network = start.network(self.say)
-            self.model: HandNet = build_hand_net(self.network, config.network_parts, self.hand_model)
-        summaries = [line for dataset in self.val_datasets.values() for line in dataset_summaries(dataset)]
-        for line in (*summaries, *start.load_into(self.model, evaluated=config.stage == "evaluate")):
+            try:
+                self.model: HandNet = build_hand_net(self.network, config.network_parts, self.hand_model)
+            except ValueError as error:  # a backbone without feature maps, say
+                raise ConfigError(f"{config.source}: {' '.join(str(error).split())}") from None
+        for dataset in self.val_datasets.values():
+            for line in dataset.summary().splitlines():
+                self.say(line)
+        for line in start.load_into(self.model, evaluated=config.stage == "evaluate"):
             self.say(line)
+        self.start_epoch = start.epoch
         if processes.rank:  # all processes start from the same weights, but each has dropout of its own
             torch.manual_seed(config.seed + processes.rank)
         self.channels_last = resolve_channels_last(config.channels_last, self.precision, self.device)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
-from s2hand.checkpoints.weights import StoredWeights, modules_of
+from s2hand.checkpoints.checkpoint import CheckpointError
+from s2hand.checkpoints.weights import OTHER_VERSION, StoredWeights, modules_of
 from s2hand.config import Config
 from s2hand.experiment.training import build_objective
 from s2hand.hand import load_hand_model
@@ -42,7 +44,13 @@ def replay_losses(path: str | Path, device: str = "cpu", precision: str | None =
 def losses_of(saved: SavedBatch, device: str = "cpu", precision: str | None = None) -> TrainingLosses:
     """Network and objective of a saved batch, ready for batches of that run: ``losses(batch)``."""
     place = resolve_device(device)
-    config = Config.model_validate(saved.config | {"backbone_pretrained": False, "pretrain_model": None})
+    try:
+        config = Config.model_validate(saved.config | {"backbone_pretrained": False, "pretrain_model": None})
+    except ValidationError as error:
+        where = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
+        raise CheckpointError(
+            f"{FILE_NAME}: its config has unknown or unfit keys ({where}); {OTHER_VERSION}"
+        ) from None
     hand_model = load_hand_model(config.hand_model)
     stored = StoredWeights(Path(FILE_NAME), modules_of(saved.model), saved.config)
     model = stored.build(config.network_parts, hand_model)

@@ -7,10 +7,23 @@ from pathlib import Path
 
 from s2hand.config import Config
 from s2hand.evaluation.evaluator import Evaluation
-from s2hand.experiment.evaluating import evaluate_experiment
+from s2hand.experiment.evaluating import (
+    PREDICTIONS,
+    draw_sheets,
+    evaluate_experiment,
+    foreign_datasets,
+    stored_metrics,
+)
 from s2hand.experiment.experiment import Experiment
+from s2hand.experiment.run_lock import exclusive
+from s2hand.experiment.stored_run import apart_from_training
 from s2hand.experiment.training import train_experiment
 from s2hand.runtime.distributed import join_processes
+
+GENERIC_WARNING = (
+    'WARNING: hand_model is "generic", but {names} is labelled with MANO, with other vertices and bones. '
+    "Set hand_model to the path of MANO_RIGHT.pkl for results that compare with published ones."
+)
 
 
 @dataclass(frozen=True)
@@ -20,7 +33,7 @@ class RunResult:
     Attributes:
         folder: the run's folder.
         metrics: dataset -> metric -> value, of the last evaluation.
-        evaluations: dataset -> the last evaluation.
+        evaluations: dataset -> the last evaluation; empty if the training was complete before.
     """
 
     folder: Path
@@ -41,18 +54,25 @@ def run(config: Config, say=print) -> RunResult:
 
     Raises:
         S2HandError: something named by the config is missing, damaged or does not fit.
+        RunInUseError: another process writes into the run's folder.
         TrainingInterrupted: stopped by a signal, after saving.
         PeerFailedError: another process of the run failed.
     """
+    config = apart_from_training(config)
     with (
         join_processes() as processes,
+        exclusive(config.run_dir, processes, say),
         Experiment(config, say, processes) as experiment,
         experiment.open_recorder() as recorder,
     ):
+        if names := foreign_datasets(config):
+            experiment.say(GENERIC_WARNING.format(names=" and ".join(names)))
         if config.stage == "train":
             train_experiment(experiment, recorder)
         else:
             evaluate_experiment(experiment, recorder)
+            draw_sheets(experiment, recorder)
+            experiment.say(f"metrics and predictions: {config.run_dir / PREDICTIONS}")
         processes.wait()  # the main process is still writing
     metrics = {name: found.metrics for name, found in experiment.evaluations.items()}
-    return RunResult(config.run_dir, metrics, experiment.evaluations)
+    return RunResult(config.run_dir, metrics or stored_metrics(config), experiment.evaluations)

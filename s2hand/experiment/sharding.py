@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from s2hand.config import Config, check_paths, config_from_dict, load_config
+from s2hand.datasets.base import SPLITS
 from s2hand.datasets.json_files import write_json
-from s2hand.datasets.name_split import SPLITS
 from s2hand.datasets.shards.index import SETS
 from s2hand.datasets.shards.writer import DEFAULT_MEGABYTES, ShardSummary, write_shards
 from s2hand.errors import DatasetError
-from s2hand.experiment.datasets import training_labels, unaugmented_dataset
+from s2hand.experiment.datasets import build_dataset, training_labels
 
 
 def config_of_source(source: str | Path, overrides: dict | None = None) -> Config:
-    """The config that names what to shard.
+    """The config that names the datasets to shard.
 
     Args:
         source: an experiment's JSON, or the folder of FreiHAND, of HO-3D, or of a dataset in their layouts.
         overrides: key -> value, replacing the file's.
 
     Raises:
-        DatasetError: the folder is of neither layout.
+        DatasetError: the folder has neither layout.
     """
     path = Path(source).expanduser()
     if not path.is_dir():
@@ -76,11 +76,9 @@ def shard_datasets(
             continue
         for name in names:
             wanted = sorted(training_labels(config) | set(labels)) if training else None
-            dataset = unaugmented_dataset(config, name, training=training, labels=wanted)
-            folder = Path(out) / split if len(names) == 1 else Path(out) / split / name
             summary = write_shards(
-                dataset,
-                folder,
+                build_dataset(config, name, split, wanted),
+                Path(out) / split if len(names) == 1 else Path(out) / split / name,
                 megabytes=megabytes,
                 max_unreadable_share=config.max_unreadable_share if training else 0.0,
                 overwrite=overwrite,
@@ -105,5 +103,5 @@ def _describe(summary: ShardSummary) -> str:
     if summary.reused:
         line += f"; {summary.reused} were there already"
     if summary.unreadable:
-        line += f"; {summary.unreadable} pictures cannot be read, and are kept as they are"
+        line += f"; {summary.unreadable} images cannot be read, and are kept as they are"
     return line

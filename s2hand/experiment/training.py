@@ -8,30 +8,64 @@ from contextlib import closing
 
 import torch
 
-from s2hand.checkpoints.checkpoint import CheckpointKeeper
+from s2hand.checkpoints.checkpoint import BEST, CheckpointKeeper
 from s2hand.checkpoints.starting import trained_modules
 from s2hand.config import Config
-from s2hand.experiment.datasets import dataset_summaries, training_dataset
-from s2hand.experiment.evaluating import evaluate_experiment
+from s2hand.config.checks import needs_several_samples
+from s2hand.errors import DatasetError
+from s2hand.experiment.datasets import training_dataset
+from s2hand.experiment.evaluating import PREDICTIONS, draw_sheets, evaluate_experiment
 from s2hand.experiment.experiment import Experiment
 from s2hand.hand import HandModel
 from s2hand.losses import Objective
 from s2hand.runtime.allocator import keep_freed_memory
 from s2hand.runtime.distributed import ALONE, Processes
-from s2hand.training.reporting import RunRecorder
+from s2hand.training.progress import Progress
+from s2hand.training.reporting import METRICS_FILE, TENSORBOARD, RunRecorder
 from s2hand.training.step import TrainingLosses
 from s2hand.training.trainer import Trainer
 
+BEST_METRICS = {
+    "train": ("pa_mpjpe", "keypoints_to_detector_px"),
+    "hm_train": ("heatmap_px", "heatmap_to_detector_px"),
+}
+"""What the best checkpoint of a task is the best in; without labels, the distance to the detections."""
+
 
 def train_experiment(experiment: Experiment, recorder: RunRecorder) -> None:
-    """Trains to the end, evaluating on the way; resumes where an earlier run stopped."""
-    trainer = build_trainer(experiment, recorder)
-    if experiment.config.resume and trainer.resume():
+    """Trains to the end, evaluating on the way; resumes where an earlier run stopped.
+
+    In the end the network holds the weights that were evaluated last, which are averages under ``ema_decay``.
+    """
+    trainer, config = build_trainer(experiment, recorder), experiment.config
+    if config.resume and trainer.resume(experiment.say):
         place = trainer.progress
-        experiment.say(f"resuming after epoch {place.epoch}, batch {place.batch}")
+        if place.epoch >= config.total_epochs:
+            count = f"{place.epoch} of {config.total_epochs} epochs"
+            experiment.say(f"{config.run_dir} is already complete: {count}")
+        else:
+            experiment.say(f"resuming after epoch {place.epoch}, batch {place.batch}")
     trainer.run()
-    if not experiment.evaluations:  # resumed after its end
-        evaluate_experiment(experiment, recorder, trainer.progress)
+    if trainer.state.average:
+        experiment.model.load_state_dict(trainer.state.average.state_dict())
+    for line in _summary_of_end(config, trainer.progress):
+        experiment.say(line)
+
+
+def _summary_of_end(config: Config, progress: Progress) -> list[str]:
+    """Lines on the best epoch, on where the results are, and on what to do next."""
+    run = config.run_dir
+    lines = []
+    if progress.best_epoch is not None:
+        score = f"{progress.best_metric} {progress.best:.4g}"
+        lines.append(f"best epoch: {progress.best_epoch}, with {score}; weights: {run / BEST}")
+    lines.append(f"losses and metrics: {run / METRICS_FILE}; predictions: {run / PREDICTIONS}")
+    if config.is_write_tb:
+        lines.append(f"curves: tensorboard --logdir {run / TENSORBOARD}")
+    commands = [f"s2hand evaluate {run}"]
+    if config.task == "train":
+        commands.append(f"s2hand predict {run} PHOTOS --out FOLDER")
+    return [*lines, f"next: {' or '.join(commands)}"]
 
 
 def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
@@ -49,6 +83,10 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
     trained = trained_modules(config.trained_parts, model)
     loader = experiment.keep_open(closing(experiment.make_loader(dataset, config.train_batch, shuffle=True)))
 
+    batch_images = loader.batch_sampler.batch_size * processes.size
+    if batch_images == 1 and needs_several_samples(config):
+        raise DatasetError(f"{len(dataset)} training image: batch normalisation needs 2 images or more")
+
     def batches(epoch: int, start_batch: int):
         loader.set_epoch(epoch, start_batch)
         return loader
@@ -57,7 +95,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         for name in ("backbone", "keypoint_net"):
             if (module := getattr(model, name)) is not None:
                 module.compile()
-    for line in (*dataset_summaries(dataset), _summary(experiment, trained, len(dataset))):
+    for line in (*dataset.summary().splitlines(), _summary(experiment, trained, len(dataset))):
         experiment.say(line)
     objective = build_objective(config, experiment.hand_model, processes).to(experiment.device)
     return Trainer(
@@ -69,11 +107,12 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         recorder=recorder,
         keeper=CheckpointKeeper(config.run_dir, config.keep_checkpoints, experiment.say),
         evaluate=lambda progress: evaluate_experiment(experiment, recorder, progress),
+        draw=lambda progress: draw_sheets(experiment, recorder, progress),
         device=experiment.device,
         # The sizes may come from a published checkpoint; without them nobody could rebuild the network.
         describe=json.loads(config.to_json()) | experiment.network.model_dump(mode="json"),
-        best_metric=_best_metric(config),
-        batch_images=loader.batch_sampler.batch_size * processes.size,
+        best_metrics=BEST_METRICS[config.task],
+        batch_images=batch_images,
         processes=processes,
         file_of=dataset.image_path,
     )
@@ -104,11 +143,3 @@ def build_objective(config: Config, hand_model: HandModel, processes: Processes 
         photometric_background=config.photometric_background,
         average_total=processes.mean if processes.size > 1 else None,
     )
-
-
-def _best_metric(config: Config) -> str:
-    """The metric that the best checkpoint minimises; without labels, the distance to the detections."""
-    labelled = config.val_datasets[:1] != ("Folder",) or config.folder_labels is not None
-    if config.task == "hm_train":
-        return "heatmap_px" if labelled else "heatmap_to_detector_px"
-    return "pa_mpjpe" if labelled else "keypoints_to_detector_px"

@@ -5,9 +5,8 @@ Everything is in metres. Two frames occur: the **camera frame** (x right, y down
 other by changing the signs of y and z.
 """
 
-from s2hand.export.atlas import ColorAtlas
 from s2hand.export.gltf import write_glb
-from s2hand.export.hand import CAMERA_FRAME, GLTF_FRAME, ExportedHand, to_gltf_frame
+from s2hand.export.hand import CAMERA_FRAME, GLTF_FRAME, Hand, color_atlas, to_gltf_frame
 from s2hand.export.meshes import write_obj, write_ply
 from s2hand.export.numbers import FRAMES, MODEL_NOTE, UNITS, hand_as_dict, write_hand_json, write_hand_npz
 
@@ -17,8 +16,8 @@ __all__ = [
     "GLTF_FRAME",
     "MODEL_NOTE",
     "UNITS",
-    "ColorAtlas",
-    "ExportedHand",
+    "Hand",
+    "color_atlas",
     "hand_as_dict",
     "to_gltf_frame",
     "write_glb",

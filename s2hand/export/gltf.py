@@ -8,8 +8,7 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-from s2hand.export.atlas import ColorAtlas
-from s2hand.export.hand import GLTF_FRAME, ExportedHand, to_gltf_frame
+from s2hand.export.hand import GLTF_FRAME, Hand, color_atlas, to_gltf_frame
 from s2hand.files import written_whole
 
 SKIN_ROUGHNESS = 0.85
@@ -18,7 +17,7 @@ NEAREST = 9728
 """GL_NEAREST: texels are not mixed."""
 
 
-def write_glb(path: str | Path, hand: ExportedHand, *, unlit: bool = False) -> Path:
+def write_glb(path: str | Path, hand: Hand, *, unlit: bool = False) -> Path:
     """Writes a .glb in glTF's frame, metres.
 
     The base colour is the albedo, as a texture with a block of texels for each face. Faces of different
@@ -31,12 +30,12 @@ def write_glb(path: str | Path, hand: ExportedHand, *, unlit: bool = False) -> P
         unlit: show the albedo as it is; otherwise the viewer lights it.
     """
     path = Path(path)
-    atlas = ColorAtlas.of_faces(hand.colors())
+    texture, uv = color_atlas(hand.colors())
     vertices = to_gltf_frame(hand.vertices)
     smooth = trimesh.Trimesh(vertices, hand.faces, process=False)
     material = trimesh.visual.material.PBRMaterial(
         name="skin",
-        baseColorTexture=Image.fromarray(atlas.picture),
+        baseColorTexture=Image.fromarray(texture),
         metallicFactor=0.0,
         roughnessFactor=SKIN_ROUGHNESS,
         doubleSided=True,  # the wrist is open
@@ -46,7 +45,7 @@ def write_glb(path: str | Path, hand: ExportedHand, *, unlit: bool = False) -> P
         vertices[corners],
         np.arange(len(corners)).reshape(-1, 3),
         vertex_normals=smooth.vertex_normals[corners],
-        visual=trimesh.visual.TextureVisuals(uv=atlas.uv.repeat(3, 0), material=material),
+        visual=trimesh.visual.TextureVisuals(uv=uv.repeat(3, 0), material=material),
         process=False,
     )
 

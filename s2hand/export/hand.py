@@ -1,7 +1,8 @@
-"""One predicted hand with all that its files state."""
+"""One predicted hand, with everything that its files state."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +12,17 @@ GLTF_FRAME = "glTF: x right, y up, z backward; (x, y, z) of the camera frame is 
 
 GLTF_FLIP = np.array((1.0, -1.0, -1.0))
 
+ATLAS_BLOCK_TEXELS = 4
+"""Side of a face's block in an atlas: its centre is two texels from its neighbours, out of reach of any
+filtering."""
+
 BARE_COLOR = (0.78, 0.72, 0.68)
-"""sRGB of a hand without a texture."""
+"""sRGB colour of a hand without a texture."""
 
 
-@dataclass(frozen=True)
-class ExportedHand:
-    """A hand before the camera of its photo.
+@dataclass(frozen=True, repr=False)
+class Hand:
+    """The hand in a photo, before the photo's camera.
 
     Attributes:
         image: the photo's name.
@@ -25,7 +30,8 @@ class ExportedHand:
         hand: "left" or "right".
         K: (3, 3) camera matrix in pixels of the upright photo.
         focal_source: where its focal length comes from.
-        looked_at: what the network was shown: the square about a "box", about "keypoints", "whole picture".
+        looked_at: what the network was shown: the square about a "box" or "keypoints", or the
+            "whole picture".
         vertices: (V, 3) metres, camera frame.
         joints: (21, 3) metres, camera frame, FreiHAND order.
         keypoints_2d: (21, 2) px, ``joints`` projected with K.
@@ -52,6 +58,10 @@ class ExportedHand:
     light: np.ndarray | None = None
     refined: bool = False
 
+    def __repr__(self) -> str:
+        distance_m = float(self.vertices[:, 2].mean())
+        return f"<Hand: {self.hand}, {self.image!r}, looked at: {self.looked_at}, {distance_m:.2f} m away>"
+
     def colors(self) -> np.ndarray:
         """(F, 3) sRGB in [0, 1]: the albedo, or ``BARE_COLOR``."""
         if self.face_colors is None:
@@ -62,3 +72,25 @@ class ExportedHand:
 def to_gltf_frame(points: np.ndarray) -> np.ndarray:
     """Camera-frame points (..., 3) in glTF's frame, or back: half a turn about x, so no mirroring."""
     return points * GLTF_FLIP
+
+
+def color_atlas(face_colors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lays out one flat colour per face as a texture, which every viewer shows: a block for each face.
+
+    Args:
+        face_colors: (F, 3) in [0, 1].
+
+    Returns:
+        The texture (N, N, 3) uint8, face after face in rows of blocks, where N is a power of two, as old
+        viewers need it. And (F, 2) texture coordinates in [0, 1], the middle of each face's block, u to the
+        right and v **up** from the bottom row (as in .obj; glTF counts v down): one for all of its corners.
+    """
+    count = len(face_colors)
+    side = 2 ** math.ceil(math.log2(math.ceil(math.sqrt(count)) * ATLAS_BLOCK_TEXELS))
+    blocks = side // ATLAS_BLOCK_TEXELS
+    colors = np.zeros((blocks * blocks, 3))
+    colors[:count] = np.clip(face_colors, 0, 1)
+    texels = np.rint(colors * 255).astype(np.uint8).reshape(blocks, blocks, 3)
+    row, column = np.divmod(np.arange(count), blocks)
+    uv = np.stack([(column + 0.5) / blocks, 1 - (row + 0.5) / blocks], -1)
+    return texels.repeat(ATLAS_BLOCK_TEXELS, 0).repeat(ATLAS_BLOCK_TEXELS, 1), uv

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from s2hand.export.hand import CAMERA_FRAME, GLTF_FRAME, ExportedHand
+from s2hand.export.hand import CAMERA_FRAME, GLTF_FRAME, Hand
 from s2hand.files import write_text_whole, written_whole
 
 FORMAT = "s2hand-hand-1"
@@ -40,15 +40,21 @@ ORDERS = {
 
 MODEL_NOTE = (
     "parameters are of the right-hand model: translation + scale * model(hand_pose, betas, rotation) is a "
-    "right hand; for a left one change the sign of x of the result"
+    "right hand; for a left one change the sign of x of the result. For layers such as smplx and manopth "
+    "with flat_hand_mean (no mean pose is added): global_orient is R(rotation) R(row 0 of pose_axis_angle) "
+    "and hand_pose is rows 1 to 15. rotation turns about the origin of the model, those layers turn about "
+    "the wrist joint J of the shaped template, so the right hand is translation + scale * (layer(betas, "
+    "global_orient, hand_pose) + R(rotation) J - J)"
 )
 
+ABOUT = {"units": UNITS, "frames": FRAMES, "orders": ORDERS, "model": MODEL_NOTE}
+
 DECIMALS = 7
-"""Of the JSON: a tenth of a micrometre; float32 holds no more."""
+"""Decimals in the JSON: a tenth of a micrometre; float32 holds no more."""
 
 
-def hand_as_dict(hand: ExportedHand) -> dict[str, Any]:
-    """The hand as plain JSON values: numbers as lists, the rest as text."""
+def hand_as_dict(hand: Hand) -> dict[str, Any]:
+    """The hand as plain JSON values: arrays become lists."""
     values = {
         "image": hand.image,
         "width": hand.image_size[0],
@@ -67,43 +73,34 @@ def hand_as_dict(hand: ExportedHand) -> dict[str, Any]:
     return _plain(values)
 
 
-def write_hand_json(path: str | Path, hand: ExportedHand, versions: dict[str, str]) -> Path:
+def write_hand_json(path: str | Path, hand: Hand, versions: dict[str, str]) -> Path:
     """Writes one hand's numbers as JSON.
 
     Args:
         path: the file.
         hand: what to write.
-        versions: what made it: name -> version or hash.
+        versions: what made the prediction: name -> version or hash.
     """
-    content = {
-        "format": FORMAT,
-        **hand_as_dict(hand),
-        "units": UNITS,
-        "frames": FRAMES,
-        "orders": ORDERS,
-        "model": MODEL_NOTE,
-        "versions": versions,
-    }
+    content = {"format": FORMAT, **hand_as_dict(hand), **ABOUT, "versions": versions}
     path = Path(path)
     write_text_whole(path, json.dumps(content) + "\n")
     return path
 
 
-def write_hand_npz(path: str | Path, hand: ExportedHand, versions: dict[str, str]) -> Path:
-    """Writes one hand as arrays: those of :class:`ExportedHand`, parameters beside the rest.
+def write_hand_npz(path: str | Path, hand: Hand, versions: dict[str, str]) -> Path:
+    """Writes the fields of a :class:`Hand` as arrays, its parameters beside the rest.
 
-    What is no array of numbers is one of text; ``about`` holds units, frames and versions as JSON. Nothing
-    is pickled. What the network did not predict is left out.
+    Text is written as arrays of text; ``about`` holds units, frames and versions as JSON. Nothing is pickled.
+    What the network did not predict is left out.
 
     Args:
         path: the file.
         hand: what to write.
-        versions: what made it: name -> version or hash.
+        versions: what made the prediction: name -> version or hash.
     """
-    about = {"format": FORMAT, "units": UNITS, "frames": FRAMES, "orders": ORDERS, "model": MODEL_NOTE}
     arrays = {name: value for name, value in vars(hand).items() if value is not None}
     arrays |= arrays.pop("parameters")
-    arrays["about"] = json.dumps(about | {"versions": versions})
+    arrays["about"] = json.dumps({"format": FORMAT, **ABOUT, "versions": versions})
     path = Path(path)
     with written_whole(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **{name: np.asarray(value) for name, value in arrays.items()})

@@ -40,26 +40,3 @@ def camera_to_ndc(points: Tensor, K: Tensor, image_size: int) -> Tensor:
     pixels = homogeneous[..., :2] / homogeneous[..., 2:]
     ndc = 2 * pixels / image_size - 1
     return torch.cat([ndc[..., :1], -ndc[..., 1:], points[..., 2:]], -1)
-
-
-def rotate_about_centre(angle_rad: Tensor, image_size: int) -> Tensor:
-    """The image-plane transform that turns pixels about the image's centre.
-
-    Args:
-        angle_rad: (...) radians, positive turns x towards y (clockwise on screen, y being down).
-        image_size: side of the image in pixels.
-
-    Returns:
-        (..., 3, 3) homogeneous transforms of pixel coordinates.
-    """
-    cosine, sine = angle_rad.cos(), angle_rad.sin()
-    centre = image_size / 2
-    zero, one = torch.zeros_like(cosine), torch.ones_like(cosine)
-    return torch.stack(
-        [
-            *(cosine, -sine, centre - cosine * centre + sine * centre),
-            *(sine, cosine, centre - sine * centre - cosine * centre),
-            *(zero, zero, one),
-        ],
-        -1,
-    ).unflatten(-1, (3, 3))

@@ -1,6 +1,6 @@
-"""Left and right: the mirror image of a picture, its points and its camera.
+"""Left and right: mirroring images, their points and their cameras.
 
-The network and the hand model are of a right hand. A left one is seen in a mirror: the picture's columns run
+The network and the hand model are of a right hand. A left one is seen in a mirror: the image's columns run
 backwards, ``x' = W - x`` (pixel i covers [i, i + 1)), the camera frame's X changes its sign, and projecting
 a mirrored point with the mirrored camera gives the mirrored pixel. Every function is its own inverse, takes
 NumPy arrays and tensors alike, and leaves its argument as it is.
@@ -17,11 +17,11 @@ Array = TypeVar("Array", np.ndarray, Tensor)
 
 
 def mirror_keypoints(points: Array, width: float | Array) -> Array:
-    """Where points of a picture lie in its mirror image.
+    """Where points of an image lie in its mirror image.
 
     Args:
         points: (..., 2) px.
-        width: of the picture in pixels; a number, or an array that broadcasts to ``points[..., 0]``.
+        width: of the image in pixels; a number, or an array that broadcasts to ``points[..., 0]``.
 
     Returns:
         (..., 2) px.
@@ -36,7 +36,7 @@ def mirror_camera(K: Array, width: float | Array) -> Array:
 
     Args:
         K: (..., 3, 3) px.
-        width: of the picture in pixels; a number, or an array that broadcasts to ``K[..., 0, 2]``.
+        width: of the image in pixels; a number, or an array that broadcasts to ``K[..., 0, 2]``.
 
     Returns:
         (..., 3, 3) px: the focal lengths stay, the principal point is mirrored, a skew changes its sign.

@@ -8,7 +8,7 @@ import numpy as np
 _TINY = np.finfo(np.float64).tiny
 
 
-def similarity_align(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def similarity_align(source: np.ndarray, target: np.ndarray, *, reflect: bool = True) -> np.ndarray:
     """Procrustes alignment with scale: the similarity of ``source`` nearest to ``target`` in least squares.
 
     The orthogonal matrix is U V^T of the covariance's SVD with no sign correction, so it may be a reflection,
@@ -17,6 +17,7 @@ def similarity_align(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     Args:
         source: (N, K, 3).
         target: (N, K, 3).
+        reflect: allow reflections; otherwise the matrix is a rotation (Umeyama 1991).
 
     Returns:
         (N, K, 3) float64. If all points of a source coincide, target's centroid K times.
@@ -25,6 +26,10 @@ def similarity_align(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     target_mean = target.mean(1, keepdims=True)
     centred, goal = source - source.mean(1, keepdims=True), target - target_mean
     u, singular_values, vt = np.linalg.svd(goal.transpose(0, 2, 1) @ centred)
+    if not reflect:
+        sign = np.sign(np.linalg.det(u @ vt))
+        u[..., -1] *= sign[:, None]
+        singular_values[..., -1] *= sign
     scale = singular_values.sum(-1) / np.maximum(np.square(centred).sum((1, 2)), _TINY)
     rotation = u @ vt
     return scale[:, None, None] * (centred @ rotation.transpose(0, 2, 1)) + target_mean

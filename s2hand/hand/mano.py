@@ -37,6 +37,19 @@ class ManoLayer(nn.Module):
     checkpoint never holds the licensed model.
     """
 
+    pose_basis: Tensor
+    pose_mean: Tensor
+    vertex_template: Tensor
+    vertex_basis: Tensor
+    skeleton_template: Tensor
+    skeleton_basis: Tensor
+    skinning: Tensor
+    root_axis_angle: Tensor
+    root_matrix: Tensor
+    joint_order: Tensor
+    tip_vertices: Tensor
+    faces: Tensor
+
     def __init__(self, model: HandModel, num_pca: int = 30, fingertips: str = "freihand"):
         """
         Args:

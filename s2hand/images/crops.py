@@ -1,4 +1,4 @@
-"""The square about a hand that the network sees: one rule for training on pictures and for prediction."""
+"""The square about a hand that the network sees: one rule for training on photos and for prediction."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ import numpy as np
 from s2hand.errors import DatasetError
 
 DEFAULT_MARGIN = 0.3
-"""Of the keypoints' box: hands then fill about two thirds of the square, as in FreiHAND's crops."""
+"""Margin about the keypoints' box: hands then fill about two thirds of the square, as in FreiHAND's crops."""
 
 DEFAULT_MIN_CONFIDENCE = 0.1
-"""Of a keypoint that counts. As for photometric losses: what is less certain is a guess."""
+"""Least confidence of a keypoint that counts. As for photometric losses, what is less certain is a guess."""
 
 MIN_SIDE_PX = 1.0
-"""Of a square about a single point, which would have no extent."""
+"""Least side of a square: one about a single point would otherwise have no extent."""
+
+WHOLE = "whole picture"
+"""What a view is about if nothing is known of the hand. Output files hold this text."""
 
 
 @dataclass(frozen=True)
 class SquareRule:
-    """Where to look for a hand that was detected; a network predicts by the rule that it was trained with.
+    """Where to look for a detected hand; a network predicts by the rule that it was trained with.
 
     Attributes:
         margin: free part of the square on each side, in longer sides of the hand's box or its keypoints'.
@@ -31,30 +34,69 @@ class SquareRule:
     min_confidence: float = DEFAULT_MIN_CONFIDENCE
 
     def square(
-        self, box: np.ndarray | None, keypoints: np.ndarray | None, confidence: np.ndarray | None
+        self,
+        box: np.ndarray | None,
+        keypoints: np.ndarray | None,
+        confidence: np.ndarray | None,
+        size: tuple[int, int] | None = None,
     ) -> tuple[tuple[float, float, float], str]:
-        """The square about the hand's box, or, without one, about its keypoints.
+        """The square about the hand's box or, without a box, about its keypoints.
 
         Args:
             box: (4,) px: left, top, width, height; None or NaN if there is none.
             keypoints: (21, 2) px; None if there are none.
-            confidence: (21,) of them.
+            confidence: (21,) of the keypoints.
+            size: width and height of the image in pixels, which the box must meet; None: unknown.
 
         Returns:
-            Left, top and side in pixels; and which it is about, "box" or "keypoints".
+            Left, top and side in pixels; and what the square is about, "box" or "keypoints".
 
         Raises:
-            DatasetError: the box has no extent, or hardly any keypoint counts.
+            DatasetError: the box has no extent or lies outside of the image, or hardly any keypoint counts.
         """
-        if box is not None and not np.isnan(box).any():
-            return square_around_box(box, self.margin), "box"
+        if has_box(box):
+            square = square_around_box(box, self.margin)
+            left, top, width, height = (float(value) for value in box)
+            if size is not None and (
+                left >= size[0] or top >= size[1] or left + width <= 0 or top + height <= 0
+            ):
+                raise DatasetError(
+                    f"hand box [{left:g}, {top:g}, {width:g}, {height:g}] lies outside of the image of "
+                    f"{size[0]} x {size[1]} px: give left, top, width, height in pixels of the upright image"
+                )
+            return square, "box"
         if keypoints is None:
             keypoints, confidence = np.zeros((0, 2)), np.zeros(0)
         return square_around_keypoints(keypoints, confidence, self.margin, self.min_confidence), "keypoints"
 
+    def square_or_whole(
+        self,
+        box: np.ndarray | None,
+        keypoints: np.ndarray | None,
+        confidence: np.ndarray | None,
+        size: tuple[int, int],
+    ) -> tuple[tuple[float, float, float], str]:
+        """As :meth:`square`; if hardly any keypoint counts, the square about the whole image, and ``WHOLE``.
+
+        Raises:
+            DatasetError: the box has no extent or lies outside of the image.
+        """
+        try:
+            return self.square(box, keypoints, confidence, size)
+        except DatasetError:
+            if has_box(box):
+                raise
+        # The whole image's square needs no margin: the hand's own is within it.
+        return square_around_box(np.array([0, 0, *size], np.float64), margin=0), WHOLE
+
 
 DEFAULT_SQUARES = SquareRule()
-"""That of the folders' configs as they come."""
+"""The rule of folders of photos whose config does not say otherwise."""
+
+
+def has_box(box: np.ndarray | None) -> bool:
+    """Whether a hand has a box: None and NaN stand for none."""
+    return box is not None and not np.isnan(box).any()
 
 
 def square_around_box(box: np.ndarray, margin: float = DEFAULT_MARGIN) -> tuple[float, float, float]:
@@ -65,7 +107,7 @@ def square_around_box(box: np.ndarray, margin: float = DEFAULT_MARGIN) -> tuple[
         margin: what is left free on each side, in longer sides of the box.
 
     Returns:
-        Left, top and side in pixels; the square may reach over the picture's border.
+        Left, top and side in pixels; the square may reach over the image's border.
 
     Raises:
         DatasetError: the box has no extent or is not finite.
@@ -77,24 +119,6 @@ def square_around_box(box: np.ndarray, margin: float = DEFAULT_MARGIN) -> tuple[
         )
     side = max((1 + 2 * margin) * max(width, height), MIN_SIDE_PX)
     return left + (width - side) / 2, top + (height - side) / 2, side
-
-
-def require_in_picture(box: np.ndarray, size: tuple[int, int]) -> None:
-    """Refuses a hand box that shows nothing of its picture.
-
-    Args:
-        box: (4,) px: left, top, width, height.
-        size: width and height of the picture in pixels.
-
-    Raises:
-        DatasetError: the two do not meet.
-    """
-    left, top, width, height = (float(value) for value in box)
-    if left >= size[0] or top >= size[1] or left + width <= 0 or top + height <= 0:
-        raise DatasetError(
-            f"hand box [{left:g}, {top:g}, {width:g}, {height:g}] lies outside of the picture of {size[0]} x "
-            f"{size[1]} px: give left, top, width and height in pixels of the upright picture"
-        )
 
 
 def square_around_keypoints(
@@ -112,7 +136,7 @@ def square_around_keypoints(
         min_confidence: keypoints that are not more certain than this do not count.
 
     Returns:
-        Left, top and side in pixels; the square may reach over the picture's border.
+        Left, top and side in pixels; the square may reach over the image's border.
 
     Raises:
         DatasetError: fewer than two keypoints count, or all of them are at one place.

@@ -1,4 +1,4 @@
-"""Sizes and focal lengths of many pictures, read from their headers once and kept."""
+"""Sizes and focal lengths of many photos, read from their headers once and cached."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from s2hand.cache import cached_file, file_stamp
 from s2hand.errors import DatasetError
 from s2hand.images.photos import PhotoHeader, read_photo_header
+from s2hand.progress_bar import ProgressBar
 
 CACHE_FROM = 1000
-"""Fewer pictures than this are looked at within a second, so nothing is kept of them."""
+"""Fewer photos than this are read within a second, so they are not cached."""
 
 THREADS = 8
 """They wait for the disk; parsing a header is quick."""
 
 
 def read_headers(root: Path, names: Sequence[str], *, progress: bool = True) -> dict[str, PhotoHeader]:
-    """Reads the headers of pictures, or what is kept of them if no picture has changed.
+    """Reads the headers of photos, or their cached copy if no photo has changed.
 
     Args:
-        root: folder of the pictures.
+        root: folder of the photos.
         names: relative to ``root``.
         progress: show a bar if there are many.
 
     Returns:
-        Name -> header; pictures whose header cannot be read are left out.
+        Name -> header; photos with an unreadable header are left out.
     """
     names = sorted(set(names))
     if len(names) < CACHE_FROM:
@@ -51,14 +51,16 @@ def _read(root: Path, names: Sequence[str], progress: bool) -> np.ndarray:
     """Width, height and focal length, (N, 3) float64; width 0 if unreadable, focal NaN if unknown."""
     with ThreadPoolExecutor(THREADS) as pool:
         rows = pool.map(lambda name: _row(root / name), names, chunksize=64)
-        bar = tqdm(rows, desc=f"headers of {root}", total=len(names), unit="picture", disable=not progress)
+        bar = ProgressBar(
+            rows, desc=f"headers of {root}", total=len(names), unit="photo", disable=not progress
+        )
         return np.array(list(bar), np.float64).reshape(-1, 3)
 
 
 def _row(path: Path) -> tuple[float, float, float]:
     try:
         header = read_photo_header(path)
-    except DatasetError:  # whoever needs the picture will read it again, and say why it cannot be read
+    except DatasetError:  # whoever needs the photo will read it again, and say why it cannot be read
         return 0, 0, np.nan
     return header.width, header.height, np.nan if header.focal_px is None else header.focal_px
 

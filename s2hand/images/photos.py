@@ -1,36 +1,31 @@
-"""Anyone's own pictures: every usual format and orientation in, upright RGB out, and what their headers tell.
+"""A user's own photos: every usual format and orientation in, upright RGB out; and their headers.
 
-Datasets that ship with keypoints are read by :mod:`s2hand.images.images`, which takes pixels as stored.
+Datasets that ship with keypoints are read by :mod:`s2hand.images.images`, which takes pixels as stored and
+holds the checks of both.
 """
 
 from __future__ import annotations
 
-import glob
 import io
-import os
-import stat
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
 from s2hand.errors import DatasetError
+from s2hand.images.completeness import JpegFrame, jpeg_is_whole, parse_jpeg, png_is_whole
 from s2hand.images.exif import focal_px, orientation, read_exif
-from s2hand.images.images import DAMAGED, PictureFile, is_cut_short
-
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-JPEG_FORMATS = ("JPEG", "MPO")
-"""MPO is a JPEG with further pictures behind it, as many phones write."""
-
-MAX_MEGAPIXELS = 100
-MAX_BYTES = MAX_MEGAPIXELS * 1_000_000 * 8
-"""More than the largest picture takes without compression, in 16-bit RGBA."""
+from s2hand.images.images import (
+    DAMAGED,
+    ImageFile,
+    decode_by_opencv,
+    identify,
+    open_image,
+    read_encoded,
+)
 
 SHRUNK = {
     1: cv2.IMREAD_COLOR,
@@ -49,7 +44,7 @@ UPRIGHT = {
     7: lambda image: cv2.flip(cv2.transpose(image), -1),
     8: lambda image: cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
-"""EXIF orientation -> what puts the stored picture upright."""
+"""EXIF orientation -> what puts the stored photo upright."""
 
 QUARTER_TURNS = (5, 6, 7, 8)
 """Orientations that exchange width and height."""
@@ -57,7 +52,7 @@ QUARTER_TURNS = (5, 6, 7, 8)
 
 @dataclass(frozen=True)
 class PhotoHeader:
-    """What a picture's header tells.
+    """A photo's size and focal length, from its header.
 
     Attributes:
         width: px, upright.
@@ -70,65 +65,81 @@ class PhotoHeader:
     focal_px: float | None
 
 
-def read_photo(path: str | PictureFile) -> np.ndarray:
-    """Reads a picture as it is meant to be seen.
+def read_photo(path: str | ImageFile) -> np.ndarray:
+    """Reads a photo as it is meant to be seen.
 
-    EXIF orientation is applied, what is transparent becomes black, as outside of the picture; 16-bit values
-    keep their high byte. Colour profiles are ignored.
+    EXIF orientation is applied, transparent parts become black, and 16-bit values keep their high byte.
+    Colour profiles are ignored.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        DatasetError: the file is missing, empty, cut short, no picture, or larger than ``MAX_MEGAPIXELS``.
+        DatasetError: the file is missing, empty, cut short, not an image, or larger than ``MAX_MEGAPIXELS``.
     """
     return read_photo_shrunk(path, 1)[0]
 
 
-def read_photo_shrunk(path: str | PictureFile, most: float) -> tuple[np.ndarray, int]:
-    """Reads a picture, smaller if that is quicker: JPEG decodes to a half, a quarter or an eighth.
+def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, int]:
+    """Reads a photo, smaller if that is quicker: JPEG decodes to a half, a quarter or an eighth.
 
     Args:
         path: as :func:`read_photo`, which says the rest.
-        most: how many times smaller the picture may be.
+        most: how many times smaller the photo may be.
 
     Returns:
         (H / f, W / f, 3) uint8 RGB, and f, at most ``most``. Pixel i covers [i f, (i + 1) f) of the whole.
     """
-    encoded = _read_bytes(path)
-    image = _identify(io.BytesIO(encoded), path)
-    # OpenCV decodes JPEG twice as fast. It fills what is missing with grey, so Pillow judges the doubtful.
-    if image.format in JPEG_FORMATS and image.mode in ("L", "RGB") and not is_cut_short(encoded):
+    encoded = read_encoded(path)
+    image = identify(io.BytesIO(encoded), path)
+    frame = parse_jpeg(encoded)
+    upright = UPRIGHT.get(orientation(read_exif(image)), lambda stored: stored)
+    # OpenCV decodes JPEG twice as fast.
+    if frame is not None and image.mode in ("L", "RGB"):
         # Sides must divide: else the last pixel, which turning may make the first, would cover less.
-        fits = [
+        factor = max(
             factor for factor in SHRUNK if factor <= most and not any(side % factor for side in image.size)
-        ]
-        factor = max(fits)
-        decoded = cv2.imdecode(
-            np.frombuffer(encoded, np.uint8), SHRUNK[factor] | cv2.IMREAD_IGNORE_ORIENTATION
         )
+        decoded = decode_by_opencv(encoded, frame, SHRUNK[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
         if decoded is not None:
             rgb = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=decoded)
-            return UPRIGHT.get(orientation(read_exif(image)), lambda upright: upright)(rgb), factor
+            return upright(rgb), factor
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image.load()
-            return np.array(_to_rgb(ImageOps.exif_transpose(image), path)), 1
+            last_row = np.asarray(image.crop((0, image.height - 1, image.width, image.height)))
+            if _is_whole(encoded, image.format, frame, last_row):
+                if (
+                    image.format == "TIFF"
+                ):  # Pillow turns most of them while it decodes, and notes that it did
+                    return np.array(_to_rgb(ImageOps.exif_transpose(image), path)), 1
+                return np.ascontiguousarray(upright(np.array(_to_rgb(image, path)))), 1
+            reason = "pixels are missing"
     except DatasetError:
         raise
-    except Exception as error:  # damaged pictures fail in as many ways as there are decoders
-        raise DatasetError(f"{path} is damaged or cut short ({_reason(error)}): {DAMAGED}") from None
+    except Exception as error:  # damaged photos fail in as many ways as there are decoders
+        reason = " ".join(str(error).split()) or type(error).__name__
+    raise DatasetError(f"{path} is damaged or cut short ({reason}): {DAMAGED}")
+
+
+def _is_whole(encoded: bytes, kind: str, frame: JpegFrame | None, last_row: np.ndarray) -> bool:
+    """Whether what Pillow decoded is all in the file."""
+    if kind == "PNG":
+        return png_is_whole(encoded, last_row)
+    if frame is None or frame.end is None:  # Pillow complains of a JPEG without an end if pixels are missing
+        return True
+    return jpeg_is_whole(encoded, frame, last_row[0, -1])
 
 
 def read_photo_header(path: str | Path) -> PhotoHeader:
-    """Reads size and focal length without decoding the picture (but for TIFF, which may be turned anyhow).
+    """Reads size and focal length without decoding the photo (but for TIFF, which may be turned anyhow).
 
     Raises:
-        DatasetError: the file is missing, empty, no picture, or larger than ``MAX_MEGAPIXELS``.
+        DatasetError: the file is missing, empty, not an image, or larger than ``MAX_MEGAPIXELS``.
     """
-    with _opened(path) as file:
-        image = _identify(file, path)
+    with open_image(path) as file:
+        image = identify(file, path)
         exif, size = read_exif(image), image.size
         if image.format == "TIFF":
             height, width = read_photo(path).shape[:2]
@@ -137,96 +148,26 @@ def read_photo_header(path: str | Path) -> PhotoHeader:
     return PhotoHeader(width, height, focal_px(exif, size))
 
 
-def list_photos(source: str | Path) -> list[Path]:
-    """The pictures that a folder (with its sub-folders), a pattern such as ``"trip/*.jpg"`` or a file names.
-
-    Files and folders whose names start with a dot are passed over; a file named by itself is taken whatever
-    its ending.
-
-    Returns:
-        Paths, sorted.
-
-    Raises:
-        DatasetError: there is no picture.
-    """
-    source = Path(source).expanduser()
-    if source.is_file():
-        return [source]
-    if source.is_dir():
-        found = []
-        for folder, folders, names in os.walk(source):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            found += [Path(folder, name) for name in names if not name.startswith(".")]
-    else:
-        found = [Path(name) for name in glob.glob(str(source), recursive=True) if os.path.isfile(name)]
-    photos = sorted(path for path in found if path.suffix.lower() in PHOTO_SUFFIXES)
-    if not photos:
-        raise DatasetError(
-            f"{source}: no pictures there ({', '.join(PHOTO_SUFFIXES)}): name a folder, a pattern or a file"
-        )
-    return photos
-
-
-def photo_names(source: str | Path, photos: Sequence[Path]) -> list[str]:
-    """What detections files call pictures: paths from the folder, or from the innermost that holds them all.
+def photo_of_image(image: Image.Image, name: str) -> tuple[np.ndarray, PhotoHeader]:
+    """Pixels, as :func:`read_photo` gives them, and header of an image that Pillow has opened.
 
     Args:
-        source: as given to :func:`list_photos`.
-        photos: what it returned.
+        image: any.
+        name: its name in messages.
 
-    Returns:
-        Names with "/", in the same order; bytes that are no UTF-8 are spelt out, as JSON could not hold them.
+    Raises:
+        DatasetError: it cannot be decoded.
     """
-    root = Path(source).expanduser()
-    if not root.is_dir():
-        root = Path(os.path.commonpath([photo.parent for photo in photos]))
-    names = [photo.relative_to(root).as_posix() for photo in photos]
-    return [name.encode("utf-8", "backslashreplace").decode("utf-8") for name in names]
-
-
-def _read_bytes(path: str | PictureFile) -> bytes:
-    if not isinstance(path, (str, os.PathLike)):  # inside a tar, where sizes are known to be sound
-        return path.read_bytes()
-    with _opened(path) as file:
-        return file.read()
-
-
-def _opened(path: str | Path) -> BinaryIO:
-    """Opens a file of a picture's size."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for somebody to write
-            raise DatasetError(f"{path} is not a file: leave it out")
-        file = open(path, "rb")  # noqa: SIM115
-    except OSError as error:
-        raise DatasetError(f"cannot read {path} ({error.strerror}): is the folder complete?") from None
-    size = os.fstat(file.fileno()).st_size
-    if not 0 < size <= MAX_BYTES:
-        file.close()
-        if size == 0:
-            raise DatasetError(f"{path} is empty (0 bytes): {DAMAGED}")
-        raise DatasetError(f"{path} is too large for a picture ({size:,} bytes): leave it out")
-    return file
-
-
-def _identify(file: BinaryIO, path: str | Path) -> Image.Image:
-    """Reads a picture's header."""
-    try:
-        with warnings.catch_warnings():
-            # Of broken EXIF, and of Pillow's own limit of pixels; ours is below.
-            warnings.simplefilter("ignore")
-            image = Image.open(file, formats=FORMATS)
-            width, height = image.size
-    except Image.DecompressionBombError:
-        raise DatasetError(f"{path} has more than {MAX_MEGAPIXELS} megapixels: make it smaller") from None
-    except Exception:  # a broken header fails in as many ways as there are formats
-        raise DatasetError(
-            f"{path} is not a picture that can be read ({', '.join(FORMATS)}): convert it, or {DAMAGED}"
-        ) from None
-    if width * height > MAX_MEGAPIXELS * 1_000_000:
-        raise DatasetError(
-            f"{path} has {width} x {height} px, more than {MAX_MEGAPIXELS} megapixels: make it smaller"
-        )
-    return image
+        image.load()
+        pixels = np.array(_to_rgb(image, name))
+    except DatasetError:
+        raise
+    except Exception as error:
+        raise DatasetError(f"{name} is damaged or cut short ({error}): {DAMAGED}") from None
+    exif = image.getexif()  # once it is loaded, a TIFF that Pillow has turned says that it is upright
+    pixels = np.ascontiguousarray(UPRIGHT.get(orientation(exif), lambda stored: stored)(pixels))
+    return pixels, PhotoHeader(pixels.shape[1], pixels.shape[0], focal_px(exif, image.size))
 
 
 def _to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
@@ -239,7 +180,3 @@ def _to_rgb(image: Image.Image, path: str | Path) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
     return image.convert("RGB")
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

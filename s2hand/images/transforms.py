@@ -1,6 +1,6 @@
-"""Crops, rotation and colour jitter: what happens to image, camera, keypoints and joints alike.
+"""Crops, rotation and colour jitter, for image, camera, keypoints and joints alike.
 
-An image transform is a (3, 3) matrix on homogeneous pixel coordinates, from the stored picture to the
+An image transform is a (3, 3) matrix on homogeneous pixel coordinates, from the stored image to the
 network's square input. Pixel ``i`` covers ``[i, i + 1)``; OpenCV puts pixel centres at integers, so
 :func:`warp_image` shifts by half a pixel on the way in and out.
 """
@@ -22,16 +22,16 @@ RGB_TO_YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.311
 YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
 
 SHRINK_FROM = 0.5
-"""Below this scale a picture is first halved by area, so that bilinear resampling passes over no pixel."""
+"""Below this scale an image is first halved by area, so that bilinear resampling passes over no pixel."""
 
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """Random changes of training pictures. The default is the published one: any rotation, no colour change.
+    """Random changes of training images. The default is the published one: any rotation, no colour change.
 
     Attributes:
         rotation_deg: rotation about the crop's centre is uniform in plus and minus this.
-        brightness: the picture is multiplied by 1 + U(-b, b).
+        brightness: the image is multiplied by 1 + U(-b, b).
         contrast: its difference from mid-grey is multiplied by 1 + U(-c, c).
         saturation: its difference from grey is multiplied by 1 + U(-s, s).
         hue_deg: its hue is turned by U(-h, h) degrees.
@@ -57,7 +57,7 @@ def crop_transform(corner_px: tuple[float, float], side_px: float, image_size: i
     """The image transform that cuts a square and resizes it.
 
     Args:
-        corner_px: left and top of the square in the stored picture.
+        corner_px: left and top of the square in the stored image.
         side_px: its side.
         image_size: side of the result.
 
@@ -70,9 +70,6 @@ def crop_transform(corner_px: tuple[float, float], side_px: float, image_size: i
 
 def rotation_transform(angle_rad: float, image_size: int) -> np.ndarray:
     """The image transform that turns the square about its centre, x towards y (clockwise on screen).
-
-    The same matrix as :func:`s2hand.geometry.cameras.rotate_about_centre`, for one angle in plain numbers:
-    small tensors would take a tenth of a sample's time.
 
     Returns:
         (3, 3) float64.
@@ -97,9 +94,9 @@ def transform_points(transform: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def rotate_camera(K: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """The camera of a picture turned in its plane: the principal point turns, the focal lengths stay.
+    """The camera of an image turned in its plane: the principal point turns, the focal lengths stay.
 
-    With joints turned by :func:`rotation_about_z` their projections turn with the picture, exactly if
+    With joints turned by :func:`rotation_about_z` their projections turn with the image, exactly if
     fx = fy; FreiHAND's differ by less than a per mille.
 
     Args:
@@ -125,9 +122,9 @@ def rotation_about_z(angle_rad: float) -> np.ndarray:
 
 
 def warp_image(image: np.ndarray, transform: np.ndarray, image_size: int) -> np.ndarray:
-    """Resamples a picture; what lies outside of it becomes black, as published.
+    """Resamples an image; pixels outside of it become black, as published.
 
-    Bilinear; a picture shrunk to less than half its size is first halved by area, so that no pixel is
+    Bilinear; an image shrunk to less than half its size is first halved by area, so that no pixel is
     passed over.
 
     Args:
@@ -147,15 +144,15 @@ def warp_image(image: np.ndarray, transform: np.ndarray, image_size: int) -> np.
 
 
 def halved(image: np.ndarray, transform: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Halves a picture by area as often as it will be shrunk to less than half its size.
+    """Halves an image by area as often as it will be shrunk to less than half its size.
 
     Args:
         image: (H, W) or (H, W, 3).
         transform: (3, 3) from its pixels to the result's, affine or not.
-        scale: pixels of the result per pixel of the picture.
+        scale: pixels of the result per pixel of the image.
 
     Returns:
-        The picture, and the transform from its pixels.
+        The image, and the transform from its pixels.
     """
     while scale < SHRINK_FROM and min(image.shape[:2]) > 1:
         height, width = image.shape[0] // 2, image.shape[1] // 2

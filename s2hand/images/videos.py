@@ -15,10 +15,14 @@ from s2hand.errors import DatasetError
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
 DEFAULT_FPS = 30.0
-"""Of files that do not tell."""
+"""Frame rate of files that do not state it."""
 
-FRAME_NAME = "{video}#{frame:06d}"
+FRAME_MARK = "#"
+FRAME_NAME = "{video}" + FRAME_MARK + "{frame:06d}"
 """A frame's name in detections files; frames are counted from 0."""
+
+TOLERATED_SHORTFALL = 0.03
+"""Share of frames that may be missing: some containers hold only the duration, and numbers are estimates."""
 
 CODECS = ("mp4v", "avc1")
 """MPEG-4 part 2, which every build of OpenCV writes, else H.264."""
@@ -26,7 +30,7 @@ CODECS = ("mp4v", "avc1")
 
 @dataclass(frozen=True)
 class VideoHeader:
-    """What a video file tells of itself.
+    """A video's size, rate and length, from its header.
 
     Attributes:
         width: px, upright.
@@ -54,7 +58,10 @@ def open_video(path: str | Path) -> cv2.VideoCapture:
     """
     if not Path(path).is_file():
         raise DatasetError(f"cannot read {path}: no such file")
-    capture = cv2.VideoCapture(str(path))
+    # OpenCV's other readers take a name with "%" in it for the pattern of many images.
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    if not capture.isOpened() and "%" not in Path(path).name:
+        capture = cv2.VideoCapture(str(path))
     if not capture.isOpened():
         raise DatasetError(f"{path} is not a video that OpenCV can read: convert it to H.264 .mp4")
     return capture
@@ -79,21 +86,86 @@ def read_video_header(path: str | Path) -> VideoHeader:
     return VideoHeader(width, height, fps if 0 < fps < 1000 else DEFAULT_FPS, frames)
 
 
-def read_frames(path: str | Path) -> Iterator[np.ndarray]:
-    """The frames of a video in order, (H, W, 3) uint8 RGB, upright.
+class VideoFrames:
+    """The frames of a video, upright; iterating opens the file anew.
 
-    Raises:
-        DatasetError: the file is missing or no video that OpenCV can read.
+    Args:
+        path: the video.
+
+    Attributes:
+        header: the video's header.
     """
-    capture = open_video(path)
-    try:
-        while True:
-            ok, frame = capture.read()
-            if not ok:
-                return
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-    finally:
+
+    def __init__(self, path: str | Path) -> None:
+        self.path, self.header = Path(path), read_video_header(path)
+        self._capture: cv2.VideoCapture | None = None
+        self._next = 0
+
+    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
+        """Yields time in seconds since the first frame, and pixels (H, W, 3) uint8 RGB, of each frame in
+        order.
+
+        The time is the file's own time stamp, as frame rates vary in the videos of phones and browsers. Where
+        stamps do not rise, number / fps stands in.
+        """
+        capture = open_video(self.path)
+        first_s = last_s = None
+        number = 0
+        try:
+            while (pixels := _read(capture)) is not None:
+                stamp_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                first_s = stamp_s if first_s is None else first_s
+                time_s = stamp_s - first_s
+                if number and not time_s > last_s:
+                    time_s = last_s + 1 / self.header.fps
+                yield time_s, pixels
+                number, last_s = number + 1, time_s
+        finally:
+            capture.release()
+
+    def count(self) -> int:
+        """The number of frames that can be decoded; the one in the header may be wrong."""
+        capture, count = open_video(self.path), 0
+        while capture.grab():
+            count += 1
         capture.release()
+        return count
+
+    def read(self, number: int) -> np.ndarray:
+        """Reads one frame, (H, W, 3) uint8 RGB; best in rising order, as seeking is inexact in many formats.
+
+        Raises:
+            DatasetError: it cannot be decoded.
+        """
+        if self._capture is None or number < self._next:
+            self._capture, self._next = open_video(self.path), 0
+        while self._next < number and self._capture.grab():
+            self._next += 1
+        pixels = _read(self._capture)
+        if pixels is None:
+            self._capture = None
+            raise DatasetError(
+                f"{self.path.name} has no frame {number} that OpenCV can read: is the file complete?"
+            )
+        self._next += 1
+        return pixels
+
+    def shortfall(self, count: int) -> str | None:
+        """What to tell the user if much fewer frames were read than the header states; None if all is well.
+
+        Args:
+            count: frames that were read.
+        """
+        stated = self.header.frames
+        if count >= stated - 1 or count >= (1 - TOLERATED_SHORTFALL) * stated:
+            return None
+        return f"only {count:,} of {stated:,} frames could be read: is the file complete?"
+
+
+def _read(capture: cv2.VideoCapture) -> np.ndarray | None:
+    """The next frame, (H, W, 3) uint8 RGB; None at the end."""
+    good, frame = capture.read()
+    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) if good else None
 
 
 class VideoWriter:
@@ -106,7 +178,7 @@ class VideoWriter:
 
     Raises:
         DatasetError: this build of OpenCV writes no .mp4.
-        OSError: at the end, the file does not hold all frames, of which OpenCV itself says nothing.
+        OSError: at the end, the file does not hold all frames; OpenCV itself does not report that.
     """
 
     def __init__(self, path: str | Path, fps: float, size: tuple[int, int]) -> None:
@@ -131,7 +203,7 @@ class VideoWriter:
         self.frames += 1
 
     def _frames_on_disk(self) -> int:
-        """What the file's table of frames says, which is written at last; 0 without one."""
+        """The number of frames in the file's table of frames, which is written last; 0 without a table."""
         capture = cv2.VideoCapture(str(self.path))
         try:
             return int(capture.get(cv2.CAP_PROP_FRAME_COUNT))

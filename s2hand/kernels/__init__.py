@@ -1,1 +1,1 @@
-"""Warp kernels as PyTorch operators, wherever they are defined: devices, launches and compiled binaries."""
+"""Warp kernels as PyTorch operators: launches, threads and compiled binaries."""

@@ -1,4 +1,4 @@
-"""Whether kernels are compiled already, and where their binaries lie."""
+"""Compiled kernels: whether they exist, and where."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import warp as wp
 from s2hand.kernels.launch import start_warp
 
 BLOCK_DIMS = {"cpu": 1, "cuda": 256}
-"""Threads a block, which are part of a binary's identity: ours on the CPU, Warp's default on CUDA."""
+"""Threads per block, a part of the identity of a binary: ours on the CPU, Warp's default on CUDA."""
 
 BINARIES = {"cpu": ("*.o",), "cuda": ("*.ptx", "*.cubin")}
 
@@ -23,11 +23,11 @@ def kernel_cache() -> Path:
 
 
 def compiled_kernels(modules: Iterable[str], device_type: str = "cpu") -> dict[str, bool]:
-    """Whether each module of kernels, as it stands, has a binary in :func:`kernel_cache`.
+    """Whether :func:`kernel_cache` contains a binary of the present source of each kernel module.
 
     Args:
-        modules: of kernels, by their names within s2hand; Warp compiles each as a whole, at first use.
-        device_type: "cpu" or "cuda"; of the latter, a binary for any architecture counts.
+        modules: names of modules within s2hand; Warp compiles each one as a whole at first use.
+        device_type: "cpu" or "cuda", for which a binary of any architecture counts.
     """
     folder = kernel_cache()
     return {
@@ -41,7 +41,7 @@ def compiled_kernels(modules: Iterable[str], device_type: str = "cpu") -> dict[s
 
 
 def _identifier(name: str, device_type: str) -> str:
-    """The name of a module's folder in the cache, which holds a hash of its source."""
+    """Name of the folder of a module in the cache; it contains a hash of the source."""
     path = f"s2hand.{name}"
     importlib.import_module(path)
     return wp.get_module(path).get_module_identifier(block_dim=BLOCK_DIMS[device_type])

@@ -1,4 +1,4 @@
-"""Runs Warp kernels on PyTorch tensors, on the CPU's cores or on PyTorch's CUDA stream."""
+"""Runs Warp kernels on PyTorch tensors, on the cores of the CPU or on PyTorch's CUDA stream."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from torch import Tensor
 wp.config.log_level = wp.LOG_WARNING  # no banner, no line per module that is loaded
 
 ITEMS_A_THREAD = 64
-"""Items of a batch worth waking a thread for, where an item takes some ten microseconds."""
+"""Number of items that justifies a thread, where an item takes about ten microseconds."""
 
 
 def operator(name: str):
-    """Makes a typed function the operator ``s2hand::name``, for CPU and CUDA.
+    """Registers a typed function as the operator ``s2hand::name`` for CPU and CUDA.
 
-    As torch.library.custom_op does, whose wrapper however loads the whole compiler at the first call (1.5 s).
+    torch.library.custom_op does the same, but its first call imports the whole compiler (1.5 s).
     """
 
     def define(function):
@@ -35,18 +35,18 @@ def operator(name: str):
 
 @lru_cache(maxsize=1)
 def thread_pool() -> ThreadPoolExecutor:
-    """The threads that share a batch on the CPU; made at first use."""
+    """The threads that share a batch on the CPU, started at first use."""
     return ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="kernels")
 
 
-# A forked process (a data loader's worker) has the pool's object but none of its threads.
+# A forked process (a worker of a data loader) inherits the pool object without its threads.
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
     os.register_at_fork(after_in_child=thread_pool.cache_clear)
 
 
 @cache
 def start_warp() -> None:
-    """Finds the devices; at first use, so that importing the package costs nothing."""
+    """Initialises Warp, at first use rather than at import."""
     if torch.cuda.is_available():
         wp.init()
     else:
@@ -56,7 +56,7 @@ def start_warp() -> None:
 
 @contextmanager
 def _silent_stderr():
-    """Warp's library itself writes to stderr that there is no CUDA driver: no news without a GPU."""
+    """Hides the message of Warp's native library that there is no CUDA driver."""
     kept = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)
     try:
@@ -73,7 +73,7 @@ _compiling = threading.Lock()
 
 
 def compile_for_cpu(kernel) -> None:
-    """Compiles a kernel's module, or loads it from Warp's cache on disk; threads do not race for it."""
+    """Compiles the module of a kernel, or loads it from Warp's cache on disk; safe with threads."""
     if kernel in _compiled:
         return
     with _compiling:
@@ -82,21 +82,21 @@ def compile_for_cpu(kernel) -> None:
 
 
 def split_batch(batch_size: int, parts: int) -> list[range]:
-    """Cuts ``range(batch_size)`` into at most ``parts`` runs of about the same length."""
+    """Splits ``range(batch_size)`` into at most ``parts`` ranges of about the same length."""
     parts = max(1, min(parts, batch_size))
     bounds = [batch_size * part // parts for part in range(parts + 1)]
     return [range(first, stop) for first, stop in pairwise(bounds)]
 
 
 def share_batch(run, batch_size: int, parts: int) -> None:
-    """Calls ``run(items)`` with runs of ``range(batch_size)``, each in its own thread.
+    """Calls ``run(items)`` with parts of ``range(batch_size)``, each in its own thread.
 
-    Warp runs a launch on the CPU on one core but releases the interpreter's lock.
+    On the CPU a Warp launch uses one core and releases the interpreter lock.
 
     Args:
         run: function of a range.
         batch_size: number of items.
-        parts: number of threads, this one among them.
+        parts: number of threads, including this one.
     """
     chunks = split_batch(batch_size, parts)
     others = [thread_pool().submit(run, chunk) for chunk in chunks[1:]]
@@ -115,10 +115,10 @@ def launch_over_items(kernel, dimensions: tuple[int, ...], arguments: list, like
     """Launches a kernel on every item of a batch; on CUDA nothing waits for the device.
 
     Args:
-        kernel: takes the first item's number, then the arguments.
-        dimensions: without the batch's.
+        kernel: takes the number of the first item, then the arguments.
+        dimensions: without the batch dimension.
         arguments: without the leading first item.
-        like: a tensor (B, ...) of the batch, on its device.
+        like: any tensor (B, ...) of the batch, for its size and device.
     """
     batch_size, device = len(like), like.device
     if batch_size == 0:
@@ -142,6 +142,6 @@ def as_warp(tensor: Tensor, dtype=None):
 
 
 def as_argument(tensor: Tensor, dtype=None):
-    """The same for a kernel's argument: the bare descriptor, which takes half the time to make."""
+    """The same for an argument of a kernel, as a bare descriptor, which takes half the time."""
     start_warp()
     return wp.from_torch(tensor, dtype=dtype, requires_grad=False, return_ctype=True)

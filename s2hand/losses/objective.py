@@ -91,7 +91,8 @@ class Objective(nn.Module):
                 *(self.px_scale, self.photometric_pair, self.average_total),
             )
             values = {name: LOSS_FUNCTIONS[name](inputs) for name in self.weights}
-            values["total"] = sum(weight * values[name] for name, weight in self.weights.items())
+            total = sum(weight * values[name] for name, weight in self.weights.items())
+            values["total"] = torch.as_tensor(total)
         return values
 
     def _check_inputs(self, prediction: HandPrediction, batch: HandBatch) -> None:

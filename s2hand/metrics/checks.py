@@ -1,4 +1,4 @@
-"""Suspicions about predictions: wrong units, permuted joints, flipped axes. Each is a sentence or None."""
+"""Checks of predictions: units, joint order, axes. Each returns a sentence, or None if all is well."""
 
 from itertools import permutations
 
@@ -30,11 +30,11 @@ PERMUTED_MISMATCH = 0.5
 even if no likely order explains them."""
 
 CONVINCING_RATIO = 0.75
-"""Another joint order is more likely if it leaves at most this share of the error after alignment. Of
-predictions in the right order, however poor, every other one leaves more."""
+"""Another joint order, or a mirror image, is more likely if it leaves at most this share of the error after
+alignment. For predictions in the right order, however poor, every other order leaves more."""
 
 SAMPLED_HANDS = 64
-"""So many hands are compared in every likely order."""
+"""Number of hands that are compared in every likely order, and with their mirror images."""
 
 _KNOWN_ORDERS = {
     HO3D_TO_FREIHAND: "HO-3D's order instead of FreiHAND's",
@@ -44,11 +44,11 @@ _KNOWN_ORDERS = {
 
 
 def check_units(points: np.ndarray, name: str) -> str | None:
-    """Tells whether points of hands that should be in metres look like millimetres or centimetres.
+    """Checks whether points of hands that should be in metres look like millimetres or centimetres.
 
     Args:
         points: (N, K, 3) joints or vertices, N >= 1.
-        name: what to call them in the answer.
+        name: their name in the answer.
 
     Returns:
         A sentence with the remedy, or None.
@@ -67,7 +67,7 @@ def check_units(points: np.ndarray, name: str) -> str | None:
 
 
 def check_joint_order(gt_joints: np.ndarray, pred_joints: np.ndarray) -> str | None:
-    """Tells whether predicted joints look permuted: whether they fit the truth better in another order.
+    """Checks whether predicted joints fit the ground truth better in another order.
 
     Args:
         gt_joints: (N, 21, 3) in FreiHAND order, any unit.
@@ -76,7 +76,7 @@ def check_joint_order(gt_joints: np.ndarray, pred_joints: np.ndarray) -> str | N
     Returns:
         A sentence naming the likely order, or None.
     """
-    chosen = np.unique(np.linspace(0, len(gt_joints) - 1, SAMPLED_HANDS).round().astype(int))
+    chosen = _sampled(len(gt_joints))
     truth, predicted = (np.asarray(joints, np.float64)[chosen] for joints in (gt_joints, pred_joints))
     names = {tuple(range(NUM_JOINTS)): "as expected"} | _finger_orders() | _KNOWN_ORDERS
     reordered = predicted[:, list(names)].swapaxes(0, 1)  # (orders, hands, 21, 3)
@@ -92,14 +92,38 @@ def check_joint_order(gt_joints: np.ndarray, pred_joints: np.ndarray) -> str | N
     return None
 
 
+def check_handedness(gt_joints: np.ndarray, pred_joints: np.ndarray) -> str | None:
+    """Checks whether predictions look like mirror images, which the official alignment would turn back.
+
+    Args:
+        gt_joints: (N, 21, 3) of right hands, any unit.
+        pred_joints: (N, 21, 3), any unit.
+
+    Returns:
+        A sentence with the remedy, or None.
+    """
+    chosen = _sampled(len(gt_joints))
+    truth, predicted = (np.asarray(joints, np.float64)[chosen] for joints in (gt_joints, pred_joints))
+    reflected, rotated = (
+        np.linalg.norm(similarity_align(predicted, truth, reflect=reflect) - truth, axis=-1).mean()
+        for reflect in (True, False)
+    )
+    if not reflected < CONVINCING_RATIO * rotated:
+        return None
+    return (
+        "predicted hands look mirrored, like left ones; the aligned (pa_) metrics do not show it, since the "
+        "official alignment mirrors them back: check the sign of x, and that the hand model is a right hand's"
+    )
+
+
 def check_axes(gt_points: np.ndarray, pred_points: np.ndarray, name: str) -> str | None:
-    """Tells whether predictions look like OpenGL's camera frame where OpenCV's is expected, or the reverse,
+    """Checks whether predictions look like OpenGL's camera frame where OpenCV's is expected, or the reverse,
     or like coordinates relative to the hand.
 
     Args:
         gt_points: (N, K, 3).
         pred_points: (N, K, 3).
-        name: what to call the predictions in the answer.
+        name: the predictions' name in the answer.
 
     Returns:
         A sentence with the remedy, or None.
@@ -113,6 +137,11 @@ def check_axes(gt_points: np.ndarray, pred_points: np.ndarray, name: str) -> str
     if gt_depth * pred_depth < 0:
         return f"{name} lie behind the ground truth's camera {medians}; multiply y and z by -1"
     return None
+
+
+def _sampled(count: int) -> np.ndarray:
+    """Numbers of at most ``SAMPLED_HANDS`` hands, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, SAMPLED_HANDS).round().astype(int))
 
 
 def _finger_orders() -> dict[tuple[int, ...], str]:

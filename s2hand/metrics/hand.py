@@ -1,4 +1,4 @@
-"""FreiHAND's and HO-3D's official figures of hands, all at once or batch by batch."""
+"""FreiHAND's and HO-3D's official metrics, computed all at once or batch by batch."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ HANDS_PER_CHUNK = 512
 
 
 class MetricAccumulator:
-    """Gathers the figures of :func:`hand_metrics` from batches; memory does not grow with their number.
+    """Computes the metrics of :func:`hand_metrics` from batches; memory does not grow with their number.
 
     Args:
         scale_joint: see :func:`hand_metrics`.
         workers: threads for F-scores; None takes one per usable core.
     """
 
-    def __init__(self, scale_joint: int = DEFAULT_SCALE_JOINT, workers: int | None = None):
+    def __init__(self, scale_joint: int | None = DEFAULT_SCALE_JOINT, workers: int | None = None):
         self.scale_joint = scale_joint
         self.workers = workers
         self.num_hands = 0
-        self.joints = {"": ErrorStatistics(), "pa_": ErrorStatistics(), "st_": ErrorStatistics()}
+        versions = ("", "pa_") if scale_joint is None else ("", "pa_", "st_")
+        self.joints = {name: ErrorStatistics() for name in versions}
         self.vertices = {"": ErrorStatistics(), "pa_": ErrorStatistics()}
         self.f_score_sums = np.zeros((2, len(THRESHOLDS_M)))
 
@@ -61,11 +62,9 @@ class MetricAccumulator:
         self.num_hands += len(gt_joints)
 
     def _update_joints(self, gt: np.ndarray, predicted: np.ndarray) -> None:
-        versions = {
-            "": predicted,
-            "pa_": similarity_align(predicted, gt),
-            "st_": scale_translation_align(predicted, gt, scale_point=self.scale_joint),
-        }
+        versions = {"": predicted, "pa_": similarity_align(predicted, gt)}
+        if self.scale_joint is not None:
+            versions["st_"] = scale_translation_align(predicted, gt, scale_point=self.scale_joint)
         for name, joints in versions.items():
             self.joints[name].update(np.linalg.norm(joints - gt, axis=-1))
 
@@ -76,24 +75,24 @@ class MetricAccumulator:
         self.f_score_sums += f_scores(gt, (predicted, aligned), self.workers).sum(1)
 
     def compute(self) -> dict[str, float]:
-        """The figures so far, keyed as :func:`hand_metrics` says.
+        """The metrics of all hands so far, with the keys of :func:`hand_metrics`.
 
         Raises:
             ValueError: no hand was added.
         """
         if not self.num_hands:
             raise ValueError("no hands to evaluate")
-        figures = {}
+        metrics = {}
         for name, statistics in self.joints.items():
-            figures[f"{name}mpjpe"] = statistics.mean_mm()
-            figures[f"{name}auc_j"] = statistics.auc()
+            metrics[f"{name}mpjpe"] = statistics.mean_mm()
+            metrics[f"{name}auc_j"] = statistics.auc()
         if self.vertices[""].count:
             for name, statistics in self.vertices.items():
-                figures[f"{name}mpvpe"] = statistics.mean_mm()
-                figures[f"{name}auc_v"] = statistics.auc()
+                metrics[f"{name}mpvpe"] = statistics.mean_mm()
+                metrics[f"{name}auc_v"] = statistics.auc()
             for name, (f5, f15) in zip(("", "pa_"), self.f_score_sums / self.num_hands, strict=True):
-                figures[f"{name}f5"], figures[f"{name}f15"] = float(f5), float(f15)
-        return figures
+                metrics[f"{name}f5"], metrics[f"{name}f15"] = float(f5), float(f15)
+        return metrics
 
     def pck_curves(self) -> dict[str, np.ndarray]:
         """PCK (100,) at ``THRESHOLDS_M`` of "joints", "pa_joints", "st_joints", and vertices alike."""
@@ -112,18 +111,19 @@ def hand_metrics(
     gt_vertices=None,
     pred_vertices=None,
     *,
-    scale_joint: int = DEFAULT_SCALE_JOINT,
+    scale_joint: int | None = DEFAULT_SCALE_JOINT,
     workers: int | None = None,
 ) -> dict[str, float]:
-    """The official figures of FreiHAND and HO-3D, equal to their scripts'.
+    """The official metrics of FreiHAND and HO-3D, equal to those of their scripts.
 
     Everything but the scale-translation alignment is the same in every joint order.
 
     Args:
         gt_joints, pred_joints: (N, 21, 3) metres, camera frame, the same joint order.
         gt_vertices, pred_vertices: (N, V, 3) metres, the same vertex order; None where unknown.
-        scale_joint: joint whose distance from joint 0 gives the scale of the st_ figures. 4, as in HO-3D's
-            script, means HO-3D's order; pass ``FREIHAND_SCALE_JOINT`` for joints in FreiHAND's.
+        scale_joint: joint whose distance from joint 0 gives the scale of the st_ metrics. 4, as in HO-3D's
+            script, means HO-3D's order; pass ``FREIHAND_SCALE_JOINT`` for joints in FreiHAND's, or None to
+            leave the st_ metrics out, which are official for HO-3D alone.
         workers: threads for F-scores; None takes one per usable core.
 
     Returns:

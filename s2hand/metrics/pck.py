@@ -1,6 +1,6 @@
 """Mean error, and the share of correct keypoints (PCK) over thresholds, gathered batch by batch.
 
-PCK(t) is the share of points whose error is at most t. AUC is the area under it from 0 to 5 cm by the
+PCK(t) is the share of points with an error of at most t. AUC is the area under it from 0 to 5 cm by the
 trapezoid rule, divided by 5 cm. Every hand has all points, so the average of the points' own curves, which
 the official scripts take, is the curve of all errors together.
 """
@@ -46,17 +46,3 @@ class ErrorStatistics:
 def area_under_curve(pck: np.ndarray) -> float:
     """Area under a PCK curve (100,) by the trapezoid rule, divided by its width: in [0, 1]."""
     return float((pck[1:] + pck[:-1]).sum() / 2 / (NUM_THRESHOLDS - 1))
-
-
-def pck_curve(errors_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The PCK curve of errors, for plots.
-
-    Args:
-        errors_m: errors of any shape, metres, not empty.
-
-    Returns:
-        thresholds (100,) metres and PCK (100,) in [0, 1].
-    """
-    statistics = ErrorStatistics()
-    statistics.update(np.asarray(errors_m, dtype=np.float64))
-    return THRESHOLDS_M.copy(), statistics.pck()

@@ -9,9 +9,9 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
-from s2hand.geometry.cameras import project_points
 from s2hand.models.hourglass import KeypointOutput
 from s2hand.models.lifting import keypoint_rays
+from s2hand.models.placing import place_hand
 from s2hand.structures import HandParameters, HandPrediction
 
 PARTS = frozenset({"hand", "texture", "render", "heatmaps"})
@@ -131,20 +131,7 @@ class HandNet(nn.Module):
         Returns:
             The hand's fields of :class:`HandPrediction`, float32.
         """
-        with torch.autocast(K.device.type, enabled=False):
-            hand = self.mano_layer(
-                parameters.hand_pose.float(), parameters.betas.float(), parameters.rotation.float()
-            )
-            scale = parameters.scale.float().abs()[:, None, None]
-            translation = parameters.translation.float()[:, None]
-            joints = translation + scale * hand.joints
-            return {
-                "parameters": parameters,
-                "pose_axis_angle": hand.pose_axis_angle,
-                "vertices": translation + scale * hand.vertices,
-                "joints": joints,
-                "keypoints_2d": project_points(joints, K.float()),
-            }
+        return place_hand(self.mano_layer, parameters, K)
 
     def _check(self, wanted: frozenset[str], K: Tensor | None) -> None:
         if unknown := wanted - PARTS:

@@ -1,131 +1,197 @@
-"""What a caller asks of :class:`~s2hand.prediction.reconstructor.HandReconstructor`, checked and in order."""
+"""The hands that a Python caller asks for: checked, and one view each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import PIL.Image
 from torch import Tensor
 
 from s2hand.datasets.detections import HANDS
 from s2hand.errors import S2HandError
-from s2hand.images.crops import DEFAULT_SQUARES, SquareRule
-from s2hand.images.intrinsics import StatedCamera, check_camera, choose_camera
-from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
-from s2hand.prediction.hand_views import HandView, find_square
+from s2hand.images.intrinsics import StatedCamera, check_camera
+from s2hand.images.photos import PhotoHeader, photo_of_image, read_photo, read_photo_header
+from s2hand.prediction.found_hands import FoundHands
+from s2hand.prediction.hand_views import HandView, Viewer
+from s2hand.prediction.options import AUTO
+from s2hand.skeleton import NUM_JOINTS
 
-Picture = np.ndarray | Tensor | str | Path
+Image = np.ndarray | Tensor | PIL.Image.Image | str | Path
 
-CALLERS_SOURCE = {"config": "given"}
-"""The data layer's name for a camera stated for all pictures -> what it is called here."""
+DEFAULT_HAND = "right"
+
+MEANT = "give a path, an array (H, W, 3), a tensor (3, H, W) or an image of Pillow's"
 
 
-class AskedHands:
-    """One hand in each of N pictures; pictures that are files are read when their turn comes.
+def asked_hands(
+    viewer: Viewer,
+    images: Image | Sequence[Image],
+    K: np.ndarray | Tensor | Sequence | None,
+    hand: str | Sequence[str] | None,
+    boxes: np.ndarray | Tensor | Sequence | None,
+    keypoints: np.ndarray | Tensor | Sequence | None,
+    confidence: np.ndarray | Tensor | Sequence | None,
+    finder: FoundHands | None = None,
+) -> Iterator[list[HandView]]:
+    """The hands of each of N images: one, or with a detector all that it finds.
 
-    Args: those of :meth:`~s2hand.prediction.reconstructor.HandReconstructor.predict`, and ``squares``: where
-        to look for hands that were detected.
+    Args:
+        viewer: makes the views.
+        images, K, hand, boxes, keypoints, confidence: see
+            :meth:`~s2hand.prediction.reconstructor.HandReconstructor.predict`.
+        finder: finds the hands, or None.
+
+    Returns:
+        An iterator over N lists of views; images that are files are read when it is their turn.
 
     Raises:
-        S2HandError: there are no pictures, or numbers do not match.
+        S2HandError: there are no images, or numbers do not match. The iterator raises it for an image that
+            cannot be read, and for numbers that cannot be pixels of it.
     """
+    images = _as_list(images)
+    count = len(images)
+    if not count:
+        raise S2HandError("no images to predict from: give one or more")
+    default = DEFAULT_HAND if finder is None else AUTO
+    hands = [hand or default] * count if isinstance(hand, str | None) else list(hand)
+    if len(hands) != count or set(map(str, hands)) - {*HANDS, default}:
+        raise S2HandError(f"hand: expected right or left, once or for each of {count} images, got {hand}")
+    cameras = _cameras(K, count)
+    columns = {"box": _rows(boxes, (4,), count, "boxes"), **_keypoints(keypoints, confidence, count)}
 
-    def __init__(
-        self,
-        images: Picture | Sequence[Picture],
-        K: np.ndarray | Tensor | None = None,
-        hand: str | Sequence[str] = "right",
-        boxes: np.ndarray | Tensor | None = None,
-        keypoints: np.ndarray | Tensor | None = None,
-        confidence: np.ndarray | Tensor | None = None,
-        squares: SquareRule = DEFAULT_SQUARES,
-    ) -> None:
-        self.squares = squares
-        self.pictures = _as_list(images)
-        count = len(self.pictures)
-        if not count:
-            raise S2HandError("no pictures to predict from: give one or more")
-        self.hands = [hand] * count if isinstance(hand, str) else list(hand)
-        if len(self.hands) != count or set(self.hands) - set(HANDS):
-            raise S2HandError(
-                f"hand: expected right or left, once or for each of {count} pictures, got {hand}"
-            )
-        if K is not None and np.ndim(K) == 2:
-            K = np.broadcast_to(_as_array(K), (count, 3, 3))
-        self.cameras = _rows(K, (3, 3), count, "K")
-        self.boxes = _rows(boxes, (4,), count, "boxes")
-        self.keypoints = _rows(keypoints, (21, 2), count, "keypoints")
-        if keypoints is not None and confidence is None:
-            confidence = np.ones((count, 21))
-        self.confidence = _rows(confidence, (21,), count, "confidence")
-        for camera in self.cameras:
-            if camera is not None:
-                check_camera(camera, what="K")
+    def views(index: int) -> list[HandView]:
+        name, photo, header = _read(images[index], f"image {index}")
+        known = {column: rows[index] for column, rows in columns.items()}
+        with_camera = replace(viewer, stated=StatedCamera(K=cameras[index]))
+        if finder is not None:
+            return finder.in_image(with_camera, name, photo, header, known["box"], str(hands[index]))
+        return [with_camera.view(name, photo, header, str(hands[index]), **known)]
 
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def view(self, index: int) -> HandView:
-        """One of the hands, its picture read.
-
-        Raises:
-            DatasetError: the picture cannot be read, or the box has no extent.
-        """
-        picture = self.pictures[index]
-        if isinstance(picture, str | Path):
-            header, photo = read_photo_header(picture), read_photo(picture)
-        else:
-            photo = _photo(picture, index)
-            header = PhotoHeader(photo.shape[1], photo.shape[0], None)
-        K, source = choose_camera(header, stated=StatedCamera(K=self.cameras[index]))
-        keypoints, confidence = self.keypoints[index], self.confidence[index]
-        size = header.width, header.height
-        square, looked_at = find_square(size, self.boxes[index], keypoints, confidence, self.squares)
-        return HandView(
-            photo=photo,
-            K=K,
-            focal_source=CALLERS_SOURCE.get(source, source),
-            hand=self.hands[index],
-            square=square,
-            looked_at=looked_at,
-            keypoints=keypoints,
-            confidence=confidence,
-        )
+    return map(views, range(count))
 
 
-def _as_list(images: Picture | Sequence[Picture]) -> list[Picture]:
-    """One picture or many as a list; a batch is taken apart."""
-    if isinstance(images, str | Path) or (isinstance(images, np.ndarray | Tensor) and images.ndim == 3):
+def _as_list(images: Image | Sequence[Image]) -> list[Image]:
+    """One image or many as a list; a batch is taken apart."""
+    if images is None or isinstance(images, str | Path | PIL.Image.Image | bytes | dict):
+        return [images]
+    if isinstance(images, np.ndarray | Tensor) and images.ndim < 4:
         return [images]
     return list(images)
 
 
-def _photo(picture: np.ndarray | Tensor, index: int) -> np.ndarray:
-    """A picture in memory as (H, W, 3), uint8 or float32 in [0, 1]."""
-    is_tensor = isinstance(picture, Tensor)
-    channels = 0 if is_tensor else -1
-    if picture.ndim != 3 or picture.shape[channels] != 3:
-        expected = "(3, H, W)" if is_tensor else "(H, W, 3)"
-        raise S2HandError(f"picture {index}: expected shape {expected}, got {tuple(picture.shape)}")
+def _read(image: Image, what: str) -> tuple[str, np.ndarray, PhotoHeader]:
+    """Name, pixels and header of an image: (H, W, 3), uint8 or float32 in [0, 1]."""
+    if isinstance(image, str | Path):
+        return str(image), read_photo(image), read_photo_header(image)
+    if isinstance(image, PIL.Image.Image):
+        return "", *photo_of_image(image, what)
+    if image is None:
+        raise S2HandError(f"{what} is None, as cv2.imread returns for a file that it cannot read: {MEANT}")
+    if not isinstance(image, np.ndarray | Tensor):
+        raise S2HandError(f"{what} is of type {type(image).__name__}: {MEANT}")
+    pixels = _pixels(image, what)
+    return "", pixels, PhotoHeader(pixels.shape[1], pixels.shape[0], None)
+
+
+def _pixels(image: np.ndarray | Tensor, what: str) -> np.ndarray:
+    """Grey values become three equal channels; what is transparent becomes black, as in files."""
+    is_tensor, shape = isinstance(image, Tensor), tuple(image.shape)
     if is_tensor:
-        picture = picture.detach().cpu().permute(1, 2, 0).numpy()
-    if picture.dtype == np.uint8:
-        return np.ascontiguousarray(picture)
-    if not np.issubdtype(picture.dtype, np.floating) or not (picture.min() >= 0 and picture.max() <= 1):
-        raise S2HandError(f"picture {index}: expected uint8, or floating-point numbers in [0, 1]")
-    return np.ascontiguousarray(picture, dtype=np.float32)
+        image = image.detach().cpu()
+        image = (image.float() if image.is_floating_point() else image).numpy()
+        image = np.moveaxis(image, 0, -1) if image.ndim == 3 else image
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or image.shape[-1] not in (1, 3, 4):
+        expected, other = ("(3, H, W)", 2) if is_tensor else ("(H, W, 3)", 0)
+        turned = len(shape) == 3 and shape[other] == 3
+        remedy = ": move the channels to the other end" if turned else ""
+        raise S2HandError(f"{what}: expected shape {expected}, got {shape}{remedy}")
+    if not image.size:
+        raise S2HandError(f"{what} is empty: it has {image.shape[1]} x {image.shape[0]} px")
+    whole = np.issubdtype(image.dtype, np.integer)
+    if not (whole or np.issubdtype(image.dtype, np.floating)):
+        raise S2HandError(f"{what}: expected uint8, or floating-point numbers in [0, 1], got {image.dtype}")
+    if not (image.min() >= 0 and image.max() <= (255 if whole else 1)):  # NaN is refused too
+        expected = "whole numbers from 0 to 255" if whole else "floating-point numbers in [0, 1]"
+        raise S2HandError(f"{what}: expected {expected}, got {image.min():g} to {image.max():g}")
+    image = image.astype(np.uint8 if whole else np.float32)
+    if image.shape[-1] == 4:
+        alpha = image[..., 3:] / np.float32(255 if whole else 1)
+        image = (np.rint(image[..., :3] * alpha) if whole else image[..., :3] * alpha).astype(image.dtype)
+    return np.repeat(image, 3, -1) if image.shape[-1] == 1 else np.ascontiguousarray(image)
 
 
-def _as_array(values: np.ndarray | Tensor | Sequence) -> np.ndarray:
-    return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, np.float64)
+def _cameras(K: Any, count: int) -> list[np.ndarray | None]:
+    """One K (3, 3) for each image; projections (3, 4) and (4, 4) without a translation are taken too."""
+    if K is not None:
+        K = _as_array(K, "K", (3, 3))
+        if K.ndim == 2:
+            K = np.broadcast_to(K, (count, *K.shape))
+        if K.shape[1:] in ((3, 4), (4, 4)) and (K[:, :, 3] == np.eye(4)[3, : K.shape[1]]).all():
+            K = K[:, :3, :3]
+    cameras = _rows(K, (3, 3), count, "K")
+    for camera in cameras:
+        if camera is not None:
+            check_camera(camera, what="K")
+    return cameras
 
 
-def _rows(values, shape: tuple[int, ...], count: int, name: str) -> list[np.ndarray | None]:
-    """(N, *shape) as a list of N arrays; None as N times None."""
+def _keypoints(keypoints: Any, confidence: Any, count: int) -> dict[str, list[np.ndarray | None]]:
+    """Keypoints and confidences; a third column is the confidence, and a joint of NaN was missed."""
+    if keypoints is None:
+        return {"keypoints": [None] * count, "confidence": [None] * count}
+    keypoints = _as_array(keypoints, "keypoints", (NUM_JOINTS, 2))
+    if confidence is None and keypoints.shape[-2:] == (NUM_JOINTS, 3):
+        keypoints, confidence = keypoints[..., :2], keypoints[..., 2]
+    points = _rows(keypoints, (NUM_JOINTS, 2), count, "keypoints", joints=True)
+    sure = [np.ones(NUM_JOINTS)] * count
+    if confidence is not None:
+        sure = _rows(confidence, (NUM_JOINTS,), count, "confidence", joints=True)
+    for row, (found, certain) in enumerate(zip(points, sure, strict=True)):
+        if found is None or certain is None:
+            points[row] = sure[row] = None
+            continue
+        missed = np.isnan(found).any(-1) | np.isnan(certain)
+        points[row], sure[row] = np.where(missed[:, None], 0, found), np.where(missed, 0, certain)
+    return {"keypoints": points, "confidence": sure}
+
+
+def _as_array(values: Any, name: str, row: tuple[int, ...] = ()) -> np.ndarray:
+    """Numbers as an array; where an entry is None, its row of this shape is NaN."""
+    if isinstance(values, list | tuple) and any(entry is None for entry in values):
+        values = [np.full(row, np.nan) if entry is None else _as_array(entry, name) for entry in values]
+    try:
+        return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, np.float64)
+    except (TypeError, ValueError):
+        raise S2HandError(f"{name}: expected numbers, in rows of equal lengths") from None
+
+
+def _rows(
+    values: Any, shape: tuple[int, ...], count: int, name: str, joints: bool = False
+) -> list[np.ndarray | None]:
+    """(N, *shape) as a list of N arrays, where None and rows of NaN become None.
+
+    Args:
+        values: numbers, or a sequence with None for some images; for one image, the first axis may be
+            missing.
+        shape: shape of a row.
+        count: N.
+        name: names them in messages.
+        joints: whether single joints may be NaN.
+    """
     if values is None:
         return [None] * count
-    array = _as_array(values)
+    array = _as_array(values, name, shape)
+    if count == 1 and array.shape == shape:
+        array = array[None]
     if array.shape != (count, *shape):
-        raise S2HandError(f"{name}: expected shape {(count, *shape)} for {count} pictures, got {array.shape}")
-    return list(array)
+        raise S2HandError(f"{name}: expected shape {(count, *shape)} for {count} images, got {array.shape}")
+    if not (np.isfinite(array) | np.isnan(array)).all():
+        raise S2HandError(f"{name}: expected finite numbers, got infinity")
+    known = ~np.isnan(array).reshape(count, -1)
+    return [row if (known[i].any() if joints else known[i].all()) else None for i, row in enumerate(array)]

@@ -1,128 +1,130 @@
-"""The files of predicted hands: an overlay and a mask for each picture, meshes and numbers for each hand."""
+"""The files of predicted hands: overlays of photos, meshes and numbers of hands, and an index."""
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Collection
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from s2hand.checkpoints import StoredNetwork
-from s2hand.errors import S2HandError
-from s2hand.export import (
-    ExportedHand,
-    write_glb,
-    write_hand_json,
-    write_hand_npz,
-    write_obj,
-    write_ply,
-)
-from s2hand.files import sha256_of_file, written_whole
+from s2hand.export import Hand, write_glb, write_hand_json, write_hand_npz, write_obj, write_ply
+from s2hand.files import sha256_of_file, write_text_whole, written_whole
+from s2hand.prediction.answerers import Answerer
+from s2hand.prediction.checks import doubts_of
+from s2hand.prediction.options import HAND_FORMATS, PHOTO_FORMATS, PredictOptions
+from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.visualize import Overlay, hand_window
 
-PICTURE_FORMATS = ("overlay", "mask")
-HAND_FORMATS = ("glb", "obj", "ply", "json", "npz")
-FORMATS = PICTURE_FORMATS + HAND_FORMATS
-DEFAULT_FORMATS = ("overlay", "glb", "json", "npz")
+INDEX_FORMAT = "s2hand-predictions-1"
+INDEX_FILE = "index.json"
 
 JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True)
 class HandFiles:
-    """Writes the files of pictures.
+    """Writes the results of photos.
 
     Attributes:
-        out: folder of everything.
-        versions: of what makes the predictions, see :func:`versions_of`.
-        formats: of ``FORMATS``, what to write.
-        unlit: whether .glb files show the albedo as it is.
+        out: folder of all results.
+        versions: what makes the predictions, see :func:`versions_of`.
+        options: which formats to write.
     """
 
     out: Path
     versions: dict[str, str]
-    formats: Collection[str] = DEFAULT_FORMATS
-    unlit: bool = False
+    options: PredictOptions = field(default_factory=PredictOptions)
 
-    def __post_init__(self):
-        if unknown := sorted(set(self.formats) - set(FORMATS)):
-            raise S2HandError(f"formats: there is no {unknown[0]!r}; choose among {', '.join(FORMATS)}")
-        if not self.formats:
-            raise S2HandError(f"formats: nothing to write; choose among {', '.join(FORMATS)}")
-
-    def write(self, stem: str, photo: np.ndarray, name: str, hands: Reconstruction) -> dict:
-        """Writes everything of one picture.
+    def write(self, photo: Photo, pixels: np.ndarray, hands: Reconstruction | None) -> dict[str, Any]:
+        """Writes everything about one photo.
 
         Args:
-            stem: of its files, relative to ``out``.
-            photo: (H, W, 3) uint8.
-            name: the picture's, to be stated.
-            hands: those in it.
+            photo: says what the results are called.
+            pixels: (H, W, 3) uint8.
+            hands: the hands in it; None: no hand was found, and nothing is written.
 
         Returns:
-            What the index says of the picture.
+            The photo's entry in the index.
         """
-        entry = {"name": name, "width": photo.shape[1], "height": photo.shape[0]}
-        entry |= self._write_pictures(stem, photo, hands)
+        entry = {"name": photo.name, "width": pixels.shape[1], "height": pixels.shape[0]}
+        if hands is None:
+            return entry | {"hands": []}
+        entry |= self._write_overlay(photo.stem, pixels, hands)
         entry["hands"] = []
-        for index in range(len(hands)):
-            hand_stem = stem if len(hands) == 1 else f"{stem}.hand{index}"
-            hand = hands.exported(index, name)
+        for index, hand in enumerate(hands):
+            stem = photo.stem if len(hands) == 1 else f"{photo.stem}.hand{index}"
             files = {
-                kind: self._write_hand(kind, hand_stem, hand) for kind in HAND_FORMATS if kind in self.formats
+                kind: self._write_hand(kind, stem, hand)
+                for kind in HAND_FORMATS
+                if kind in self.options.formats
             }
-            entry["hands"].append(
-                {
-                    "hand": hand.hand,
-                    "focal_source": hand.focal_source,
-                    "looked_at": hand.looked_at,
-                    "refined": hand.refined,
-                    "files": files,
-                }
+            told = ("hand", "focal_source", "looked_at", "refined")
+            stated = {name: getattr(hand, name) for name in told} | {"files": files}
+            keypoints, confidence = (
+                values[index].double().numpy() for values in (hands.detected_keypoints, hands.confidence)
             )
+            doubts = doubts_of(hand.keypoints_2d, hand.image_size, keypoints, confidence)
+            entry["hands"].append(stated | ({"doubts": doubts} if doubts else {}))
         return entry
 
-    def _write_pictures(self, stem: str, photo: np.ndarray, hands: Reconstruction) -> dict[str, str]:
-        written = {}
-        if set(self.formats) & set(PICTURE_FORMATS):
-            overlay = overlay_of(photo, hands)
-        if "overlay" in self.formats:
+    def _write_overlay(self, stem: str, pixels: np.ndarray, hands: Reconstruction) -> dict[str, str]:
+        """Writes overlay and mask, as far as they are asked for."""
+        if not set(self.options.formats) & set(PHOTO_FORMATS):
+            return {}
+        overlay, written = overlay_of(pixels, hands), {}
+        if "overlay" in self.options.formats:
             written["overlay"] = f"{stem}.overlay.jpg"
-            _save(self.out / written["overlay"], overlay.picture, quality=JPEG_QUALITY)
-        if "mask" in self.formats:
+            _save(self.out / written["overlay"], overlay.image, quality=JPEG_QUALITY)
+        if "mask" in self.options.formats:
             written["mask"] = f"{stem}.mask.png"
             _save(self.out / written["mask"], np.rint(overlay.silhouette * 255).astype(np.uint8))
         return written
 
-    def _write_hand(self, kind: str, stem: str, hand: ExportedHand) -> str:
+    def _write_hand(self, kind: str, stem: str, hand: Hand) -> str:
         """Writes one file (and what belongs to it); returns its path relative to ``out``."""
         file = f"{stem}.{kind}"
-        path = self.out / file
-        if kind == "glb":
-            write_glb(path, hand, unlit=self.unlit)
-        elif kind == "obj":
-            write_obj(path, hand)
-        elif kind == "ply":
-            write_ply(path, hand)
-        elif kind == "json":
-            write_hand_json(path, hand, self.versions)
-        else:
-            write_hand_npz(path, hand, self.versions)
+        writers: dict[str, Callable[[Path], Any]] = {
+            "glb": lambda path: write_glb(path, hand, unlit=self.options.unlit),
+            "obj": lambda path: write_obj(path, hand),
+            "ply": lambda path: write_ply(path, hand),
+            "json": lambda path: write_hand_json(path, hand, self.versions),
+            "npz": lambda path: write_hand_npz(path, hand, self.versions),
+        }
+        writers[kind](self.out / file)
         return file
+
+    def write_index(self, entries: list[dict[str, Any]], unreadable: list[str]) -> Path:
+        """Writes index.json, which lists everything that was written, and with what.
+
+        Args:
+            entries: one for each photo and video.
+            unreadable: "name: reason" for each that could not be read.
+        """
+        content = {
+            "format": INDEX_FORMAT,
+            "versions": self.versions,
+            "settings": asdict(self.options),
+            "images": entries,
+            "unreadable": unreadable,
+        }
+        path = self.out / INDEX_FILE
+        write_text_whole(path, json.dumps(content, indent=1) + "\n")
+        return path
 
 
 def overlay_of(photo: np.ndarray, hands: Reconstruction) -> Overlay:
     """The hands and their skeletons over their photo (H, W, 3) uint8, the nearest hand last."""
     overlay = Overlay.of_photo(photo)
     for index in torch.argsort(hands.vertices[..., 2].mean(1), descending=True).tolist():
-        appearance = (
-            (None, None) if hands.face_textures is None else (hands.face_textures[index], hands.light[index])
-        )
+        textured = hands.face_textures is not None and not hands.painted  # the photo's colours hide the hand
+        appearance = (hands.face_textures[index], hands.light[index]) if textured else (None, None)
         vertices, K = hands.vertices[index], hands.K[index]
         overlay = overlay.with_hand(vertices, hands.faces(index), K, *appearance)
         if (window := hand_window(vertices, K, photo.shape[:2])) is not None:
@@ -130,24 +132,21 @@ def overlay_of(photo: np.ndarray, hands: Reconstruction) -> Overlay:
     return overlay
 
 
-def versions_of(network: StoredNetwork) -> dict[str, str]:
-    """What makes the predictions: the program, PyTorch, the checkpoint's file and its SHA-256, the hand."""
+def versions_of(answerer: Answerer) -> dict[str, str]:
+    """What makes the predictions: the program, PyTorch, the checkpoint with its SHA-256, the hand model."""
+    try:
+        own = importlib.metadata.version("s2hand")
+    except importlib.metadata.PackageNotFoundError:  # it runs from its sources
+        own = "not installed"
     return {
-        "s2hand": _own_version(),
+        "s2hand": own,
         "torch": torch.__version__,
-        "checkpoint": network.path.name,
-        "checkpoint_sha256": sha256_of_file(network.path),
-        "hand_model": network.hand_model.name,
+        "checkpoint": answerer.path.name,
+        "checkpoint_sha256": sha256_of_file(answerer.path),
+        "hand_model": answerer.hand_model.name,
     }
 
 
-def _own_version() -> str:
-    try:
-        return importlib.metadata.version("s2hand")
-    except importlib.metadata.PackageNotFoundError:  # it runs from its sources
-        return "not installed"
-
-
-def _save(path: Path, picture: np.ndarray, **options) -> None:
+def _save(path: Path, image: np.ndarray, **options) -> None:
     with written_whole(path) as partial:
-        Image.fromarray(picture).save(partial, **options)
+        Image.fromarray(image).save(partial, **options)

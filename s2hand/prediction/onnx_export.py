@@ -1,8 +1,8 @@
 """The network with its hand layer as an ONNX file, which runs without PyTorch.
 
-Inputs are ``image`` (B, 3, S, S), RGB in [0, 1], and ``K`` (B, 3, 3) in its pixels, of a right hand; outputs
-are fields of :class:`~s2hand.structures.HandPrediction`, for any B. The hand model's arrays are part of the
-file, so MANO's licence binds files made with MANO.
+Inputs are ``image`` (B, 3, S, S), RGB in [0, 1], which shows a right hand, and ``K`` (B, 3, 3) in its
+pixels. Outputs are fields of :class:`~s2hand.structures.HandPrediction`, for any B. The hand model's arrays
+are part of the file, so MANO's licence binds files made with MANO.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from s2hand.files import written_whole
 from s2hand.models import HandNet
 
 OPSET = 17
-"""Of 2022: every runtime of today reads it."""
+"""From 2022: every runtime of today reads it."""
 
 TOLERANCE = 1e-4
-"""Allowed difference from PyTorch: absolute for values below 1 (metres, colours), relative for others."""
+"""Allowed difference from PyTorch: absolute for values below 1 (metres, colours), relative above."""
 
 INPUTS = ("image", "K")
 HAND_OUTPUTS = ("vertices", "joints", "keypoints_2d")
 TEXTURE_OUTPUTS = ("face_textures", "light")
 
 CHECKED_BATCHES = (1, 3)
-"""Sizes of the batches that are compared; the network is traced with another one."""
+"""Sizes of the batches that are compared; the network is traced with another size."""
 
 TRACED_BATCH = 2
 
@@ -43,7 +43,7 @@ class OnnxExport:
 
     Attributes:
         path: the file.
-        outputs: names of its outputs.
+        outputs: names of the network's outputs.
         differences: output -> largest difference between onnxruntime and PyTorch, see ``TOLERANCE``.
     """
 
@@ -72,7 +72,7 @@ def export_onnx(model: HandNet, image_size: int, path: str | Path) -> OnnxExport
 
     Args:
         model: in evaluation mode, on the CPU.
-        image_size: S, side of its pictures in pixels.
+        image_size: S, side of its images in pixels.
         path: the file.
 
     Raises:
@@ -105,7 +105,7 @@ def _packages():
 
 
 def _random_input(batch: int, image_size: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Noise pictures and cameras about a FreiHAND crop's (focal length twice the side)."""
+    """Images of noise, and cameras similar to a FreiHAND crop's (the focal length is twice the side)."""
     random = torch.Generator().manual_seed(seed)
     image = torch.rand(batch, 3, image_size, image_size, generator=random)
     K = torch.tensor([[2.0, 0, 0.5], [0, 2.0, 0.5], [0, 0, 1 / image_size]]).repeat(batch, 1, 1) * image_size
@@ -118,7 +118,7 @@ def _trace(network: _OnnxHandNet, image_size: int, path: Path) -> None:
     names = (*INPUTS, *network.outputs)
     try:
         with warnings.catch_warnings():
-            # The tracer warns of every check of a shape. That none of them matters is what _compare shows.
+            # The tracer warns of every check of a shape; _compare shows that none of them matters.
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 network,
@@ -151,7 +151,7 @@ def _description(model: HandNet, image_size: int) -> dict[str, str]:
 
 @torch.no_grad()
 def _compare(network: _OnnxHandNet, session, image_size: int, path: Path) -> dict[str, float]:
-    """Largest difference of each output over some batches."""
+    """The largest difference of each output over some batches."""
     largest = dict.fromkeys(network.outputs, 0.0)
     for batch in CHECKED_BATCHES:
         image, K = _random_input(batch, image_size, seed=batch)
@@ -162,7 +162,7 @@ def _compare(network: _OnnxHandNet, session, image_size: int, path: Path) -> dic
             largest[name] = max(largest[name], difference)
             if not difference <= TOLERANCE:  # NaN is refused too
                 raise S2HandError(
-                    f"{path}: not written, for its {name} would differ from PyTorch's by {difference:.1e} "
+                    f"{path}: not written, as its {name} would differ from PyTorch's by {difference:.1e} "
                     f"(allowed: {TOLERANCE:.0e}); try another version of onnxruntime or PyTorch"
                 )
     return largest

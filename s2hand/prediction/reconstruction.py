@@ -2,74 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from s2hand.export import ExportedHand
-from s2hand.geometry.mirror import mirror_faces
-from s2hand.structures import HandParameters, HandPrediction
+from s2hand.export import Hand
+from s2hand.geometry.cameras import project_points
+from s2hand.geometry.mirror import mirror_faces, mirror_points
+from s2hand.images.square_view import SquareView
+from s2hand.prediction.hand_views import HandView
+from s2hand.skeleton import NUM_JOINTS
+from s2hand.structures import HandParameters, HandPrediction, TensorStruct
 
 STAGED_FIELDS = ("heatmap_keypoints",)
-"""Fields whose first dimension counts stages, the second samples."""
+"""Fields whose first dimension counts stages, and whose second counts samples."""
 
-SHARED_FIELDS = ("right_faces",)
+SHARED_FIELDS = ("right_faces", "painted")
 """Fields that are the same for all samples."""
 
+LIGHT_DIRECTION = slice(8, 11)
+"""The direction's place in a light vector, see :mod:`s2hand.rendering.lighting`."""
 
-@dataclass(frozen=True)
+Struct = TypeVar("Struct", bound=TensorStruct)
+
+
+@dataclass(frozen=True, repr=False)
 class Reconstruction(HandPrediction):
-    """B hands as they are in their photos, left ones left, on the CPU.
+    """B hands as they are in their photos, left ones left, on the CPU; also a sequence of :class:`Hand`.
 
-    Vertices, joints, light, ``keypoints_2d`` and ``heatmap_keypoints`` are of the photo, in its pixels and
-    its camera's frame. ``parameters`` and ``pose_axis_angle`` are the right-hand model's: a left hand is the
-    mirror image (x to -x) of the right one that they describe.
+    Vertices, joints, light, ``keypoints_2d`` and ``heatmap_keypoints`` belong to the photo: they are in its
+    pixels and its camera's frame. ``parameters`` and ``pose_axis_angle`` are the right-hand model's: a left
+    hand is the mirror image (x to -x) of the right one that they describe.
 
     Attributes:
         K: (B, 3, 3) camera matrix in pixels of the photo.
-        hands: "left" or "right" of each.
+        names: the photo's name for each hand, empty for arrays and tensors.
+        hands: "left" or "right" for each hand.
         image_sizes: (width, height) px of each photo.
         focal_sources: where each focal length comes from: given, EXIF, default, or detections file.
         looked_at: what each square was about: "box", "keypoints" or "whole picture".
         refined: whether each was fitted to keypoints.
         right_faces: (F, 3) vertex numbers of a right hand, counter-clockwise from outside.
+        image_numbers: number of the image that shows each hand, where many were given.
+        tracks: number of each hand in its video, None where hands are not followed.
+        confidence: (B, 21) of the detected keypoints, 0 where there are none.
+        detected_keypoints: (B, 21, 2) px of the photo; 0 where there are none.
+        painted: whether textures were taken from the photos.
     """
 
     K: Tensor | None = None
+    names: tuple[str, ...] = ()
     hands: tuple[str, ...] = ()
     image_sizes: tuple[tuple[int, int], ...] = ()
     focal_sources: tuple[str, ...] = ()
     looked_at: tuple[str, ...] = ()
     refined: tuple[bool, ...] = ()
     right_faces: Tensor | None = None
+    image_numbers: tuple[int, ...] = ()
+    tracks: tuple[int | None, ...] = ()
+    confidence: Tensor | None = None
+    detected_keypoints: Tensor | None = None
+    painted: bool = False
 
     def __len__(self) -> int:
         return len(self.hands)
 
-    def __getitem__(self, chosen: slice) -> Reconstruction:
-        """Some of the hands."""
-        return _part(self, chosen)
+    def __repr__(self) -> str:
+        noun = "hand" if len(self) == 1 else "hands"
+        return f"<Reconstruction: {len(self)} {noun}, {self.hands.count('left')} left>"
 
-    def faces(self, index: int) -> Tensor:
-        """(F, 3) vertex numbers of one hand, counter-clockwise from outside: a left hand's turn round."""
-        return mirror_faces(self.right_faces) if self.hands[index] == "left" else self.right_faces
+    def __iter__(self) -> Iterator[Hand]:
+        return (self[index] for index in range(len(self)))
 
-    def exported(self, index: int, image: str) -> ExportedHand:
-        """One hand as NumPy arrays, ready to be written.
+    @overload
+    def __getitem__(self, chosen: int) -> Hand: ...
+    @overload
+    def __getitem__(self, chosen: slice) -> Reconstruction: ...
 
-        Args:
-            index: which.
-            image: the photo's name.
-        """
+    def __getitem__(self, chosen):
+        """One hand as NumPy arrays, or some of the hands."""
+        if isinstance(chosen, slice):
+            return _with_samples(
+                [self], lambda pieces, axis: pieces[0][:, chosen] if axis else pieces[0][chosen]
+            )
+        index = range(len(self))[chosen]  # refuses what is out of range, and counts from the end
         parameters = {name: _array(value[index]) for name, value in vars(self.parameters).items()}
         parameters["scale"] = np.abs(parameters["scale"])
         parameters["pose_axis_angle"] = _array(self.pose_axis_angle[index])
         textured = self.face_textures is not None
-        return ExportedHand(
-            image=image,
+        return Hand(
+            image=self.names[index],
             image_size=self.image_sizes[index],
             hand=self.hands[index],
             K=_array(self.K[index]),
@@ -86,49 +113,121 @@ class Reconstruction(HandPrediction):
             refined=self.refined[index],
         )
 
-
-def concatenated(parts: Sequence[Reconstruction]) -> Reconstruction:
-    """The hands of several batches, one after the other."""
-    return _merged(parts)
-
-
-def joined_parameters(parts: Sequence[HandParameters]) -> HandParameters:
-    """The parameters of several batches of hands, one after the other."""
-    return _merged(parts)
+    def faces(self, index: int) -> Tensor:
+        """(F, 3) vertex numbers of one hand, counter-clockwise from outside, for left hands too."""
+        return mirror_faces(self.right_faces) if self.hands[index] == "left" else self.right_faces
 
 
-def _merged(parts: Sequence) -> Reconstruction | HandParameters:
-    """Joins structs of one kind field by field."""
+def turned_back(parameters: HandParameters, squares: Sequence[SquareView]) -> HandParameters:
+    """The same hands in the frames of their (mirrored) photos' cameras.
+
+    With p = t + s R x before the virtual camera, and Q from the photo's frame to its own,
+    Q^T p = Q^T t + s (Q^T R) x.
+
+    Args:
+        parameters: B right hands before the cameras of their views, on the CPU.
+        squares: the views of the hands.
+    """
+    back = Rotation.from_matrix(np.stack([square.rotation.T for square in squares]))
+    rotation = (back * Rotation.from_rotvec(parameters.rotation.double().numpy())).as_rotvec()
+    translation = back.apply(parameters.translation.double().numpy())
+    return replace(
+        parameters,
+        rotation=torch.from_numpy(rotation).to(parameters.rotation),
+        translation=torch.from_numpy(translation).to(parameters.translation),
+    )
+
+
+def in_photos(
+    answer: HandPrediction,
+    placed: HandPrediction,
+    views: Sequence[HandView],
+    right_faces: Tensor,
+    refined: tuple[bool, ...],
+) -> Reconstruction:
+    """Brings an answer about views to the photos: mirrors left hands back, and maps pixels and light.
+
+    Args:
+        answer: for B views, on the CPU; its parameters are the ones that :func:`turned_back` gave.
+        placed: the right hands of these parameters before the (mirrored) photos' cameras.
+        views: the hands.
+        right_faces: (F, 3) vertex numbers of a right hand.
+        refined: whether each hand was fitted to keypoints.
+    """
+    K = torch.from_numpy(np.stack([view.K for view in views])).float()
+    left = torch.tensor([view.square.mirrored for view in views])[:, None, None]
+    vertices, joints = (
+        torch.where(left, mirror_points(points), points) for points in (placed.vertices, placed.joints)
+    )
+    squares = [view.square for view in views]
+    return Reconstruction(
+        vertices=vertices,
+        joints=joints,
+        keypoints_2d=project_points(joints, K),
+        parameters=answer.parameters,
+        pose_axis_angle=placed.pose_axis_angle,
+        face_textures=answer.face_textures,
+        light=None if answer.light is None else _light_in_photos(answer.light, squares),
+        heatmap_keypoints=_keypoints_in_photos(answer.heatmap_keypoints, squares),
+        K=K,
+        names=tuple(view.name for view in views),
+        hands=tuple(view.hand for view in views),
+        image_sizes=tuple(view.size for view in views),
+        focal_sources=tuple(view.focal_source for view in views),
+        looked_at=tuple(view.looked_at for view in views),
+        refined=refined,
+        right_faces=right_faces,
+        tracks=tuple(view.track for view in views),
+        confidence=_stacked([view.confidence for view in views], NUM_JOINTS),
+        detected_keypoints=_stacked([view.keypoints for view in views], (NUM_JOINTS, 2)),
+    )
+
+
+def _stacked(rows: Sequence[np.ndarray | None], shape: int | tuple[int, ...]) -> Tensor:
+    """Arrays of one shape one above the other, zeros for None."""
+    return torch.from_numpy(np.stack([np.zeros(shape) if row is None else row for row in rows])).float()
+
+
+def _light_in_photos(light: Tensor, squares: Sequence[SquareView]) -> Tensor:
+    """Lights (B, 11) with directions in the photos' frames; those of left hands are mirrored back."""
+    light = light.clone()
+    for row, square in enumerate(squares):
+        back = torch.from_numpy(square.rotation.T.astype(np.float32))
+        direction = back @ light[row, LIGHT_DIRECTION]
+        light[row, LIGHT_DIRECTION] = mirror_points(direction) if square.mirrored else direction
+    return light
+
+
+def _keypoints_in_photos(keypoints: Tensor | None, squares: Sequence[SquareView]) -> Tensor | None:
+    """Keypoints (stages, B, 21, 2) in pixels of the photos."""
+    if keypoints is None:
+        return None
+    of_hands = zip(keypoints.double().numpy().swapaxes(0, 1), squares, strict=True)
+    return torch.from_numpy(
+        np.stack([square.source_pixels(points) for points, square in of_hands], 1)
+    ).float()
+
+
+def concatenated(parts: Sequence[Struct]) -> Struct:
+    """Joins the hands of several structs of one kind, one after the other."""
+    return _with_samples(
+        parts,
+        lambda pieces, axis: torch.cat(pieces, axis) if isinstance(pieces[0], Tensor) else sum(pieces, ()),
+    )
+
+
+def _with_samples(parts: Sequence[Struct], choose: Callable[[list, int], Any]) -> Struct:
+    """A struct with other samples: ``choose`` makes each field from the parts', given the axis of samples."""
     values = {}
     for field in fields(parts[0]):
         pieces = [getattr(part, field.name) for part in parts]
         if field.name in SHARED_FIELDS or pieces[0] is None:
             values[field.name] = pieces[0]
-        elif isinstance(pieces[0], HandParameters):
-            values[field.name] = _merged(pieces)
-        elif isinstance(pieces[0], Tensor):
-            values[field.name] = torch.cat(pieces, _sample_axis(field.name))
+        elif isinstance(pieces[0], TensorStruct):
+            values[field.name] = _with_samples(pieces, choose)
         else:
-            values[field.name] = sum(pieces, ())
+            values[field.name] = choose(pieces, 1 if field.name in STAGED_FIELDS else 0)
     return type(parts[0])(**values)
-
-
-def _part(struct: Reconstruction | HandParameters, chosen: slice) -> Reconstruction | HandParameters:
-    """Some samples of a struct."""
-    values = {}
-    for field in fields(struct):
-        value = getattr(struct, field.name)
-        if field.name in SHARED_FIELDS or value is None:
-            values[field.name] = value
-        elif isinstance(value, HandParameters):
-            values[field.name] = _part(value, chosen)
-        else:
-            values[field.name] = value[:, chosen] if _sample_axis(field.name) else value[chosen]
-    return type(struct)(**values)
-
-
-def _sample_axis(name: str) -> int:
-    return 1 if name in STAGED_FIELDS else 0
 
 
 def _array(value: Tensor) -> np.ndarray:

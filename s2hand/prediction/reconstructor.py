@@ -1,58 +1,69 @@
-"""Hands from anyone's pictures: a trained network behind one method."""
+"""Hands from anyone's photos: a trained network behind one method."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from s2hand import checkpoints
-from s2hand.checkpoints import StoredNetwork
+from s2hand.detection.mediapipe import HandDetector
 from s2hand.errors import S2HandError
-from s2hand.geometry.cameras import project_points
-from s2hand.geometry.mirror import mirror_points
-from s2hand.losses import DEFAULT_WEIGHTS, Objective
-from s2hand.prediction.asked_hands import AskedHands, Picture
-from s2hand.prediction.hand_views import HandView, NetworkView, network_view
-from s2hand.prediction.reconstruction import Reconstruction, concatenated
-from s2hand.prediction.refine import DEFAULT_STEPS, REFINEMENT_LOSSES, HandRefiner
-from s2hand.prediction.refining import refine_hands
-from s2hand.prediction.turning import light_in_photos, turned_back
+from s2hand.images.intrinsics import StatedCamera
+from s2hand.prediction.answerers import Answerer, ImageAnswerer
+from s2hand.prediction.asked_hands import Image, asked_hands
+from s2hand.prediction.found_hands import FoundHands
+from s2hand.prediction.hand_views import HandView, Viewer
+from s2hand.prediction.landmark_answerer import LandmarkAnswerer
+from s2hand.prediction.options import DEFAULT_BATCH
+from s2hand.prediction.photo_texture import appearance_from_photo
+from s2hand.prediction.reconstruction import Reconstruction, concatenated, in_photos, turned_back
+from s2hand.prediction.refine import DEFAULT_STEPS
+from s2hand.prediction.sides import SideJudge
+from s2hand.runtime.devices import resolve_device
+from s2hand.skeleton import NUM_JOINTS
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
 
-DEFAULT_BATCH = 16
+T = TypeVar("T")
+Group = tuple[T, Sequence[HandView]]
+"""A photo, a frame or whatever else, and the hands in it, perhaps none."""
+
+Adjust = Callable[[HandParameters, Sequence[Group]], HandParameters]
+"""Changes the parameters of the hands of some groups, in their order, as a filter over time does."""
 
 
 class HandReconstructor:
-    """Reconstructs hands from pictures with a trained network.
+    """Reconstructs hands from photos.
 
     Args:
-        network: from :func:`s2hand.checkpoints.open`.
-        batch_size: hands that go through the network at once.
-        refine_steps: of the fit to keypoints, where one is asked for.
+        answerer: says which hands there are in views.
+        batch_size: number of hands that are reconstructed at once.
+        finder: finds the hands of images that come without keypoints; None: one hand is taken to be in
+            each, about the box or anywhere.
+
+    Raises:
+        S2HandError: the batch size is below 1.
     """
 
     def __init__(
-        self, network: StoredNetwork, batch_size: int = DEFAULT_BATCH, refine_steps: int = DEFAULT_STEPS
+        self, answerer: Answerer, batch_size: int = DEFAULT_BATCH, finder: FoundHands | None = None
     ) -> None:
-        for name, number in (("batch size", batch_size), ("refinement steps", refine_steps)):
-            if number < 1:
-                raise S2HandError(f"{name}: expected 1 or more, got {number}")
-        self.network, self.batch_size = network, batch_size
-        self.right_faces = torch.from_numpy(network.hand_model.faces)
-        weights = {name: DEFAULT_WEIGHTS[name] for name in REFINEMENT_LOSSES}
-        objective = Objective(weights, self.right_faces, image_size=network.image_size).to(network.device)
-        self.refiner = HandRefiner(network.model.place_hand, objective, refine_steps)
+        if batch_size < 1:
+            raise S2HandError(f"batch size: expected 1 or more, got {batch_size}")
+        self.answerer, self.batch_size, self.finder = answerer, batch_size, finder
+        self.right_faces = torch.from_numpy(answerer.hand_model.faces)
 
     @classmethod
     def from_checkpoint(
         cls,
         path: str | Path,
-        hand_model: str | Path | None = "generic",
+        hand_model: str | Path | None = None,
         device: str = "auto",
         *,
         batch_size: int = DEFAULT_BATCH,
@@ -61,60 +72,129 @@ class HandReconstructor:
         """Rebuilds the network that a checkpoint was trained with.
 
         Args:
-            path: a checkpoint (.pt) or a run's folder; or a published one (.t7, or converted .safetensors).
+            path: a checkpoint (.pt) or a run's folder; or a published checkpoint (.t7, or .safetensors).
             hand_model: "generic" or the path of a MANO file; None: the one that it was trained with.
-            device: auto, cpu, cuda or cuda:<index>.
-            batch_size: hands that go through the network at once.
-            refine_steps: of the fit to keypoints.
+            device: "auto", "cpu", "cuda" or "cuda:<index>".
+            batch_size: see the class.
+            refine_steps: see the class.
 
         Raises:
             S2HandError: a file is missing, damaged or does not fit; the network predicts no hand.
+
+        Warns:
+            UserWarning: one for each of :attr:`notes`, such as another hand than the one of the training.
         """
-        return cls(checkpoints.open(path, hand_model, device), batch_size, refine_steps)
+        found = cls(ImageAnswerer(checkpoints.open(path, hand_model, device), refine_steps), batch_size)
+        for note in found.notes:
+            warnings.warn(note, stacklevel=2)
+        return found
+
+    @classmethod
+    def small(
+        cls,
+        device: str = "auto",
+        hand_model: str | Path | None = None,
+        *,
+        batch_size: int = DEFAULT_BATCH,
+    ) -> HandReconstructor:
+        """The bundled detector and the bundled network: every hand of every image, with nothing to download.
+
+        Args:
+            device: "auto", "cpu", "cuda" or "cuda:<index>".
+            hand_model: "generic" or the path of a MANO file; None: generic, with which it was trained.
+            batch_size: see the class.
+
+        Raises:
+            S2HandError: the hand model cannot be read, or there is no such device.
+        """
+        place = resolve_device(device)
+        answerer = LandmarkAnswerer.bundled(hand_model, device)
+        finder = FoundHands(HandDetector.bundled(place), SideJudge(answerer))
+        return cls(answerer, batch_size, finder)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Lines on the checkpoint that are worth showing to the user."""
-        return self.network.notes
+        return self.answerer.notes
+
+    def viewer(self, stated: StatedCamera | None = None) -> Viewer:
+        """What makes the views that :meth:`predict_views` takes.
+
+        Args:
+            stated: the camera of photos that come without one.
+        """
+        return Viewer(self.answerer.image_size, self.answerer.squares, stated or StatedCamera())
 
     def predict(
         self,
-        images: Picture | Sequence[Picture],
+        images: Image | Sequence[Image],
         K: np.ndarray | Tensor | None = None,
-        hand: str | Sequence[str] = "right",
+        hand: str | Sequence[str] | None = None,
         *,
         boxes: np.ndarray | Tensor | None = None,
         keypoints: np.ndarray | Tensor | None = None,
         confidence: np.ndarray | Tensor | None = None,
         refine: bool = False,
     ) -> Reconstruction:
-        """Reconstructs one hand in each picture.
+        """Reconstructs the hands of images: all of them with a detector, else one in each.
 
         Args:
             images: a tensor (B, 3, H, W), RGB in [0, 1]; an array (B, H, W, 3) or several (H, W, 3), uint8
-                RGB; or paths. One picture alone will do.
-            K: (3, 3) or (B, 3, 3) camera matrices in pixels of the pictures. None: the focal length is the
+                RGB; or paths. A single image will do.
+            K: (3, 3) or (B, 3, 3) camera matrices in pixels of the images. None: the focal length is the
                 one in a file's EXIF, or the default; the answer's ``focal_sources`` tell.
-            hand: "right" or "left", for all pictures or for each.
-            boxes: (B, 4) px: left, top, width and height of the hands; NaN rows where there is none.
-            keypoints: (B, 21, 2) px, detected. Without a box the network looks at the square about them,
-                without either at the whole picture.
+            hand: "right" or "left", for all images or for each; None: as the detector says, or right.
+            boxes: (B, 4) px: left, top, width and height of the hands; NaN rows where there is none. A
+                detector then looks for the one hand there.
+            keypoints: (B, 21, 2) px, of one hand in each image; then nothing is detected. Without a detector
+                and without a box the network looks at the square about them, without either at the whole
+                image.
             confidence: (B, 21) of the keypoints, 0 where missed; None: all are certain.
             refine: fit the hands to the keypoints given, or else to the network's 2D branch.
 
         Returns:
-            One hand a picture, in the order given, on the CPU.
+            The hands in the order of the images, on the CPU; ``image_numbers`` tells which image shows each.
 
         Raises:
-            S2HandError: a picture cannot be read, numbers do not match, or there is nothing to refine with.
+            S2HandError: an image cannot be read, numbers do not match, or there is nothing to refine with.
         """
-        self.check_refinement(refine, detections=keypoints is not None)
-        asked = AskedHands(images, K, hand, boxes, keypoints, confidence, self.network.squares)
-        parts = []
-        for start in range(0, len(asked), self.batch_size):
-            indices = range(start, min(start + self.batch_size, len(asked)))
-            parts.append(self.predict_views([asked.view(index) for index in indices], refine=refine))
-        return concatenated(parts)
+        finder = self.finder if keypoints is None else None
+        self.check_refinement(refine, detections=keypoints is not None or finder is not None)
+        groups = asked_hands(self.viewer(), images, K, hand, boxes, keypoints, confidence, finder)
+        parts, numbers = [Reconstruction(right_faces=self.right_faces)], []
+        for number, views, hands in self.predict_groups(enumerate(groups), refine=refine):
+            if hands is not None:
+                parts.append(hands)
+                numbers += [number] * len(views)
+        return replace(concatenated(parts[1:] or parts), image_numbers=tuple(numbers))
+
+    def predict_groups(
+        self,
+        groups: Iterable[Group],
+        *,
+        refine: bool = False,
+        adjust: Adjust | None = None,
+        paint: bool = True,
+    ) -> Iterator[tuple[T, Sequence[HandView], Reconstruction | None]]:
+        """Reconstructs the hands of many photos or frames, as many at once as make a batch.
+
+        Args:
+            groups: photos with the views of their hands.
+            refine: see :meth:`predict_views`.
+            adjust: changes the parameters before hands are placed in their photos.
+            paint: see :meth:`predict_views`.
+
+        Yields:
+            Each photo, its views, and its hands: None where it has none.
+        """
+        for chunk in _chunks(groups, self.batch_size):
+            views = [view for _, found in chunk for view in found]
+            change = None if adjust is None else lambda parameters, chunk=chunk: adjust(parameters, chunk)
+            hands = self.predict_views(views, refine=refine, adjust=change, paint=paint) if views else None
+            start = 0
+            for owner, found in chunk:
+                yield owner, found, hands[start : start + len(found)] if found else None
+                start += len(found)
 
     @torch.no_grad()
     def predict_views(
@@ -123,30 +203,41 @@ class HandReconstructor:
         *,
         refine: bool = False,
         adjust: Callable[[HandParameters], HandParameters] | None = None,
+        paint: bool = True,
     ) -> Reconstruction:
         """Reconstructs hands, all at once.
 
         Args:
-            views: the hands.
+            views: the hands, from :meth:`viewer`.
             refine: fit each to its keypoints, or else to the network's 2D branch; hands with neither stay as
                 the network says.
-            adjust: changes the parameters at last, as a filter over time does.
+            adjust: changes the parameters, in their photos' frames, before the hands are placed there.
+            paint: where the network answers no texture, take it from the photos.
+
+        Raises:
+            S2HandError: the answer is not finite.
         """
-        model, device = self.network.model, self.network.device
-        seen = [network_view(view, self.network.image_size) for view in views]
-        batch = HandBatch(
-            image=torch.stack([_as_input(view.image) for view in seen]).to(device),
-            K=torch.from_numpy(np.stack([one.view.K for one in seen])).float().to(device),
-            index=torch.arange(len(seen), device=device),
-        )
-        prediction = model(batch.image, batch.K, self._parts(refine))
-        refined = (False,) * len(seen)
+        answerer = self.answerer
+        batch = _as_batch(views).to(answerer.device)
+        answer = answerer(batch, views, refine)
+        refined = (False,) * len(views)
         if refine:
-            prediction, refined = refine_hands(self.refiner, prediction, batch, seen)
-        parameters = turned_back(prediction.parameters.to("cpu"), [one.view for one in seen])
+            answer, refined = answerer.refine(answer, batch, views)
+        squares = [view.square for view in views]
+        parameters = turned_back(answer.parameters.to("cpu"), squares)
         if adjust is not None:
             parameters = adjust(parameters)
-        return self._in_photos(replace(prediction.to("cpu"), parameters=parameters), views, seen, refined)
+        K = torch.from_numpy(np.stack([view.K for view in views])).float()
+        placed = answerer.place_hand(parameters.to(answerer.device), K.to(answerer.device))
+        hands = HandPrediction(**placed).to("cpu")
+        if not hands.vertices.isfinite().all():
+            raise S2HandError(
+                f"{answerer.path}: the network's answer is not finite; its training went astray, so name "
+                "an earlier checkpoint"
+            )
+        answer = replace(answer.to("cpu"), parameters=parameters)
+        found = in_photos(answer, hands, views, self.right_faces, refined)
+        return painted(found, views) if paint and answerer.paints_from_photos else found
 
     def check_refinement(self, refine: bool, *, detections: bool) -> None:
         """Refuses a refinement that could not happen.
@@ -158,66 +249,49 @@ class HandReconstructor:
         Raises:
             S2HandError: there is nothing to refine with.
         """
-        if refine and not detections and self.network.model.keypoint_net is None:
+        if refine and not detections and not self.answerer.finds_keypoints:
             raise S2HandError(
-                f"nothing to refine with: the network of {self.network.path} has no 2D branch, and there are "
-                "no detected keypoints; give detections, or leave refinement out"
+                f"nothing to refine with: the network of {self.answerer.path} has no 2D branch, and there "
+                "are no detected keypoints; give detections, or leave refinement out"
             )
 
-    def _parts(self, refine: bool) -> set[str]:
-        """What to ask of the network: the 2D branch only where it is wanted, or runs anyway for the hand."""
-        model, parts = self.network.model, {"hand"}
-        if model.texture_light_head is not None:
-            parts.add("texture")
-        if model.keypoint_net is not None and (refine or model.hand_needs_keypoints):
-            parts.add("heatmaps")
-        return parts
 
-    def _in_photos(
-        self,
-        prediction: HandPrediction,
-        views: Sequence[HandView],
-        seen: Sequence[NetworkView],
-        refined: tuple[bool, ...],
-    ) -> Reconstruction:
-        """The answer, whose parameters are turned back, with left hands mirrored and in photos' pixels."""
-        K = torch.from_numpy(np.stack([view.K for view in views])).float()
-        device = self.network.device
-        placed = self.network.model.place_hand(prediction.parameters.to(device), K.to(device))
-        right = HandPrediction(**placed).to("cpu")
-        if not right.vertices.isfinite().all():
-            raise S2HandError(
-                f"{self.network.path}: the network's answer is not finite; its training went astray, so name "
-                "an earlier checkpoint"
-            )
-        left = torch.tensor([one.view.mirrored for one in seen])[:, None, None]
-        vertices, joints = (
-            torch.where(left, mirror_points(points), points) for points in (right.vertices, right.joints)
-        )
-        light, heatmap_keypoints = prediction.light, prediction.heatmap_keypoints
-        if light is not None:
-            light = light_in_photos(light, [one.view for one in seen])
-        if heatmap_keypoints is not None:
-            columns = zip(heatmap_keypoints.double().numpy().swapaxes(0, 1), seen, strict=True)
-            in_photos = [one.view.picture_pixels(points) for points, one in columns]
-            heatmap_keypoints = torch.from_numpy(np.stack(in_photos, 1)).float()
-        return Reconstruction(
-            vertices=vertices,
-            joints=joints,
-            keypoints_2d=project_points(joints, K),
-            parameters=prediction.parameters,
-            pose_axis_angle=right.pose_axis_angle,
-            face_textures=prediction.face_textures,
-            light=light,
-            heatmap_keypoints=heatmap_keypoints,
-            K=K,
-            hands=tuple(view.hand for view in views),
-            image_sizes=tuple(view.size for view in views),
-            focal_sources=tuple(view.focal_source for view in views),
-            looked_at=tuple(view.looked_at for view in views),
-            refined=refined,
-            right_faces=self.right_faces,
-        )
+def painted(hands: Reconstruction, views: Sequence[HandView]) -> Reconstruction:
+    """The hands with texture and light from their photos."""
+    looks = []
+    for index, view in enumerate(views):
+        photo = view.photo if view.photo.dtype == np.uint8 else np.rint(view.photo * 255).astype(np.uint8)
+        looks.append(appearance_from_photo(photo, hands.vertices[index], hands.faces(index), hands.K[index]))
+    textures, lights = (torch.stack(values) for values in zip(*looks, strict=True))
+    return replace(hands, face_textures=textures, light=lights, painted=True)
+
+
+def _chunks(groups: Iterable[Group], batch_size: int) -> Iterator[list[Group]]:
+    """Gathers groups until they hold a batch of hands, or that many groups, so that few are in memory."""
+    chunk, count = [], 0
+    for group in groups:
+        chunk.append(group)
+        count += len(group[1])
+        if max(count, len(chunk)) >= batch_size:
+            yield chunk
+            chunk, count = [], 0
+    if chunk:
+        yield chunk
+
+
+def _as_batch(views: Sequence[HandView]) -> HandBatch:
+    """The views as tensors; a hand without detected keypoints has confidences of 0."""
+    keypoints, confidence = np.zeros((len(views), NUM_JOINTS, 2)), np.zeros((len(views), NUM_JOINTS))
+    for row, view in enumerate(views):
+        if view.keypoints is not None:
+            keypoints[row], confidence[row] = view.keypoints_seen(), view.confidence
+    return HandBatch(
+        image=torch.stack([_as_input(view.image()) for view in views]),
+        K=torch.from_numpy(np.stack([view.square.K for view in views])).float(),
+        index=torch.arange(len(views)),
+        keypoints_2d=torch.from_numpy(keypoints).float(),
+        confidence=torch.from_numpy(confidence).float(),
+    )
 
 
 def _as_input(image: np.ndarray) -> Tensor:

@@ -1,9 +1,8 @@
 """Refinement at test time: fits every hand of a batch to keypoints, the 2D branch's or a detector's.
 
-The network's answer is the start. Pose, shape, rotation, scale and translation then follow the keypoints (by
-default the 2D branch's last stage) and the priors that the network was trained with. Differs from the
-published code, which makes a new Adam in every step and so never averages gradients: here one Adam serves the
-whole fit.
+The fit starts from the network's answer. Pose, shape, rotation, scale and translation then follow the
+keypoints and the priors that the network was trained with. This differs from the published code, which makes
+a new Adam in every step and so never averages gradients: here one Adam serves the whole fit.
 """
 
 from __future__ import annotations
@@ -22,26 +21,26 @@ from s2hand.structures import HandBatch, HandParameters, HandPrediction
 from s2hand.training.schedule import cosine_factor
 
 REFINEMENT_LOSSES = ("open_2dj", "open_bone_direc", "tsa_poses", "mscale", "mshape", "triangle")
-"""The losses of the fit by their names in configs. The first two take the 2D branch's keypoints for detected
-ones, all equally certain; the others are the priors."""
+"""The losses of the fit by their names in configs. The first two pull towards the keypoints; the others
+are the priors."""
 
 DEFAULT_STEPS = DEFAULT_REFINE_STEPS
 
 STEP_SIZES = {"hand_pose": 0.03, "betas": 0.03, "rotation": 0.01, "scale": 0.005, "translation": 0.003}
-"""Adam's first step of each quantity, in its own unit (basis coefficients, radians, a factor, metres); a
-half cosine takes it to 0. Chosen on synthetic hands: the errors of a trained network are a few steps away."""
+"""Adam's first step for each quantity, in its own unit (basis coefficients, radians, a factor, metres); a
+half cosine takes it to 0. Chosen on synthetic hands: a trained network's errors are a few steps large."""
 
 
 class HandRefiner:
     """Fits hands to keypoints.
 
-    Samples do not touch each other: every loss is a mean over them, taken times their number, and Adam works
-    element by element. A hand is refined to the same result in any batch, up to rounding.
+    Samples do not influence each other: every loss is a mean over them, multiplied by their number, and Adam
+    works element by element. A hand is refined to the same result in any batch, up to rounding.
 
     Args:
         place_hand: (parameters, K) -> the hand's fields of HandPrediction, as ``HandNet.place_hand``.
-        objective: of ``REFINEMENT_LOSSES``, for the images' size.
-        steps: of Adam.
+        objective: the ``REFINEMENT_LOSSES``, for the images' size.
+        steps: number of steps of Adam.
     """
 
     def __init__(
@@ -55,11 +54,11 @@ class HandRefiner:
         self.place_hand, self.objective, self.steps = place_hand, objective, steps
 
     def __call__(self, prediction: HandPrediction, batch: HandBatch) -> HandPrediction:
-        """Refines a batch.
+        """Refines a batch to the keypoints of the 2D branch.
 
         Args:
             prediction: with ``parameters`` and ``heatmap_keypoints``.
-            batch: the samples; of its annotations none is read.
+            batch: the samples; its annotations are not read.
 
         Returns:
             The prediction with the hand's fields replaced; textures and light stay, a render is dropped.
@@ -80,8 +79,8 @@ class HandRefiner:
 
         Args:
             prediction: with ``parameters``.
-            target: K, and ``keypoints_2d`` with ``confidence`` to follow. Only the proportions of a sample's
-                confidences count; a sample that has none above 0 stays as it is.
+            target: K, and ``keypoints_2d`` with ``confidence`` to follow. Only the proportions between a
+                sample's confidences count; a sample without any above 0 stays as it is.
 
         Returns:
             As :meth:`__call__`.
@@ -141,7 +140,7 @@ def _samples_to_follow(target: HandBatch, chosen: Tensor) -> HandBatch:
 def equal_pull(confidence: Tensor) -> Tensor:
     """Scales each sample's confidences so that its keypoints pull as if all were certain.
 
-    The keypoint losses are means over a batch, weighted with squared confidences: without this, samples of
+    The keypoint losses are means over a batch, weighted with squared confidences. Without this, samples with
     surer keypoints would outweigh the others, and the same sample would be refined differently in another
     batch.
 
@@ -175,3 +174,28 @@ def as_detections(heatmap_keypoints: Tensor, batch: HandBatch) -> HandBatch:
         keypoints_2d=keypoints,
         confidence=torch.ones_like(keypoints[..., 0]),
     )
+
+
+def follow_best_keypoints(
+    refiner: HandRefiner, prediction: HandPrediction, batch: HandBatch
+) -> tuple[HandPrediction, tuple[bool, ...]]:
+    """Fits each hand to its detected keypoints, or else to the 2D branch's.
+
+    Args:
+        refiner: fits.
+        prediction: the network's answer, perhaps with ``heatmap_keypoints``.
+        batch: the samples; hands without detections have confidences of 0.
+
+    Returns:
+        The prediction, and whether each hand was refined: one without any keypoints was not.
+    """
+    detected = (batch.confidence > 0).any(-1)
+    if prediction.heatmap_keypoints is not None:
+        branch = as_detections(prediction.heatmap_keypoints, batch)
+        batch = replace(
+            batch,
+            keypoints_2d=torch.where(detected[:, None, None], batch.keypoints_2d, branch.keypoints_2d),
+            confidence=torch.where(detected[:, None], batch.confidence, branch.confidence),
+        )
+    refined = tuple((batch.confidence > 0).any(-1).tolist())
+    return refiner.fit(prediction, batch), refined

@@ -1,13 +1,13 @@
 """Steady hands in videos: the One-Euro filter (Casiez, Roussel and Vogel, CHI 2012) on hand parameters.
 
-A low pass whose cutoff rises with speed: slow movements are freed of jitter, fast ones follow with little
-lag. With the rate r in Hz, a low pass of cutoff f has the weight alpha = 1 / (1 + r / (2 pi f)).
+The filter is a low pass with a cutoff that rises with speed: slow movements lose their jitter, fast ones
+follow with little lag. With the rate r in Hz, a low pass of cutoff f has the weight alpha = 1 / (1 + r / (2
+pi f)).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ LONGEST_GAP_S = 0.5
 """After a longer time without a hand the filter starts anew: it may be another hand."""
 
 SMALLEST_SCALE = 1e-6
-"""Scales below divide like this one."""
+"""Smaller scales divide like this one."""
 
 
 @dataclass(frozen=True)
@@ -38,45 +38,20 @@ class OneEuroSettings:
     speed_cutoff: float = 1.0
 
 
-@dataclass(frozen=True)
-class Space:
-    """Where a quantity lives: what lies between two of its values, and the way to go on from one.
-
-    Attributes:
-        between: (start, end) to a difference, an array whose last axis is one vector.
-        move: (start, difference) to a value.
-    """
-
-    between: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    move: Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-def _turn_between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    return (Rotation.from_rotvec(end) * Rotation.from_rotvec(start).inv()).as_rotvec()
-
-
-def _turned(start: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    return (Rotation.from_rotvec(turn) * Rotation.from_rotvec(start)).as_rotvec()
-
-
-EUCLIDEAN = Space(lambda start, end: end - start, lambda start, step: start + step)
-"""Vectors; each row of an array (..., n) is one, and has a cutoff of its own."""
-
-ROTATIONS = Space(_turn_between, _turned)
-"""Axis-angles (..., 3), radians. Differences are the shortest turns, about axes fixed in the camera frame, so
-no jump is seen where the axis-angle passes pi."""
-
-
 class OneEuroFilter:
     """Filters one quantity over time.
 
+    Vectors are the last axis of an array (..., n), and each has a cutoff of its own. Between rotations,
+    given as axis-angles (..., 3) in radians, the difference is the shortest turn, about an axis fixed in the
+    camera frame, so that no jump is seen where an axis-angle passes pi.
+
     Args:
-        settings: how.
-        space: where the quantity lives.
+        settings: how to filter.
+        rotations: whether the vectors are rotations.
     """
 
-    def __init__(self, settings: OneEuroSettings, space: Space = EUCLIDEAN) -> None:
-        self.settings, self.space = settings, space
+    def __init__(self, settings: OneEuroSettings, rotations: bool = False) -> None:
+        self.settings, self.rotations = settings, rotations
         self._value: np.ndarray | None = None
         self._velocity: np.ndarray | None = None
 
@@ -85,7 +60,7 @@ class OneEuroFilter:
 
         Args:
             value: (..., n) measured; always of the same shape.
-            interval_s: seconds since the one before; of the first call it does not matter.
+            interval_s: seconds since the value before; it does not matter in the first call.
 
         Returns:
             An array like ``value``.
@@ -94,13 +69,22 @@ class OneEuroFilter:
         if self._value is None:
             self._value, self._velocity = value, np.zeros_like(value)
             return value
-        step = self.space.between(self._value, value)
+        step = self._difference(self._value, value)
         weight = low_pass_weight(self.settings.speed_cutoff, interval_s)
         self._velocity = self._velocity + weight * (step / interval_s - self._velocity)
         speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True)
         cutoff = self.settings.min_cutoff + self.settings.beta * speed
-        self._value = self.space.move(self._value, low_pass_weight(cutoff, interval_s) * step)
+        step = low_pass_weight(cutoff, interval_s) * step
+        if self.rotations:
+            self._value = (Rotation.from_rotvec(step) * Rotation.from_rotvec(self._value)).as_rotvec()
+        else:
+            self._value = self._value + step
         return self._value
+
+    def _difference(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        if self.rotations:
+            return (Rotation.from_rotvec(end) * Rotation.from_rotvec(start).inv()).as_rotvec()
+        return end - start
 
 
 def low_pass_weight(cutoff_hz: np.ndarray | float, interval_s: float) -> np.ndarray | float:
@@ -122,12 +106,12 @@ hand do not change: they are averaged over seconds."""
 class HandSmoother:
     """Filters the parameters of one hand through a video.
 
-    Size and distance can hardly be told apart in one picture, and the network errs in both together. What
-    the picture shows is their quotient: so translation / scale is filtered as the place and the scale by
-    itself, and the steadied hand stays where it is seen.
+    Size and distance can hardly be told apart in one image, and the network errs in both together. What the
+    image shows is their quotient. So translation / scale is filtered as the place, and the scale by itself,
+    and the steadied hand stays where it is seen.
 
     Args:
-        settings: for each of ``HAND_SETTINGS``' quantities.
+        settings: how to filter each quantity; None for ``HAND_SETTINGS``.
     """
 
     def __init__(self, settings: dict[str, OneEuroSettings] | None = None) -> None:
@@ -139,7 +123,7 @@ class HandSmoother:
         """The steadied parameters.
 
         Args:
-            parameters: of one hand (B = 1).
+            parameters: one hand's (B = 1).
             time_s: time of the frame, later than the one before.
 
         Returns:
@@ -147,7 +131,7 @@ class HandSmoother:
         """
         if self._time_s is None or time_s - self._time_s > LONGEST_GAP_S:
             self._filters = {
-                name: OneEuroFilter(settings, ROTATIONS if name == "rotation" else EUCLIDEAN)
+                name: OneEuroFilter(settings, rotations=name == "rotation")
                 for name, settings in self.settings.items()
             }
             interval_s = LONGEST_GAP_S
@@ -161,7 +145,7 @@ class HandSmoother:
 
 
 def _measured(parameters: HandParameters) -> dict[str, np.ndarray]:
-    """The quantities that are filtered; those whose coefficients move alone as columns (n, 1)."""
+    """The quantities that are filtered; coefficients that move independently are columns (n, 1)."""
     arrays = {name: value.detach().double().cpu().numpy()[0] for name, value in vars(parameters).items()}
     scale = max(abs(float(arrays["scale"])), SMALLEST_SCALE)
     return {

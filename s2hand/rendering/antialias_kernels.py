@@ -5,11 +5,11 @@ Two neighbouring raster pixels that show different sides have an edge between th
 which the line between them leaves the side in front. Let D in [0, 1] be how far along the line that happens.
 Beyond the half-way point the front colour reaches into the far pixel, by D - 1/2; before it, the other colour
 reaches into the near pixel, by 1/2 - D. Steep edges are blended along rows and flat ones along columns only,
-so that no edge counts twice. As an edge passes a pixel's centre its picture changes continuously, so the
-derivative of the blended picture tells the truth; it jumps only where two edges meet about a pixel.
+so that no edge counts twice. As an edge passes a pixel's centre, the blended image changes continuously and
+its derivative is exact; it jumps only where two edges meet about a pixel.
 
 Differs from the paper: every edge between different sides counts, not only silhouettes. With flat colours
-the picture jumps at inner edges too.
+the image jumps at inner edges too.
 """
 
 import warp as wp
@@ -46,7 +46,7 @@ def blend_edges(
     rgb: wp.array4d(dtype=float),
     silhouette: wp.array3d(dtype=float),
 ):
-    """One thread per ``strip`` picture pixels of a row: adds what their neighbours' colours bring."""
+    """One thread per ``strip`` image pixels of a row: adds what their neighbours' colours bring."""
     slot, row, part = wp.tid()
     item = first_item + slot
     size = silhouette.shape[1]

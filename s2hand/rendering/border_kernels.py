@@ -1,6 +1,6 @@
 """Backward kernel of the neural mesh renderer's visibility gradient (Kato et al. 2018).
 
-What a picture would gain if an edge moved over a pixel: for every edge of a face that shows, and every raster
+What an image would gain if an edge moved over a pixel: for every edge of a face that shows, and every raster
 line across it, the pixels outside the edge are asked how much the loss would fall if they took the colour
 just inside, the face's own pixels how much if they took the colour just outside; only gains count, divided by
 the distance to the edge. Lines run along y (``axis`` 0, at integer columns) and along x (``axis`` 1).
@@ -106,14 +106,24 @@ def scan_edge(scene: Scene, side: int, edge: Edge, axis: int, item: int, slot: i
     if run == 0.0:
         return ends
     own = shown_color(scene, item, side)
-    first_line = int(wp.clamp(wp.ceil(wp.min(edge.a0, edge.b0)), 0.0, float(raster_size)))
-    last_line = int(wp.clamp(wp.floor(wp.max(edge.a0, edge.b0)), -1.0, float(raster_size - 1)))
+    # The published loops truncate towards zero where one would round down: an edge that ends in (-1, 0) still
+    # counts on line 0. They count rows from the bottom.
+    most = float(raster_size - 1)
+    low = wp.min(edge.a0, edge.b0)
+    high = wp.max(edge.a0, edge.b0)
+    first_line = int(wp.clamp(wp.ceil(low), 0.0, most + 1.0))
+    last_line = int(wp.clamp(high, -1.0, most))
+    if axis == 1:
+        first_line = raster_size - 1 - int(wp.clamp(most - low, -1.0, most))
+        last_line = int(wp.clamp(wp.floor(high), -1.0, most))
     for line in range(first_line, last_line + 1):
         crossing = edge.a1 + edge.slope * (float(line) - edge.a0)
         if crossing > -1.0 and crossing < float(raster_size):
-            # Pixels that the crossing moves along the line when an end moves by one NDC.
+            # Pixels that the crossing moves along the line when an end moves by one NDC; negative for the
+            # nearer end of an edge that ends before the line.
             levers = wp.vec2(edge.b0 - float(line), float(line) - edge.a0) * (0.5 * float(raster_size) / run)
-            gains = scan_line(scene, side, edge, axis, line, crossing, item, slot, own, eps * levers, lines)
+            softening = eps * wp.vec2(wp.abs(levers[0]), wp.abs(levers[1]))
+            gains = scan_line(scene, side, edge, axis, line, crossing, item, slot, own, softening, lines)
             ends += wp.cw_mul(gains, levers)
     return -float(edge.outward) * ends
 

@@ -22,11 +22,16 @@ def check_inputs(
     a wrong number are left out.
 
     Raises:
-        TypeError: if something is no tensor, a tensor of the wrong kind of number, or the size no integer.
-        ValueError: if a shape, a device, a setting or a vertex number does not fit.
+        TypeError: an argument is not a tensor or has the wrong kind of number, or the size is no integer.
+        ValueError: a shape, a device, a setting or a vertex number does not fit.
     """
     _check_kinds(vertices, faces, face_colors)
-    _check_shapes(vertices, faces, face_colors, fill_back)
+    _check_shape("vertices", vertices, (None, None, 3), "(B, V, 3)")
+    _check_shape("faces", faces, (None, 3), "(F, 3), the same for the whole batch")
+    sides = (vertices.shape[0], faces.shape[0] * (2 if fill_back else 1), 3)
+    _check_shape(
+        "face_colors", face_colors, sides, f"{sides}, a colour for each item and side (fill_back={fill_back})"
+    )
     if faces.device != vertices.device or face_colors.device != vertices.device:
         raise ValueError(
             f"faces and face_colors: expected on {vertices.device} like vertices, "
@@ -45,23 +50,32 @@ def check_mesh(vertices: Tensor, K: Tensor, face_textures: Tensor, num_faces: in
     """Checks the arguments of :class:`~s2hand.rendering.MeshRenderer`; cameras and textures may be shared.
 
     Raises:
-        ValueError: if a shape does not fit.
+        ValueError: a shape does not fit.
     """
-    if vertices.ndim != 3 or vertices.shape[-1] != 3:
-        raise ValueError(f"vertices: expected (B, V, 3), got {tuple(vertices.shape)}")
-    batch_sizes = (1, vertices.shape[0])
-    if K.ndim != 3 or K.shape[0] not in batch_sizes or K.shape[1:] != (3, 3):
-        raise ValueError(f"K: expected ({batch_sizes[1]}, 3, 3) or (1, 3, 3), got {tuple(K.shape)}")
-    expected = (num_faces, 3)
-    if (
-        face_textures.ndim != 3
-        or face_textures.shape[0] not in batch_sizes
-        or face_textures.shape[1:] != expected
-    ):
-        raise ValueError(
-            f"face_textures: expected ({batch_sizes[1]}, {num_faces}, 3), one colour per item and face, "
-            f"got {tuple(face_textures.shape)}"
-        )
+    _check_shape("vertices", vertices, (None, None, 3), "(B, V, 3)")
+    batch = vertices.shape[0]
+    size = 1 if len(K) == 1 else batch
+    _check_shape("K", K, (size, 3, 3), f"({batch}, 3, 3) or (1, 3, 3)")
+    expected = f"({batch}, {num_faces}, 3) or (1, {num_faces}, 3), one colour for each item and face"
+    size = 1 if len(face_textures) == 1 else batch
+    _check_shape("face_textures", face_textures, (size, num_faces, 3), expected)
+
+
+def _check_shape(name: str, tensor: Tensor, shape: tuple[int | None, ...], expected: str) -> None:
+    """Refuses a tensor of another shape; None fits any length."""
+    found = tuple(tensor.shape)
+    if len(found) != len(shape) or any(a not in (None, b) for a, b in zip(shape, found, strict=True)):
+        raise ValueError(f"{name}: expected {expected}, got {found}")
+
+
+def _check_kinds(vertices: Tensor, faces: Tensor, face_colors: Tensor) -> None:
+    for name, tensor in (("vertices", vertices), ("faces", faces), ("face_colors", face_colors)):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name}: expected a torch.Tensor, got {type(tensor).__name__}")
+        if name != "faces" and not tensor.is_floating_point():
+            raise TypeError(f"{name}: expected floating point numbers, got {tensor.dtype}")
+    if faces.is_floating_point() or faces.is_complex() or faces.dtype == torch.bool:
+        raise TypeError(f"faces: expected integers, got {faces.dtype}")
 
 
 def _check_settings(image_size: int, background, depth_range: tuple[float, float], eps: float) -> None:
@@ -76,28 +90,3 @@ def _check_settings(image_size: int, background, depth_range: tuple[float, float
         raise ValueError(f"near and far: expected 0 < near < far, got {near} and {far}")
     if not eps > 0:
         raise ValueError(f"eps: expected more than 0, got {eps}")
-
-
-def _check_kinds(vertices: Tensor, faces: Tensor, face_colors: Tensor) -> None:
-    for name, tensor in (("vertices", vertices), ("faces", faces), ("face_colors", face_colors)):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name}: expected a torch.Tensor, got {type(tensor).__name__}")
-    for name, tensor in (("vertices", vertices), ("face_colors", face_colors)):
-        if not tensor.is_floating_point():
-            raise TypeError(f"{name}: expected floating point numbers, got {tensor.dtype}")
-    if faces.is_floating_point() or faces.is_complex() or faces.dtype == torch.bool:
-        raise TypeError(f"faces: expected integers, got {faces.dtype}")
-
-
-def _check_shapes(vertices: Tensor, faces: Tensor, face_colors: Tensor, fill_back: bool) -> None:
-    if vertices.ndim != 3 or vertices.shape[-1] != 3:
-        raise ValueError(f"vertices: expected (B, V, 3), got {tuple(vertices.shape)}")
-    if faces.ndim != 2 or faces.shape[-1] != 3:
-        raise ValueError(f"faces: expected (F, 3), the same for the whole batch, got {tuple(faces.shape)}")
-    sides = faces.shape[0] * (2 if fill_back else 1)
-    expected = (vertices.shape[0], sides, 3)
-    if tuple(face_colors.shape) != expected:
-        raise ValueError(
-            f"face_colors: expected {expected}, one colour per item and drawn side "
-            f"(fill_back={fill_back}), got {tuple(face_colors.shape)}"
-        )

@@ -1,8 +1,8 @@
-"""The rasterizer's forward kernels: draw every face into a depth buffer, then turn the buffer into pictures.
+"""The rasterizer's forward kernels: draw every face into a depth buffer, then turn the buffer into images.
 
 A depth buffer's entry is one 64-bit integer: the bits of the (positive) float depth above, the side of the
 face below. Its minimum is the nearest face, ties going to the lower index, in any order of drawing: the
-picture does not depend on how the GPU schedules its threads. Only the mesh's rectangle of the buffer is used.
+image does not depend on how the GPU schedules its threads. Only the mesh's rectangle of the buffer is used.
 
 A launch takes items ``first_item`` and on; ``slot`` counts them from 0 and is their place in scratch buffers.
 """
@@ -35,7 +35,7 @@ def clear_buffer(
     strip: int,
     buffer: wp.array3d(dtype=wp.int64),
 ):
-    """One thread per ``strip`` picture pixels of a row: empties the mesh's rectangle."""
+    """One thread per ``strip`` image pixels of a row: empties the mesh's rectangle."""
     slot, row, part = wp.tid()
     item = first_item + slot
     samples = scene.samples
@@ -47,11 +47,7 @@ def clear_buffer(
 
 
 @wp.kernel
-def draw_faces(
-    first_item: int,
-    scene: Scene,
-    buffer: wp.array3d(dtype=wp.int64),
-):
+def draw_faces(first_item: int, scene: Scene, buffer: wp.array3d(dtype=wp.int64)):
     """One thread per face: lowers the buffer where the face is nearer than what is there."""
     slot, face_index = wp.tid()
     item = first_item + slot
@@ -108,7 +104,7 @@ def fill_background(
     depth: wp.array3d(dtype=float),
     face_index: wp.array3d(dtype=wp.int32),
 ):
-    """Writes an empty picture's pixels ``range(first, stop)`` of a row; all buffers are contiguous."""
+    """Writes an empty image's pixels ``range(first, stop)`` of a row; all buffers are contiguous."""
     ...
 
 
@@ -123,7 +119,7 @@ def resolve(
     silhouette: wp.array3d(dtype=float),
     depth: wp.array3d(dtype=float),
 ):
-    """One thread per ``strip`` picture pixels of a row: averages ``samples`` x ``samples`` raster pixels."""
+    """One thread per ``strip`` image pixels of a row: averages ``samples`` x ``samples`` raster pixels."""
     slot, row, part = wp.tid()
     item = first_item + slot
     samples = scene.samples

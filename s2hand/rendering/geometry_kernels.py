@@ -19,7 +19,7 @@ MIN_DEPTH_OF_NEAR = wp.constant(1.0e-3)
 
 @wp.struct
 class Scene:
-    """What is drawn and how. A picture pixel holds ``samples`` x ``samples`` pixels of the R x R raster."""
+    """What is drawn and how. An image pixel holds ``samples`` x ``samples`` pixels of the R x R raster."""
 
     vertices: wp.array2d(dtype=wp.vec3)  # (B, V)
     faces: wp.array2d(dtype=wp.int32)  # (F, 3)
@@ -159,7 +159,7 @@ def rows_of(face: DrawnFace, size: int):
 
 @wp.func
 def columns_of(face: DrawnFace, py: float, size: int):
-    """The pixel columns that the face may cover in the row whose centre is ``py``."""
+    """The pixel columns that the face may cover in the row with its centre at ``py``."""
     low = wp.min(face.x)
     high = wp.max(face.x)
     for k in range(3):
@@ -205,12 +205,8 @@ def shown_color(scene: Scene, item: int, side: int):
 
 
 @wp.kernel
-def mesh_bounds(
-    first_item: int,
-    scene: Scene,
-    bounds: wp.array2d(dtype=wp.int32),
-):
-    """One thread per vertex: the rectangle of picture pixels that a mesh may cover.
+def mesh_bounds(first_item: int, scene: Scene, bounds: wp.array2d(dtype=wp.int32)):
+    """One thread per vertex: the rectangle of image pixels that a mesh may cover.
 
     Writes:
         bounds: (B, 4) minima of first row (from the top), first column, -stop of rows, -stop of columns; the
@@ -232,7 +228,7 @@ def mesh_bounds(
 
 @wp.func
 def clip_to_mesh(bounds: wp.array2d(dtype=wp.int32), item: int, row: int, first: int, stop: int):
-    """The part of a picture row's pixels ``range(first, stop)`` inside the mesh's rectangle.
+    """The part of an image row's pixels ``range(first, stop)`` inside the mesh's rectangle.
 
     An empty part keeps ``first <= Interval.first == Interval.stop <= stop``.
     """

@@ -31,7 +31,7 @@ class Scratch:
         self.device = device
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: torch.dtype, warp_dtype=None):
-        """A Warp array (items, *shape) of anything; ``name`` tells a thread's buffers apart."""
+        """An uninitialised Warp array (items, *shape); ``name`` tells a thread's buffers apart."""
         shape = (self.items, *shape)
         size = math.prod(shape)
         if self.device.type == "cuda" or size * dtype.itemsize > LARGEST_KEPT_BYTES:

@@ -16,9 +16,9 @@ from torch.nn.functional import normalize
 LIGHT_SIZE = 11
 
 SMALLEST_NORMAL = 1e-20
-"""Square metres; cross products shorter than this belong to faces without area, whose normal is then 0.
+"""Square metres. Cross products shorter than this belong to faces without area; their normal is 0.
 
-Differs from the published code, whose 1e-5 darkens every face smaller than 5 mm^2.
+Differs from the published code, where 1e-5 darkens every face smaller than 5 mm^2.
 """
 
 

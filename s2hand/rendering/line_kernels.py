@@ -1,11 +1,11 @@
 """Backward kernels that lay out, line by line, what the visibility gradient's scans read.
 
 Scanning needs, at every raster pixel, the side it shows, the upstream gradient G (rgb and alpha) and
-P = sum_c I_c G_c. G is kept at picture resolution, since all raster pixels of a picture pixel share it, sides
+P = sum_c I_c G_c. G is kept at image resolution, since all raster pixels of an image pixel share it, sides
 and P as one plane per sample, so a scan reads contiguous memory. All exist once per axis, the scanned
 coordinate last, for the lines that cross the mesh's rectangle and where G is not zero.
 
-The picture is cut into tiles of ``tile`` x ``tile`` pixels, a vector each way.
+The image is cut into tiles of ``tile`` x ``tile`` pixels, a vector each way.
 """
 
 import warp as wp

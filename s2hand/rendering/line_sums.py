@@ -42,8 +42,10 @@ SUM_GAINS = (
         }
     }
 
-    const int first = wp::max(outward > 0 ? leaving : inner, bound[0] << shift);
-    const int last = wp::min(outward > 0 ? inner : leaving, (bound[1] << shift) - 1);
+    // Beyond the edge's ends the lines of two edges may cross: then the pixels between are outside, their
+    // distance is negative, and as published it is still pushed away from 0.
+    const int first = wp::max(wp::min(leaving, inner), bound[0] << shift);
+    const int last = wp::min(wp::max(leaving, inner), (bound[1] << shift) - 1);
     for (int j = (first >> shift) / lanes * lanes; j <= last >> shift; j += lanes) {
         const Floats taken = other[0] * *(const Floats*)(g + j) + other[1] * *(const Floats*)(g + pitch + j)
             + other[2] * *(const Floats*)(g + 2 * pitch + j) + other[3] * *(const Floats*)(g + 3 * pitch + j);
@@ -51,8 +53,9 @@ SUM_GAINS = (
         for (int q = 0; q < 2 && q < samples; ++q, position += 1.0f) {
             const Floats gain = *(const Floats*)(p + q * pitch + j) - taken;
             const Floats distance = (crossing - position) * sign;
-            const Floats pull_a = distance + soft_a, pull_b = distance + soft_b;
-            const Floats share = gain / (pull_a * pull_b);
+            const Floats away = distance < none ? none - 1.0f : none + 1.0f;
+            const Floats pull_a = distance * away + soft_a, pull_b = distance * away + soft_b;
+            const Floats share = gain * away / (pull_a * pull_b);
             const auto counts = (gain > none) & (position >= (float)first) & (position <= (float)last)
                 & (*(const Ints*)(s + q * pitch + j) == side);
             sum_a -= counts ? share * pull_b : none;
@@ -86,8 +89,8 @@ def sum_gains(
     Args:
         outward: the direction along the line that leaves the face, 1 or -1.
         inner: the last pixel inside the edge. Those beyond gain by the face's colour, if it shows there.
-        leaving: the last pixel inside the face in the other direction. Pixels from here to ``inner`` that
-            show the face gain by the other colour.
+        leaving: the last pixel inside the face in the other direction. Pixels between here and ``inner``
+            that show the face gain by the other colour.
         inner_shows_side: whether ``inner`` shows the face.
         own: RGB and alpha of the face's side.
         other: RGB and alpha just outside the edge.

@@ -1,7 +1,7 @@
 """The rasterizer as a PyTorch function: custom operators around the Warp kernels.
 
 Kept for the backward pass, besides the inputs: the side that each raster pixel shows, 4 bytes a raster pixel
-(4 bytes a picture pixel, 16 with ``anti_aliasing``), which is an output anyway.
+(4 bytes an image pixel, 16 with ``anti_aliasing``), which is an output anyway.
 """
 
 from __future__ import annotations
@@ -27,16 +27,11 @@ def rasterize_op(
     faces: Tensor,
     face_colors: Tensor,
     image_size: int,
-    background: list[float],
-    near: float,
-    far: float,
-    eps: float,
-    samples: int,
-    fill_back: bool,
-    antialias: bool,
+    numbers: list[float],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Draws: rgb, silhouette, depth, face_index. See :func:`rasterize` and :class:`Settings`."""
-    settings = Settings(background, near, far, eps, samples, fill_back, antialias)
+    settings = Settings.from_numbers(numbers)
+    samples = settings.samples
     batch_size, device = len(vertices), vertices.device
     outputs = rgb, silhouette, depth, face_index = _empty_outputs(vertices, image_size, samples)
     scene = make_scene(vertices, faces, face_colors, face_index, settings)
@@ -44,19 +39,19 @@ def rasterize_op(
     strip = image_size if device.type == "cpu" else 1
     grid = (image_size, image_size // strip)
     raster_size = image_size * samples
-    pictures = [as_argument(rgb), as_argument(silhouette)]
+    images = [as_argument(rgb), as_argument(silhouette)]
 
     def plan(scratch: Scratch) -> list:
         buffer = scratch.empty("depth", (raster_size, raster_size), torch.int64)
-        resolve = [scene, bounds, buffer, strip, *pictures, as_argument(depth)]
+        resolve = [scene, bounds, buffer, strip, *images, as_argument(depth)]
         passes = [
             (mesh_bounds, (vertices.shape[1],), [scene, bounds]),
             (forward_kernels.clear_buffer, grid, [scene, bounds, strip, buffer]),
             (forward_kernels.draw_faces, (len(faces),), [scene, buffer]),
             (forward_kernels.resolve, grid, resolve),
         ]
-        if antialias:
-            passes.append((antialias_kernels.blend_edges, grid, [scene, bounds, strip, *pictures]))
+        if settings.antialias:
+            passes.append((antialias_kernels.blend_edges, grid, [scene, bounds, strip, *images]))
         return passes
 
     launch_over_batch(plan, batch_size, raster_size, device)
@@ -73,8 +68,8 @@ def _empty_outputs(vertices: Tensor, image_size: int, samples: int) -> tuple[Ten
 
 
 @torch.library.register_fake("s2hand::rasterize")
-def _(vertices, faces, face_colors, image_size, background, near, far, eps, samples, fill_back, antialias):
-    return _empty_outputs(vertices, image_size, samples)
+def _(vertices, faces, face_colors, image_size, numbers):
+    return _empty_outputs(vertices, image_size, Settings.from_numbers(numbers).samples)
 
 
 @operator("rasterize_backward")
@@ -86,16 +81,10 @@ def rasterize_backward_op(
     grad_rgb: Tensor,
     grad_silhouette: Tensor,
     grad_depth: Tensor,
-    background: list[float],
-    near: float,
-    far: float,
-    eps: float,
-    samples: int,
-    fill_back: bool,
-    antialias: bool,
+    numbers: list[float],
 ) -> tuple[Tensor, Tensor]:
     """The gradients of vertices and face colours, from the side that each raster pixel shows."""
-    settings = Settings(background, near, far, eps, samples, fill_back, antialias)
+    settings = Settings.from_numbers(numbers)
     (batch_size, num_vertices), num_faces, device = vertices.shape[:2], len(faces), vertices.device
     scene = make_scene(vertices, faces, face_colors, face_index, settings)
     rgb, silhouette, depth = (as_argument(g.contiguous()) for g in (grad_rgb, grad_silhouette, grad_depth))
@@ -111,11 +100,11 @@ def rasterize_backward_op(
         owned = scratch.empty("owned", (num_faces,), torch.int32)
         interior = [scene, rgb, depth, owned, colors_w, corners, edges]
         passes = [(interior_kernels.interior_gradient, (num_faces,), interior)]
-        if antialias:
+        if settings.antialias:
             edge = [scene, rgb, silhouette, owned, colors_w, corners]
             passes.append((antialias_kernels.edge_gradient, (num_faces,), edge))
         else:
-            passes += border_passes(scratch, scene, eps, bounds, (rgb, silhouette), owned, edges)
+            passes += border_passes(scratch, scene, settings.eps, bounds, (rgb, silhouette), owned, edges)
         gather = [order, start, corners, edges, vertices_w]
         return [*passes, (interior_kernels.gather_vertices, (num_vertices,), gather)]
 
@@ -129,26 +118,23 @@ def _(vertices, faces, face_colors, face_index, *rest):
 
 
 def _setup_context(ctx, inputs, output):
-    vertices, faces, face_colors, _, *settings = inputs
+    vertices, faces, face_colors, _, numbers = inputs
     ctx.mark_non_differentiable(output[3])
     ctx.set_materialize_grads(False)  # zeros for face_index would cost as much as drawing
     ctx.save_for_backward(vertices, faces, face_colors, output[3])
-    ctx.settings = settings
+    ctx.numbers = numbers
 
 
 def _backward(ctx, grad_rgb, grad_silhouette, grad_depth, _):
     vertices, face_index = ctx.saved_tensors[0], ctx.saved_tensors[3]
-    size = face_index.shape[-1] // Settings(*ctx.settings).samples
+    size = face_index.shape[-1] // Settings.from_numbers(ctx.numbers).samples
+    gradients = ((grad_rgb, (3, size, size)), (grad_silhouette, (size, size)), (grad_depth, (size, size)))
     upstream = [
         vertices.new_zeros((len(vertices), *shape)) if gradient is None else gradient
-        for gradient, shape in (
-            (grad_rgb, (3, size, size)),
-            (grad_silhouette, (size, size)),
-            (grad_depth, (size, size)),
-        )
+        for gradient, shape in gradients
     ]
-    grad_vertices, grad_colors = rasterize_backward_op(*ctx.saved_tensors, *upstream, *ctx.settings)
-    return grad_vertices, None, grad_colors, *[None] * (1 + len(Settings._fields))
+    grad_vertices, grad_colors = rasterize_backward_op(*ctx.saved_tensors, *upstream, ctx.numbers)
+    return grad_vertices, None, grad_colors, None, None
 
 
 def _no_second_derivative(ctx, *_):
@@ -182,39 +168,32 @@ def rasterize(
         vertices: (B, V, 3): NDC x (right), y (up), in [-1, 1] between the image's borders, and camera z.
         faces: (F, 3) integer, counter-clockwise as seen from their front.
         face_colors: (B, F, 3), or (B, 2F, 3) with ``fill_back``: back sides after front sides.
-        image_size: S, the picture's side in pixels.
+        image_size: S, the image's side in pixels.
         background: three numbers, the colour of empty pixels.
         near: only what lies beyond is drawn, in the unit of z.
         far: only what lies before is drawn; also the depth of empty pixels.
         eps: added to the distances that the "nmr" gradient divides by, NDC.
         anti_aliasing: draw at 2S and average 2 x 2 pixels.
         fill_back: draw back sides too.
-        gradient: how the picture depends on where edges are. "nmr": hard edges, with the neural mesh
-            renderer's gradient, which reaches across the whole picture but is approximate (Kato et al. 2018).
-            "antialias": pixels are blended along edges, and the gradient is the derivative of that picture,
+        gradient: how the image depends on where edges are. "nmr": hard edges, with the neural mesh
+            renderer's gradient, which reaches across the whole image but is approximate (Kato et al. 2018).
+            "antialias": pixels are blended along edges, and the gradient is the derivative of that image,
             exact but only as wide as the blending (Laine et al. 2020). Where several edges cross about one
             pixel its blended colour and coverage may leave their range.
 
     Returns:
-        The pictures. rgb and silhouette are differentiable in ``vertices``' x and y (through edges) and rgb
+        The images. rgb and silhouette are differentiable in ``vertices``' x and y (through edges) and rgb
         in ``face_colors``; depth in all of ``vertices``, but not through edges; face_index in nothing.
 
     Raises:
-        TypeError: if something is no tensor, a tensor of the wrong kind of number, or the size no integer.
-        ValueError: if a shape, a device, a setting or (on the CPU) a vertex number does not fit.
+        TypeError: an argument is not a tensor or has the wrong kind of number, or the size is no integer.
+        ValueError: a shape, a device, a setting or (on the CPU) a vertex number does not fit.
     """
     if gradient not in GRADIENTS:
         raise ValueError(f"gradient: expected one of {', '.join(GRADIENTS)}, got {gradient!r}")
     check_inputs(vertices, faces, face_colors, image_size, background, (near, far), eps, fill_back)
-    settings = Settings(
-        background=[float(channel) for channel in background],
-        near=float(near),
-        far=float(far),
-        eps=float(eps),
-        samples=2 if anti_aliasing else 1,
-        fill_back=fill_back,
-        antialias=gradient == "antialias",
-    )
+    samples = 2 if anti_aliasing else 1
+    numbers = Settings(background, near, far, eps, samples, fill_back, gradient == "antialias").numbers()
     return RenderOutput(
-        *rasterize_op(vertices.float(), faces.to(torch.int32), face_colors.float(), image_size, *settings)
+        *rasterize_op(vertices.float(), faces.to(torch.int32), face_colors.float(), image_size, numbers)
     )

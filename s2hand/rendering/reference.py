@@ -2,7 +2,7 @@
 
 The forward pass is differentiable tensor algebra over all faces and pixels, so autograd gives the gradients
 of depth and colours; the visibility gradient of rgb and silhouette (Kato et al. 2018) is a plain loop over
-faces, edges and scan lines. Time and memory grow with faces times pixels: small pictures only.
+faces, edges and scan lines. Time and memory grow with faces times pixels: small images only.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def rasterize_reference(
     )
 
 
-def _average(pictures: Tensor, samples: int) -> Tensor:
-    return pictures.unflatten(-1, (-1, samples)).unflatten(-3, (-1, samples)).mean((-3, -1))
+def _average(images: Tensor, samples: int) -> Tensor:
+    return images.unflatten(-1, (-1, samples)).unflatten(-3, (-1, samples)).mean((-3, -1))
 
 
 def _depth_of_faces(corners: Tensor, size: int, near: float, far: float) -> Tensor:
@@ -153,28 +153,31 @@ def _scan_edge(a, b, c, axis, side, sides, colors, upstream, eps) -> tuple[float
     if a0 == b0:
         return tuple(totals)
     outward = (-1 if a0 < b0 else 1) * (1 if axis == 0 else -1)
-    for line in range(max(math.ceil(min(a0, b0)), 0), min(math.floor(max(a0, b0)), size - 1) + 1):
+    # As published, the last line is truncated towards zero: an edge that ends in (-1, 0) counts on line 0.
+    for line in range(max(math.ceil(min(a0, b0)), 0), min(math.trunc(max(a0, b0)), size - 1) + 1):
         crossing = a1 + (b1 - a1) / (b0 - a0) * (line - a0)
         inner = math.floor(crossing) if outward > 0 else math.ceil(crossing)
         outer = inner + outward
         if not (0 <= inner < size and 0 <= outer < size):
             continue
-        gains = {}
+        gains = []
         if sides[line, inner] == side:
             for d in range(outer, size if outward > 0 else -1, outward):
-                gains[d] = ((colors[:, line, d] - colors[:, line, inner]) * upstream[:, line, d]).sum()
+                gain = ((colors[:, line, d] - colors[:, line, inner]) * upstream[:, line, d]).sum()
+                gains.append((d, gain))
         if (line - a0) * (line - c0) < 0:
             leaving = a1 + (c1 - a1) / (c0 - a0) * (line - a0)
         else:
             leaving = b1 + (c1 - b1) / (c0 - b0) * (line - b0)
         limit = math.ceil(leaving) if outward > 0 else math.floor(leaving)
         for d in range(max(min(inner, limit), 0), min(max(inner, limit), size - 1) + 1):
-            if sides[line, d] == side and (d - inner) * outward <= 0:
-                gains[d] = ((colors[:, line, d] - colors[:, line, outer]) * upstream[:, line, d]).sum()
-        for d, gain in gains.items():
+            if sides[line, d] == side:
+                gain = ((colors[:, line, d] - colors[:, line, outer]) * upstream[:, line, d]).sum()
+                gains.append((d, gain))
+        for d, gain in gains:
             if gain > 0:
                 for end, far_end in enumerate((b0 - line, line - a0)):
                     if far_end != 0:
                         distance = (b0 - a0) / far_end * (d - crossing) * 2 / size
-                        totals[end] += float(gain) / (distance + math.copysign(eps, distance))
+                        totals[end] += float(gain) / (distance + (eps if distance > 0 else -eps))
     return tuple(totals)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from s2hand.rendering.rasterize import rasterize
 from s2hand.structures import RenderOutput
 
 S2HAND_MAX_DEPTH = 1.0
-"""Metres. S2HAND's depth pictures are 0 from here on: a hand is nearer."""
+"""Metres. S2HAND's depth images are 0 from here on: a hand is nearer."""
 
 
 class MeshRenderer(nn.Module):
@@ -22,7 +23,7 @@ class MeshRenderer(nn.Module):
 
     Args:
         faces: (F, 3) integer, counter-clockwise as seen from their front.
-        image_size: S, the picture's side in pixels.
+        image_size: S, the image's side in pixels.
         anti_aliasing: draw at 2S and average 2 x 2 pixels.
         background: colour of empty pixels.
         near: metres; only what lies beyond is drawn.
@@ -34,6 +35,8 @@ class MeshRenderer(nn.Module):
     Raises:
         ValueError: if ``faces`` is not (F, 3) of non-negative integers.
     """
+
+    faces: Tensor
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class MeshRenderer(nn.Module):
         self.image_size = image_size
         self.max_depth = max_depth
         self.fill_back = fill_back
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "background": tuple(background),
             "near": near,
             "far": far,
@@ -79,13 +82,13 @@ class MeshRenderer(nn.Module):
 
         Args:
             vertices: (B, V, 3) metres, camera frame.
-            K: (B or 1, 3, 3) pixels of the S x S picture.
+            K: (B or 1, 3, 3) pixels of the S x S image.
             face_textures: (B or 1, F, 3) colours before light; they pass through tanh, as in the published
                 renderer. Without ``light`` they are drawn as they are.
             light: (B, 11), see :mod:`s2hand.rendering.lighting`.
 
         Returns:
-            The pictures; depth in metres.
+            The images; depth in metres.
 
         Raises:
             ValueError: if a shape does not fit.

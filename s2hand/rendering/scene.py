@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,25 +19,35 @@ from s2hand.rendering.vectors import lanes_on
 
 
 class Settings(NamedTuple):
-    """What the operators take besides tensors; see :func:`rasterize`.
+    """The operators' settings; see :func:`~s2hand.rendering.rasterize`. They travel as a list of numbers.
 
     Attributes:
         background: three numbers.
         near: unit of z.
         far: unit of z.
         eps: NDC.
-        samples: raster pixels in a picture pixel's side.
+        samples: raster pixels in an image pixel's side.
         fill_back: draw back sides too.
         antialias: the gradient is "antialias".
     """
 
-    background: list[float]
+    background: Sequence[float]
     near: float
     far: float
     eps: float
     samples: int
     fill_back: bool
     antialias: bool
+
+    def numbers(self) -> list[float]:
+        """All settings as a list, the background first."""
+        return [float(value) for value in (*self.background, *self[1:])]
+
+    @classmethod
+    def from_numbers(cls, numbers: list[float]) -> Settings:
+        """The inverse of :meth:`numbers`."""
+        near, far, eps, samples, fill_back, antialias = numbers[3:]
+        return cls(numbers[:3], near, far, eps, int(samples), bool(fill_back), bool(antialias))
 
 
 def make_scene(
@@ -76,17 +87,15 @@ def corners_by_vertex(faces: Tensor, num_vertices: int) -> tuple[Tensor, Tensor]
     return order, torch.searchsorted(sorted_vertices, vertices)
 
 
-def border_passes(
-    scratch: Scratch, scene: Scene, eps: float, bounds, upstream_pictures, owned, edges
-) -> list:
+def border_passes(scratch: Scratch, scene: Scene, eps: float, bounds, upstream_images, owned, edges) -> list:
     """The passes of the visibility gradient, with their buffers.
 
     Args:
         scratch: where they come from.
         scene: see :func:`make_scene`.
         eps: NDC.
-        bounds: Warp array (B, 4) for the mesh's rectangle, filled with the picture's size.
-        upstream_pictures: Warp arrays of the upstream gradients of rgb and silhouette.
+        bounds: Warp array (B, 4) for the mesh's rectangle, filled with the image's size.
+        upstream_images: Warp arrays of the upstream gradients of rgb and silhouette.
         owned: scratch (F,), raster pixels that show each face.
         edges: scratch (F, 3, 2) of vec2, to be written.
 
@@ -105,7 +114,7 @@ def border_passes(
     lines.upstream = scratch.empty("upstream", (2 * pitch, 4, pitch), torch.float32)
     lines.products = scratch.empty("products", (2 * pitch * samples, samples, pitch), torch.float32)
     lines.sides = scratch.empty("sides", (2 * pitch * samples, samples, pitch), torch.int32)
-    prepare = [scene, bounds, *upstream_pictures, lines]
+    prepare = [scene, bounds, *upstream_images, lines]
     pairs = 6 if scratch.device.type == "cpu" else 1
     scan = [scene, eps, pairs, owned, lines, edges]
     return [

@@ -1,6 +1,6 @@
 """Vectors for the kernels' C++ parts: a few pixels of a line at a time on the CPU, one on CUDA.
 
-Warp compiles for the CPU with clang, whose vector types these are.
+Warp compiles for the CPU with clang; these are the vector types of clang.
 """
 
 from __future__ import annotations

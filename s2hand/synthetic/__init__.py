@@ -1,4 +1,4 @@
-"""Synthetic hands: drawn with the project's own renderer, stored as FreiHAND, HO-3D or own photos are."""
+"""Synthetic hands, drawn with the project's own renderer and stored as FreiHAND, HO-3D or own photos."""
 
 from s2hand.synthetic.simulated_detector import DetectorNoise
 from s2hand.synthetic.writer import SyntheticSummary, write_synthetic_dataset

@@ -1,4 +1,4 @@
-"""What lies behind a synthetic hand: procedural surfaces and rooms, or squares cut from photos.
+"""Backgrounds of synthetic hands: procedural surfaces and rooms, or squares cut from photos.
 
 Every generator takes a random generator and a side S and returns (S, S, 3) float32 RGB in [0, 1].
 """
@@ -6,23 +6,22 @@ Every generator takes a random generator and a side S and returns (S, S, 3) floa
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from s2hand.errors import DatasetError
 from s2hand.files import require_folder
 from s2hand.images.images import read_image
+from s2hand.images.listing import list_photos
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 WARM_HUE, WARM_SPREAD = 0.08, 0.035
-"""Turns of the colour circle: wood, skin tones of furniture, lamp light."""
+"""Turns of the colour circle: wood and lamp light."""
 
 
 def natural_colour(random: np.random.Generator) -> np.ndarray:
-    """Draws a colour as they occur indoors: mostly muted, more often warm than not.
+    """Draws a colour as found indoors: mostly muted, more often warm than not.
 
     Returns:
         (3,) RGB in [0, 1].
@@ -117,28 +116,28 @@ def cloth(random: np.random.Generator, size: int) -> np.ndarray:
 
 def room(random: np.random.Generator, size: int) -> np.ndarray:
     """A wall above a table or floor, with a few boxes, frames and lamps, out of focus."""
-    picture = plaster(random, size)
+    image = plaster(random, size)
     horizon = random.uniform(0.3, 0.85) * size
     slope = random.uniform(-0.25, 0.25) * size
     floor = np.array([[0, horizon - slope], [size, horizon + slope], [size, 2 * size], [0, 2 * size]])
     surface = (wood if random.random() < 0.5 else plaster)(random, size)
     covered = np.zeros((size, size), np.float32)
     cv2.fillPoly(covered, [np.rint(floor).astype(np.int32)], 1.0)
-    picture = np.where(covered[..., None] > 0, surface, picture)
+    image = np.where(covered[..., None] > 0, surface, image)
     for _ in range(random.integers(2, 7)):
         corner = random.uniform(-0.2, 0.9, 2) * size
         extent = random.uniform(0.08, 0.5, 2) * size
         first, second = (tuple(int(value) for value in point) for point in (corner, corner + extent))
-        cv2.rectangle(picture, first, second, natural_colour(random).tolist(), -1)
+        cv2.rectangle(image, first, second, natural_colour(random).tolist(), -1)
         if random.random() < 0.5:
             border = max(1, int(size * random.uniform(0.005, 0.03)))
-            cv2.rectangle(picture, first, second, natural_colour(random).tolist(), border)
-    return cv2.GaussianBlur(picture, (0, 0), random.uniform(0.004, 0.02) * size)
+            cv2.rectangle(image, first, second, natural_colour(random).tolist(), border)
+    return cv2.GaussianBlur(image, (0, 0), random.uniform(0.004, 0.02) * size)
 
 
 def clutter(random: np.random.Generator, size: int) -> np.ndarray:
     """A heap of polygons, discs and lines over a smooth ground."""
-    picture = marbled(random, size)
+    image = marbled(random, size)
     for _ in range(random.integers(8, 30)):
         colour = (natural_colour(random) * random.uniform(0.6, 1.1)).tolist()
         centre = random.uniform(0, 1, 2) * size
@@ -146,16 +145,16 @@ def clutter(random: np.random.Generator, size: int) -> np.ndarray:
         if shape == 0:
             angles = np.sort(random.uniform(0, 2 * np.pi, random.integers(3, 7)))
             spokes = np.stack([np.cos(angles), np.sin(angles)], -1) * random.uniform(0.05, 0.3) * size
-            cv2.fillPoly(picture, [np.rint(centre + spokes).astype(np.int32)], colour, cv2.LINE_AA)
+            cv2.fillPoly(image, [np.rint(centre + spokes).astype(np.int32)], colour, cv2.LINE_AA)
         elif shape == 1:
             axes = np.rint(random.uniform(0.03, 0.2, 2) * size).astype(int).tolist()
             place = np.rint(centre).astype(int).tolist()
-            cv2.ellipse(picture, place, axes, random.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
+            cv2.ellipse(image, place, axes, random.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
         else:
             ends = np.rint(centre + random.uniform(-0.6, 0.6, (2, 2)) * size).astype(int).tolist()
-            cv2.line(picture, *ends, colour, int(random.integers(1, max(2, size // 40))), cv2.LINE_AA)
+            cv2.line(image, *ends, colour, int(random.integers(1, max(2, size // 40))), cv2.LINE_AA)
     grain = fractal_noise(random, size, (8, 8), 4)[..., None]
-    return cv2.GaussianBlur(picture * (0.8 + 0.4 * grain), (0, 0), random.uniform(0.002, 0.012) * size)
+    return cv2.GaussianBlur(image * (0.8 + 0.4 * grain), (0, 0), random.uniform(0.002, 0.012) * size)
 
 
 PROCEDURAL: tuple[tuple[Callable, float], ...] = (
@@ -176,27 +175,22 @@ def procedural_background(random: np.random.Generator, size: int) -> np.ndarray:
         (S, S, 3) float32 in [0, 1].
     """
     generators, shares = zip(*PROCEDURAL, strict=True)
-    picture = generators[random.choice(len(generators), p=shares)](random, size)
+    image = generators[random.choice(len(generators), p=shares)](random, size)
     shade = 1 - random.uniform(0, 0.5) * _ramp(random, size)
-    return np.clip(picture * shade[..., None] * random.uniform(0.75, 1.15), 0, 1).astype(np.float32)
+    return np.clip(image * shade[..., None] * random.uniform(0.75, 1.15), 0, 1).astype(np.float32)
 
 
-def find_backgrounds(folder: str | Path, *, key: str = "synthetic_backgrounds") -> tuple[Path, ...]:
-    """Finds the pictures under a folder, in a fixed order.
+def find_backgrounds(folder: str | Path) -> tuple[Path, ...]:
+    """Finds the photos under a folder, in a fixed order.
 
     Raises:
-        DatasetError: no such folder, or no picture in it.
+        DatasetError: no such folder, or no photo in it.
     """
-    root = require_folder(folder, key=key, expected="a folder of photos to put behind the hands")
-    photos = tuple(sorted(file for file in root.rglob("*") if file.suffix.lower() in PHOTO_SUFFIXES))
-    if not photos:
-        raise DatasetError(
-            f'{root} holds no pictures ({", ".join(PHOTO_SUFFIXES)}): set "{key}" to a folder that does'
-        )
-    return photos
+    expected = "a folder of photos to put behind the hands"
+    return tuple(list_photos(require_folder(folder, key="synthetic_backgrounds", expected=expected)))
 
 
-def photo_background(random: np.random.Generator, size: int, photos: tuple[Path, ...]) -> np.ndarray:
+def photo_background(random: np.random.Generator, size: int, photos: Sequence[Path]) -> np.ndarray:
     """Cuts a random square from a random photo, mirrored half of the time.
 
     Returns:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-from collections.abc import Iterable
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
-from tqdm import tqdm
+import torch
 
+from s2hand.datasets.base import SPLITS
 from s2hand.datasets.detections import Detections
 from s2hand.hand import load_hand_model
+from s2hand.progress_bar import ProgressBar
 from s2hand.synthetic.backgrounds import find_backgrounds
 from s2hand.synthetic.folder_layout import FolderLayout
 from s2hand.synthetic.freihand_layout import FreiHandLayout
 from s2hand.synthetic.ho3d_layout import Ho3dLayout
-from s2hand.synthetic.processes import ordered_map
 from s2hand.synthetic.settings import SyntheticSettings
 from s2hand.synthetic.simulated_detector import simulate_boxes
 from s2hand.synthetic.studio import Studio, SyntheticSample
@@ -32,7 +35,9 @@ LAYOUTS = {
 }
 """How samples lie on disk."""
 
-SPLITS = ("training", "evaluation")
+COLUMNS = ("keypoints_2d", "detected", "confidence", "hidden", "K", "hand")
+"""What a split's detections and statistics are made of, by attribute of a sample."""
+
 CHUNK = 16
 """Samples drawn together. Fixed: matrix products differ in their last bits with the number of rows."""
 
@@ -47,8 +52,8 @@ def draw_dataset(root: Path, settings: SyntheticSettings, processes: int | None,
 
     Args:
         root: an empty folder.
-        settings: of the dataset.
-        processes: that draw; None for one a core.
+        settings: what the dataset looks like.
+        processes: number of processes that draw; None for one on each core.
         progress: show a bar.
 
     Returns:
@@ -61,9 +66,11 @@ def draw_dataset(root: Path, settings: SyntheticSettings, processes: int | None,
         processes = 1
     statistics = {}
     with ExitStack() as stack:
-        chunks = stack.enter_context(ordered_map(processes))
+        chunks = stack.enter_context(_ordered_map(processes))
         bar = stack.enter_context(
-            tqdm(total=total, desc="drawing hands", unit="image", disable=not progress, dynamic_ncols=True)
+            ProgressBar(
+                total=total, desc="drawing hands", unit="image", disable=not progress, dynamic_ncols=True
+            )
         )
         for split in SPLITS:
             starts = range(0, settings.count(split), CHUNK)
@@ -72,22 +79,14 @@ def draw_dataset(root: Path, settings: SyntheticSettings, processes: int | None,
     return statistics
 
 
-@dataclass(frozen=True)
-class _DrawnChunk:
-    """What a chunk's process hands back: JSON of label rows without the outer brackets, and arrays."""
+def _draw_chunk(
+    task: tuple[Path, SyntheticSettings, str, int],
+) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Draws samples ``start`` to ``start + CHUNK`` of a split and writes their images.
 
-    labels: dict[str, str]
-    keypoints: np.ndarray
-    detected: np.ndarray
-    confidence: np.ndarray
-    hidden: np.ndarray
-    cameras: np.ndarray
-    sizes: np.ndarray
-    hands: tuple[str, ...]
-
-
-def _draw_chunk(task: tuple[Path, SyntheticSettings, str, int]) -> _DrawnChunk:
-    """Draws samples ``start`` to ``start + CHUNK`` of a split and writes their pictures."""
+    Returns:
+        Label file -> JSON of these rows without the outer brackets; column -> values of the samples.
+    """
     root, settings, split, start = task
     numbers = range(start, min(start + CHUNK, settings.count(split)))
     randoms = [np.random.default_rng((settings.seed, SPLITS.index(split), number)) for number in numbers]
@@ -97,26 +96,15 @@ def _draw_chunk(task: tuple[Path, SyntheticSettings, str, int]) -> _DrawnChunk:
     for number, sample in zip(numbers, samples, strict=True):
         layout.write_sample(root, split, number, sample)
     rows = layout.label_rows(split, start, samples)
-    return _DrawnChunk(
-        labels={name: json.dumps(values, separators=(",", ":"))[1:-1] for name, values in rows.items()},
-        **{
-            name: np.stack([getattr(sample, attribute) for sample in samples])
-            for name, attribute in (
-                ("keypoints", "keypoints_2d"),
-                ("detected", "detected"),
-                ("confidence", "confidence"),
-                ("hidden", "hidden"),
-                ("cameras", "K"),
-            )
-        },
-        sizes=np.array([sample.image.shape[1::-1] for sample in samples]),
-        hands=tuple(sample.hand for sample in samples),
-    )
+    labels = {name: json.dumps(values, separators=(",", ":"))[1:-1] for name, values in rows.items()}
+    columns = {name: np.stack([getattr(sample, name) for sample in samples]) for name in COLUMNS}
+    columns["size"] = np.array([sample.image.shape[1::-1] for sample in samples])
+    return labels, columns
 
 
 @lru_cache(maxsize=1)
 def _studio(settings: SyntheticSettings) -> Studio:
-    """This process's studio; its parts take longer to make than a chunk to draw."""
+    """This process's studio, which takes longer to make than a chunk to draw."""
     photos = () if settings.backgrounds is None else find_backgrounds(settings.backgrounds)
     framing = LAYOUTS[settings.layout].framing
     model = load_hand_model(settings.hand_model)
@@ -126,32 +114,31 @@ def _studio(settings: SyntheticSettings) -> Studio:
 
 
 def _gather(
-    root: Path, settings: SyntheticSettings, split: str, drawn: Iterable[_DrawnChunk], bar: tqdm
+    root: Path, settings: SyntheticSettings, split: str, drawn: Iterable[tuple[dict, dict]], bar: ProgressBar
 ) -> dict[str, float]:
     """Joins chunks, in order, to label and detection files; returns the split's statistics."""
     chunks = []
     with ExitStack() as stack:
         files = {}
-        for chunk in drawn:
-            for name, rows in chunk.labels.items():
+        # Labels go to the disk at once: those of a large dataset would not fit in memory.
+        for labels, columns in drawn:
+            for name, rows in labels.items():
                 if name not in files:
                     files[name] = stack.enter_context((root / name).open("w"))
                 files[name].write(("," if chunks else "[") + rows)
-            chunks.append(_without_labels(chunk))
-            bar.update(len(chunk.keypoints))
+            chunks.append(columns)
+            bar.update(len(columns["hand"]))
         for file in files.values():
             file.write("]")
-    keypoints, detected, confidence, hidden, cameras, sizes = (
-        np.concatenate([getattr(chunk, name) for chunk in chunks])
-        for name in ("keypoints", "detected", "confidence", "hidden", "cameras", "sizes")
-    )
+    column = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    keypoints, detected, confidence = column["keypoints_2d"], column["detected"], column["confidence"]
     detections = Detections(
         detected.round(2).astype(np.float32),
         confidence.round(3).astype(np.float32),
-        sizes=sizes,
+        sizes=column["size"],
         boxes=simulate_boxes(keypoints).round(1).astype(np.float32),
-        hands=sum((chunk.hands for chunk in chunks), ()),
-        cameras=cameras.astype(np.float32),
+        hands=tuple(column["hand"].tolist()),
+        cameras=column["K"].astype(np.float32),
     )
     LAYOUTS[settings.layout].write_detections(root, split, detections)
     found = confidence > 0
@@ -161,10 +148,32 @@ def _gather(
         "detector_error_px": round(float(errors.mean()), 3) if found.any() else 0.0,
         "detector_median_error_px": round(float(np.median(errors)), 3) if found.any() else 0.0,
         "missed_share": round(float(1 - found.mean()), 4),
-        "hidden_share": round(float(hidden.mean()), 4),
+        "hidden_share": round(float(column["hidden"].mean()), 4),
     }
 
 
-def _without_labels(chunk: _DrawnChunk) -> _DrawnChunk:
-    """Forgets label text that is on disk already: a large dataset's would not fit in memory."""
-    return replace(chunk, labels={})
+@contextmanager
+def _ordered_map(processes: int) -> Iterator[Callable]:
+    """An ordered ``map`` over this many processes, each on one thread."""
+    if processes == 1:
+        threads = torch.get_num_threads(), cv2.getNumThreads()
+        _use_one_thread()
+        try:
+            yield map
+        finally:
+            torch.set_num_threads(threads[0])
+            cv2.setNumThreads(threads[1])
+        return
+    # Spawned, not forked: a forked copy of the renderer's runtime and its threads may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_use_one_thread) as pool:
+        try:
+            yield pool.map
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

@@ -1,10 +1,10 @@
-"""Stores synthetic samples as anyone's photos lie about: folders of pictures of all shapes, and detections.
+"""Stores synthetic samples as a user's own photos: folders of photos of all shapes, and detections.
 
-``training/`` and ``evaluation/`` are complete folders each, as :class:`~s2hand.datasets.FolderDataset` reads:
-albums of JPEG and PNG files, ``detections.json``, and the truth in ``truth.json``. Every other hand is a left
-one, pictures are high, wide and square, some JPEG files are stored turned with an EXIF orientation, and
-cameras are known from the detections, or from EXIF, or not at all, in turn. What a picture is like depends on
-its number alone, so that even a few have some of everything.
+``training/`` and ``evaluation/`` are folders as :class:`s2hand.datasets.FolderDataset` reads them: albums of
+JPEG and PNG files, ``detections.json``, and the truth in ``truth.json``. Every other hand is a left one,
+photos are portrait, landscape and square, some JPEG files are stored turned with an EXIF orientation, and
+cameras are known from the detections, or from EXIF, or not at all, in turn. What a photo is like depends on
+its number alone, so that even a few photos show some of everything.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from s2hand.datasets.folder import DETECTIONS_FILE
 from s2hand.geometry.mirror import mirror_camera, mirror_keypoints, mirror_points
 from s2hand.images.exif import FULL_FRAME_DIAGONAL_MM
 from s2hand.synthetic.freihand_layout import METRE_DECIMALS
-from s2hand.synthetic.pictures import write_file
+from s2hand.synthetic.photograph import write_file
 from s2hand.synthetic.scene import Framing
 from s2hand.synthetic.studio import SyntheticSample
 
@@ -37,7 +37,7 @@ ORIENTATIONS = (1, 6, 1, 3, 1, 8)
 """EXIF orientation of JPEG files, in turn: half of them are stored upright."""
 
 STORED_FROM_UPRIGHT = {1: 0, 3: 2, 6: 1, 8: 3}
-"""Quarter turns against the clock that take the upright picture to the stored one."""
+"""Quarter turns against the clock that take the upright image to the stored one."""
 
 CAMERA_KNOWN_FROM = ("detections", "exif", "nothing")
 PNG_EVERY = 5
@@ -49,15 +49,15 @@ OFF_CENTRE = 0.08
 
 @dataclass(frozen=True)
 class PhotoPlan:
-    """What the photo of a number is like.
+    """The properties of one photo.
 
     Attributes:
         hand: ``left`` or ``right``.
-        shape: of ``SHAPES``.
-        orientation: EXIF's.
-        suffix: of the file.
-        camera: of ``CAMERA_KNOWN_FROM``.
-        has_box: the detections have a box about the hand.
+        shape: one of ``SHAPES``.
+        orientation: value of the EXIF tag.
+        suffix: ending of the file's name.
+        camera: one of ``CAMERA_KNOWN_FROM``.
+        has_box: whether the detections have a box about the hand.
     """
 
     hand: str
@@ -69,7 +69,7 @@ class PhotoPlan:
 
 
 def plan_photo(number: int) -> PhotoPlan:
-    """The plan of a number; neighbours differ in everything."""
+    """The properties of the photo with this number; neighbours differ in all of them."""
     suffix = ".png" if number % PNG_EVERY == PNG_EVERY - 1 else ".jpg"
     return PhotoPlan(
         hand=("right", "left")[number % 2],
@@ -87,10 +87,9 @@ def photo_name(number: int) -> str:
 
 
 class FolderLayout:
-    """A folder of photos a split; the studio draws squares, of which a photo is a part."""
+    """One folder of photos for each split; a photo is a part of the square that the studio draws."""
 
     framing = Framing(FOCAL_RANGE_PX, FILL_RANGE, OFF_CENTRE, region=min(min(shape) for shape in SHAPES))
-    picture_size = 480
 
     def make_folders(self, root: Path, counts: dict[str, int]) -> None:
         """Creates the albums."""
@@ -99,9 +98,9 @@ class FolderLayout:
                 (root / split / photo_name(number)).parent.mkdir(parents=True)
 
     def adapt(self, sample: SyntheticSample, number: int) -> SyntheticSample:
-        """The part of the square that the photo shows, mirrored if it is to be a left hand.
+        """The part of the square that the photo shows, mirrored if the hand is to be a left one.
 
-        A photo without a K of its own shows the middle, as its camera is taken to look at its centre.
+        A photo without a K of its own shows the middle: its camera is assumed to look at its centre.
         """
         plan = plan_photo(number)
         side = len(sample.image)
@@ -115,7 +114,7 @@ class FolderLayout:
         return part if plan.hand == "right" else _mirrored(part)
 
     def write_sample(self, root: Path, split: str, number: int, sample: SyntheticSample) -> None:
-        """Writes a photo, with what EXIF is to tell of it."""
+        """Writes a photo, with its orientation and focal length in EXIF as planned."""
         plan = plan_photo(number)
         exif = Image.Exif()
         if plan.orientation != 1:
@@ -133,7 +132,7 @@ class FolderLayout:
         write_file(root / split / photo_name(number), encoded.getvalue())
 
     def label_rows(self, split: str, first: int, samples: Iterable[SyntheticSample]) -> dict[str, list]:
-        """The truth about some samples, of the hand that the photo shows."""
+        """The true labels of some samples, for the hand that the photo shows."""
         rows = [
             {
                 "name": photo_name(number),
@@ -169,7 +168,7 @@ def _between(wanted: float, least: float, most: float, last: int) -> int:
 
 
 def _cut(sample: SyntheticSample, left: int, top: int, width: int, height: int) -> SyntheticSample:
-    """A part of the picture; what was detected outside of it is not found any more."""
+    """A part of the image; joints detected outside of it become missed ones."""
     corner = np.array([left, top])
     window = (slice(top, top + height), slice(left, left + width))
     detected = sample.detected - corner
@@ -186,7 +185,7 @@ def _cut(sample: SyntheticSample, left: int, top: int, width: int, height: int) 
 
 
 def _mirrored(sample: SyntheticSample) -> SyntheticSample:
-    """The left hand that a mirror shows; MANO's parameters stay those of the right one."""
+    """The left hand that a mirror shows; MANO's parameters remain those of the right hand."""
     width = sample.image.shape[1]
     found = sample.confidence[:, None] > 0
     return replace(

@@ -1,4 +1,4 @@
-"""Stores synthetic samples as FreiHAND stores its own: pictures, and one JSON list a label."""
+"""Stores synthetic samples in FreiHAND's layout: images, and one JSON list for each label."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from scipy.spatial.transform import Rotation
 from s2hand.datasets.detections import Detections, write_detections
 from s2hand.datasets.freihand import DETECTION_FILES
 from s2hand.skeleton import SCALE_BONE
-from s2hand.synthetic.pictures import write_picture
+from s2hand.synthetic.photograph import write_image
 from s2hand.synthetic.scene import FREIHAND_FRAMING
 from s2hand.synthetic.studio import SyntheticSample
 
 METRE_DECIMALS = 6
 MASK_QUALITY = 95
 MANO_ROOT = Rotation.from_rotvec([np.pi, 0, 0])
-"""The hand layer's constant rotation of the wrist, which files of MANO parameters do not know of."""
+"""The hand layer's constant rotation of the wrist, which is not part of MANO parameters in files."""
 
 
 class FreiHandLayout:
-    """FreiHAND's: square crops, their side the picture size."""
+    """FreiHAND's layout: square crops."""
 
     framing = FREIHAND_FRAMING
-    picture_size = 224
 
     def make_folders(self, root: Path, counts: dict[str, int]) -> None:
-        """Creates the folders of pictures."""
+        """Creates the folders of images."""
         for folder in ("training/rgb", "training/mask", "evaluation/rgb"):
             (root / folder).mkdir(parents=True)
 
@@ -39,16 +38,16 @@ class FreiHandLayout:
         return sample
 
     def write_sample(self, root: Path, split: str, number: int, sample: SyntheticSample) -> None:
-        """Writes a sample's picture and, in training, its mask."""
+        """Writes a sample's image and, in training, its mask."""
         name = f"{number:08d}.jpg"
         quality = [cv2.IMWRITE_JPEG_QUALITY, sample.jpeg_quality]
-        write_picture(root / split / "rgb" / name, sample.image[..., ::-1], quality)
+        write_image(root / split / "rgb" / name, sample.image[..., ::-1], quality)
         if split == "training":
             path = root / split / "mask" / name
-            write_picture(path, sample.mask, [cv2.IMWRITE_JPEG_QUALITY, MASK_QUALITY])
+            write_image(path, sample.mask, [cv2.IMWRITE_JPEG_QUALITY, MASK_QUALITY])
 
     def label_rows(self, split: str, first: int, samples: Iterable[SyntheticSample]) -> dict[str, list]:
-        """Some samples' rows of each JSON file of labels, by its name.
+        """The rows of some samples, for each JSON file of labels by its name.
 
         ``mano`` is one list of 61 numbers: 48 axis-angles (global, then the finger joints' own, mean pose
         included), 10 betas, the wrist's pixel (2) and the scale.

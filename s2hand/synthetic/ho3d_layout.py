@@ -1,4 +1,4 @@
-"""Stores synthetic samples as HO-3D stores its own: sequences of whole pictures, a pickle a frame.
+"""Stores synthetic samples in HO-3D's layout: sequences of whole images, and one pickle for each frame.
 
 Joints are in HO-3D's order, coordinates in OpenGL's frame (y up, z backwards). The layout has no objects.
 """
@@ -19,7 +19,7 @@ from s2hand.datasets.ho3d import DETECTION_FOLDER, LABEL_FILES, SUFFIXES
 from s2hand.datasets.ho3d_meta import OPENGL_TO_CAMERA
 from s2hand.skeleton import FREIHAND_TO_HO3D
 from s2hand.synthetic.freihand_layout import MANO_ROOT, METRE_DECIMALS
-from s2hand.synthetic.pictures import write_picture
+from s2hand.synthetic.photograph import write_image
 from s2hand.synthetic.scene import Framing
 from s2hand.synthetic.studio import SyntheticSample
 
@@ -34,18 +34,17 @@ SEQUENCE_PREFIXES = {"training": "SYNT", "evaluation": "SYNE"}
 
 FOCAL_RANGE_PX = (212.0, 218.0)
 FILL_RANGE = (0.18, 0.38)
-"""HO-3D's camera (about 614 px at 640 px), and hands that reach over a quarter of the picture's width."""
+"""HO-3D's camera (about 614 px at 640 px), and hands that reach over a quarter of the image's width."""
 
 
 class Ho3dLayout:
-    """HO-3D's, in version ``v2`` (.png) or ``v3`` (.jpg).
+    """HO-3D's layout, in version ``v2`` (.png) or ``v3`` (.jpg).
 
-    The studio draws squares as wide as the picture; the rows above and below its middle three quarters,
+    The studio draws squares as wide as the image; the rows above and below its middle three quarters,
     which no hand reaches, are cut off.
     """
 
     framing = Framing(FOCAL_RANGE_PX, FILL_RANGE)
-    picture_size = 640
 
     def __init__(self, version: str):
         self.suffix = SUFFIXES[version]
@@ -76,16 +75,16 @@ class Ho3dLayout:
         )
 
     def write_sample(self, root: Path, split: str, number: int, sample: SyntheticSample) -> None:
-        """Writes a sample's picture and its pickle."""
+        """Writes a sample's image and its pickle."""
         sequence, _, frame = frame_name(split, number).partition("/")
         folder = root / FOLDERS[split] / sequence
         quality = [cv2.IMWRITE_JPEG_QUALITY, sample.jpeg_quality] if self.suffix == ".jpg" else ()
-        write_picture(folder / "rgb" / f"{frame}{self.suffix}", sample.image[..., ::-1], quality)
+        write_image(folder / "rgb" / f"{frame}{self.suffix}", sample.image[..., ::-1], quality)
         meta = _meta(sample, labelled=split == "training")
         (folder / "meta" / f"{frame}.pkl").write_bytes(pickle.dumps(meta, PICKLE_PROTOCOL))
 
     def label_rows(self, split: str, first: int, samples: Iterable[SyntheticSample]) -> dict[str, list]:
-        """Some samples' rows of each JSON file of labels, by its name; training's are in the pickles."""
+        """The rows of some samples, for each JSON file of labels; training's labels are in the pickles."""
         if split == "training":
             return {}
         points = {name: [] for name in LABEL_FILES}
@@ -95,7 +94,7 @@ class Ho3dLayout:
         return {LABEL_FILES[name]: rows for name, rows in points.items()}
 
     def write_detections(self, root: Path, split: str, found: Detections) -> None:
-        """Writes a split's detections, a file a sequence."""
+        """Writes a split's detections, one file for each sequence."""
         for start in range(0, len(found), FRAMES_PER_SEQUENCE):
             sequence = frame_name(split, start).partition("/")[0]
             rows = slice(start, start + FRAMES_PER_SEQUENCE)

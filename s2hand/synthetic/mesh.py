@@ -9,10 +9,10 @@ import numpy as np
 FOREARM_LENGTH_M = 0.32
 FOREARM_RINGS = 14
 FOREARM_GROWTH = 1.45
-"""The elbow's end is so many times as thick as the wrist."""
+"""Thickness of the elbow's end, relative to the wrist."""
 
 CUFF_SWELL = 1.16
-"""A sleeve's radius over the arm's."""
+"""Radius of a sleeve, relative to the arm."""
 
 STEEPEST_TOWARDS_CAMERA = -0.15
 """An arm that would come straight at the camera is bent aside to this z of its direction."""
@@ -52,8 +52,8 @@ def split_triangles(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         faces: (F, 3).
 
     Returns:
-        (4 F, 3) faces, those of face f from 4 f on, and (E, 2) ends of the edges whose middles are the new
-        vertices, numbered after the old ones.
+        (4 F, 3) faces, those of face f from 4 f on; and (E, 2) the ends of the edges in the middle of which
+        the new vertices lie, numbered after the old ones.
     """
     edges = np.sort(np.stack([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]], 1), -1)
     ends, number = np.unique(edges.reshape(-1, 2), axis=0, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Where a synthetic hand is and who looks at it: hand frame, views, cameras, placement, light.
+"""Where a synthetic hand is and how it is seen: hand frame, views, cameras, placement, light.
 
 Camera frame: x right, y down, z forward, metres. A hand's own frame has three axes: towards the thumb's
 side, towards the fingers, out of the palm.
@@ -28,13 +28,13 @@ BORDER = 0.02
 
 @dataclass(frozen=True)
 class Framing:
-    """The lens, and how much of the picture hands take up; the default is like FreiHAND's crops.
+    """The lens, and how much of the image hands take up; the default is like FreiHAND's crops.
 
     Attributes:
-        focal_range_px: for a picture of ``REFERENCE_SIZE``.
-        fill_range: the larger side of the hand's box, in sides of the picture.
-        off_centre: deviation of the hand's place, in sides of the picture.
-        region: hands stay in the middle part of the picture that is so many of its sides wide and high.
+        focal_range_px: for an image of ``REFERENCE_SIZE``.
+        fill_range: the larger side of the hand's box, in sides of the image.
+        off_centre: deviation of the hand's place, in sides of the image.
+        region: side of the middle part of the image in which hands stay, in sides of the image.
     """
 
     focal_range_px: tuple[float, float] = FOCAL_RANGE_PX
@@ -44,7 +44,7 @@ class Framing:
 
     @property
     def hand_size(self) -> float:
-        """How large hands are in the picture, in sizes they have in FreiHAND's crops."""
+        """Size of hands in the image, relative to their size in FreiHAND's crops."""
         return sum(self.fill_range) / sum(FILL_RANGE)
 
 

@@ -1,13 +1,14 @@
-"""What decides how a synthetic dataset looks, how a folder tells it, and whether one is there already."""
+"""The settings of a synthetic dataset, how its folder records them, and whether it exists already."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
+from s2hand.config.data_sections import SYNTHETIC_EVAL_SIZE, SYNTHETIC_TRAIN_SIZE
 from s2hand.datasets.json_files import read_json
 from s2hand.errors import DatasetError
 from s2hand.hand import HandModel, load_hand_model
@@ -15,29 +16,58 @@ from s2hand.synthetic.backgrounds import find_backgrounds
 from s2hand.synthetic.simulated_detector import DetectorNoise
 
 GENERATOR_VERSION = 1
-"""Raised whenever the same settings give other pictures."""
+"""Raised whenever the same settings give other images."""
 
 SUMMARY_FILE = "synthetic.json"
 
 LARGEST_SEED = 2**63 - 1
 """The summary's numbers are read as 64 bits."""
 
+IMAGE_SIZES = {"freihand": 224, "ho3d_v2": 640, "ho3d_v3": 640, "folder": 480}
+"""The layouts, and the width of their (widest) images in pixels unless another is asked for."""
+
 
 @dataclass(frozen=True)
 class SyntheticSettings:
-    """All that decides what a synthetic dataset looks like; see :func:`write_synthetic_dataset`."""
+    """Everything on which a synthetic dataset depends.
 
-    train: int
-    evaluation: int
-    image_size: int
-    seed: int
-    hand_model: str
-    backgrounds: str | None
-    noise: DetectorNoise
-    layout: str
-    view_variety: float
+    Attributes:
+        train: number of training images.
+        evaluation: number of evaluation images; they share no random number with training.
+        image_size: width of the (widest) images in pixels; None for the layout's own, 224, 640 or 480.
+        seed: seed of everything random.
+        hand_model: ``generic`` or a MANO file.
+        backgrounds: folder of photos to put behind the hands; None draws backgrounds.
+        noise: errors of the simulated detector.
+        layout: ``freihand``, ``ho3d_v2``, ``ho3d_v3`` or ``folder``.
+        view_variety: in [0, 1]: 1 shows hands as variously turned as FreiHAND does, 0 always upright with
+            palm or back to the camera.
+
+    Raises:
+        DatasetError: a setting is impossible.
+    """
+
+    train: int = SYNTHETIC_TRAIN_SIZE
+    evaluation: int = SYNTHETIC_EVAL_SIZE
+    image_size: int | None = None
+    seed: int = 0
+    hand_model: str | Path = "generic"
+    backgrounds: str | Path | None = None
+    noise: DetectorNoise = field(default_factory=DetectorNoise)
+    layout: str = "freihand"
+    view_variety: float = 1.0
 
     def __post_init__(self):
+        if self.layout not in IMAGE_SIZES:
+            layouts = ", ".join(IMAGE_SIZES)
+            raise DatasetError(f"synthetic data: layout must be one of {layouts}, got {self.layout!r}")
+        plain = {"hand_model": str(self.hand_model), "view_variety": float(self.view_variety)}
+        if self.image_size is None:
+            plain["image_size"] = IMAGE_SIZES[self.layout]
+        if self.backgrounds is not None:
+            plain["backgrounds"] = str(Path(self.backgrounds).expanduser().resolve())
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         for name in ("train", "evaluation", "image_size"):
             if getattr(self, name) < 1:
                 raise DatasetError(f"synthetic data: {name} must be 1 or more, got {getattr(self, name)}")
@@ -52,12 +82,12 @@ class SyntheticSettings:
 
 @dataclass(frozen=True)
 class SyntheticSummary:
-    """What :func:`write_synthetic_dataset` made or found.
+    """The dataset that :func:`~s2hand.synthetic.write_synthetic_dataset` made or found.
 
     Attributes:
         root: the dataset's folder.
-        statistics: by split: ``samples``, ``detector_error_px`` and ``detector_median_error_px`` (of joints
-            found, against the truth), ``missed_share``, ``hidden_share``.
+        statistics: for each split ``samples``, ``detector_error_px`` and ``detector_median_error_px`` (of
+            the joints found, against the truth), ``missed_share``, ``hidden_share``.
         reused: the folder held this very dataset already.
     """
 
@@ -70,8 +100,8 @@ def describe(settings: SyntheticSettings) -> dict:
     """The settings as JSON, with fingerprints of the hand and the photos in place of their paths."""
     digest = hashlib.sha256()
     model = load_hand_model(settings.hand_model)
-    for field in fields(HandModel):
-        if isinstance(array := getattr(model, field.name), np.ndarray):
+    for entry in fields(HandModel):
+        if isinstance(array := getattr(model, entry.name), np.ndarray):
             digest.update(np.ascontiguousarray(array).tobytes())
     photos = None
     if settings.backgrounds is not None:

@@ -12,7 +12,7 @@ REFERENCE_SIZE = 224
 """Side in pixels to which the noise settings refer; other image sizes scale them."""
 
 FINGER_FLESH_DEPTH, KNUCKLE_FLESH_DEPTH, WRIST_FLESH_DEPTH = 0.014, 0.026, 0.032
-"""Metres from a joint's centre to its own skin, at most. What is farther in front of it hides it."""
+"""Metres from a joint's centre to its own skin, at most. A surface farther in front of it hides it."""
 
 BEST_CONFIDENCE, CONFIDENCE_LOSS = 0.92, 0.07
 """Confidence of a perfect detection, and how much each pixel of standard deviation takes from it."""
@@ -20,21 +20,21 @@ BEST_CONFIDENCE, CONFIDENCE_LOSS = 0.92, 0.07
 CONFIDENCE_NOISE, LEAST_CONFIDENCE = 0.06, 0.05
 
 BOX_PADDING = 0.08
-"""What boxes leave free on each side, in sides of the keypoints' box: joints lie inside of the skin."""
+"""Free part of a box on each side, in sides of the keypoints' box: joints lie inside of the skin."""
 
 
 @dataclass(frozen=True)
 class DetectorNoise:
-    """How wrong the simulated detector is.
+    """The errors of the simulated detector.
 
     Attributes:
-        sigma_px: typical standard deviation of a visible joint, per axis, for a 224 px picture.
-        sigma_spread: pictures differ in difficulty: sigma is multiplied by exp(N(0, sigma_spread)).
+        sigma_px: typical standard deviation of a visible joint, per axis, for a 224 px image.
+        sigma_spread: images differ in difficulty: sigma is multiplied by exp(N(0, sigma_spread)).
         occluded_factor: sigma of a hidden joint, times that of a visible one.
         outlier_rate: share of joints found on another finger or anywhere in the hand's box.
         miss_rate: share of joints not found.
-        occluded_rate_factor: hidden joints are outliers and missed so many times more often.
-        failure_rate: share of pictures in which no joint is found.
+        occluded_rate_factor: how many times more often hidden joints are outliers or missed.
+        failure_rate: share of images in which no joint is found.
     """
 
     sigma_px: float = 2.0
@@ -55,7 +55,7 @@ class DetectorNoise:
 
 
 def hidden_joints(joint_depths: np.ndarray, keypoints: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Finds joints with something else than their own flesh in front.
+    """Finds joints that are hidden by something other than their own flesh.
 
     Args:
         joint_depths: (21,) camera z in metres.
@@ -79,13 +79,13 @@ def simulate_detector(
     noise: DetectorNoise,
     random: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws one picture's detections.
+    """Draws one image's detections.
 
     Args:
         keypoints: (21, 2) px, the truth.
         hidden: (21,) bool, from :func:`hidden_joints`.
-        image_size: side of the picture in pixels.
-        noise: how wrong to be.
+        image_size: side of the image in pixels.
+        noise: the detector's errors.
         random: source of randomness.
 
     Returns:
@@ -106,13 +106,13 @@ def simulate_detector(
 
     missed = random.random(NUM_JOINTS) < noise.miss_rate * rate_factor
     missed |= random.random() < noise.failure_rate
-    # A detector finds nothing outside of the picture.
+    # A detector finds nothing outside of the image.
     missed |= ((found < 0) | (found >= image_size)).any(-1)
     return np.where(missed[:, None], 0, found), np.where(missed, 0, confidence)
 
 
 def simulate_boxes(keypoints: np.ndarray) -> np.ndarray:
-    """What a hand detector finds: boxes about hands.
+    """Boxes about hands as a detector would find them.
 
     Args:
         keypoints: (N, 21, 2) px, the truth.

@@ -9,16 +9,7 @@ from s2hand.synthetic.backgrounds import natural_colour
 from s2hand.synthetic.scene import SceneLight
 
 SKIN_TONES = (
-    np.array(
-        [
-            [245, 212, 192],
-            [232, 188, 160],
-            [206, 154, 120],
-            [168, 116, 84],
-            [122, 80, 57],
-            [84, 55, 42],
-        ]
-    )
+    np.array([[245, 212, 192], [232, 188, 160], [206, 154, 120], [168, 116, 84], [122, 80, 57], [84, 55, 42]])
     / 255
 )
 """sRGB albedo from light to dark, along which tones are drawn."""
@@ -42,7 +33,7 @@ GLOSS_SHARPNESS = 24.0
 
 
 class SkinPainter:
-    """Paints one hand model's faces; everything that does not change from picture to picture is kept.
+    """Paints the faces of one hand model; everything that does not change from image to image is kept.
 
     Args:
         centres: (F, 3) face centres in the rest pose, metres.

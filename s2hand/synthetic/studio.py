@@ -1,11 +1,10 @@
-"""Draws synthetic samples, a fixed number at a time: from random numbers to pictures, labels, detections."""
+"""Draws synthetic samples, a fixed number at a time: from random numbers to images, labels, detections."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch.nn.functional import avg_pool2d
@@ -13,9 +12,8 @@ from torch.nn.functional import avg_pool2d
 from s2hand.geometry.cameras import camera_to_ndc
 from s2hand.hand import HandModel, ManoLayer, sample_poses
 from s2hand.rendering import rasterize
-from s2hand.synthetic.backgrounds import photo_background, procedural_background
-from s2hand.synthetic.camera_noise import degrade
 from s2hand.synthetic.mesh import ArmMesh
+from s2hand.synthetic.photograph import photograph
 from s2hand.synthetic.scene import (
     FREIHAND_FRAMING,
     Framing,
@@ -33,15 +31,11 @@ NUM_BETAS = 10
 LARGEST_BETA = 2.0
 BARE_ARM_SHARE = 0.45
 JPEG_QUALITIES = (80, 97)
-CREASE_RADIUS = 0.025
-CREASE_DEPTH_M = 0.02
-CREASE_DARKNESS = 0.5
-"""Crevices: skin this far behind its surroundings (a share of the side wide) loses up to this much light."""
 
 
 @dataclass(frozen=True)
 class SyntheticSample:
-    """One picture and all that is known of it, in the picture's pixels and metres in the camera frame.
+    """One image and its labels, in the image's pixels and in metres in the camera frame.
 
     Attributes:
         image: (S, S, 3) uint8 RGB.
@@ -57,7 +51,7 @@ class SyntheticSample:
         detected: (21, 2) px, (0, 0) where missed.
         confidence: (21,) of the detections.
         hidden: (21,) bool, joints behind something.
-        jpeg_quality: to store the picture with.
+        jpeg_quality: quality with which the image is stored.
         hand: ``left`` or ``right``.
     """
 
@@ -79,15 +73,15 @@ class SyntheticSample:
 
 
 class Studio:
-    """Keeps what does not change from picture to picture: hand layer, mesh, skin.
+    """Keeps what does not change from image to image: hand layer, mesh, skin.
 
     Args:
         model: the hand.
         image_size: S, pixels.
-        noise: of the simulated detector.
-        photos: pictures to put behind the hands; none for procedural backgrounds.
-        framing: lens and size of the hands in the picture.
-        view_variety: of :func:`sample_rotation`.
+        noise: the errors of the simulated detector.
+        photos: photos to put behind the hands; none for procedural backgrounds.
+        framing: lens and size of the hands in the image.
+        view_variety: how variously hands are turned; see :func:`sample_rotation`.
     """
 
     def __init__(
@@ -101,7 +95,7 @@ class Studio:
     ):
         self.view_variety = view_variety
         self.image_size = image_size
-        # Detectors see a crop about the hand: they err by a share of its size, not of the picture's.
+        # Detectors see a crop about the hand: they err by a share of its size, not of the image's.
         self.noise = replace(noise, sigma_px=noise.sigma_px * framing.hand_size)
         self.framing = framing
         self.photos = photos
@@ -155,7 +149,7 @@ class Studio:
             detected, confidence = simulate_detector(keypoints, hidden, self.image_size, self.noise, random)
             samples.append(
                 SyntheticSample(
-                    image=self._photograph(random, rgb, alpha, depth, lights[i].towards),
+                    image=photograph(random, rgb, alpha, depth, lights[i].towards, self.photos),
                     mask=mask,
                     K=cameras[i],
                     joints=joints[i],
@@ -185,7 +179,7 @@ class Studio:
         return drawn, light_surface(self.painter.albedo(random, cuff), normals, views, light), light
 
     def _render(self, vertices: np.ndarray, colours: np.ndarray, cameras: np.ndarray):
-        """Pictures (B, S, S, 3) premultiplied with their coverage, coverage, depth in metres, hand masks."""
+        """Images (B, S, S, 3) premultiplied with their coverage, coverage, depth in metres, hand masks."""
         size = self.image_size
         ndc = camera_to_ndc(*(torch.from_numpy(array).float() for array in (vertices, cameras)), size)
         face_colours = torch.from_numpy(colours.astype(np.float32))
@@ -201,37 +195,7 @@ class Studio:
             (mask * 255).round().to(torch.uint8).numpy(),
         )
 
-    def _photograph(self, random, rgb, alpha, depth, towards_light) -> np.ndarray:
-        """Puts the drawn hand before a background, with shadows, and takes the picture, (S, S, 3) uint8."""
-        size = self.image_size
-        if self.photos:
-            background = photo_background(random, size, self.photos)
-        else:
-            background = procedural_background(random, size)
-        if random.random() < 0.6:
-            background = background * _cast_shadow(random, alpha, towards_light)[..., None]
-        crevices = CREASE_DARKNESS * _crevices(depth, alpha)
-        picture = rgb * (1 - crevices[..., None]) + background * (1 - alpha[..., None])
-        return degrade(picture, random)
-
 
 def _truncated_normal(random: np.random.Generator, count: int) -> np.ndarray:
-    """Standard normal numbers, those beyond ``LARGEST_BETA`` drawn in again from the limit."""
+    """Standard normal numbers, clipped at ``LARGEST_BETA``."""
     return np.clip(random.standard_normal(count), -LARGEST_BETA, LARGEST_BETA)
-
-
-def _crevices(depth: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """How much deeper each skin pixel lies than its surroundings, (S, S) in [0, 1]."""
-    covered = (alpha > 0.99).astype(np.float32)
-    radius = CREASE_RADIUS * len(depth)
-    weight = cv2.GaussianBlur(covered, (0, 0), radius)
-    around = cv2.GaussianBlur(np.where(covered > 0, depth, 0), (0, 0), radius) / np.maximum(weight, 1e-3)
-    return np.clip((depth - around) / CREASE_DEPTH_M, 0, 1) * covered
-
-
-def _cast_shadow(random: np.random.Generator, alpha: np.ndarray, towards_light: np.ndarray) -> np.ndarray:
-    """The hand's blurred shadow on what lies behind, (S, S) factors in (0, 1]."""
-    size = len(alpha)
-    shift = -towards_light[:2] * random.uniform(0.02, 0.15) * size
-    moved = cv2.warpAffine(alpha, np.array([[1, 0, shift[0]], [0, 1, shift[1]]]), (size, size))
-    return 1 - random.uniform(0.1, 0.5) * cv2.GaussianBlur(moved, (0, 0), random.uniform(0.01, 0.05) * size)

@@ -17,6 +17,7 @@ from s2hand.losses.objective import find_non_finite
 from s2hand.runtime.distributed import Processes
 from s2hand.structures import HandBatch
 from s2hand.training.progress import Progress
+from s2hand.training.resuming import stored_keys
 
 FILE_NAME = "nonfinite_batch.pt"
 """The saved batch in the run's folder."""
@@ -41,7 +42,7 @@ class SavedBatch:
         losses: loss name -> value, the mean over the processes.
         model: the network's state.
         trained: the network's children that were learning.
-        config: the resolved config.
+        config: the resolved config, under the present names of its keys.
         epoch: the epoch's number, from 1.
         number: the batch's number within the epoch, from 1.
     """
@@ -139,7 +140,7 @@ def read_saved_batch(path: Path | str) -> SavedBatch:
         losses=state["losses"],
         model=state["model"],
         trained=frozenset(state["trained"]),
-        config=json.loads(state["config"]),
+        config={key: value for key, value in stored_keys(state["config"]).items() if value is not None},
         epoch=state["epoch"],
         number=state["number"],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -19,7 +20,10 @@ class Progress:
         batch: completed batches of the current epoch.
         step: completed optimiser steps.
         skipped: batches that were skipped because their loss was not finite.
-        best: the lowest value of the best checkpoint's metric so far.
+        best: the lowest value so far of the metric that marks the best checkpoint.
+        best_metric: the name of that metric.
+        best_epoch: the number of epochs after which it was reached.
+        evaluated: the number of epochs after which the last evaluation succeeded; None in older checkpoints.
         batch_images: images of one batch, all processes together; 0: unknown.
     """
 
@@ -28,6 +32,9 @@ class Progress:
     step: int = 0
     skipped: int = 0
     best: float | None = None
+    best_metric: str | None = None
+    best_epoch: int | None = None
+    evaluated: int | None = None
     batch_images: int = 0
 
     def place_among(self, batch_images: int) -> None:
@@ -38,6 +45,19 @@ class Progress:
         if self.batch_images and batch_images:
             self.batch = self.batch * self.batch_images // batch_images
         self.batch_images = batch_images or self.batch_images
+
+    def note_score(self, metric: str, score: float) -> bool:
+        """Takes note of an evaluation, and returns whether it is the best so far.
+
+        A score that is not finite never is. Scores of another metric than before begin anew.
+        """
+        if not math.isfinite(score):
+            return False
+        is_other = self.best_metric not in (None, metric)  # older checkpoints do not name it
+        if self.best is not None and not is_other and score >= self.best:
+            return False
+        self.best, self.best_metric, self.best_epoch = score, metric, self.epoch
+        return True
 
 
 @dataclass

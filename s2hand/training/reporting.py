@@ -16,6 +16,9 @@ from s2hand.files import written_whole
 METRICS_FILE = "metrics.jsonl"
 """The records of a run, one JSON object a line."""
 
+TENSORBOARD = "tensorboard"
+"""The sub-folder of TensorBoard's events."""
+
 
 class RunRecorder:
     """Writes a run's losses, metrics and figures.
@@ -35,7 +38,7 @@ class RunRecorder:
         if tensorboard:
             from tensorboardX import SummaryWriter
 
-            self._writer = SummaryWriter(str(self.folder / "tensorboard"))
+            self._writer = SummaryWriter(str(self.folder / TENSORBOARD))
 
     def record(self, kind: str, values: dict[str, Any], *, epoch: int, step: int) -> None:
         """Appends one line to metrics.jsonl and the numbers to TensorBoard.

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import json
+import math
 import signal
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from s2hand.checkpoints.checkpoint import CheckpointKeeper
+from s2hand.checkpoints.checkpoint import CheckpointError, CheckpointKeeper
 from s2hand.config.sections import OutputSection, TrainingSection
+from s2hand.progress_bar import ProgressBar
 from s2hand.runtime.distributed import ALONE, Processes
 from s2hand.runtime.interrupt import StopRequest, TrainingInterrupted
-from s2hand.runtime.random_state import random_state, restore_random_state
 from s2hand.structures import HandBatch
 from s2hand.training.ema import WeightAverage
 from s2hand.training.nonfinite import FILE_NAME, NonFiniteLossError, describe_non_finite, lasting_damage
 from s2hand.training.progress import Averages, Progress
 from s2hand.training.reporting import RunRecorder
 from s2hand.training.schedule import LearningRate, build_optimizer
+from s2hand.training.state import TrainingState
 from s2hand.training.step import GradientStep, TrainingLosses, set_training
 
 BAR_INTERVAL = 10
 """Number of batches between updates of the loss that the progress bar shows."""
+
+
+TRAINING_LOSS = "training loss"
+"""What the best checkpoint is the best in where no evaluation can tell."""
 
 
 class Trainer:
@@ -45,9 +49,11 @@ class Trainer:
         recorder: takes losses and metrics.
         keeper: takes checkpoints.
         evaluate: called as ``evaluate(progress)`` after every ``eval_interval`` epochs; returns metrics.
+        draw: called as ``draw(progress)`` after such an epoch is saved.
         device: where to compute.
         describe: what is stored with checkpoints to rebuild the model (the resolved config).
-        best_metric: name of the metric whose lowest value marks the best checkpoint.
+        best_metrics: names of metrics; the lowest value of the first one that an evaluation has marks the
+            best checkpoint. Without any of them it is the lowest mean loss of an epoch.
         batch_images: images of a batch, all processes together; by it a run that goes on with another number
             of processes finds its place within the epoch. 0: unknown.
         processes: the processes of a distributed run.
@@ -65,9 +71,10 @@ class Trainer:
         recorder: RunRecorder,
         keeper: CheckpointKeeper,
         evaluate: Callable[[Progress], dict[str, float]] | None = None,
+        draw: Callable[[Progress], None] | None = None,
         device: torch.device | str = "cpu",
         describe: dict[str, Any] | None = None,
-        best_metric: str = "pa_mpjpe",
+        best_metrics: Sequence[str] = ("pa_mpjpe",),
         batch_images: int = 0,
         processes: Processes = ALONE,
         file_of: Callable[[int], Path | str] = "sample {}".format,
@@ -77,23 +84,28 @@ class Trainer:
         self.training, self.output = training, output
         self.trained = frozenset(trained)
         self.recorder, self.keeper = recorder, keeper
-        self.evaluate, self.device = evaluate, torch.device(device)
-        self.describe, self.best_metric = describe or {}, best_metric
+        self.evaluate, self.draw, self.device = evaluate, draw, torch.device(device)
+        self.best_metrics = tuple(best_metrics)
         self.batch_images = batch_images
         self.processes, self.file_of = processes, file_of
-        self.progress = Progress(batch_images=batch_images)
         learning = [value for value in self.model.parameters() if value.requires_grad]
-        self.optimizer = build_optimizer(training, learning)
         self.learning_rate = LearningRate(training)
-        self.average = WeightAverage(self.model, training.ema_decay) if training.ema_decay else None
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=losses.precision == "fp16")
-        self.step = GradientStep(losses, self.trained, self.optimizer, processes, training, self.scaler)
+        self.state = TrainingState(
+            self.model,
+            build_optimizer(training, learning),
+            torch.amp.GradScaler(self.device.type, enabled=losses.precision == "fp16"),
+            WeightAverage(self.model, training.ema_decay) if training.ema_decay else None,
+            Progress(batch_images=batch_images, evaluated=0),
+            describe or {},
+            self.device,
+            processes,
+        )
+        self.step = GradientStep(
+            losses, self.trained, self.state.optimizer, processes, training, self.state.scaler
+        )
 
-    def run(self) -> dict[str, float]:
+    def run(self) -> None:
         """Trains to the end.
-
-        Returns:
-            The last evaluation's metrics, or the last epoch's mean losses without one.
 
         Raises:
             TrainingInterrupted: after SIGINT or SIGTERM; the state was saved first.
@@ -101,45 +113,41 @@ class Trainer:
                 network has taken damage.
             OutOfMemoryError: a batch does not fit the device.
         """
-        result: dict[str, float] = {}
         with StopRequest(launched=self.processes.size > 1) as stop:
             while self.progress.epoch < self.training.total_epochs:
                 means = self._train_epoch(stop)
                 self.progress.epoch += 1
                 self.progress.batch = 0
-                result = self._finish_epoch(means)
-        return result
+                self._finish_epoch(means)
+            if self.evaluate and self.progress.evaluated not in (None, self.progress.epoch):  # it has failed
+                self._finish_epoch({})
 
-    def resume(self) -> bool:
-        """Continues from the run's newest sound checkpoint, which any number of processes may have written.
+    def resume(self, say: Callable[[str], None] = lambda line: None) -> bool:
+        """Continues from the run's newest sound checkpoint.
+
+        Args:
+            say: is told which config keys differ from those of the checkpoint, and what that changes.
 
         Returns:
-            Whether there was one.
+            Whether there was a checkpoint.
+
+        Raises:
+            CheckpointError: the checkpoint is of another network, or of other trained parts.
         """
-        state = self.processes.share(self.keeper.load_newest() if self.processes.is_main else None)
-        if state is None:
+        stored = self.processes.share(self.keeper.load_newest() if self.processes.is_main else None)
+        if stored is None:
             return False
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
-        if self.average and state.get("average"):
-            self.average.load_state_dict(state["average"])
-        self.progress = Progress(**state["progress"])
-        self.progress.place_among(self.batch_images)
-        restore_random_state(state["rng"], self.processes.rank, self.device)
+        try:
+            for line in self.state.load(stored, self.batch_images):
+                say(line)
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.recorder.folder}: {error}") from None
         return True
 
-    def state(self) -> dict[str, Any]:
-        """The content of a checkpoint, complete in the main process; all processes must call it together."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "average": self.average.state_dict() if self.average else None,
-            "progress": vars(self.progress).copy(),
-            "rng": self.processes.gather(random_state(self.device)),
-            "config": json.dumps(self.describe),
-        }
+    @property
+    def progress(self) -> Progress:
+        """Where training stands."""
+        return self.state.progress
 
     def _train_epoch(self, stop: StopRequest) -> dict[str, float]:
         progress, processes = self.progress, self.processes
@@ -150,10 +158,10 @@ class Trainer:
         averages = Averages()
         images, start, rate = 0, time.perf_counter(), 0.0
         bar_settings = {"unit": "batch", "leave": False, "disable": not processes.is_main}
-        with tqdm(total=total, initial=progress.batch, desc=title, **bar_settings) as bar:
+        with ProgressBar(total=total, initial=progress.batch, desc=title, **bar_settings) as bar:
             for batch in loader:
                 rate = self.learning_rate.apply(
-                    self.optimizer, progress.epoch + progress.batch / total, progress.step
+                    self.state.optimizer, progress.epoch + progress.batch / total, progress.step
                 )
                 last = progress.batch + 1 == total
                 averages.add(self._train_batch(batch.to(self.device, non_blocking=True), last))
@@ -165,7 +173,9 @@ class Trainer:
                     bar.set_postfix_str(
                         f"loss {loss:.4f}, {images / (time.perf_counter() - start):.0f} images/s"
                     )
-                if number := processes.largest(stop.signal or 0):
+                # Gradients are not saved: the last batches before the weights move are finished first.
+                at_step = last or progress.batch % self.training.accumulate_steps == 0
+                if at_step and (number := processes.largest(stop.signal or 0)):
                     self._stop_early(number)
         means = averages.means(processes)
         if images:  # a run that was stopped after an epoch's last batch has none left
@@ -182,8 +192,8 @@ class Trainer:
             return {}
         if is_full:
             self.progress.step += 1
-            if self.average:
-                self.average.update(self.model, self.progress.step)
+            if self.state.average:
+                self.state.average.update(self.model, self.progress.step)
         return losses
 
     def _handle_non_finite(self, losses: dict[str, Tensor], batch: HandBatch) -> None:
@@ -195,7 +205,7 @@ class Trainer:
             model=self.model,
             trained=self.trained,
             progress=self.progress,
-            config=self.describe,
+            config=self.state.config,
             file_of=self.file_of,
             path=None if skips and self.progress.skipped else self.recorder.folder / FILE_NAME,
             processes=self.processes,
@@ -205,31 +215,37 @@ class Trainer:
             raise NonFiniteLossError(message + damage)
         self.progress.skipped += 1
         if self.processes.is_main:
-            tqdm.write(f"skipped ({self.progress.skipped} so far): {message}")
+            ProgressBar.write(f"skipped ({self.progress.skipped} so far): {message}")
 
-    def _finish_epoch(self, means: dict[str, float]) -> dict[str, float]:
+    def _finish_epoch(self, means: dict[str, float]) -> None:
+        """Evaluates if it is time to, saves, and draws last, because an epoch is worth more than a figure."""
         output, epoch = self.output, self.progress.epoch
-        done = epoch == self.training.total_epochs
-        result, best = means, False
-        if self.evaluate and (epoch % output.eval_interval == 0 or done):
-            result = self._evaluate()
-            score = result.get(self.best_metric)
-            best = score is not None and (self.progress.best is None or score < self.progress.best)
-            if best:
-                self.progress.best = score
+        done = epoch >= self.training.total_epochs
+        evaluates = self.evaluate is not None and (epoch % output.eval_interval == 0 or done)
+        best = False
+        if evaluates:
+            try:
+                with self.state.for_evaluation():
+                    metrics = self.evaluate(self.progress)
+            except Exception:
+                if self.processes.size == 1:  # saving needs all processes, and this error may be that of one
+                    self._save(epoch)
+                raise
+            self.progress.evaluated = epoch
+            best = self.progress.note_score(*self._score(metrics, means))
         if epoch % output.save_interval == 0 or done or best:
             self._save(epoch, best)
-        return result
+        if evaluates and self.draw is not None:
+            with self.state.for_evaluation():
+                self.draw(self.progress)
 
-    def _evaluate(self) -> dict[str, float]:
-        self.model.eval()
-        if self.average:
-            with self.average.applied_to(self.model):
-                return self.evaluate(self.progress)
-        return self.evaluate(self.progress)
+    def _score(self, metrics: dict[str, float], means: dict[str, float]) -> tuple[str, float]:
+        """Name and value of what the best checkpoint is the best in."""
+        name = next((name for name in self.best_metrics if name in metrics), None)
+        return (name, metrics[name]) if name else (TRAINING_LOSS, means.get("total", math.nan))
 
     def _save(self, epoch: int | None = None, best: bool = False) -> Path | None:
-        state = self.state()
+        state = self.state.as_dict()
         return self.keeper.save(state, epoch, best) if self.processes.is_main else None
 
     def _stop_early(self, number: int) -> None:

@@ -1,47 +1,31 @@
-"""Pictures of what goes in and comes out: keypoints, overlays, sheets, animations, the demo's page.
+"""Figures of inputs and results: keypoints, overlays, sheets, charts, animations, and the demo's page.
 
-Every picture is a uint8 RGB array (H, W, 3).
+Every figure but a chart is a uint8 RGB array (H, W, 3). The names below are imported at first use, so that
+charts need no PyTorch.
 """
 
-from s2hand.visualize.animation import filmstrip, turntable, write_gif
-from s2hand.visualize.charts import Curve
-from s2hand.visualize.drawing import FINGER_COLORS, draw_keypoints, overlay_mesh
-from s2hand.visualize.hero import hero_strip
-from s2hand.visualize.page import Figure, Table, write_page
-from s2hand.visualize.panels import evaluation_panel, panel_titles
-from s2hand.visualize.photo import Overlay, hand_window
-from s2hand.visualize.pictures import composite, to_picture, write_picture
-from s2hand.visualize.sheets import contact_sheet, evaluation_sheet, tile_row
-from s2hand.visualize.text import draw_badge, draw_text
-from s2hand.visualize.viewer import ViewerMesh, viewer_mesh
-from s2hand.visualize.views import render_from, render_view
+import importlib
 
-__all__ = [
-    "FINGER_COLORS",
-    "Curve",
-    "Figure",
-    "Overlay",
-    "Table",
-    "ViewerMesh",
-    "composite",
-    "contact_sheet",
-    "draw_badge",
-    "draw_keypoints",
-    "draw_text",
-    "evaluation_panel",
-    "evaluation_sheet",
-    "filmstrip",
-    "hand_window",
-    "hero_strip",
-    "overlay_mesh",
-    "panel_titles",
-    "render_from",
-    "render_view",
-    "tile_row",
-    "to_picture",
-    "turntable",
-    "viewer_mesh",
-    "write_gif",
-    "write_page",
-    "write_picture",
-]
+_HOMES = {
+    "animation": ("turntable", "write_gif"),
+    "charts": ("Curve",),
+    "drawing": ("FINGER_COLORS", "draw_keypoints"),
+    "hero": ("hero_strip",),
+    "page": ("Figure", "Table", "write_page"),
+    "panels": ("evaluation_panel", "panel_titles"),
+    "photo": ("Overlay", "hand_window"),
+    "pixels": ("composite", "to_image", "write_image"),
+    "sheets": ("contact_sheet", "evaluation_sheet", "tile_row"),
+    "text": ("draw_badge", "draw_text"),
+    "viewer": ("ViewerMesh", "viewer_mesh"),
+    "views": ("render_from", "render_view"),
+}
+
+__all__ = [name for names in _HOMES.values() for name in names]
+
+
+def __getattr__(name: str):
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"s2hand.visualize.{home}"), name)
+    raise AttributeError(f"module 's2hand.visualize' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""A hand that turns: frames, strips and GIFs."""
+"""A hand that turns: frames and GIFs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from s2hand.files import written_whole
-from s2hand.visualize.pictures import to_picture
-from s2hand.visualize.sheets import framed, tile_row
+from s2hand.visualize.pixels import to_image
 from s2hand.visualize.views import framing_camera, render_view, turn, yaw_rotation
 
 
@@ -27,12 +26,12 @@ def turntable(
     start_deg: float = 0.0,
     sweep_deg: float = 360.0,
 ) -> list[np.ndarray]:
-    """Renders a hand turning about the vertical axis through its centre, before a camera that stays.
+    """Renders a hand turning about the vertical axis through its centre, before a fixed camera.
 
     Args:
         vertices: (V, 3) metres, camera frame.
         faces: (F, 3) vertex numbers.
-        frames: number of pictures.
+        frames: number of frames.
         size: their side in pixels.
         face_textures: (F, 3) RGB before light; None shows clay.
         light: (11,) light vector; it stays with the camera.
@@ -40,24 +39,18 @@ def turntable(
         sweep_deg: angle covered; the last frame stops one step short of it, so a full turn loops smoothly.
 
     Returns:
-        Pictures (size, size, 3) uint8 on white.
+        Frames (size, size, 3) uint8 on white.
     """
     faces = torch.as_tensor(faces)
     angles = start_deg + sweep_deg * np.arange(frames) / frames
     turned = [turn(vertices, yaw_rotation(float(angle))) for angle in angles]
     K = framing_camera(torch.cat(turned), size)
     views = (render_view(posed, faces, K, size, face_textures, light) for posed in turned)
-    return [to_picture(view.smooth) for view in views]
-
-
-def filmstrip(frames: Sequence[np.ndarray], count: int = 6) -> np.ndarray:
-    """``count`` evenly spaced frames side by side, as one picture."""
-    chosen = np.linspace(0, len(frames), min(count, len(frames)), endpoint=False).astype(int)
-    return tile_row([framed(frames[index]) for index in chosen])
+    return [to_image(view.smooth) for view in views]
 
 
 def write_gif(path: str | Path, frames: Sequence[np.ndarray], fps: float = 15.0) -> None:
-    """Saves pictures as an endless GIF with one palette for all frames, so that colours do not flicker.
+    """Saves frames as an endless GIF with one palette for all, so that colours do not flicker.
 
     Args:
         path: file to write; its folder is made.
@@ -65,16 +58,16 @@ def write_gif(path: str | Path, frames: Sequence[np.ndarray], fps: float = 15.0)
         fps: frames per second.
 
     Raises:
-        ValueError: if there is no frame.
+        ValueError: there is no frame.
     """
     if not len(frames):
         raise ValueError(f"{path}: a GIF needs at least one frame")
     sampled = np.concatenate([frame[::2, ::2] for frame in frames])
     palette = Image.fromarray(sampled).quantize(256, method=Image.Quantize.MEDIANCUT)
-    pictures = [
+    first, *others = (
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
         for frame in frames
-    ]
+    )
     timing = {"duration": round(1000 / fps), "loop": 0}
     with written_whole(path) as partial:
-        pictures[0].save(partial, save_all=True, append_images=pictures[1:], optimize=True, **timing)
+        first.save(partial, save_all=True, append_images=others, optimize=True, **timing)

@@ -1,22 +1,46 @@
-"""Line charts as inline SVG; their colours are CSS variables, so they follow the page's scheme."""
+"""Line charts, drawn by Matplotlib: as image files, and inline in an HTML page."""
 
 from __future__ import annotations
 
+import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 
-WIDTH, HEIGHT = 420, 250
-LEFT, RIGHT, TOP, BOTTOM = 54, 14, 14, 40
-"""Size of a chart and its margins in SVG units, about pixels."""
+import matplotlib
+from matplotlib.figure import Figure
 
-TICKS = 4
-STEPS = (1, 2, 2.5, 5, 10)
-"""A tick distance is one of these times a power of ten."""
+from s2hand.files import written_whole
+from s2hand.visualize.text import INK
 
-SERIES_COLORS = 4
-"""The page's style defines --series-0 to --series-3."""
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's colours, which remain distinct for any colour vision; yellow is too pale."""
+
+DASHES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""Runs differ in colour, marker and, beyond the seventh, dash."""
+
+COLUMNS = 3
+CHART_WIDTH_IN, CHART_HEIGHT_IN = 4.2, 2.6
+LEGEND_ROW_IN = 0.23
+DPI = 110
+MOST_MARKED_POINTS = 30
+
+LOG_RATIO = 30.0
+"""Positive values that span more than this ratio are drawn on a logarithmic axis."""
+
+PAGE_SERIES = 4
+"""The page's style defines the colours --series-0 to --series-3."""
+
+PAGE_COLORS = {"quiet": "#010101", "rule": "#010102"} | {
+    f"series-{number}": f"#01020{number}" for number in range(PAGE_SERIES)
+}
+"""Colours that stand for CSS variables of the page until its SVG is written."""
+
+Line = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -31,95 +55,125 @@ class Curve:
     """
 
     title: str
-    series: Mapping[str, Sequence[tuple[float, float]]]
+    series: Mapping[str, Line]
     x_label: str = "epoch"
     reference: Mapping[str, float] = field(default_factory=dict)
 
 
+def draw_runs(charts: Mapping[str, Mapping[str, Line]], path: Path) -> None:
+    """Draws one chart for each metric, with one line for each run, and one legend for all.
+
+    Args:
+        charts: title -> name of the run -> points (epoch, value); a chart leaves out runs without points.
+        path: the PNG to write; its folder is made if missing.
+    """
+    runs = list(dict.fromkeys(name for lines in charts.values() for name in lines))
+    columns = min(COLUMNS, len(charts))
+    rows = math.ceil(len(charts) / columns)
+    entry_in = 0.7 + 0.08 * max(map(len, runs))  # line and gaps, and about 0.08 inch a letter
+    legend_columns = max(1, min(len(runs), int(columns * CHART_WIDTH_IN / entry_in)))
+    legend_in = LEGEND_ROW_IN * math.ceil(len(runs) / legend_columns) + 0.1
+    size = (columns * CHART_WIDTH_IN, rows * CHART_HEIGHT_IN + legend_in)
+    figure = Figure(figsize=size, layout="constrained")
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - legend_in / size[1]))
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    handles = {}
+    for axes, (title, lines) in zip(grid, charts.items(), strict=False):
+        handles |= _draw_runs_of_chart(axes, title, {name: lines.get(name, ()) for name in runs})
+    for axes in figure.axes[len(charts) :]:
+        axes.remove()
+    shown = [name for name in runs if name in handles]
+    lines = [handles[name] for name in shown]
+    figure.legend(lines, shown, loc="upper left", ncols=legend_columns, frameon=False, fontsize=9)
+    with written_whole(path) as partial:
+        figure.savefig(partial, dpi=DPI, format="png")
+
+
+def _draw_runs_of_chart(axes, title: str, lines: Mapping[str, Line]) -> dict:
+    """Draws one chart, and returns the name and the handle of each line in it."""
+    handles = {}
+    for number, (name, points) in enumerate(lines.items()):
+        if points:
+            (handles[name],) = axes.plot(
+                *zip(*points, strict=True),
+                color=COLORS[number % len(COLORS)],
+                linestyle=DASHES[number // len(COLORS) % len(DASHES)],
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=4 if len(points) <= MOST_MARKED_POINTS else 0,
+                linewidth=1.6,
+            )
+    values = [value for points in lines.values() for _, value in points]
+    if min(values) > 0 and max(values) > LOG_RATIO * min(values):
+        axes.set_yscale("log")
+    axes.set_title(title, fontsize=10, color=[level / 255 for level in INK], loc="left")
+    axes.set_xlabel("epoch", fontsize=9)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    return handles
+
+
+def draw_pck(curves: Mapping[str, tuple[Line, float]], path: Path) -> None:
+    """Draws PCK curves: the share of points within an error threshold.
+
+    Args:
+        curves: name -> points (threshold in mm up to 50, share in [0, 1]), and the area under them.
+        path: the PNG to write; its folder is made if missing.
+    """
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, (points, area) in curves.items():
+        axes.plot(*zip(*points, strict=True), label=f"{name} (AUC {area:.3f})")
+    axes.set(xlabel="error threshold (mm)", ylabel="share of points", xlim=(0, 50), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right", fontsize="small")
+    with written_whole(path) as partial:
+        figure.savefig(partial, dpi=150, format="png")
+
+
 def svg_chart(curve: Curve) -> str:
-    """Draws a chart.
+    """Draws a chart for an HTML page, whose colours follow the page's light or dark scheme.
 
     Returns:
         An ``<svg>`` element that scales to its container's width, or a note if there is nothing to draw.
     """
     lines = {
-        name: [(float(x), float(y)) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+        name: [point for point in points if all(map(math.isfinite, point))]
         for name, points in curve.series.items()
     }
-    xs = [x for points in lines.values() for x, _ in points]
-    ys = [y for points in lines.values() for _, y in points] + list(curve.reference.values())
-    if not xs:
+    if not any(lines.values()):
         return '<p class="quiet">nothing was recorded</p>'
-    x_ticks, y_ticks = nice_ticks(min(xs), max(xs)), nice_ticks(min(ys), max(ys))
-    x_low, x_high = min(xs), max(max(xs), min(xs) + 1e-9)
-    y_low, y_high = y_ticks[0], y_ticks[-1]
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        across = (x - x_low) / (x_high - x_low)
-        up = (y - y_low) / (y_high - y_low)
-        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
-
-    marks = _axes(curve, [x for x in x_ticks if x_low <= x <= x_high], y_ticks, place)
-    for value in curve.reference.values():
-        y = place(x_low, value)[1]
-        marks.append(f'<line class="reference" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-    for number, points in enumerate(lines.values()):
-        marks += _line([place(x, y) for x, y in points], number % SERIES_COLORS)
-    label = escape(f"{curve.title}: {', '.join(lines)}", quote=True)
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(marks)}</svg>'
-
-
-def svg_legend(curve: Curve) -> str:
-    """Names of a chart's lines and values of its references, as HTML; empty for a line on its own."""
-    if len(curve.series) + len(curve.reference) < 2:
-        return ""
-    entries = [
-        f'<span><i style="border-color:var(--series-{number % SERIES_COLORS})"></i>{escape(name)}</span>'
-        for number, name in enumerate(curve.series)
-    ]
-    entries += [
-        f'<span><i class="dashed"></i>{escape(name)} {value:.4g}</span>'
-        for name, value in curve.reference.items()
-    ]
-    return f'<div class="legend">{"".join(entries)}</div>'
+    figure = Figure(figsize=(CHART_WIDTH_IN, CHART_HEIGHT_IN), layout="constrained")
+    axes = figure.subplots()
+    for number, (name, points) in enumerate(lines.items()):
+        if points:
+            color = PAGE_COLORS[f"series-{number % PAGE_SERIES}"]
+            axes.plot(*zip(*points, strict=True), color=color, label=name, gid="series")
+            axes.plot(*points[-1], ".", color=color, markersize=8)
+    for name, value in curve.reference.items():
+        label = f"{name} {value:.4g}"
+        axes.axhline(value, color=PAGE_COLORS["quiet"], linestyle="--", label=label, gid="reference")
+    axes.set_xlabel(curve.x_label)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.tick_params(color=PAGE_COLORS["rule"])
+    axes.spines[:].set_visible(False)
+    axes.grid(color=PAGE_COLORS["rule"])
+    if len(lines) + len(curve.reference) > 1:
+        figure.legend(loc="outside lower left", ncols=2, frameon=False, labelcolor=PAGE_COLORS["quiet"])
+    for text in (axes.xaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()):
+        text.set_color(PAGE_COLORS["quiet"])
+    return _inline_svg(figure, f"{curve.title}: {', '.join(lines)}")
 
 
-def nice_ticks(low: float, high: float, count: int = TICKS) -> list[float]:
-    """Round numbers that enclose a range, about ``count`` steps apart; at least two."""
-    if high - low <= 1e-12 * max(abs(low), abs(high), 1e-12):
-        margin = abs(low) * 0.1 or 1.0
-        low, high = low - margin, high + margin
-    rough = (high - low) / count
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(step * power for step in STEPS if step * power >= rough * (1 - 1e-9))
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(number * step, 12) for number in range(first, last + 1)]
-
-
-def _axes(curve: Curve, x_ticks, y_ticks, place) -> list[str]:
-    """Grid lines and tick labels."""
-    marks = []
-    base = HEIGHT - BOTTOM
-    for tick in y_ticks:
-        y = place(0, tick)[1]
-        marks.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        marks.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for tick in x_ticks:
-        x = place(tick, y_ticks[0])[0]
-        marks.append(f'<text x="{x:.1f}" y="{base + 17}" text-anchor="middle">{tick:g}</text>')
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    marks.append(f'<text x="{middle}" y="{HEIGHT - 5}" text-anchor="middle">{escape(curve.x_label)}</text>')
-    return marks
-
-
-def _line(points: list[tuple[float, float]], number: int) -> list[str]:
-    """A polyline with a dot at its end."""
-    if not points:
-        return []
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    color = f"var(--series-{number})"
-    x, y = points[-1]
-    return [
-        f'<polyline class="line" points="{path}" style="stroke:{color}"/>',
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2" style="fill:{color}"/>',
-    ]
+def _inline_svg(figure: Figure, label: str) -> str:
+    """A figure as an element of a page: text in the page's font, no identifiers that other charts repeat."""
+    written = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "s2hand"}):
+        no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(written, format="svg", transparent=True, metadata=no_metadata)
+    text = re.sub(r'<g id="([a-z]+)[^"]*">', r'<g class="\1">', written.getvalue().partition("<svg")[2])
+    text = re.sub(r"font-family: [^;]*; ", "", text)
+    for name, color in PAGE_COLORS.items():
+        text = text.replace(color, f"var(--{name})")
+    opening = f'<svg role="img" aria-label="{escape(label, quote=True)}"'
+    return opening + re.sub(r' (?:width|height)="[\d.]+pt"', "", text, count=2)

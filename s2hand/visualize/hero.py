@@ -1,4 +1,4 @@
-"""The page's opening picture: the inputs above the hands found in them."""
+"""The figure at the top of the page: the inputs above the hands found in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from s2hand.structures import HandBatch, HandPrediction
 from s2hand.visualize.panels import OTHER_VIEW_DEG, evaluation_panel
-from s2hand.visualize.sheets import GAP, QUIET_INK
+from s2hand.visualize.sheets import GAP, QUIET_INK, tile_row
 from s2hand.visualize.text import draw_text, fit_text
 
 HERO_TILE_PX = 256
@@ -31,29 +31,24 @@ def hero_strip(
 
     Args:
         batch: the samples.
-        prediction: what the network says of them.
-        indices: which of them, left to right.
+        prediction: the predictions for them.
+        indices: which samples to draw, left to right.
         faces: (F, 3) vertex numbers.
         tile: side of a tile in pixels.
         yaw_deg: turn of the other view about the vertical axis, degrees.
 
     Returns:
-        (H, W, 3) uint8, rows labelled at the left.
+        (H, W, 3) uint8, with labels to the left of the rows.
     """
-    keys = ("input", "portrait", "other_view")
-    rows = {key: [] for key in keys}
-    for index in indices:
-        for key in keys:
-            panel = evaluation_panel(
-                batch, prediction, index, torch.as_tensor(faces), tile=tile, yaw_deg=yaw_deg, columns=[key]
-            )
-            rows[key] += [np.full((tile, GAP, 3), 255, np.uint8), panel]
-    labels = ("input", "predicted hand", f"turned {yaw_deg:.0f}°")
-    bands = []
-    for key, label in zip(keys, labels, strict=True):
-        row = np.concatenate([_upright_label(label, tile), *rows[key][1:]], 1)
-        bands += [row, np.full((GAP, row.shape[1], 3), 255, np.uint8)]
-    return np.pad(np.concatenate(bands[:-1]), ((GAP, GAP), (0, GAP), (0, 0)), constant_values=255)
+    labels = {"input": "input", "portrait": "predicted hand", "other_view": f"turned {yaw_deg:.0f}°"}
+    faces = torch.as_tensor(faces)
+    rows = []
+    for key, label in labels.items():
+        shown = {"tile": tile, "yaw_deg": yaw_deg, "columns": [key]}
+        panels = [evaluation_panel(batch, prediction, index, faces, **shown) for index in indices]
+        row = np.concatenate([_upright_label(label, tile), tile_row(panels)], 1)
+        rows.append(np.pad(row, ((GAP, 0), (0, GAP), (0, 0)), constant_values=255))
+    return np.pad(np.concatenate(rows), ((0, GAP), (0, 0), (0, 0)), constant_values=255)
 
 
 def _upright_label(text: str, length: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The demo's page: one HTML file that holds its pictures, style and 3D viewer, and loads nothing else."""
+"""The demo's page: one HTML file that contains its images, style and 3D viewer, and loads nothing else."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from s2hand.files import write_text_whole
-from s2hand.visualize.charts import Curve, svg_chart, svg_legend
+from s2hand.visualize.charts import Curve, svg_chart
 from s2hand.visualize.embed import asset_text, image_html
 from s2hand.visualize.viewer import ViewerMesh, viewer_html
 
 WIDE_PX = 900
-"""Pictures wider than this keep a readable size on a phone and scroll sideways."""
+"""Images wider than this keep a readable size on a phone and scroll sideways."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Table:
     """A table of results.
 
     Attributes:
-        columns: headers; the first one is of the rows' names.
+        columns: headers; the first one heads the names of the rows.
         rows: cells, numbers or text; None is shown as a dash. Numbers get two decimals.
         highlight: number of the row to set in bold, or None.
-        note: a line below.
+        note: a line below the table.
     """
 
     columns: Sequence[str]
@@ -37,15 +37,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture with its caption.
+    """An image with its caption.
 
     Attributes:
-        picture: (H, W, 3) uint8, or the bytes of a GIF.
+        image: (H, W, 3) uint8, or the bytes of a GIF.
         caption: text below.
         title: heading above, may be empty.
     """
 
-    picture: np.ndarray | bytes
+    image: np.ndarray | bytes
     caption: str = ""
     title: str = ""
 
@@ -55,29 +55,25 @@ def write_page(
     *,
     title: str,
     lead: str = "",
-    facts: Sequence[tuple[str, str]] = (),
     table: Table | None = None,
     hero: Figure | None = None,
     mesh: ViewerMesh | None = None,
     sheets: Sequence[Figure] = (),
     curves: Sequence[Curve] = (),
     settings: Mapping[str, object] | None = None,
-    footer: str = "",
 ) -> Path:
-    """Writes the page; parts that are not given are left out.
+    """Writes the page without the parts that are not given.
 
     Args:
         path: HTML file to write; its folder is made.
         title: headline.
         lead: a sentence or two below it.
-        facts: a few (figure, what it is) shown large, such as ("9.2 mm", "mean joint error").
-        table: the figures.
-        hero: the wide picture at the top.
+        table: the metrics.
+        hero: the wide figure at the top.
         mesh: a predicted hand for the 3D viewer.
-        sheets: further pictures, each with a title and a caption.
+        sheets: further figures, each with a title and a caption.
         curves: training curves.
         settings: names and values of the run's settings.
-        footer: small print.
 
     Returns:
         The path written.
@@ -85,14 +81,12 @@ def write_page(
     sections = [_header(title, lead)]
     if hero:
         sections.append(f'<section class="hero">{_figure(hero)}</section>')
-    sections.append(_results(facts, table, mesh))
+    sections.append(_results(table, mesh))
     sections += [f'<section class="sheet">{_figure(sheet)}</section>' for sheet in sheets]
     if curves:
         sections.append(_curves(curves))
     if settings:
         sections.append(_settings(settings))
-    if footer:
-        sections.append(f"<footer><p>{escape(footer)}</p></footer>")
     path = Path(path)
     write_text_whole(path, _document(title, sections, with_viewer=mesh is not None))
     return path
@@ -119,28 +113,22 @@ def _header(title: str, lead: str) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    """Heading, picture (scrolling sideways on a narrow screen) and caption."""
+    """Heading, image (scrolling sideways on a narrow screen) and caption."""
     title = f"<h2>{escape(figure.title)}</h2>" if figure.title else ""
     caption = f"<figcaption>{escape(figure.caption)}</figcaption>" if figure.caption else ""
-    image = image_html(figure.picture, figure.title or figure.caption)
-    wide = isinstance(figure.picture, np.ndarray) and figure.picture.shape[1] > WIDE_PX
+    image = image_html(figure.image, figure.title or figure.caption)
+    wide = isinstance(figure.image, np.ndarray) and figure.image.shape[1] > WIDE_PX
     kind = "scroll wide" if wide else "scroll"
     return f'{title}<figure><div class="{kind}" tabindex="0">{image}</div>{caption}</figure>'
 
 
-def _results(facts: Sequence[tuple[str, str]], table: Table | None, mesh: ViewerMesh | None) -> str:
-    """Figures, and beside them the viewer; empty where there is neither."""
-    results = _facts(facts) + (_table(table) if table else "")
-    if not (results or mesh):
+def _results(table: Table | None, mesh: ViewerMesh | None) -> str:
+    """The table, and beside it the viewer; empty if there is neither."""
+    if not (table or mesh):
         return ""
-    kind = "pair" if results and mesh else "single"
-    results = f'<div class="results"><h2>Results</h2>{results}</div>' if results else ""
+    kind = "pair" if table and mesh else "single"
+    results = f'<div class="results"><h2>Results</h2>{_table(table)}</div>' if table else ""
     return f'<section class="{kind}">{results}{viewer_html(mesh) if mesh else ""}</section>'
-
-
-def _facts(facts: Sequence[tuple[str, str]]) -> str:
-    items = "".join(f"<li><b>{escape(value)}</b><span>{escape(name)}</span></li>" for value, name in facts)
-    return f'<ul class="facts">{items}</ul>' if items else ""
 
 
 def _table(table: Table) -> str:
@@ -164,10 +152,7 @@ def _cell(value: str | float | None) -> str:
 
 
 def _curves(curves: Sequence[Curve]) -> str:
-    charts = "".join(
-        f"<figure><h3>{escape(curve.title)}</h3>{svg_chart(curve)}{svg_legend(curve)}</figure>"
-        for curve in curves
-    )
+    charts = "".join(f"<figure><h3>{escape(curve.title)}</h3>{svg_chart(curve)}</figure>" for curve in curves)
     return f'<section><h2>Training</h2><div class="charts">{charts}</div></section>'
 
 

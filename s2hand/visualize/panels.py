@@ -1,4 +1,4 @@
-"""Evaluation panels: what went in, what the network says of it, one row of tiles per sample."""
+"""Evaluation panels: one row of tiles per sample, which show the input and the prediction."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from s2hand.structures import HandBatch, HandPrediction
 from s2hand.visualize.drawing import draw_keypoints
-from s2hand.visualize.pictures import composite, resize, to_picture
-from s2hand.visualize.shading import depth_picture
+from s2hand.visualize.pixels import composite, resize, to_image
+from s2hand.visualize.shading import depth_image
 from s2hand.visualize.sheets import framed, tile_row
 from s2hand.visualize.text import draw_badge
 from s2hand.visualize.views import View, render_from, render_view
@@ -26,10 +26,10 @@ BADGE_FRACTION = 1 / 17
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample of a batch with its prediction, drawn at a tile's size.
+    """One sample of a batch with its prediction, drawn at the size of a tile.
 
     Attributes:
-        batch, prediction: of which this is sample ``index``.
+        batch, prediction: they hold the sample at position ``index``.
         index: position in the batch.
         faces: (F, 3) vertex numbers.
         tile: side of a tile in pixels.
@@ -46,9 +46,9 @@ class Sample:
     caption: str | None
 
     @cached_property
-    def picture(self) -> np.ndarray:
+    def image(self) -> np.ndarray:
         """The input (tile, tile, 3) uint8."""
-        return resize(to_picture(self.batch.image[self.index]), self.tile, self.tile)
+        return resize(to_image(self.batch.image[self.index]), self.tile, self.tile)
 
     @property
     def scale(self) -> float:
@@ -57,7 +57,7 @@ class Sample:
 
     @cached_property
     def view(self) -> View:
-        """The hand as the input's camera sees it."""
+        """The hand as the camera of the input sees it."""
         to_tile = torch.diag(self.batch.K.new_tensor([self.scale, self.scale, 1.0]))
         K = to_tile @ self.batch.K[self.index]
         return render_view(self._of("vertices"), self.faces, K, self.tile, *self._appearance())
@@ -74,55 +74,24 @@ class Sample:
     def _appearance(self) -> tuple[Tensor | None, Tensor | None]:
         return self._of("face_textures"), self._of("light")
 
-    def badge(self, picture: np.ndarray, text: str) -> np.ndarray:
-        """Labels a tile at its lower left corner."""
-        return draw_badge(picture, text, max(9, round(self.tile * BADGE_FRACTION)))
+    def labelled(self, image: np.ndarray, text: str | None) -> np.ndarray:
+        """The tile with a label at its lower left corner, if there is a text."""
+        return draw_badge(image, text, max(9, round(self.tile * BADGE_FRACTION))) if text else image
 
+    def skeleton(self, keypoints: Tensor, confidence: Tensor | None = None) -> np.ndarray:
+        """The input with its own of a batch's keypoints (B, 21, 2) over it."""
+        confidence = None if confidence is None else confidence[self.index]
+        return draw_keypoints(self.image, keypoints[self.index] * self.scale, confidence)
 
-def _input(sample: Sample) -> np.ndarray:
-    return sample.badge(sample.picture, sample.caption) if sample.caption else sample.picture
+    def overlay(self, rgb: np.ndarray) -> np.ndarray:
+        """The input with a rendering of the hand over it."""
+        return composite(self.image, rgb, self.view.silhouette)
 
-
-def _detected(sample: Sample) -> np.ndarray:
-    keypoints = sample.batch.keypoints_2d[sample.index] * sample.scale
-    confidence = None if sample.batch.confidence is None else sample.batch.confidence[sample.index]
-    return draw_keypoints(sample.picture, keypoints, confidence)
-
-
-def _projected(sample: Sample) -> np.ndarray:
-    return draw_keypoints(sample.picture, sample.prediction.keypoints_2d[sample.index] * sample.scale)
-
-
-def _heatmap(sample: Sample) -> np.ndarray:
-    return draw_keypoints(
-        sample.picture, sample.prediction.heatmap_keypoints[-1, sample.index] * sample.scale
-    )
-
-
-def _shape(sample: Sample) -> np.ndarray:
-    return composite(sample.picture, sample.view.clay(), sample.view.silhouette)
-
-
-def _textured(sample: Sample) -> np.ndarray:
-    return composite(sample.picture, sample.view.rgb, sample.view.silhouette)
-
-
-def _portrait(sample: Sample) -> np.ndarray:
-    return composite(sample.picture, sample.view.smooth, sample.view.silhouette)
-
-
-def _silhouette(sample: Sample) -> np.ndarray:
-    return to_picture(sample.view.silhouette)
-
-
-def _depth(sample: Sample) -> np.ndarray:
-    rgb, limits = depth_picture(sample.view.surface, sample.tile)
-    text = f"{limits[0] * 100:.1f} to {limits[1] * 100:.1f} cm" if limits else "nothing in view"
-    return sample.badge(to_picture(rgb), text)
-
-
-def _other_view(sample: Sample) -> np.ndarray:
-    return to_picture(sample.other_view.smooth)
+    def depth(self) -> np.ndarray:
+        """The depth in colour, labelled with its range."""
+        rgb, limits = depth_image(self.view.surface, self.tile)
+        text = f"{limits[0] * 100:.1f} to {limits[1] * 100:.1f} cm" if limits else "nothing in view"
+        return self.labelled(to_image(rgb), text)
 
 
 @dataclass(frozen=True)
@@ -130,34 +99,50 @@ class Column:
     """A column of the panel.
 
     Attributes:
-        title: its title; ``{yaw}`` stands for the other view's turn.
-        draw: makes the tile of a sample.
-        needs: what it shows, as ``batch.`` or ``prediction.`` fields: the column is left out without it.
+        title: its title; ``{yaw}`` stands for the turn of the other view.
+        draw: draws the tile of a sample.
+        needs: fields of the ``batch`` or the ``prediction`` without which the column is left out.
         default: whether it is drawn without being asked for.
     """
 
     title: str
     draw: Callable[[Sample], np.ndarray]
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ("prediction.vertices",)
     default: bool = True
 
 
 COLUMNS = {
-    "input": Column("input", _input),
-    "detected": Column("detected", _detected, ("batch.keypoints_2d",)),
-    "heatmap": Column("2D branch", _heatmap, ("prediction.heatmap_keypoints",)),
-    "projected": Column("projected", _projected, ("prediction.keypoints_2d",)),
-    "shape": Column("shape", _shape, ("prediction.vertices",)),
-    "textured": Column("texture + light", _textured, ("prediction.vertices", "prediction.face_textures")),
-    "portrait": Column("predicted hand", _portrait, ("prediction.vertices",), default=False),
-    "silhouette": Column("silhouette", _silhouette, ("prediction.vertices",)),
-    "depth": Column("depth", _depth, ("prediction.vertices",)),
-    "other_view": Column("turned {yaw:.0f}°", _other_view, ("prediction.vertices",)),
+    "input": Column("input", lambda sample: sample.labelled(sample.image, sample.caption), ()),
+    "detected": Column(
+        "detected",
+        lambda sample: sample.skeleton(sample.batch.keypoints_2d, sample.batch.confidence),
+        ("batch.keypoints_2d",),
+    ),
+    "heatmap": Column(
+        "2D branch",
+        lambda sample: sample.skeleton(sample.prediction.heatmap_keypoints[-1]),
+        ("prediction.heatmap_keypoints",),
+    ),
+    "projected": Column(
+        "projected",
+        lambda sample: sample.skeleton(sample.prediction.keypoints_2d),
+        ("prediction.keypoints_2d",),
+    ),
+    "shape": Column("shape", lambda sample: sample.overlay(sample.view.clay())),
+    "textured": Column(
+        "texture + light",
+        lambda sample: sample.overlay(sample.view.rgb),
+        ("prediction.vertices", "prediction.face_textures"),
+    ),
+    "portrait": Column("predicted hand", lambda sample: sample.overlay(sample.view.smooth), default=False),
+    "silhouette": Column("silhouette", lambda sample: to_image(sample.view.silhouette)),
+    "depth": Column("depth", Sample.depth),
+    "other_view": Column("turned {yaw:.0f}°", lambda sample: to_image(sample.other_view.smooth)),
 }
-"""The panel's columns by key, left to right.
+"""The columns of the panel by key, left to right.
 
-``textured`` is what the training's renderer draws, face by face; ``portrait`` and ``other_view`` show it with
-normals and colours interpolated.
+``textured`` shows what the renderer draws in training, face by face; ``portrait`` and ``other_view`` show it
+with interpolated normals and colours.
 """
 
 
@@ -174,24 +159,24 @@ def evaluation_panel(
 ) -> np.ndarray:
     """One sample as a row of tiles; :func:`panel_titles` names its columns.
 
-    Columns whose data the batch or the prediction lacks are left out. Renderings are made anew at the tile's
-    size, so they are sharp whatever size the network works at.
+    A column is left out where the batch or the prediction lacks its data. Renderings are made at the size of
+    the tile, so they are sharp whatever the image size of the network.
 
     Args:
         batch: the samples, S x S pixels.
-        prediction: what the network says of them.
-        index: which of them.
+        prediction: the predictions for them.
+        index: which sample to draw.
         faces: (F, 3) vertex numbers of the hand.
         tile: side of a tile in pixels.
         yaw_deg: turn of the other view about the vertical axis, degrees.
-        caption: label of the input tile, such as the sample's number and error.
+        caption: label of the input tile, such as the number and the error of the sample.
         columns: keys of ``COLUMNS`` to draw, by default all but ``portrait``.
 
     Returns:
         (tile, W, 3) uint8.
 
     Raises:
-        ValueError: if a column is unknown or the data for it are missing.
+        ValueError: a column is unknown, or its data are missing.
     """
     sample = Sample(batch, prediction, index, torch.as_tensor(faces), tile, yaw_deg, caption)
     present = _present_columns(batch, prediction, columns)
@@ -211,7 +196,7 @@ def panel_titles(
 def _present_columns(
     batch: HandBatch, prediction: HandPrediction, keys: Sequence[str] | None
 ) -> list[Column]:
-    """The wanted columns, or all whose data are there."""
+    """The columns asked for, or all default columns that have their data."""
     sources = {"batch": batch, "prediction": prediction}
 
     def present(need: str) -> bool:

@@ -10,14 +10,17 @@ from torch import Tensor
 
 from s2hand.geometry.cameras import MIN_DEPTH
 from s2hand.visualize.drawing import draw_keypoints
-from s2hand.visualize.pictures import composite, to_array
+from s2hand.visualize.pixels import composite, to_array
 from s2hand.visualize.views import render_view
 
 LARGEST_RENDERING_PX = 1024
-"""Side of a rendering; a hand that is larger in its photo is enlarged from it. A texture of one colour a face
-shows no more at a higher resolution, while time and memory grow with its square."""
+"""Largest side of a rendering; a larger hand is enlarged from it. A texture of one colour
+per face shows no more at a higher resolution, while time and memory grow with its square."""
 
 FREE_BORDER_PX = 2
+
+SKELETON_BORDER = 8
+"""A skeleton may reach beyond its hand's window by this part of the window's side."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,11 @@ class Overlay:
     """A photo with hands over it.
 
     Attributes:
-        picture: (H, W, 3) uint8.
+        image: (H, W, 3) uint8.
         silhouette: (H, W) coverage by hands in [0, 1].
     """
 
-    picture: np.ndarray
+    image: np.ndarray
     silhouette: np.ndarray
 
     @classmethod
@@ -45,7 +48,7 @@ class Overlay:
         face_textures: Tensor | None = None,
         light: Tensor | None = None,
     ) -> Overlay:
-        """Lays a hand over the picture: textured and lit, or clay without a texture.
+        """Draws a hand over the image: textured and lit, or as clay without a texture.
 
         Args:
             vertices: (V, 3) metres, camera frame.
@@ -66,23 +69,25 @@ class Overlay:
         )
         rows, columns = self._inside(left, top, side)
         seen = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
-        picture, covered = self.picture.copy(), self.silhouette.copy()
-        picture[rows, columns] = composite(picture[rows, columns], rgb[seen], silhouette[seen])
+        image, covered = self.image.copy(), self.silhouette.copy()
+        image[rows, columns] = composite(image[rows, columns], rgb[seen], silhouette[seen])
         covered[rows, columns] = np.maximum(covered[rows, columns], silhouette[seen])
-        return Overlay(picture, covered)
+        return Overlay(image, covered)
 
     def with_skeleton(self, keypoints: Tensor | np.ndarray, window: tuple[int, int, int]) -> Overlay:
-        """Draws a hand's joints and bones, as thick as suits the hand.
+        """Draws the joints and bones of a hand, with a thickness that suits its size.
 
         Args:
             keypoints: (21, 2) px of the photo.
             window: left, top and side of the hand, from :func:`hand_window`.
         """
-        rows, columns = self._inside(*window)
+        left, top, side = window
+        border = side // SKELETON_BORDER  # joints at the hand's edge are drawn as whole discs
+        rows, columns = self._inside(left - border, top - border, side + 2 * border)
         keypoints = to_array(keypoints) - (columns.start, rows.start)
-        picture = self.picture.copy()
-        picture[rows, columns] = draw_keypoints(picture[rows, columns], keypoints)
-        return Overlay(picture, self.silhouette)
+        image = self.image.copy()
+        image[rows, columns] = draw_keypoints(image[rows, columns], keypoints)
+        return Overlay(image, self.silhouette)
 
     def _inside(self, left: int, top: int, side: int) -> tuple[slice, slice]:
         """Rows and columns of the photo that a window covers."""
@@ -91,7 +96,7 @@ class Overlay:
 
 
 def hand_window(vertices: Tensor, K: Tensor, shape: tuple[int, int]) -> tuple[int, int, int] | None:
-    """The square of a photo that shows what it can of a hand.
+    """The square that contains the visible part of a hand in a photo.
 
     Args:
         vertices: (V, 3) metres, camera frame.
@@ -99,8 +104,8 @@ def hand_window(vertices: Tensor, K: Tensor, shape: tuple[int, int]) -> tuple[in
         shape: the photo's height and width.
 
     Returns:
-        Left, top and side in pixels, whole numbers; None if the hand is not in the photo. The square may
-        reach over the photo's border.
+        Left, top and side in whole pixels; None if the hand is not in the photo. The square may extend beyond
+        the photo.
     """
     before = vertices[vertices[:, 2] > MIN_DEPTH]
     if not len(before):
@@ -118,7 +123,7 @@ def hand_window(vertices: Tensor, K: Tensor, shape: tuple[int, int]) -> tuple[in
 
 
 def window_camera(K: Tensor, window: tuple[int, int, int], size: int) -> Tensor:
-    """The photo's camera in pixels of a window that is brought to ``size`` pixels a side, (3, 3)."""
+    """The camera (3, 3) of the photo in pixels of a window that is scaled to ``size`` x ``size``."""
     left, top, side = window
     scale = size / side
     to_window = K.new_tensor([[scale, 0, -scale * left], [0, scale, -scale * top], [0, 0, 1]])

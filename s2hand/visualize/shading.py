@@ -1,8 +1,8 @@
-"""Smooth pictures of a mesh from the faces that a camera sees: clay and depth.
+"""Smooth renderings of the faces that a camera sees: clay, texture and depth.
 
-The rasterizer colours whole faces, as the training needs it. For the eye, this module goes back to the faces'
-index per pixel, intersects the pixel's ray with the face and interpolates normals and depth there (Phong
-shading), so 1538 faces look like one smooth surface.
+The rasterizer colours whole faces, as training needs it. For figures, this module intersects the ray of every
+pixel with the face that the rasterizer found there and interpolates normals and depth (Phong shading), so
+that 1,538 faces look like one smooth surface.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ import matplotlib
 import numpy as np
 
 CLAY_COLOR = (0.46, 0.60, 0.84)
-"""Linear RGB: a blue far from any skin, so that the overlay can be told from the photo."""
+"""Linear RGB: a blue unlike any skin, so that the overlay stands out from the photo."""
 
 KEY_LIGHT = (-0.5, -0.7, -0.6)
 FILL_LIGHT = (0.8, 0.1, -0.5)
-"""Towards the lights, camera frame: the key light hangs at the camera's upper left, the fill at its right."""
+"""Directions to the lights, camera frame: the key light is at the upper left, the fill light at the right."""
 
 AMBIENT, KEY, FILL = 0.26, 0.72, 0.16
 GLOSS, GLOSS_EXPONENT = 0.10, 28
 CREASE = 0.5
-"""How much deep creases between fingers are darkened."""
+"""Share by which deep creases between fingers are darkened."""
 
 CREASE_DEPTH = 0.012
-"""Metres behind the neighbourhood's mean depth at which a crease is darkest."""
+"""Metres behind the mean depth of the neighbourhood at which a crease is darkest."""
 
 GAMMA = 2.2
 """Clay is shaded in linear light and shown in about sRGB."""
 
 DEPTH_COLORMAP = matplotlib.colormaps["viridis"]
 DEPTH_COLOR_RANGE = (0.02, 0.92)
-"""Part of the colormap in use, far to near; its brightest end would not stand out from white."""
+"""Used part of the colormap, far to near; its brightest end would not stand out from white."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Surface:
     """What a camera sees of a mesh at its N covered raster pixels, row by row.
 
     Attributes:
-        covered: (R, R) bool, which pixels these are.
+        covered: (R, R) bool, the N covered pixels.
         depth: (N,) camera z, metres.
-        normals: (N, 3) unit, camera frame, towards the camera's side of the face.
+        normals: (N, 3) unit, camera frame, on the side of the face that is seen.
         rays: (N, 3) unit, from the camera through the pixel.
         corners: (N, 3) vertex numbers of the face seen.
-        barycentric: (N, 3) where on that face.
+        barycentric: (N, 3) position on that face.
     """
 
     covered: np.ndarray
@@ -56,8 +56,8 @@ class Surface:
     corners: np.ndarray
     barycentric: np.ndarray
 
-    def picture(self, values: np.ndarray, image_size: int) -> np.ndarray:
-        """Averages colours (N, 3) over white down to an anti-aliased picture (S, S, 3)."""
+    def image(self, values: np.ndarray, image_size: int) -> np.ndarray:
+        """Averages colours (N, 3) over white down to an anti-aliased image (S, S, 3)."""
         raster = np.ones((*self.covered.shape, values.shape[-1]))
         raster[self.covered] = np.clip(values, 0, 1)
         return shrink(raster, image_size)
@@ -75,7 +75,7 @@ def seen_surface(
         vertices: (V, 3) metres, camera frame.
         faces: (F, 3) vertex numbers.
         K: (3, 3) pixels of an ``image_size`` image.
-        face_index: (R, R) seen face, -1 where none; numbers from F on are faces seen from behind.
+        face_index: (R, R) face seen, -1 for none; numbers from F on are faces seen from behind.
         image_size: side of the image in pixels; R may be a multiple of it.
     """
     covered = face_index >= 0
@@ -83,7 +83,7 @@ def seen_surface(
     rays = _pixel_rays(K, covered, image_size)
     edges = vertices[faces].transpose(0, 2, 1)
     volume = np.linalg.det(edges)
-    # A face seen exactly from its side covers no pixel; its matrix only must not stop the inversion.
+    # A face seen exactly from its side covers no pixel, but its singular matrix would stop the inversion.
     edges = np.where(np.abs(volume)[:, None, None] > 0, edges, np.eye(3))
     barycentric = np.einsum("nij,nj->ni", np.linalg.inv(edges)[seen], rays)
     total = barycentric.sum(-1, keepdims=True)
@@ -131,10 +131,10 @@ def clay(surface: Surface, image_size: int, color=CLAY_COLOR) -> np.ndarray:
     gloss = GLOSS * np.clip((surface.normals * half).sum(-1), 0, 1) ** GLOSS_EXPONENT
     light = AMBIENT * (0.6 + 0.8 * sky) + KEY * key + FILL * fill
     linear = (light * _crease(surface))[:, None] * np.array(color) + gloss[:, None]
-    return surface.picture(linear ** (1 / GAMMA), image_size)
+    return surface.image(linear ** (1 / GAMMA), image_size)
 
 
-def depth_picture(surface: Surface, image_size: int) -> tuple[np.ndarray, tuple[float, float] | None]:
+def depth_image(surface: Surface, image_size: int) -> tuple[np.ndarray, tuple[float, float] | None]:
     """Colours depth, near bright and far dark, on white.
 
     Args:
@@ -150,22 +150,22 @@ def depth_picture(surface: Surface, image_size: int) -> tuple[np.ndarray, tuple[
     nearness = (far - surface.depth) / max(far - near, 1e-6)
     low, high = DEPTH_COLOR_RANGE
     colors = DEPTH_COLORMAP(low + (high - low) * nearness)[:, :3]
-    return surface.picture(colors, image_size), (near, far)
+    return surface.image(colors, image_size), (near, far)
 
 
 def lit_texture(
     surface: Surface, faces: np.ndarray, face_colors: np.ndarray, light: np.ndarray, image_size: int
 ) -> np.ndarray:
-    """Shows texture under light without the facets of the training's renderer.
+    """Shows lit texture without the facets of the renderer used in training.
 
-    The same equation as in :mod:`s2hand.rendering.lighting`, with normals and colours interpolated over each
-    face: a vertex has the mean colour of its faces.
+    The equation is that of :mod:`s2hand.rendering.lighting`, with normals and colours interpolated over each
+    face; a vertex has the mean colour of its faces.
 
     Args:
         surface: what the camera sees, at a multiple of the image's resolution.
         faces: (F, 3) vertex numbers.
         face_colors: (F, 3) RGB in [0, 1], after tanh.
-        light: (11,) light vector; it travels along its direction, so a surface facing it is lit.
+        light: (11,) light vector; its direction is the one in which light travels.
         image_size: side S of the image.
 
     Returns:
@@ -177,7 +177,7 @@ def lit_texture(
     color = np.einsum("nk,nkc->nc", surface.barycentric, vertex_colors[surface.corners])
     strength = np.clip(-surface.normals @ light[8:], 0, None)[:, None]
     shaded = color * (light[0] * light[2:5] + light[1] * strength * light[5:8])
-    return surface.picture(shaded, image_size)
+    return surface.image(shaded, image_size)
 
 
 def shrink(values: np.ndarray, image_size: int) -> np.ndarray:
@@ -188,7 +188,7 @@ def shrink(values: np.ndarray, image_size: int) -> np.ndarray:
 
 
 def _crease(surface: Surface) -> np.ndarray:
-    """Darkening (N,) of points behind their neighbourhood (Luft et al. 2006, unsharp-masked depth)."""
+    """Factor (N,) that darkens points behind their neighbourhood (Luft et al. 2006, unsharp-masked depth)."""
     weight = surface.covered.astype(np.float32)
     depth = np.zeros_like(weight)
     depth[surface.covered] = surface.depth

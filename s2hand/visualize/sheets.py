@@ -1,4 +1,4 @@
-"""Pictures in rows and columns, with titles that are never cut off."""
+"""Images in rows and columns, with titles that are never cut off."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s2hand.visualize.pictures import resize, to_picture
-from s2hand.visualize.text import INK, draw_text, fit_text
+from s2hand.visualize.pixels import enlarge, to_image
+from s2hand.visualize.text import draw_text, fit_text
 
 GAP = 6
 """Pixels between tiles and around a sheet."""
@@ -18,16 +18,16 @@ HAIRLINE = (222, 224, 229)
 QUIET_INK = (92, 97, 108)
 
 
-def framed(picture: np.ndarray) -> np.ndarray:
-    """A copy with a hairline border, so that pictures on white keep their edge on a white sheet."""
-    picture = picture.copy()
-    picture[[0, -1]] = HAIRLINE
-    picture[:, [0, -1]] = HAIRLINE
-    return picture
+def framed(image: np.ndarray) -> np.ndarray:
+    """A copy with a hairline border, so that images on white keep their edge on a white sheet."""
+    image = image.copy()
+    image[[0, -1]] = HAIRLINE
+    image[:, [0, -1]] = HAIRLINE
+    return image
 
 
 def tile_row(tiles: Sequence[np.ndarray], gap: int = GAP) -> np.ndarray:
-    """Puts pictures of one height side by side, ``gap`` white pixels between them."""
+    """Puts images of one height side by side, ``gap`` white pixels between them."""
     spacer = np.full((tiles[0].shape[0], gap, 3), PAPER, np.uint8)
     parts = [part for tile in tiles for part in (tile, spacer)]
     return np.concatenate(parts[:-1], 1)
@@ -39,15 +39,15 @@ def evaluation_sheet(
     """Stacks rows of tiles under their column titles.
 
     Args:
-        rows: pictures of one width, each of ``len(titles)`` equally wide tiles (:func:`tile_row`).
+        rows: images of one width, each of ``len(titles)`` equally wide tiles (:func:`tile_row`).
         titles: column titles; shrunk or shortened where a tile is too narrow for them.
-        heading: a line above all.
+        heading: a line above the sheet.
 
     Returns:
         (H, W, 3) uint8, with a margin of ``GAP`` pixels.
 
     Raises:
-        ValueError: if there is no row or the rows differ in width.
+        ValueError: there is no row, or the rows differ in width.
     """
     if not rows:
         raise ValueError("an evaluation sheet needs at least one row")
@@ -74,29 +74,29 @@ def contact_sheet(
     """Arranges images in a grid, row by row.
 
     Args:
-        images: anything :func:`~s2hand.visualize.pictures.to_picture` takes.
+        images: anything :func:`~s2hand.visualize.pixels.to_image` takes.
         columns: tiles per row.
         tile: side of a tile in pixels, by default the first image's height.
         captions: one line below each image.
-        heading: a line above all.
+        heading: a line above the sheet.
 
     Returns:
         (H, W, 3) uint8.
 
     Raises:
-        ValueError: if there is no image or the captions' number differs from theirs.
+        ValueError: there is no image, or the number of captions is not the number of images.
     """
     if not len(images):
         raise ValueError("a contact sheet needs at least one image")
     if captions is not None and len(captions) != len(images):
         raise ValueError(f"{len(images)} images need as many captions, got {len(captions)}")
-    pictures = [to_picture(image) for image in images]
-    tile = tile or pictures[0].shape[0]
-    tiles = [framed(_fit(picture, tile)) for picture in pictures]
+    images = [to_image(image) for image in images]
+    tile = tile or images[0].shape[0]
+    tiles = [framed(_fit(image, tile)) for image in images]
     if captions is not None:
         tiles = [
-            np.concatenate([picture, _caption(caption, tile)])
-            for picture, caption in zip(tiles, captions, strict=True)
+            np.concatenate(pair)
+            for pair in zip(tiles, (_caption(text, tile) for text in captions), strict=True)
         ]
     columns = min(columns, len(tiles))
     blank = np.full_like(tiles[0], 255)
@@ -105,11 +105,9 @@ def contact_sheet(
     return evaluation_sheet(rows, heading=heading)
 
 
-def _fit(picture: np.ndarray, tile: int) -> np.ndarray:
-    """Scales a picture into a white square, keeping its proportions."""
-    height, width = picture.shape[:2]
-    scale = tile / max(height, width)
-    small = resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
+def _fit(image: np.ndarray, tile: int) -> np.ndarray:
+    """Scales an image into a white square, keeping its proportions."""
+    small = enlarge(image, tile / max(image.shape[:2]))
     square = np.full((tile, tile, 3), 255, np.uint8)
     top, left = (tile - small.shape[0]) // 2, (tile - small.shape[1]) // 2
     square[top : top + small.shape[0], left : left + small.shape[1]] = small
@@ -117,7 +115,7 @@ def _fit(picture: np.ndarray, tile: int) -> np.ndarray:
 
 
 def _title_band(titles: Sequence[str], width: int) -> np.ndarray:
-    """Centred titles over equally wide columns, all in the size that the longest one needs."""
+    """Centred titles over equally wide columns, all in the size that suits the longest one."""
     tile = (width - (len(titles) - 1) * GAP) / len(titles)
     wanted = _font_size(tile)
     size = min(fit_text(title, tile, wanted, bold=True)[1] for title in titles)
@@ -133,14 +131,14 @@ def _heading(text: str, width: int) -> np.ndarray:
     """A left-aligned heading as wide as the sheet."""
     text, size = fit_text(text, width, 20, bold=True)
     band = np.full((38, width, 3), 255, np.uint8)
-    return draw_text(band, text, (0, 16), size, anchor="lm", bold=True, color=INK)
+    return draw_text(band, text, (0, 16), size, anchor="lm", bold=True)
 
 
 def _caption(text: str, tile: int) -> np.ndarray:
-    """A centred caption as wide as a tile."""
+    """A centred caption as wide as a tile, and as high as those beside it."""
     wanted = _font_size(tile) - 1
     text, size = fit_text(text, tile - 4, wanted)
-    band = np.full((round(wanted * 1.9), tile, 3), 255, np.uint8)  # as high as its neighbours'
+    band = np.full((round(wanted * 1.9), tile, 3), 255, np.uint8)
     return draw_text(band, text, (tile / 2, band.shape[0] / 2), size, anchor="mm", color=QUIET_INK)
 
 

@@ -1,4 +1,4 @@
-"""Labels on pictures, in the DejaVu typeface that comes with Matplotlib (no system font is needed)."""
+"""Labels on images, in the DejaVu typeface that comes with Matplotlib (no system font is needed)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from PIL import Image, ImageDraw, ImageFont
 INK = (28, 30, 36)
 """Default text colour: near black."""
 
+PLATE_COLOR = (20, 22, 28, 190)
+"""RGB and opacity, out of 255."""
+
 SMALLEST_TEXT_PX = 8
-"""Labels are not shrunk below this size: they are shortened with an ellipsis instead."""
+"""Smallest size of a label; one that does not fit at this size is shortened with an ellipsis."""
 
 
 @lru_cache(maxsize=64)
@@ -32,7 +35,7 @@ def fit_text(text: str, width_px: float, size_px: int, bold: bool = False) -> tu
     """Makes a line fit into a width: a smaller size first, then an ellipsis.
 
     Returns:
-        The text, shortened if need be and with spaces for what cannot be printed, and its size in pixels.
+        The text, shortened if necessary and with spaces for unprintable characters, and its size in pixels.
     """
     text = "".join(character if character.isprintable() else " " for character in text)
     while text_width(text, size_px, bold) > width_px and size_px > SMALLEST_TEXT_PX:
@@ -45,7 +48,7 @@ def fit_text(text: str, width_px: float, size_px: int, bold: bool = False) -> tu
 
 
 def draw_text(
-    picture: np.ndarray,
+    image: np.ndarray,
     text: str,
     position: tuple[float, float],
     size_px: int,
@@ -54,10 +57,10 @@ def draw_text(
     color: tuple[int, int, int] = INK,
     bold: bool = False,
 ) -> np.ndarray:
-    """Returns a copy of a picture with a line of text.
+    """Returns a copy of an image with a line of text.
 
     Args:
-        picture: (H, W, 3) uint8.
+        image: (H, W, 3) uint8.
         text: one line.
         position: (x, y) in pixels of the anchor.
         size_px: height of the font.
@@ -65,32 +68,26 @@ def draw_text(
         color: RGB.
         bold: whether to use the bold face.
     """
-    canvas = Image.fromarray(picture)
+    canvas = Image.fromarray(image)
     ImageDraw.Draw(canvas).text(position, text, font=font(size_px, bold), fill=color, anchor=anchor)
     return np.asarray(canvas).copy()
 
 
-def draw_badge(picture: np.ndarray, text: str, size_px: int, corner: str = "bottom left") -> np.ndarray:
-    """Returns a copy with a small label in a corner, white on a dark translucent plate.
+def draw_badge(image: np.ndarray, text: str, size_px: int) -> np.ndarray:
+    """Returns a copy with a small label in its lower left corner, white on a dark translucent plate.
 
     Args:
-        picture: (H, W, 3) uint8.
-        text: one line; shortened if it is wider than the picture.
+        image: (H, W, 3) uint8.
+        text: one line; shortened if it is wider than the image.
         size_px: height of the font.
-        corner: "bottom left", "bottom right", "top left" or "top right".
     """
-    height, width = picture.shape[:2]
     padding = max(3, size_px // 3)
-    text, size_px = fit_text(text, width - 4 * padding, size_px)
-    plate_width = round(text_width(text, size_px)) + 2 * padding
-    plate_height = size_px + 2 * padding - 2
-    left = padding if "left" in corner else width - padding - plate_width
-    top = padding if "top" in corner else height - padding - plate_height
-    canvas = Image.fromarray(picture).convert("RGBA")
-    plate = Image.new("RGBA", canvas.size)
-    drawing = ImageDraw.Draw(plate)
-    box = (left, top, left + plate_width, top + plate_height)
-    drawing.rounded_rectangle(box, radius=padding, fill=(20, 22, 28, 190))
-    middle = (left + plate_width / 2, top + plate_height / 2)
-    drawing.text(middle, text, font=font(size_px), fill=(255, 255, 255, 255), anchor="mm")
-    return np.asarray(Image.alpha_composite(canvas, plate).convert("RGB")).copy()
+    text, size_px = fit_text(text, image.shape[1] - 4 * padding, size_px)
+    width, height = round(text_width(text, size_px)) + 2 * padding, size_px + 2 * padding - 2
+    left, top = padding, image.shape[0] - padding - height
+    canvas = Image.fromarray(image)
+    drawing = ImageDraw.Draw(canvas, "RGBA")
+    box = (left, top, left + width, top + height)
+    drawing.rounded_rectangle(box, radius=padding, fill=PLATE_COLOR)
+    drawing.text((left + width / 2, top + height / 2), text, font=font(size_px), fill="white", anchor="mm")
+    return np.asarray(canvas).copy()

@@ -1,4 +1,4 @@
-"""A mesh on the page that can be turned by hand; its drawing is in viewer.js."""
+"""A mesh on the page that can be turned with the mouse; viewer.js draws it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from torch import Tensor
 from s2hand.rendering import split_light
 from s2hand.structures import HandPrediction
 from s2hand.visualize.embed import image_html
-from s2hand.visualize.pictures import to_array, to_picture
+from s2hand.visualize.pixels import to_array, to_image
 from s2hand.visualize.views import render_from
 
 STEPS_PER_METRE = 10_000
-"""The viewer's vertices are whole tenths of a millimetre, finer than a screen shows."""
+"""Vertices are rounded to tenths of a millimetre, finer than a screen shows."""
 
 STILL_PX = 640
 
 
 @dataclass(frozen=True)
 class ViewerMesh:
-    """A mesh to turn by hand.
+    """A mesh to turn with the mouse.
 
     Attributes:
         vertices: (V, 3) metres, camera frame.
         faces: (F, 3) vertex numbers.
         face_colors: (F, 3) RGB in [0, 1], or None for clay only.
-        still: picture shown where WebGL or scripts are missing.
+        still: image shown where WebGL or scripts are missing.
         caption: text below.
     """
 
@@ -45,11 +45,11 @@ class ViewerMesh:
 def viewer_mesh(prediction: HandPrediction, index: int, faces: Tensor, caption: str = "") -> ViewerMesh:
     """Prepares one predicted hand for the page.
 
-    The page has its own light, so faces carry their texture times the predicted light's colour where it
-    falls at half its strength, not the shading of the photo.
+    The page has its own light. Therefore faces carry their texture times the colour of the predicted light at
+    half its directional strength, not the shading of the photo.
 
     Args:
-        prediction: with vertices and, if there are any, face_textures and light.
+        prediction: with vertices, and optionally face_textures and light.
         index: which hand of the batch.
         faces: (F, 3) vertex numbers.
         caption: text below the viewer.
@@ -63,12 +63,12 @@ def viewer_mesh(prediction: HandPrediction, index: int, faces: Tensor, caption: 
         directional = lamp.directional_intensity * lamp.directional_color
         colors = textures.tanh() * (ambient + directional / 2)
     view = render_from(vertices, torch.as_tensor(faces), STILL_PX, 0.0, textures, light)
-    still = to_picture(view.smooth)
+    still = to_image(view.smooth)
     return ViewerMesh(vertices, faces, colors, still, caption)
 
 
 def viewer_html(mesh: ViewerMesh) -> str:
-    """The still picture, which viewer.js covers with a canvas, and the mesh as JSON for it."""
+    """The still image, which viewer.js covers with a canvas, and the mesh as JSON for it."""
     content = {
         "vertices": _integers(to_array(mesh.vertices) * STEPS_PER_METRE),
         "faces": _integers(to_array(mesh.faces)),

@@ -1,4 +1,4 @@
-"""A hand before a camera: other viewpoints, framing, and the renderings that the panels show.
+"""Renderings of one hand, also from other viewpoints.
 
 Frames: camera, x right, y down, z forward, metres.
 """
@@ -14,34 +14,34 @@ from torch import Tensor
 
 from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.rendering import MeshRenderer
-from s2hand.visualize.pictures import to_array
+from s2hand.visualize.pixels import to_array
 from s2hand.visualize.shading import Surface, clay, lit_texture, seen_surface
 
 VIEW_DISTANCE = 0.6
 """Metres from the camera to the hand's centre in re-framed views."""
 
 VIEW_RADIUS = 0.09
-"""Metres: re-framed hands are brought to this size, whatever scale the network gave them."""
+"""Radius in metres to which re-framed hands are scaled."""
 
 VIEW_MARGIN = 0.07
 """Free border of a re-framed view, as a fraction of its side."""
 
 NEUTRAL_LIGHT = (0.5, 0.7, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.7, 0.6)
-"""White light, ambient and from the camera's upper left (layout: :mod:`s2hand.rendering.lighting`).
+"""White light, ambient and from the upper left of the camera (layout: :mod:`s2hand.rendering.lighting`).
 
-The renderer's normals point into the hand, so its direction is the one in which light travels."""
+Its direction is the one in which light travels, because the normals of the renderer point into the hand."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A rendered hand as pictures.
+    """A rendered hand as images.
 
     Attributes:
-        rgb: (S, S, 3) in [0, 1] over white: texture under light as the training's renderer draws it, face by
-            face; None without a texture.
+        rgb: (S, S, 3) in [0, 1] over white: lit texture as the renderer draws it in training, face by face;
+            None without a texture.
         smooth: the same with interpolated normals and colours; clay without a texture.
         silhouette: (S, S) coverage in [0, 1].
-        surface: depth and smooth normals at the raster's resolution.
+        surface: depth and smooth normals at the resolution of the raster.
     """
 
     rgb: np.ndarray | None
@@ -51,7 +51,7 @@ class View:
 
     @property
     def size(self) -> int:
-        """Side of the picture in pixels."""
+        """Side of the image in pixels."""
         return self.silhouette.shape[0]
 
     def clay(self) -> np.ndarray:
@@ -74,7 +74,7 @@ def render_view(
         vertices: (V, 3) metres, camera frame.
         faces: (F, 3) vertex numbers.
         K: (3, 3) pixels of a ``size`` image.
-        size: side of the picture in pixels.
+        size: side of the image in pixels.
         face_textures: (F, 3) RGB before light, or None for shape only.
         light: (11,) light vector, by default a neutral one.
     """
@@ -102,15 +102,15 @@ def yaw_rotation(angle_deg: float) -> Tensor:
 
 
 def turn(vertices: Tensor, rotation: Tensor) -> Tensor:
-    """Turns a hand about its own centre and brings it to a standard place and size.
+    """Turns a hand about its own centre and brings it to a standard position and size.
 
     Args:
         vertices: (V, 3) metres.
         rotation: (3, 3).
 
     Returns:
-        (V, 3) metres: centred at ``VIEW_DISTANCE`` before the camera, the farthest vertex at ``VIEW_RADIUS``
-        from there.
+        (V, 3) metres: centred at ``VIEW_DISTANCE`` in front of the camera, with the farthest vertex at a
+        distance of ``VIEW_RADIUS`` from the centre.
     """
     rotation = rotation.to(vertices)
     centre = (vertices.amin(0) + vertices.amax(0)) / 2
@@ -120,11 +120,11 @@ def turn(vertices: Tensor, rotation: Tensor) -> Tensor:
 
 
 def framing_camera(vertices: Tensor, size: int, margin: float = VIEW_MARGIN) -> Tensor:
-    """The camera matrix with which the projected points just fill a picture.
+    """The camera matrix for which the projected points just fill the image.
 
     Args:
-        vertices: (N, 3) metres, camera frame, before the camera.
-        size: side of the picture in pixels.
+        vertices: (N, 3) metres, camera frame, in front of the camera.
+        size: side of the image in pixels.
         margin: free border as a fraction of the side.
 
     Returns:
@@ -146,11 +146,10 @@ def render_from(
     face_textures: Tensor | None = None,
     light: Tensor | None = None,
 ) -> View:
-    """Renders one hand turned about the vertical axis through its centre, framed to fill the picture.
+    """Renders one hand turned about the vertical axis through its centre, framed to fill the image.
 
-    The hand turns; camera and light stay, so no side of it falls into darkness.
-
-    Args are those of :func:`render_view`; ``yaw_deg`` is the turn in degrees.
+    Only the hand turns; camera and light stay, so no side of it is dark. ``yaw_deg`` is the turn in degrees;
+    the other arguments are those of :func:`render_view`.
     """
     vertices = turn(vertices, yaw_rotation(yaw_deg))
     return render_view(vertices, faces, framing_camera(vertices, size), size, face_textures, light)

@@ -1,1 +1,1 @@
-"""Parts of the build of the generic hand: reading, remeshing, rigging, shape and pose spaces, pictures."""
+"""Parts of the build of the generic hand: reading, remeshing, rigging, shape and pose spaces, images."""

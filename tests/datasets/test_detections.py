@@ -5,10 +5,8 @@ import numpy as np
 import pytest
 
 from s2hand.datasets import Detections, read_detections, write_detections, write_versioned_detections
-
-from s2hand.errors import DatasetError
 from s2hand.datasets.detections import DetectorInfo
-from s2hand.datasets.trust import photometric_weight
+from s2hand.errors import DatasetError
 
 
 @pytest.fixture
@@ -77,9 +75,9 @@ NOT_A_NUMBER = [[float("nan"), 2.0], *ROW[1:]]
         (json.dumps([[[[None, 2]] * 21], [CONFIDENCES]]), "got other values"),
         (json.dumps([[NOT_A_NUMBER], [CONFIDENCES]]), "got NaN or infinity"),
         (json.dumps([[[[1e300, 2.0]] * 21], [CONFIDENCES]]), "got NaN or infinity"),
-        (json.dumps([[ROW], [[[-1.0]] * 21]]), "expected values from 0"),
+        (json.dumps([[ROW], [[[-1.0]] * 21]]), r"confidences must be in \[0, 1\], got -1"),
         (json.dumps([[ROW], [CONFIDENCES], ["a", "b"]]), "expected 1 names"),
-        (json.dumps([[ROW], [CONFIDENCES], [[7]]]), "expected text"),
+        (json.dumps([[ROW], [CONFIDENCES], [[7.5]]]), "expected text"),
     ],
 )
 def test_broken_files_are_named_in_one_line(tmp_path, content, message):
@@ -101,10 +99,23 @@ def test_an_empty_list_reads(tmp_path):
     assert len(read_detections(tmp_path / "d.json")) == 0
 
 
+@pytest.mark.parametrize("names", [[[0], [31], [7]], [0, 31, 7], [["0"], ["31"], ["7"]]])
+def test_whole_numbers_are_names(tmp_path, names):
+    rows = [np.ones((3, 21, 2)).tolist(), np.ones((3, 21, 1)).tolist()]
+    (tmp_path / "detect.json").write_text(json.dumps([*rows, names]))
+    assert read_detections(tmp_path / "detect.json").names == ("0", "31", "7")
+    for strange in (True, 1.5, None, ["a", "b"]):
+        (tmp_path / "detect.json").write_text(json.dumps([*rows, [["a"], ["b"], strange]]))
+        with pytest.raises(DatasetError, match="names: expected text"):
+            read_detections(tmp_path / "detect.json")
+
+
 def test_photometric_weight_needs_every_joint():
     confidence = np.full((2, 21), 0.6)
     confidence[:, 0] = (0.8, 0.1)
-    np.testing.assert_allclose(photometric_weight(confidence), [(0.6 * 20 + 0.8) / 21, 0])
+    found = Detections(np.zeros((2, 21, 2), np.float32), confidence.astype(np.float32))
+    weights = [found.annotations(row)["photometric_weight"] for row in range(2)]
+    np.testing.assert_allclose(weights, [(0.6 * 20 + 0.8) / 21, 0], rtol=1e-6)
 
 
 @pytest.fixture
@@ -117,7 +128,7 @@ def everything_known(detections):
         sizes=np.array([[640, 480], [640, 480], [224, 224]]),
         boxes=np.float32([[1, 2, 30.25, 40], [nan] * 4, [0, 0, 224, 224]]),
         hands=("left", "right", "right"),
-        cameras=np.float32([np.eye(3), np.full((3, 3), nan), np.diag([0.1, 500, 1])]),
+        cameras=np.float32([np.diag([600, 600, 1]), np.full((3, 3), nan), np.diag([90.1, 500, 1])]),
         detector=DetectorInfo("openpose", "0" * 64, {"scales": [0.5, 1.0], "precision": "fp32"}),
         unreadable=("c.jpg: cut short",),
     )
@@ -141,7 +152,7 @@ def test_the_versioned_file_is_as_documented(tmp_path, everything_known):
     first, second, _ = content["images"]
     assert (first["name"], first["width"], first["height"], first["hand"]) == ("sub/a.jpg", 640, 480, "left")
     assert first["box"] == [1, 2, 30.25, 40]
-    assert first["K"] == np.eye(3).tolist()
+    assert first["K"] == np.diag([600.0, 600, 1]).tolist()
     assert second["box"] is None
     assert second["K"] is None
     assert np.shape(first["keypoints"]) == (21, 2)
@@ -162,7 +173,7 @@ IMAGE = {"name": "a.jpg", "width": 9, "height": 8, "keypoints": ROW, "confidence
         ({"keypoints": ROW[:20]}, r"keypoints of image 1 \(a.jpg\): expected shape"),
         ({"keypoints": NOT_A_NUMBER}, "NaN"),
         ({"confidence": [[0.5]] * 21}, r"confidence of image 1 \(a.jpg\): expected shape"),
-        ({"confidence": [-1.0] * 21}, "expected values from 0"),
+        ({"confidence": [-1.0] * 21}, r"confidences must be in \[0, 1\], got -1"),
         ({"box": [1, 2, 3]}, r"box of image 1 \(a.jpg\): expected shape \(1, 4\)"),
         ({"K": [[1, 0], [0, 1]]}, r"K of image 1 \(a.jpg\): expected shape \(1, 3, 3\)"),
         ({"hand": "both"}, "must be left or right, got 'both'"),

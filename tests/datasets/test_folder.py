@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import ExifTags, Image
+from support.own_photos import folder_dataset
 
 from s2hand.datasets import (
     AugmentationConfig,
     CombinedDataset,
     Detections,
-    FolderDataset,
     FreiHandDataset,
     collate_hands,
     read_detections,
 )
 from s2hand.images.intrinsics import StatedCamera
-from s2hand.images.photos import read_photo
-from s2hand.images.virtual_camera import look_at_square
+from s2hand.images.square_view import look_at_square
 from s2hand.geometry.mirror import mirror_camera, mirror_keypoints, mirror_points
 from s2hand.hand import load_hand_model
+from s2hand.images.photos import read_photo
 from s2hand.rendering import MeshRenderer
 
 SIZE = 96
@@ -34,8 +34,8 @@ def project(points, K):
 
 def seen(points, record):
     """Where points of a photo are in its sample: by OpenCV through the homography of the looking camera."""
-    camera = look_at_square(record.crop, record.K, SIZE)
-    pixels = cv2.perspectiveTransform(points[None].astype(np.float64), camera.homography)[0]
+    _, _, homography = look_at_square(record.crop, record.K, SIZE)
+    pixels = cv2.perspectiveTransform(points[None].astype(np.float64), homography)[0]
     return mirror_keypoints(pixels, SIZE) if record.mirrored else pixels
 
 
@@ -45,7 +45,7 @@ def everything(photo_folder, truth):
     root = photo_folder / "training"
     found = read_detections(root / "detections.json")
     cameras = np.array([truth[name]["K"] for name in found.names])
-    return FolderDataset(
+    return folder_dataset(
         root,
         detections=replace(found, cameras=cameras),
         val_share=0,
@@ -71,7 +71,7 @@ def test_samples_and_truth_agree(everything, truth):
 
 
 def test_true_keypoints_are_those_in_the_photo_however_well_the_camera_is_known(photo_folder, truth):
-    guessed = FolderDataset(
+    guessed = folder_dataset(
         photo_folder / "training",
         val_share=0,
         min_joints=0,
@@ -131,7 +131,7 @@ def test_large_photos_give_the_samples_that_smaller_decoding_gives(photo_folder,
         sizes=8 * found.sizes[rows],
         hands=tuple(found.hands[row] for row in rows),
     )
-    dataset = FolderDataset(large, detections=detections, val_share=0, min_joints=0, image_size=SIZE)
+    dataset = folder_dataset(large, detections=detections, val_share=0, min_joints=0, image_size=SIZE)
     sides = []
     quick = [dataset[index] for index in range(len(dataset))]
 
@@ -169,12 +169,12 @@ def test_a_mirrored_photo_of_the_other_hand_is_the_same_sample(own, tmp_path, ro
         cameras=mirror_camera(found.cameras, width[:, 0]),
     )
     settings = {
-        "stated": StatedCamera(focal_px=200),  # EXIF is lost on the way
+        "focal": 200.0,  # EXIF is lost on the way
         "augment": AugmentationConfig(rotation_deg),
         "val_share": 0,
         "image_size": SIZE,
     }
-    samples, others = FolderDataset(own, **settings), FolderDataset(mirrored, detections=turned, **settings)
+    samples, others = folder_dataset(own, **settings), folder_dataset(mirrored, detections=turned, **settings)
     assert len(samples) == len(others) > 8
     for index in range(len(samples)):
         sample, other = samples[index], others[index]
@@ -207,7 +207,7 @@ def test_turning_and_mirroring_back_gives_the_truth(everything, truth, augment):
 
 def test_crops_come_from_boxes_or_else_from_keypoints(own):
     found = read_detections(own / "detections.json")
-    dataset = FolderDataset(own, val_share=0, min_joints=0, margin=0.5)
+    dataset = folder_dataset(own, val_share=0, min_joints=0, margin=0.5)
     with_box = ~np.isnan(found.boxes[:, 0])
     assert 0 < with_box.sum() < len(found)
     for index in range(len(dataset)):
@@ -223,7 +223,7 @@ def test_crops_come_from_boxes_or_else_from_keypoints(own):
 
 
 def test_photos_and_freihand_make_one_batch(photo_folder, freihand_folder):
-    photos = FolderDataset(photo_folder / "training", image_size=SIZE, val_share=0)
+    photos = folder_dataset(photo_folder / "training", image_size=SIZE, val_share=0)
     both = CombinedDataset([FreiHandDataset(freihand_folder, image_size=SIZE), photos])
     last = len(both) - len(photos)
     batch = collate_hands([both[0], both[last], both[last + 1]])

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from support.own_photos import folder_dataset
 
-from s2hand.datasets import Detections, FolderDataset, read_detections
-
+from s2hand.datasets import Detections, read_detections
 from s2hand.errors import DatasetError
+from s2hand.images.intrinsics import DEFAULT_FOCAL_OVER_LONGER_SIDE
 from s2hand.images.intrinsics import StatedCamera
 
 
@@ -16,7 +17,7 @@ class TestCameras:
     """Each source, in its order; the principal point is the picture's middle unless K says otherwise."""
 
     def cameras(self, own, **settings):
-        dataset = FolderDataset(own, val_share=0, min_joints=0, **settings)
+        dataset = folder_dataset(own, val_share=0, min_joints=0, **settings)
         return dataset, np.stack([dataset.record(index).K for index in range(len(dataset))])
 
     def test_sources_are_counted(self, own, truth):
@@ -30,7 +31,7 @@ class TestCameras:
             assert K[index, :2, 2].tolist() == [width / 2, height / 2]
             assert K[index, 0, 0] == K[index, 1, 1]
             if source == "default":
-                assert K[index, 0, 0] == max(width, height)
+                assert K[index, 0, 0] == DEFAULT_FOCAL_OVER_LONGER_SIDE * max(width, height)
             else:
                 assert K[index, 0, 0] == pytest.approx(truth[dataset.name(index)]["K"][0][0], rel=0.03)
         assert "cameras: 5 detections file, 5 EXIF, 4 default" in dataset.summary()
@@ -40,7 +41,7 @@ class TestCameras:
             raise AssertionError("no header need be read")
 
         monkeypatch.setattr("s2hand.images.photo_index.read_photo_header", refuse)
-        dataset, K = self.cameras(own, stated=StatedCamera(focal_px=777))
+        dataset, K = self.cameras(own, focal=777)
         assert set(dataset.camera_sources) == {"detections file", "config"}
         stated = [source == "config" for source in dataset.camera_sources]
         assert (K[stated][:, 0, 0] == 777).all()
@@ -49,7 +50,7 @@ class TestCameras:
 
     def test_a_stated_camera_holds_for_all(self, own):
         stated = np.array([[300.0, 0, 70], [0, 310, 60], [0, 0, 1]])
-        dataset, K = self.cameras(own, stated=StatedCamera(K=stated))
+        dataset, K = self.cameras(own, K=stated)
         chosen = [source == "config" for source in dataset.camera_sources]
         assert (K[chosen] == stated).all()
         assert not all(chosen)
@@ -72,9 +73,9 @@ class TestCameras:
 
         rewrite_detections(break_one)
         with pytest.raises(
-            DatasetError, match=r"detections\.json, album0/000000\.jpg: the picture's K must be"
+            DatasetError, match=r"detections\.json, album0/000000\.jpg: the photo's K must be"
         ):
-            FolderDataset(own)
+            folder_dataset(own)
         with pytest.raises(DatasetError, match="the stated focal length must be positive"):
             StatedCamera(focal_px=-1)
         with pytest.raises(DatasetError, match="keep one of them"):
@@ -85,7 +86,7 @@ class TestCameras:
 
 def test_headers_of_many_pictures_are_kept(own, tmp_path, monkeypatch):
     monkeypatch.setattr("s2hand.images.photo_index.CACHE_FROM", 1)
-    first = FolderDataset(own, val_share=0)
+    first = folder_dataset(own, val_share=0)
     stored = list((own.parent / ".s2hand_cache").glob("photos.*.headers.npy"))
     assert len(stored) == 1
 
@@ -94,11 +95,15 @@ def test_headers_of_many_pictures_are_kept(own, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("s2hand.images.photo_index.read_photo_header", refuse)
-        again = FolderDataset(own, val_share=0)
+        again = folder_dataset(own, val_share=0)
+        folder_dataset(own, "evaluation", val_share=0.5)  # both splits share the copy
     assert again.camera_sources == first.camera_sources
     np.testing.assert_array_equal(again.record(1).K, first.record(1).K)
     replaced = first.name(first.camera_sources.index("default"))
     picture = Image.open(own / replaced)
     picture.resize((50, 50)).save(own / replaced)  # a replaced picture is looked at again
-    changed = FolderDataset(own, val_share=0, detections=replace(first.detections, sizes=None))
-    assert changed.record(first.camera_sources.index("default")).K[0, 0] == 50
+    changed = folder_dataset(own, val_share=0, detections=replace(first.detections, sizes=None))
+    assert changed.record(first.camera_sources.index("default")).K[0, 0] == 50 * DEFAULT_FOCAL_OVER_LONGER_SIDE
+    fresh = list((own.parent / ".s2hand_cache").iterdir())
+    assert len(fresh) == 1  # the stale copy is gone
+    assert fresh != stored

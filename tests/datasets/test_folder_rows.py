@@ -1,14 +1,16 @@
 """Which hands of own pictures are used: what is left out, how splits part them, what is refused."""
 
 import json
+import unicodedata
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.own_photos import folder_dataset
 
-from s2hand.datasets import Detections, FolderDataset, TolerantDataset, read_detections
-
+from s2hand.datasets import CombinedDataset, Detections, read_detections
 from s2hand.errors import DatasetError
 
 
@@ -21,22 +23,22 @@ def test_hands_without_enough_joints_are_left_out_and_counted(own, rewrite_detec
 
     rewrite_detections(weaken)
     total = len(read_detections(own / "detections.json"))
-    dataset = FolderDataset(own, val_share=0)
+    dataset = folder_dataset(own, val_share=0)
     assert (len(dataset), dataset.num_left_out) == (total - 1, 1)
     assert 3 not in dataset.rows
-    stricter = FolderDataset(own, val_share=0, min_confidence=0.35)
+    stricter = folder_dataset(own, val_share=0, min_confidence=0.35)
     assert not {3, 4} & set(stricter.rows)
     assert f"2 of {total} left out for fewer than 11 joints above 0.35" in stricter.summary()
-    assert len(FolderDataset(own, val_share=0, min_joints=5)) == total
+    assert len(folder_dataset(own, val_share=0, min_joints=5)) == total
     with pytest.raises(
         DatasetError, match=r"none of its .* lower folder_min_joints or folder_min_confidence"
     ):
-        FolderDataset(own, min_joints=21, min_confidence=0.95)
+        folder_dataset(own, min_joints=21, min_confidence=0.95)
 
 
 def test_splits_depend_on_names_alone(own):
     def names(split, share, **settings):
-        dataset = FolderDataset(own, split, val_share=share, min_joints=0, **settings)
+        dataset = folder_dataset(own, split, val_share=share, min_joints=0, **settings)
         return {dataset.name(index) for index in range(len(dataset))}
 
     everything = names("training", 0)
@@ -53,7 +55,7 @@ def test_splits_depend_on_names_alone(own):
     found = read_detections(own / "detections.json")
     fewer = Detections(found.keypoints[:9], found.confidence[:9], found.names[:9])
     assert names("evaluation", 0.5, detections=fewer) == half & set(found.names[:9])
-    with pytest.raises(DatasetError, match="no picture is left for training with a folder_val_share of 1"):
+    with pytest.raises(DatasetError, match="no photo is left for training with a folder_val_share of 1"):
         names("training", 1)
 
 
@@ -65,7 +67,7 @@ def test_both_hands_of_a_picture_are_in_one_split(own):
         sum(zip(found.names, found.names, strict=True), ()),
     )
     for share in (1e-9, 0.4):
-        dataset = FolderDataset(own, "evaluation", detections=twice, val_share=share, min_joints=0)
+        dataset = folder_dataset(own, "evaluation", detections=twice, val_share=share, min_joints=0)
         assert len(dataset) % 2 == 0
 
 
@@ -74,50 +76,108 @@ def test_unreadable_pictures_are_named_and_passed_over(own, capsys):
     (own / found.names[2]).write_bytes(b"")
     (own / found.names[3]).write_text("text")
     (own / found.names[5]).write_bytes((own / found.names[5]).read_bytes()[:-500])
-    dataset = FolderDataset(own, val_share=0, min_joints=0)
-    for index, message in ((2, "is empty"), (3, "is not a picture"), (5, "is damaged or cut short")):
+    dataset = folder_dataset(own, val_share=0, min_joints=0)
+    for index, message in ((2, "is empty"), (3, "is not an image"), (5, "is damaged or cut short")):
         with pytest.raises(DatasetError, match=f"{found.names[index]} {message}"):
             dataset[index]
-    tolerant = TolerantDataset(dataset, 0.3)
+    tolerant = CombinedDataset([dataset], 0.3)
     assert [int(tolerant[index]["index"]) for index in range(2, 7)] == [4, 4, 4, 6, 6]
     lines = capsys.readouterr().err.splitlines()
     assert [line[:17] for line in lines] == [f"sample {number} left out" for number in (2, 3, 5)]
 
 
 def test_a_picture_of_another_size_than_detected_on_is_refused(own):
-    dataset = FolderDataset(own, val_share=0)
+    dataset = folder_dataset(own, val_share=0)
     path = dataset.image_path(0)
     Image.open(path).resize((33, 44)).save(path)
-    with pytest.raises(DatasetError, match=r"000000\.jpg has 33 x 44 px, but its keypoints are of .* again"):
+    with pytest.raises(
+        DatasetError, match=r"000000\.jpg has 33 x 44 px, but its keypoints were detected at .*"
+    ):
         dataset[0]
 
 
 def test_detections_that_do_not_fit_are_refused(own, tmp_path):
     found = read_detections(own / "detections.json")
-    with pytest.raises(DatasetError, match="the given detections has no picture names"):
-        FolderDataset(own, detections=replace(found, names=None))
-    with pytest.raises(DatasetError, match="must be relative to the pictures' folder"):
-        FolderDataset(own / "album0", detections=own / "detections.json")
+    with pytest.raises(DatasetError, match="the given detections has no photo names"):
+        folder_dataset(own, detections=replace(found, names=None))
+    with pytest.raises(DatasetError, match="must be relative to the photos' folder"):
+        folder_dataset(own / "album0", detections=own / "detections.json")
     with pytest.raises(DatasetError, match=r"no file .*detections\.json: write it with `s2hand detect`"):
-        FolderDataset(own / "album0")
-    with pytest.raises(DatasetError, match='set "folder_base_path" to a folder of pictures'):
-        FolderDataset(tmp_path / "nowhere")
+        folder_dataset(own / "album0")
+    with pytest.raises(DatasetError, match='set "folder_base_path" to a folder of photos'):
+        folder_dataset(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["../x.jpg", "{}/a.jpg", "a/../../x.jpg", "", "a\0.jpg", "\ud800.jpg"])
+def test_names_that_lead_out_of_the_folder_are_refused(own, name):
+    found = read_detections(own / "detections.json")
+    (own.parent / "x.jpg").write_bytes((own / found.names[0]).read_bytes())
+    for row in (0, 5):
+        names = list(found.names)
+        names[row] = name.format(own)
+        with pytest.raises(DatasetError, match="is not the name of a photo inside .*photos: names must be"):
+            folder_dataset(own, detections=replace(found, names=tuple(names)), val_share=0)
 
 
 def test_labels_are_matched_by_name_and_order(own, truth):
     with pytest.raises(DatasetError, match=r'has no joints: leave out the losses .* or set "folder_labels"'):
-        FolderDataset(own, labels={"joints"})
+        folder_dataset(own, labels={"joints"})
     with pytest.raises(DatasetError, match="it has no mask"):
-        FolderDataset(own, labels={"mask"})
+        folder_dataset(own, labels={"mask"})
     entries = list(truth.values())
     path = own / "some.json"
     path.write_text(json.dumps(entries[::-1]))
-    dataset = FolderDataset(own, labels={"joints"}, labels_file=path, val_share=0)
+    dataset = folder_dataset(own, labels={"joints"}, labels_file=path, val_share=0)
     np.testing.assert_allclose(dataset.record(2).joints, truth[dataset.name(2)]["joints"], rtol=1e-6)
     assert dataset.record(2).vertices is None
     path.write_text(json.dumps(entries[1:]))
     with pytest.raises(DatasetError, match=r"some\.json: no label for hand 0 of album0/000000\.jpg"):
-        FolderDataset(own, labels={"joints"}, labels_file=path)
+        folder_dataset(own, labels={"joints"}, labels_file=path)
     path.write_text(json.dumps([{**entry, "joints": [[0, 0, 0]]} for entry in entries]))
     with pytest.raises(DatasetError, match=r"some\.json, joints: expected shape"):
-        FolderDataset(own, labels={"joints"}, labels_file=path)
+        folder_dataset(own, labels={"joints"}, labels_file=path)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_photo_that_was_removed_is_counted_whichever_it_is(own, rewrite_detections, which):
+    rewrite_detections(lambda found: replace(found, cameras=None))  # so that all headers are looked at
+    found = read_detections(own / "detections.json")
+    removed = list(dict.fromkeys(found.names))[which]
+    (own / removed).unlink()
+    dataset = folder_dataset(own, val_share=0, min_joints=0)
+    gone = found.names.count(removed)
+    assert len(dataset) == len(found)
+    assert f"{gone} unreadable" in dataset.summary()
+    index = [dataset.name(index) for index in range(len(dataset))].index(removed)
+    with pytest.raises(DatasetError, match="cannot read .*is the folder complete"):
+        dataset[index]
+
+
+def test_names_are_found_however_letters_are_composed(own, rewrite_detections):
+    first = read_detections(own / "detections.json").names[0]
+    composed = str(Path(first).with_stem("Hände"))
+    (own / first).rename(own / unicodedata.normalize("NFD", composed))
+
+    def rename(found):
+        return replace(found, names=tuple(composed if name == first else name for name in found.names))
+
+    rewrite_detections(rename)
+    dataset = folder_dataset(own, val_share=0, min_joints=0)
+    assert "unreadable" not in dataset.summary()
+    assert dataset[0]["image"].any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda found: {"keypoints": found.keypoints / found.sizes[:, None]}, "look like shares of the image"),
+        (lambda found: {"keypoints": found.keypoints + 5000}, "px outside of an image"),
+        (lambda found: {"confidence": 100 * found.confidence}, "they look like per cent"),
+        (lambda found: {"boxes": found.boxes / np.tile(found.sizes, 2)}, "looks like shares of the image"),
+    ],
+    ids=["keypoints in [0, 1]", "far outside", "per cent", "boxes in [0, 1]"],
+)
+def test_numbers_that_are_no_pixels_are_refused(own, rewrite_detections, change, message):
+    rewrite_detections(lambda found: replace(found, **change(found)))
+    with pytest.raises(DatasetError, match=message):
+        folder_dataset(own, val_share=0)

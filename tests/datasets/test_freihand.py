@@ -7,7 +7,6 @@ import pytest
 from support.made_up_freihand import NUM_ROWS, STORED_SIZE, made_up_rows, write_freihand
 
 from s2hand.datasets import AugmentationConfig, Detections, FreiHandDataset, collate_hands, write_detections
-
 from s2hand.errors import DatasetError
 
 
@@ -158,7 +157,7 @@ def test_evaluation_works_without_detections(freihand_folder):
         ),
         (
             lambda root: (root / "training_xyz.json").write_text(json.dumps(np.zeros((5, 21, 3)).tolist())),
-            r"5 rows in training_xyz\.json",
+            r"training_xyz\.json: 5 rows, but 6 in training_K",
         ),
     ],
 )
@@ -173,7 +172,7 @@ def test_damaged_pictures_are_named_when_read(own_folder):
     dataset = FreiHandDataset(own_folder)
     picture = own_folder / "training/rgb/00000001.jpg"
     picture.write_bytes(picture.read_bytes()[:-300])
-    with pytest.raises(DatasetError, match=r"00000001\.jpg is cut short"):
+    with pytest.raises(DatasetError, match=r"00000001\.jpg is damaged or cut short"):
         dataset[1]
     picture.unlink()
     with pytest.raises(DatasetError, match=r"cannot read .*00000001\.jpg"):
@@ -181,6 +180,27 @@ def test_damaged_pictures_are_named_when_read(own_folder):
     cv2.imwrite(str(picture), np.zeros((20, 30, 3), np.uint8))
     with pytest.raises(DatasetError, match=r"00000001\.jpg: expected a square crop, got 30 x 20 px"):
         dataset[1]
+
+
+def test_both_archives_may_lie_in_folders_of_their_own(own_folder):
+    """FreiHAND_pub_v2.zip and FreiHAND_pub_v2_eval.zip, each unpacked into a folder of its name."""
+    expected = FreiHandDataset(own_folder, "evaluation", labels=None)[1]
+    beside = own_folder.with_name(own_folder.name + "_eval")
+    beside.mkdir()
+    for path in (own_folder / "evaluation", *own_folder.glob("evaluation_*.json")):
+        path.rename(beside / path.name)
+    found = FreiHandDataset(own_folder, "evaluation", labels=None)
+    assert found.labels == {"joints", "vertices"}
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[1][name], value, err_msg=name)
+    assert FreiHandDataset(beside, "evaluation").image_path(0) == found.image_path(0)
+    assert FreiHandDataset(own_folder).image_path(0).is_file()
+    shutil.rmtree(beside)
+    with pytest.raises(
+        DatasetError, match=r"none in .*copy_eval: unpack FreiHAND_pub_v2_eval\.zip into"
+    ) as caught:
+        FreiHandDataset(own_folder, "evaluation")
+    assert "\n" not in str(caught.value)
 
 
 def test_number_of_rows_is_the_datasets_own(tmp_path):
@@ -192,8 +212,8 @@ def test_number_of_rows_is_the_datasets_own(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"split": "test"}, "split must be one of training, evaluation"),
-        ({"labels": {"joint"}}, "labels must be among joints"),
+        ({"split": "test"}, "split must be training or evaluation"),
+        ({"labels": {"joint"}}, "the labels of FreiHAND are joints.* no joint"),
     ],
 )
 def test_unknown_names_are_refused(freihand_folder, arguments, message):

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 from support.made_up_ho3d import K, frames_of, made_up_joints, project, write_ho3d
 
-from s2hand.datasets import AugmentationConfig, collate_hands
-
-from s2hand.errors import DatasetError
-from s2hand.datasets import ho3d_meta
+from s2hand.datasets import AugmentationConfig, collate_hands, ho3d_meta
 from s2hand.datasets.ho3d import Ho3dDataset, hand_crop
+from s2hand.errors import DatasetError
 
 
 @pytest.fixture(scope="module", params=["v2", "v3"])
@@ -62,25 +60,64 @@ def test_jittered_crops_keep_everything_together(ho3d_folder):
     assert not np.allclose(dataset[1]["K"][0, 0], sample["K"][0, 0], rtol=1e-4)
 
 
-def test_crop_without_jitter_by_hand():
-    """Box 100 x 60 about (250, 230), padded to 120 x 80: side 240, divided by 0.85."""
-    left, top, side = hand_crop(np.array([200.0, 200, 300, 260]), None)
-    assert side == pytest.approx(240 / 0.85)
-    assert (left + side / 2, top + side / 2) == pytest.approx((250, 230))
-    assert hand_crop(np.array([0.0, 0, 1, 1]), None)[2] == pytest.approx(50 / 0.85)
-    assert hand_crop(np.array([0.0, 0, 600, 1]), None)[2] == pytest.approx(640 / 0.85)
+BOX = np.array([200.0, 200, 300, 260])
+"""100 x 60 px about (250, 230), padded to 120 x 80."""
+
+
+class Jitter:
+    """Draws what it was told instead of random numbers."""
+
+    def __init__(self, shift, framing):
+        self.shift, self.framing = np.array(shift), framing
+
+    def normal(self, mean, deviation, count):
+        assert (mean, deviation, count) == (0, 5, 2)
+        return self.shift
+
+    def uniform(self, low, high):
+        assert (low, high) == (0.8, 0.9)
+        return self.framing
+
+
+@pytest.mark.parametrize(
+    ("box", "shift", "framing", "side"),
+    [
+        (BOX, (0, 0), 0.85, 4 * 60 / 0.85),
+        (BOX, (7, 0), 0.8, 4 * 67 / 0.8),  # the far border is 67 px away
+        (BOX, (-7, 3), 0.8, 4 * 67 / 0.8),
+        (BOX, (0, 25), 0.9, 4 * 65 / 0.9),  # farther up or down than sideways
+        (np.array([0.0, 0, 1, 1]), (0, 0), 0.8, 50 / 0.8),
+        (np.array([0.0, 0, 600, 1]), (3, 0), 0.9, 640 / 0.9),
+    ],
+)
+def test_crops_of_training_by_hand(box, shift, framing, side):
+    """The side is four times the largest distance, along x or y, from the jittered centre to a padded border."""
+    left, top, found = hand_crop(box, Jitter(shift, framing))
+    assert found == pytest.approx(side)
+    middle = (box[:2] + box[2:]) / 2 + shift
+    assert (left + found / 2, top + found / 2) == pytest.approx(tuple(middle))
+
+
+@pytest.mark.parametrize(
+    "extent", [(100, 60), (60, 62), (3, 1), (1, 3), (150, 290), (295, 296), (600, 1), (40, 0)]
+)
+def test_crops_of_evaluation_have_the_mean_of_training(extent):
+    box = np.array([200.0, 200, 200 + extent[0], 200 + extent[1]])
+    random = np.random.default_rng(0)
+    sides = np.array([hand_crop(box, random)[2] for _ in range(40_000)])
+    left, top, side = hand_crop(box, None)
+    assert side == pytest.approx(sides.mean(), rel=1e-3)
+    assert (left + side / 2, top + side / 2) == pytest.approx((200 + extent[0] / 2, 200 + extent[1] / 2))
 
 
 def test_crop_jitter_has_the_published_spread():
     random = np.random.default_rng(0)
-    crops = np.array([hand_crop(np.array([200.0, 200, 300, 260]), random) for _ in range(3000)])
-    framing = 240 / crops[:, 2]
-    assert framing.min() > 0.799
-    assert framing.max() < 0.901
-    assert framing.mean() == pytest.approx(0.85, abs=0.005)
+    crops = np.array([hand_crop(BOX, random) for _ in range(3000)])
     centres = crops[:, :2] + crops[:, 2:] / 2
     np.testing.assert_allclose(centres.mean(0), [250, 230], atol=0.5)
     np.testing.assert_allclose(centres.std(0), 5, rtol=0.05)
+    # 3 to 8 % larger than twice the longer side of the padded box would be.
+    assert 1.03 < crops[:, 2].mean() / (240 / 0.85) < 1.08
 
 
 def test_evaluation_takes_the_labels_that_are_there(own_folder):
@@ -163,6 +200,8 @@ def with_meta(**entries):
             lambda root: (root / "train.txt").write_text("../../etc/passwd"),
             "expected lines <sequence>/<frame",
         ),
+        (lambda root: (root / "train.txt").write_text("A\0B/0000"), "expected lines <sequence>/<frame"),
+        (lambda root: (root / "train.txt").write_text("/0000"), "expected lines <sequence>/<frame"),
         (lambda root: (root / "train.txt").write_bytes(b"\xff\xfe"), "is not text"),
         (lambda root: (root / "train/ABF10/rgb/0000.png").unlink(), r"no .*0000\.png or \.jpg"),
         (lambda root: (root / "train/ABF10/meta/0003.pkl").unlink(), r"cannot read .*0003\.pkl"),

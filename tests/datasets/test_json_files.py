@@ -1,13 +1,10 @@
 """JSON files: the fast parser reads and refuses as Python's, and arrays come back as they were."""
 
-import gc
-from contextlib import suppress
-
 import numpy as np
 import pytest
 
+from s2hand.datasets.json_files import as_array, parse_json, read_json, write_json
 from s2hand.errors import DatasetError
-from s2hand.datasets.json_files import parse_json, read_json, write_json
 
 
 @pytest.mark.parametrize(
@@ -29,17 +26,48 @@ def test_broken_json_is_named():
         parse_json(b"[1,", "a.json", remedy="mend it")
 
 
-@pytest.mark.parametrize("content", [b"[[1]]", b"[1,"])
-@pytest.mark.parametrize("enabled", [True, False])
-def test_parsing_leaves_the_garbage_collector_as_it_was(content, enabled):
-    before = gc.isenabled()
-    try:
-        (gc.enable if enabled else gc.disable)()
-        with suppress(DatasetError):
-            parse_json(content, "a.json", remedy="mend it")
-        assert gc.isenabled() == enabled
-    finally:
-        (gc.enable if before else gc.disable)()
+WIDE_TEXT = ["9" * 100_000] + ["1"] * 100_000
+"""NumPy would give every element of this list the room of the longest: 40 GB."""
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([["1", 2]], "numbers of shape .N, 2., got other values among them"),
+        ([[True, 2]], "got other values among them"),
+        ([[None, 2]], "got other values among them"),
+        ({"a": 1}, "got other values"),
+        (None, "shape .N, 2., got .."),
+        ("12", "shape .N, 2., got .."),
+        ([[1, 2], [3]], "got lists of unequal lengths"),
+        ([[1, 2], 3], "got lists of unequal lengths"),
+        ([WIDE_TEXT], "got other values"),
+        (WIDE_TEXT, "shape .N, 2., got .100001,."),
+        ([[10**400, 2]], "finite numbers"),
+        ([[1e39, 2]], "finite numbers"),
+        ([[float("nan"), 2]], "finite numbers"),
+        ([[[1, 2]]], "shape .N, 2., got .1, 1, 2."),
+        ([[1, 2, 3]], "shape .N, 2., got .1, 3."),
+    ],
+)
+def test_only_numbers_become_arrays(value, message):
+    with pytest.raises(DatasetError, match=f"a.json: expected .*{message}"):
+        as_array(value, (None, 2), what="a.json")
+
+
+def test_numbers_keep_their_precision():
+    value = [[0.1, 1 / 3], [1, 2**53]]
+    np.testing.assert_array_equal(as_array(value, (None, 2), what="", dtype=np.float64), value)
+    np.testing.assert_array_equal(as_array(value, (None, 2), what=""), np.float32(value))
+    assert as_array([], (None, 21, 2), what="").shape == (0, 21, 2)
+
+
+@pytest.mark.parametrize("digits", [4000, 5000])
+def test_numbers_of_thousands_of_digits_are_refused(tmp_path, digits):
+    (tmp_path / "a.json").write_text("[[" + "9" * digits + ", 1]]")
+    with pytest.raises(DatasetError, match=r"a\.json") as caught:
+        as_array(read_json(tmp_path / "a.json", remedy="mend it"), (None, 2), what=str(tmp_path / "a.json"))
+    assert len(str(caught.value)) < 500
 
 
 def test_arrays_come_back_bit_for_bit(tmp_path):

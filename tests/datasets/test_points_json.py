@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from s2hand.errors import DatasetError
 from s2hand.datasets import points_json
 from s2hand.datasets.points_json import read_points
+from s2hand.errors import DatasetError
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tarfile
+import zlib
 from dataclasses import replace
 
 import cv2
@@ -12,16 +13,15 @@ import torch
 import webdataset
 from support.made_up_freihand import write_freihand
 from support.made_up_ho3d import write_ho3d
+from support.own_photos import folder_dataset
 
-from s2hand.datasets import AugmentationConfig, FolderDataset, FreiHandDataset, TolerantDataset, make_loader
-
-from s2hand.errors import DatasetError
+from s2hand.datasets import AugmentationConfig, FreiHandDataset, make_loader
 from s2hand.datasets.combined import CombinedDataset
 from s2hand.datasets.ho3d import Ho3dDataset
-from s2hand.datasets.orders import windowed_order
-from s2hand.datasets.shards.index import read_index
+from s2hand.datasets.shards.dataset import ShardDataset, windowed_order
+from s2hand.datasets.shards.index import read_index, shard_folders
 from s2hand.datasets.shards.writer import write_shards
-from s2hand.datasets.shards.dataset import ShardDataset
+from s2hand.errors import DatasetError
 
 AUGMENT = AugmentationConfig(rotation_deg=180, brightness=0.2, hue_deg=10)
 COMMON = {"augment": AUGMENT, "image_size": 24, "seed": 3}
@@ -78,7 +78,7 @@ def test_crops_that_training_draws_are_drawn_from_shards_too(tmp_path):
 
 def test_own_photos_keep_their_hand_and_their_orientation(photo_folder, tmp_path):
     """Left hands are mirrored and EXIF is obeyed when shards are read, as when photos are."""
-    source = FolderDataset(photo_folder / "training", val_share=0, min_joints=0, **COMMON)
+    source = folder_dataset(photo_folder / "training", val_share=0, min_joints=0, **COMMON)
     summary = write_shards(source, tmp_path, max_unreadable_share=0.5, progress=False)
     shards = ShardDataset(tmp_path, **COMMON)
     mirrored = set()
@@ -198,7 +198,7 @@ def test_damaged_members_are_named_and_tolerated(source, tmp_path, role, capsys)
     shards = ShardDataset(tmp_path, **COMMON)
     with pytest.raises(DatasetError, match=rf"{member.tar.name}: {member.name} is damaged"):
         shards[5]
-    tolerant = TolerantDataset(shards, 0.1)
+    tolerant = CombinedDataset([shards], 0.1)
     assert int(tolerant[5]["index"]) == 6
     assert f"sample 5 left out: {member} is damaged" in capsys.readouterr().err
 
@@ -214,11 +214,10 @@ def test_tars_that_are_missing_or_cut_short_are_found_at_once(source, tmp_path):
     with pytest.raises(DatasetError, match=r"no file .*shard-000001\.tar"):
         ShardDataset(tmp_path)
     index = json.loads((tmp_path / "index.json").read_text())
-    for impossible in ("x" * 300, "\ud800.tar", "\0"):
-        index["shards"][1]["file"] = impossible
-        (tmp_path / "index.json").write_text(json.dumps(index))
-        with pytest.raises(DatasetError, match=r"no file .*, which .*index\.json lists"):
-            ShardDataset(tmp_path)
+    index["shards"][1]["file"] = "x" * 300  # longer than a name can be
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    with pytest.raises(DatasetError, match=r"no file .*, which .*index\.json lists"):
+        ShardDataset(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -228,8 +227,26 @@ def test_tars_that_are_missing_or_cut_short_are_found_at_once(source, tmp_path):
         (lambda index: index["shards"][0].pop("members"), "is damaged .KeyError: 'members'"),
         (lambda index: index["shards"][0].update(samples=99), "expected 99 members"),
         (lambda index: index["shards"][0].update(file="../x.tar"), "not the name of a file"),
+        (lambda index: index["shards"][0].update(file="/x.tar"), "not the name of a file"),
+        (lambda index: index["shards"][0].update(file="\0"), "not the name of a file"),
+        (lambda index: index["shards"][0].update(file="\ud800.tar"), "not the name of a file"),
+        (lambda index: index["shards"][0].update(samples="4"), "must be whole numbers"),
+        (lambda index: index["shards"][0].update(bytes=1.5), "must be whole numbers"),
+        (
+            lambda index: index["shards"][0]["members"]["image"]["size"].__setitem__(0, 2**62),
+            "outside of its tar",
+        ),
+        (lambda index: index["shards"][0]["members"]["mask"]["crc32"].__setitem__(0, "1"), "must be whole"),
+        (lambda index: index["shards"][0]["members"]["mask"]["crc32"].__setitem__(0, 2**70), "whole numbers"),
+        (
+            lambda index: index["shards"][0]["members"]["image"]["suffix"].__setitem__(0, "." * 99),
+            "at most 32",
+        ),
         (lambda index: index["shards"].clear(), "is damaged"),
-        (lambda index: index["shards"][0]["members"]["image"]["offset"].__setitem__(0, -1), "negative"),
+        (
+            lambda index: index["shards"][0]["members"]["image"]["offset"].__setitem__(0, -1),
+            "must be whole numbers from 0",
+        ),
         (lambda index: index["shards"][0]["members"]["image"].update(size="abc"), "is damaged"),
     ],
 )
@@ -242,12 +259,99 @@ def test_damaged_indices_are_one_line(folder, tmp_path, change, message):
     assert "\n" not in str(caught.value)
 
 
+def rewritten(folder, role, index, content):
+    """The shards with one member's content replaced, and a checksum that fits."""
+    listing = json.loads((folder / "index.json").read_text())
+    members = listing["shards"][0]["members"][role]
+    tar = folder / listing["shards"][0]["file"]
+    members["offset"][index] = tar.stat().st_size
+    members["size"][index], members["crc32"][index] = len(content), zlib.crc32(content)
+    with tar.open("ab") as file:
+        file.write(content)
+    listing["shards"][0]["bytes"] = tar.stat().st_size
+    (folder / "index.json").write_text(json.dumps(listing))
+    return ShardDataset(folder, **COMMON)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"K": None}, "K: expected shape"),
+        ({"K": [[1, 0], [0, 1]]}, r"K: expected shape \(3, 3\)"),
+        ({"K": [[float("nan")] * 3] * 3}, "K: expected finite numbers"),
+        ({"K": [[0, 0, 0]] * 3}, "K must be"),
+        ({"K": [["1", 0, 0], [0, 1, 0], [0, 0, 1]]}, "K: expected numbers"),
+        ({"keypoints_2d": [[1, 2]] * 20}, r"keypoints_2d: expected shape \(21, 2\)"),
+        ({"keypoints_2d": [[1e40, 2]] * 21}, "keypoints_2d: expected finite numbers"),
+        ({"confidence": [1] * 22}, "confidence: expected shape"),
+        ({"photometric_weight": float("inf")}, "photometric_weight: expected finite"),
+        ({"photometric_weight": "1"}, "photometric_weight: expected numbers"),
+        ({"crop": [0, 0, -5]}, "crop: expected left, top and side"),
+        ({"crop": [0, 0]}, "crop: expected shape"),
+        ({"crop": [1e300, 0, 5]}, "crop: expected left, top and side"),
+        ({"size": [0, 5]}, "size: expected width and height"),
+        ({"size": 7}, "size: expected width and height"),
+        ({"size": [10**9, 5]}, "size: expected width and height"),
+        ({"mirrored": "no"}, "mirrored: expected true or false"),
+        ({"joints": [[0, 0, 1]] * 21}, "joints: expected the type"),
+        ({"dtypes": {}}, "expected the type float32 or float64, got None"),
+        ({"dtypes": {"K": "object"}}, "expected the type float32 or float64, got 'object'"),
+        ({"dtypes": {"K": "datetime64[ns]"}}, "expected the type"),
+        ({"dtypes": {"K": ["float32"]}}, "expected the type"),
+        ({"dtypes": 5}, "is not a sample's JSON"),
+        ({"image_path": "/etc/passwd"}, "which this version does not know"),
+    ],
+)
+def test_a_right_checksum_makes_no_sound_sample(folder, tmp_path, changes, message):
+    """Every value is looked at; one line names shard and sample, and the next sample is not harmed."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    values = json.loads(ShardDataset(copy).member("annotations", 1).read_bytes())
+    shards = rewritten(copy, "annotations", 1, json.dumps(values | changes).encode())
+    with pytest.raises(DatasetError, match=message) as caught:
+        shards[1]
+    assert "shard-000000.tar: 00000001.json" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert shards[0]["K"].shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"dtypes":{}}', "lacks K, confidence, keypoints_2d, photometric_weight"),
+        (b"[" * 100_000, "is not valid JSON"),
+        (b'{"K":' + b"[" * 5000 + b"]" * 5000 + b',"dtypes":{}}', "is not valid JSON"),
+        (b'{"K":[[' + b"9" * 5000 + b"]]}", "is not valid JSON"),
+        (b"[1]", "is not a sample's JSON"),
+        (b"\xff\xfe", "is not valid JSON"),
+    ],
+)
+def test_what_is_no_sample_is_refused_behind_a_right_checksum(folder, tmp_path, content, message):
+    shards = rewritten(shutil.copytree(folder, tmp_path / "copy"), "annotations", 0, content)
+    with pytest.raises(DatasetError, match=rf"shard-000000\.tar: 00000000\.json.* {message}"):
+        shards[0]
+
+
+def test_labels_that_are_not_there_are_named(folder, tmp_path):
+    content = b'{"scale":1.0,"dtypes":{}}'
+    shards = rewritten(shutil.copytree(folder, tmp_path / "copy"), "labels", 0, content)
+    with pytest.raises(DatasetError, match=r"00000000\.labels\.json lacks joints, vertices"):
+        shards[0]
+    assert ShardDataset(shards.root, labels=("scale",), **COMMON)[0]["gt_scale"] == 1
+
+
+@pytest.mark.parametrize("names", ["x", [], ["../elsewhere"], ["/abs"], ["a\0"], ["\ud800"], [5]])
+def test_lists_of_folders_stay_inside(tmp_path, names):
+    (tmp_path / "sets.json").write_text(json.dumps(names))
+    with pytest.raises(DatasetError, match=r"sets\.json: expected a list of the names of folders"):
+        shard_folders(tmp_path)
+
+
 def test_unreadable_pictures_keep_their_numbers(tmp_path, capsys):
     root = write_freihand(tmp_path / "freihand")
     (root / "training/rgb/00000003.jpg").write_bytes(b"\xff\xd8 cut")
     (root / "training/rgb/00000004.jpg").unlink()
     source = FreiHandDataset(root)
-    with pytest.raises(DatasetError, match=r"1 of 12 samples have a picture that cannot be read.*sample 3"):
+    with pytest.raises(DatasetError, match=r"1 of 12 samples have an image that cannot be read.*sample 3"):
         write_shards(source, tmp_path / "strict", megabytes=0.001, progress=False)
     for unreadable_then in (2, 2):  # written, then found there
         summary = write_shards(source, tmp_path / "s", max_unreadable_share=0.2, progress=False)
@@ -257,7 +361,7 @@ def test_unreadable_pictures_keep_their_numbers(tmp_path, capsys):
     assert int(shards[5]["index"]) == 5
     assert shards.image_path(3).name == "00000003.jpg"
     for index in (3, 4):
-        with pytest.raises(DatasetError, match=rf"0000000{index}\.jpg is cut short"):
+        with pytest.raises(DatasetError, match=rf"0000000{index}\.jpg is not an image"):
             shards[index]
 
 

@@ -1,8 +1,10 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import time
+import unicodedata
 
 import cv2
 import numpy as np
@@ -13,9 +15,9 @@ from s2hand.checkpoints.checkpoint import write_checkpoint
 from s2hand.cli import main
 from s2hand.config.sections import NetworkSection
 from s2hand.datasets import DetectorInfo, read_detections
-from s2hand.detection import DetectionError, DetectionTask, Shard, detect
+from s2hand.detection import DetectionError, DetectionTask, Share, detect
 from s2hand.detection.boxes import with_boxes
-from s2hand.detection.shards import ShardFile
+from s2hand.detection.shares import ShareFile
 from s2hand.detection.sources import open_source
 from s2hand.errors import DatasetError
 from s2hand.models import build_hand_net
@@ -29,7 +31,7 @@ INFO = DetectorInfo("spots", "0" * 64, {"kind": "bright"})
 class SpotDetector:
     """Answers where the brightest pixel is, for all joints, and how red it is."""
 
-    whole_pictures = True
+    whole_images = True
     crop_size = 64
     pixel_origin = 0.5
 
@@ -80,7 +82,7 @@ def test_pictures_of_one_size_go_together_and_results_keep_the_order(folder, tmp
     detector = SpotDetector()
     summary = run(folder, tmp_path / "out.json", detector)
     assert detector.batches == [(4, 48, 64, 3), (3, 56, 40, 3)]
-    assert summary.pictures == 7
+    assert summary.images == 7
     assert summary.unreadable == ()
     found = read_detections(tmp_path / "out.json")
     assert found.names == ("0.png", "1.png", "2.png", "3.png", "sub/4.png", "sub/5.png", "sub/6.png")
@@ -152,7 +154,7 @@ def test_large_whole_pictures_are_shrunk(tmp_path):
         ({"0.png": [{"box": [0, 0, 0, 1]}]}, "width and height above 0"),
         ({"0.png": [{"box": None, "hand": "both"}]}, "left or right, got 'both'"),
         ({"0.png": [{"bbox": [0, 0, 1, 1]}]}, "0.png: expected {"),
-        ({"9.png": []}, "1 of its pictures are not in the source"),
+        ({"9.png": []}, "1 of its images are not in the source"),
     ],
 )
 def test_wrong_boxes_are_refused(folder, tmp_path, content, message):
@@ -165,15 +167,13 @@ def test_a_box_outside_of_its_picture_is_listed_and_the_rest_goes_on(folder, tmp
     (tmp_path / "boxes.json").write_text(json.dumps({"0.png": [{"box": [64, 0, 9, 9]}]}))
     summary = run(folder, tmp_path / "out.json", boxes=tmp_path / "boxes.json")
     assert len(summary.unreadable) == 1
-    assert summary.unreadable[0].startswith(
-        "0.png: hand box [64, 0, 9, 9] lies outside of the picture of 64 x"
-    )
+    assert summary.unreadable[0].startswith("0.png: hand box [64, 0, 9, 9] lies outside of the image of 64 x")
     assert len(read_detections(tmp_path / "out.json")) == 6
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 def test_a_full_disk_is_told_with_the_files_name(tmp_path):
-    with ShardFile(tmp_path / "0-of-1.jsonl", {"format": "any"}, [range(1)]) as file:
+    with ShareFile(tmp_path / "0-of-1.jsonl", {"format": "any"}, [range(1)]) as file:
         file._file.close()
         file._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115
         with pytest.raises(OSError, match=r"No space left on device.*0-of-1\.jsonl"):
@@ -206,22 +206,22 @@ def test_shards_merge_when_the_last_is_done(folder, tmp_path):
     out = tmp_path / "out.json"
     for index in (2, 0, 1):
         assert not out.exists()
-        summary = run(folder, out, batch=2, shard=Shard(index, 3))
+        summary = run(folder, out, batch=2, shard=Share(index, 3))
     assert summary.written == (out,)
     assert out.read_bytes() == (tmp_path / "whole.json").read_bytes()
 
 
 def test_torchrun_gives_the_shard(monkeypatch):
-    assert Shard.from_environment() == Shard(0, 1)
+    assert Share.from_environment() == Share(0, 1)
     monkeypatch.setenv("RANK", "2")
     monkeypatch.setenv("WORLD_SIZE", "4")
-    assert Shard.from_environment() == Shard(2, 4)
+    assert Share.from_environment() == Share(2, 4)
 
 
 @pytest.mark.parametrize("text", ["1", "2/2", "-1/2", "a/b", "0/0"])
 def test_impossible_shards_are_refused(text):
     with pytest.raises(DetectionError, match="expected i/n"):
-        Shard.parse(text)
+        Share.parse(text)
 
 
 def test_finished_work_is_not_repeated(folder, tmp_path):
@@ -278,7 +278,7 @@ def test_a_video_is_read_frame_by_frame(tmp_path):
     assert found.names == tuple(f"v.avi#{number:06d}" for number in range(6))
     assert (found.keypoints[:, 0, 0] // 8).astype(int).tolist() in (list(range(6)), [*range(1, 7)])
     for index in (1, 0):  # as one shard reads, and back again
-        run(tmp_path / "v.avi", tmp_path / "parts.json", batch=4, shard=Shard(index, 2))
+        run(tmp_path / "v.avi", tmp_path / "parts.json", batch=4, shard=Share(index, 2))
     assert (tmp_path / "parts.json").read_bytes() == (tmp_path / "out.json").read_bytes()
 
 
@@ -286,6 +286,40 @@ def test_what_is_no_video_is_refused(tmp_path):
     (tmp_path / "v.mp4").write_text("text")
     with pytest.raises(DatasetError, match="not a video"):
         open_source(tmp_path / "v.mp4")
+
+
+def test_a_video_that_ends_early_and_images_passed_over_are_told(tmp_path, hourglass, capsys):
+    path = tmp_path / "v.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    noise = np.random.default_rng(0)
+    for _ in range(20):
+        writer.write(noise.integers(0, 256, (48, 64, 3), np.uint8))
+    writer.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    assert main(command(path, tmp_path / "out.json", hourglass)) == 0
+    assert re.search(r"v\.avi: only \d+ of 20 frames could be read", capsys.readouterr().out)
+    write_picture(tmp_path / "photos/a.png", spot(64, 48, 3, 3))
+    (tmp_path / "photos/b.heic").touch()
+    (tmp_path / "photos/c.mp4").touch()
+    assert main(command(tmp_path / "photos", tmp_path / "photos.json", hourglass)) == 0
+    assert "passed over: 1 .heic (pip install pillow-heif), 1 .mp4" in capsys.readouterr().out
+
+
+def test_boxes_are_found_however_letters_are_composed(tmp_path):
+    write_picture(tmp_path / "in" / unicodedata.normalize("NFD", "Hände.png"), spot(64, 48, 10, 12))
+    entry = [{"box": [4, 6, 12, 12], "hand": "left"}]
+    (tmp_path / "boxes.json").write_text(json.dumps({unicodedata.normalize("NFC", "Hände.png"): entry}))
+    run(tmp_path / "in", tmp_path / "out.json", boxes=tmp_path / "boxes.json")
+    assert read_detections(tmp_path / "out.json").hands == ("left",)
+
+
+def test_boxes_that_cannot_be_pixels_are_told(folder, tmp_path):
+    boxes = {"0.png": [{"box": [0.1, 0.1, 0.5, 0.5]}], "2.png": [{"box": [30, 20, 60, 45]}]}
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    summary = run(folder, tmp_path / "out.json", boxes=tmp_path / "boxes.json")
+    first, second = summary.unreadable
+    assert "looks like shares of the image" in first
+    assert "looks like left, top, right and bottom" in second
 
 
 def test_freihand_gets_its_published_file(tmp_path):
@@ -352,6 +386,7 @@ def test_the_sheet_of_an_earlier_run_is_no_picture(folder, hourglass):
         assert len(read_detections(out)) == 7
 
 
+@pytest.mark.slow
 def test_killing_the_command_at_any_moment_changes_nothing(tmp_path, hourglass):
     """SIGKILL at random moments, then the same command again, until it has been killed often enough."""
     folder = tmp_path / "many"

@@ -10,7 +10,7 @@ from s2hand.detection.sources import open_source
 class CentreDetector:
     """Answers the middle of what it sees."""
 
-    whole_pictures = True
+    whole_images = True
     crop_size = 32
     pixel_origin = 0.5
 

@@ -34,12 +34,12 @@ def test_a_sound_installation_and_config_pass(config_file, capsys):
     ("check", "target", "replacement", "found"),
     [
         (
-            "check_pictures",
+            "check_images",
             "rasterize",
             lambda draw: lambda v, f, c, *a, **k: draw(v, f, c + 0.01, *a, **k),
             "off by rgb",
         ),
-        ("check_pictures", "rasterize", lambda draw: lambda v, *a, **k: draw(v * 2, *a, **k), "another face"),
+        ("check_images", "rasterize", lambda draw: lambda v, *a, **k: draw(v * 2, *a, **k), "another face"),
         ("check_gradients", "rasterize", lambda draw: lambda v, *a, **k: draw(v.detach(), *a, **k), "off by"),
         (
             "check_hand",
@@ -112,7 +112,7 @@ def test_unreadable_samples_are_found(monkeypatch, config_file, tmp_path, synthe
     assert cli.main(["doctor", config_file(**changes)]) == 1
     out = capsys.readouterr().out
     assert "FAIL  training data (FreiHand): " in out
-    assert "00000023.jpg is cut short" in out
+    assert "00000023.jpg is empty" in out
     assert "pass  evaluation data (FreiHand): " in out
 
 

@@ -1,13 +1,15 @@
 """Runs side by side, from the command line."""
 
 import json
+import subprocess
+import sys
 
 import cv2
 import numpy as np
 import pytest
 
 from s2hand import cli
-from s2hand.visualize.run_charts import COLORS, draw_runs
+from s2hand.visualize.charts import COLORS, draw_runs
 
 
 def write_run(folder, totals, config, *, evaluated=None, torn=False):
@@ -65,10 +67,14 @@ def test_files_hold_the_same(runs, tmp_path, capsys):
 
 def test_what_cannot_be_compared_is_one_line(runs, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "huge").mkdir()
+    record = '{"kind": "train", "epoch": ' + "9" * 400 + ', "time": 1, "total": 1}\n'
+    (tmp_path / "huge" / "metrics.jsonl").write_text(record)
     for folders, message in (
         ([str(tmp_path / "nowhere")], "no such run folder"),
         ([runs[0], runs[0]], "is named twice"),
         ([str(tmp_path / "empty")], "no metrics.jsonl with records"),
+        ([str(tmp_path / "huge")], "line 1 is damaged"),
     ):
         assert cli.main(["compare", *folders]) == 2
         error = capsys.readouterr().err
@@ -87,3 +93,10 @@ def test_charts_are_whole_whatever_the_names(tmp_path):
     assert border.min() == 255
     shown = {tuple(color) for color in np.unique(picture[..., ::-1].reshape(-1, 3), axis=0).tolist()}
     assert {tuple(bytes.fromhex(color[1:])) for color in COLORS} <= shown
+
+
+def test_the_tables_do_not_wait_for_pytorch(runs):
+    program = "import sys; from s2hand.cli import main; main(['compare', *sys.argv[1:]])"
+    program += "; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, *runs], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

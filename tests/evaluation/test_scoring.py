@@ -38,7 +38,7 @@ def test_files_score_as_the_arrays_do(tmp_path, hands, dataset, packed):
     path = tmp_path / "pred.json"
     archive = write_submission(path, hands[1], hands[3], dataset)
     scores = score_files(labels, archive if packed else path)
-    scale_joint = FREIHAND_SCALE_JOINT if dataset == "ho3d" else 4
+    scale_joint = FREIHAND_SCALE_JOINT if dataset == "ho3d" else None
     expected = hand_metrics(*hands, scale_joint=scale_joint)
     assert {name: scores[name] for name in expected} == pytest.approx(expected, rel=1e-6)
     assert (scores["num_hands"], scores["dataset"], scores["warnings"]) == (24, dataset, [])
@@ -68,6 +68,27 @@ def test_suspicious_predictions_are_scored_with_a_warning(tmp_path, hands):
         "predicted joints look like millimetres, ",
         "predicted vertices look like millimetres",
     ]
+
+
+@pytest.mark.parametrize("dataset", ["freihand", "ho3d"])
+def test_mirrored_predictions_are_noticed(tmp_path, hands, dataset):
+    """The official alignment may reflect, so the aligned errors of mirrored hands are as small."""
+    labels = write_labels(tmp_path / "labels", hands, dataset)
+    write_submission(tmp_path / "pred.json", hands[1] * (-1, 1, 1), hands[3] * (-1, 1, 1), dataset)
+    scores = score_files(labels, tmp_path / "pred.json")
+    assert scores["pa_mpjpe"] == pytest.approx(hand_metrics(*hands)["pa_mpjpe"], rel=1e-6)
+    (warning,) = scores["warnings"]
+    assert warning.startswith("predicted hands look mirrored, like left ones")
+    assert "warning: predicted hands look mirrored" in format_scores(scores)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path, hands):
+    labels = write_labels(tmp_path / "labels", hands, "freihand")
+    write_submission(tmp_path / "pred.json", hands[1], hands[3])
+    expected = score_files(labels, tmp_path / "pred.json")
+    for path in (tmp_path / "pred.json", labels / "evaluation_xyz.json"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert score_files(labels, tmp_path / "pred.json") == expected
 
 
 def test_vertices_left_in_the_wrong_frame_are_noticed(tmp_path, hands):
@@ -111,8 +132,8 @@ def test_broken_ground_truth(tmp_path, hands):
     labels = write_labels(tmp_path / "labels", hands, "freihand")
     write_submission(tmp_path / "pred.json", hands[1], hands[3])
     (labels / "evaluation_xyz.json").write_text('{"a": 1}')
-    with pytest.raises(S2HandError, match="expected lists"):
+    with pytest.raises(S2HandError, match="expected numbers"):
         score_files(labels, tmp_path / "pred.json")
     (labels / "evaluation_xyz.json").write_text("[[")
-    with pytest.raises(S2HandError, match="not readable as JSON"):
+    with pytest.raises(S2HandError, match="not valid JSON"):
         score_files(labels, tmp_path / "pred.json")

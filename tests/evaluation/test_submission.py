@@ -68,16 +68,25 @@ def test_unknown_dataset(tmp_path, hands):
         write_submission(tmp_path / "pred.json", *hands, dataset="rhd")
 
 
-def test_a_disk_that_garbles_is_noticed(tmp_path, hands, monkeypatch):
-    monkeypatch.setattr(
-        submission,
-        "_write_json",
-        lambda path, joints, vertices: path.write_text(
-            json.dumps([(joints + 1e-6).tolist(), vertices.tolist()])
-        ),
-    )
+@pytest.mark.parametrize("writer", ["_write_json", "_write_zip"])
+def test_a_disk_that_garbles_is_noticed(tmp_path, hands, monkeypatch, writer):
+    write = getattr(submission, writer)
+
+    def garbled(path, *given):
+        result = write(path, *given)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        return result
+
+    monkeypatch.setattr(submission, writer, garbled)
     with pytest.raises(OSError, match="read back differently"):
         write_submission(tmp_path / "pred.json", *hands)
+
+
+def test_what_was_written_is_not_parsed_again(tmp_path, hands, monkeypatch):
+    monkeypatch.setattr(json, "loads", None)
+    assert write_submission(tmp_path / "pred.json", *hands).is_file()
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, hands, monkeypatch):
@@ -98,17 +107,21 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, hands, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "not readable as JSON"),
-        ("[[", "not readable as JSON"),
-        ("\ud800", "not readable as JSON"),
-        ("[" * 100_000, "not readable as JSON"),
+        ("", "not valid JSON"),
+        ("[[", "not valid JSON"),
+        ("\ud800", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
         ("{}", "holds dict; expected"),
         ("[1]", "holds a list of 1; expected"),
-        ('["a", "b"]', "expected lists of equal lengths"),
-        ("[[[[1, 2, 3]]], [[[1, 2]]]]", "vertices: shape"),
-        ("[[[[1, 2, 3], [1, 2]]], [[[1, 2, 3]]]]", "expected lists of equal lengths"),
+        ('["a", "b"]', "joints: expected numbers"),
+        ('[[[["1", "2", "3"]]], [[[1, 2, 3]]]]', "joints: expected numbers .* got other values"),
+        ("[[[[1e400, 2, 3]]], [[[1, 2, 3]]]]", "joints: expected finite numbers"),
+        ("[[[[" + "9" * 4000 + ", 2, 3]]], [[[1, 2, 3]]]]", "joints: expected finite numbers"),
+        ("[[[[" + "9" * 5000 + ", 2, 3]]], [[[1, 2, 3]]]]", "pred.json"),
+        ("[[[[1, 2, 3]]], [[[1, 2]]]]", "vertices: expected shape"),
+        ("[[[[1, 2, 3], [1, 2]]], [[[1, 2, 3]]]]", "got lists of unequal lengths"),
         ("[[[[1, 2, 3]]], [[[1, 2, 3]]]]", "joints have shape"),
-        ("[null, null]", "joints: shape"),
+        ("[null, null]", "joints: expected shape"),
     ],
 )
 def test_malformed_files(tmp_path, content, message):

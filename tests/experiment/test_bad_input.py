@@ -61,6 +61,7 @@ def test_truncated_image(experiment, capsys, workers):
     assert len(line) < 400
 
 
+@pytest.mark.slow
 def test_five_percent_of_damaged_images_are_passed_over_and_no_more(experiment, capsys):
     pictures = sorted((experiment.root / "training/rgb").iterdir())
     pictures[3].write_bytes(pictures[3].read_bytes()[:300])  # one of 24
@@ -103,6 +104,7 @@ def test_cuda_without_a_gpu(experiment, capsys, monkeypatch):
     assert "use cpu or auto" in line
 
 
+@pytest.mark.slow
 def test_checkpoint_of_another_network(experiment, capsys, tmp_path):
     assert main(["train", str(experiment(base_out_path=str(tmp_path / "first")))]) == 0
     line = message_of(

@@ -75,6 +75,7 @@ def test_ho3d_trains_evaluates_and_submits(small_config, ho3d_root):
     assert np.allclose(read_submission(folder / "pred.zip", "ho3d")[0], found.joints, rtol=0, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_synthetic_numbers_return_through_freihands_layout(small_config, synthetic_root):
     """A network scores the same on the generated folder, whether it is called Synthetic or FreiHand."""
     trained = run(small_config("shape", total_epochs=1), silent)
@@ -123,6 +124,7 @@ def published_evaluation(small_config, path, **changes):
     )
 
 
+@pytest.mark.slow
 def test_published_checkpoints_evaluate_from_either_file(small_config, published_files, tmp_path):
     """And from this project's own, which a training that starts from them writes."""
     found, lines = [], []

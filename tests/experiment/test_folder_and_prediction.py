@@ -3,16 +3,19 @@
 import numpy as np
 import pytest
 import torch
-from support.own_photos import draw_photos
+from support.own_photos import draw_photos, folder_dataset
 from support.untrained_checkpoint import E2E, SIZE, write_own
 
 import s2hand
 from s2hand.config import config_from_dict
-from s2hand.datasets import FolderDataset, collate_hands, read_detections
+from s2hand.datasets import collate_hands
 from s2hand.experiment.run import run
 from s2hand.images.crops import SquareRule
-from s2hand.prediction.hand_views import network_view
-from s2hand.prediction.photo_sources import HandFinder, named_photos
+from s2hand.images.photos import read_photo, read_photo_header
+from s2hand.prediction.detected_hands import DetectedHands
+from s2hand.prediction.hand_views import Viewer
+from s2hand.prediction.options import PredictOptions
+from s2hand.prediction.photos import find_photos
 
 
 @pytest.fixture(scope="module")
@@ -24,25 +27,31 @@ def photos(tmp_path_factory):
 
 
 def views_of(photos, squares):
-    """Picture's name -> what prediction asks about its one hand."""
-    finder = HandFinder(read_detections(photos / "detections.json"), squares=squares)
-    return {photo.name: finder.views_of_file(photo)[0] for photo in named_photos([photos])}
+    """Photo's name -> the view of its one hand."""
+    hands = DetectedHands(PredictOptions(detections=str(photos / "detections.json")))
+    viewer = Viewer(SIZE, squares)
+    found = find_photos([photos])
+    hands.match(found)
+    return {
+        photo.name: hands.views(viewer, photo, read_photo(photo.path), read_photo_header(photo.path))[0]
+        for photo in found
+    }
 
 
 @pytest.mark.parametrize("squares", [SquareRule(), SquareRule(0.6, 0.45)])
 def test_the_network_sees_the_same(photos, squares):
     views = views_of(photos, squares)
     rule = {"margin": squares.margin, "min_confidence": squares.min_confidence}
-    dataset = FolderDataset(photos, val_share=0, min_joints=0, image_size=SIZE, **rule)
+    dataset = folder_dataset(photos, val_share=0, min_joints=0, image_size=SIZE, **rule)
     assert len(dataset) == len(views) == 8
     assert {view.looked_at for view in views.values()} == {"box", "keypoints"}
     for index in range(len(dataset)):
-        sample, seen = dataset[index], network_view(views[dataset.name(index)], SIZE)
-        assert np.abs(sample["image"].astype(int) - seen.image).max() <= 2
-        np.testing.assert_allclose(sample["K"], seen.view.K, atol=1e-4)
-        np.testing.assert_allclose(sample["to_photo"], seen.view.rotation.T, atol=1e-6)
+        sample, seen = dataset[index], views[dataset.name(index)]
+        assert np.abs(sample["image"].astype(int) - seen.image()).max() <= 2
+        np.testing.assert_allclose(sample["K"], seen.square.K, atol=1e-4)
+        np.testing.assert_allclose(sample["to_photo"], seen.square.rotation.T, atol=1e-6)
         found = sample["confidence"] > 0
-        np.testing.assert_allclose(sample["keypoints_2d"][found], seen.keypoints[found], atol=1e-3)
+        np.testing.assert_allclose(sample["keypoints_2d"][found], seen.keypoints_seen()[found], atol=1e-3)
         assert bool(sample["mirrored"]) == (dataset.hand(index) == "left")
 
 
@@ -56,7 +65,7 @@ def test_evaluation_and_prediction_give_the_same_hands(photos, tmp_path):
     reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
     with np.load(result.folder / "predictions/Folder/predictions.npz") as written:
         evaluated = dict(written)
-    views = views_of(photos, reconstructor.network.squares)
+    views = views_of(photos, reconstructor.answerer.squares)
     assert sorted(evaluated["names"]) == sorted(views)
     predicted = reconstructor.predict_views([views[name] for name in evaluated["names"]])
     assert list(predicted.hands) == evaluated["hands"].tolist()
@@ -71,7 +80,7 @@ def test_evaluation_and_prediction_give_the_same_hands(photos, tmp_path):
 
 def test_the_samples_of_a_batch_turn_back_alike(photos):
     """The batch's rotations take points from the network's frame to photos', for every sample at once."""
-    labelled = FolderDataset(
+    labelled = folder_dataset(
         photos,
         val_share=0,
         min_joints=0,

@@ -6,6 +6,7 @@ import random
 import signal
 import time
 
+import pytest
 import torch
 
 from s2hand.checkpoints.checkpoint import read_checkpoint
@@ -64,6 +65,7 @@ def _announce(owner, name: str, pipe: int) -> None:
     setattr(owner, name, announced)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_bits(small_config, tmp_path):
     """SIGKILL, at least twenty times in one training: within steps, and within writing checkpoints."""
     random.seed(6)

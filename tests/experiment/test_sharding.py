@@ -17,6 +17,7 @@ def from_shards(small_config, folder, **changes):
     return small_config("shape", train_datasets=["Shards"], shards_path=str(folder), **changes)
 
 
+@pytest.mark.slow
 def test_training_from_shards_gives_the_same_losses(small_config, tmp_path):
     source = small_config("shape", total_epochs=1, base_out_path=str(tmp_path / "a"))
     shard_datasets(source, tmp_path / "shards", megabytes=0.02)
@@ -38,14 +39,14 @@ def test_several_datasets_lie_side_by_side(small_config, synthetic_root, tmp_pat
     shard_datasets(source, tmp_path)
     config = from_shards(small_config, tmp_path, shards_window=1)
     shards, expected = training_dataset(config), training_dataset(source)
-    assert isinstance(shards, CombinedDataset)
-    assert [part.window for part in shards.datasets] == [1, 1]
+    assert isinstance(shards.datasets[0], CombinedDataset)
+    assert [part.window for part in shards.datasets[0].datasets] == [1, 1]
     for index in (0, 30, 47):
         for name, value in expected[index].items():
             np.testing.assert_array_equal(shards[index][name], value, err_msg=name)
     assert isinstance(evaluation_datasets(config)["Shards"], ShardDataset)
     limited = from_shards(small_config, tmp_path, controlled_exp=True, controlled_size=10)
-    assert [len(part) for part in training_dataset(limited).datasets] == [5, 5]
+    assert [len(part) for part in training_dataset(limited).datasets[0].datasets] == [5, 5]
 
 
 def test_command_line_takes_a_folder(synthetic_root, tmp_path, capsys):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from s2hand.export import ExportedHand
+from s2hand.export import Hand
 from s2hand.geometry.mirror import mirror_faces, mirror_points
 from s2hand.hand import ManoLayer, load_hand_model
 
@@ -22,7 +22,7 @@ def left_hand():
         mirror_points(place + 0.9 * points[0]).double().numpy() for points in (posed.vertices, posed.joints)
     )
     projected = joints @ K.T
-    return ExportedHand(
+    return Hand(
         image="trip/a.jpg",
         image_size=(320, 240),
         hand="left",

@@ -1,6 +1,7 @@
 """Mesh files read back by a library of others: places, colours, sides, frames."""
 
 import json
+import re
 import struct
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from s2hand.export import ColorAtlas, to_gltf_frame, write_glb, write_obj, write_ply
+from s2hand.export import color_atlas, to_gltf_frame, write_glb, write_obj, write_ply
 from s2hand.export.hand import BARE_COLOR
 from s2hand.export.meshes import vertex_colors
 
@@ -75,6 +76,24 @@ def test_obj_keeps_the_models_vertices(left_hand, tmp_path):
     np.testing.assert_allclose(face_colors_of(mesh), left_hand.face_colors, atol=COLOR_STEP)
 
 
+@pytest.mark.parametrize("stem", ["my hand (1)", "Hände", "-bm", "a#b", "tab\there", "my_hand_1_"])
+def test_obj_names_its_files_in_words_that_every_program_reads(left_hand, tmp_path, stem):
+    obj, material, texture = write_obj(tmp_path / f"{stem}.obj", left_hand)
+    assert obj.name == f"{stem}.obj"
+    (named,) = (line.split()[1:] for line in obj.read_text().splitlines() if line.startswith("mtllib"))
+    (mapped,) = (line.split()[1:] for line in material.read_text().splitlines() if line.startswith("map_Kd"))
+    assert (named, mapped) == ([material.name], [texture.name])
+    assert re.fullmatch(r"[A-Za-z0-9._][A-Za-z0-9._-]*", material.name)
+    mesh = trimesh.load_mesh(obj, process=False)
+    np.testing.assert_allclose(face_colors_of(mesh), left_hand.face_colors, atol=COLOR_STEP)
+
+
+def test_stems_that_differ_keep_files_of_their_own(left_hand, tmp_path):
+    stems = ("a b", "a  b", "a_b", "a(b")
+    files = {path for stem in stems for path in write_obj(tmp_path / f"{stem}.obj", left_hand)}
+    assert len(files) == 3 * len(stems)
+
+
 def test_ply_keeps_the_models_vertices(left_hand, tmp_path):
     mesh = trimesh.load_mesh(write_ply(tmp_path / "hand.ply", left_hand), process=False)
     np.testing.assert_allclose(mesh.vertices, left_hand.vertices, atol=1e-7)
@@ -94,10 +113,10 @@ def test_a_hand_without_texture_is_bare(left_hand, tmp_path):
 @pytest.mark.parametrize("count", [1, 2, 1538])
 def test_blocks_are_of_one_colour_all_about_their_middle(count):
     colors = np.random.default_rng(1).uniform(0, 1, (count, 3))
-    atlas = ColorAtlas.of_faces(colors)
-    side = len(atlas.picture)
+    texture, uv = color_atlas(colors)
+    side = len(texture)
     assert side & (side - 1) == 0
     for column, row in ((-1.4, -1.4), (1.4, 1.4)):  # as far as bilinear filtering reaches
-        x = (atlas.uv[:, 0] * side + column).astype(int)
-        y = ((1 - atlas.uv[:, 1]) * side + row).astype(int)
-        np.testing.assert_allclose(atlas.picture[y, x] / 255, colors, atol=COLOR_STEP)
+        x = (uv[:, 0] * side + column).astype(int)
+        y = ((1 - uv[:, 1]) * side + row).astype(int)
+        np.testing.assert_allclose(texture[y, x] / 255, colors, atol=COLOR_STEP)

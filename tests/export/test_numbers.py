@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 
 from s2hand.export import write_hand_json, write_hand_npz
 from s2hand.hand import ManoLayer, load_hand_model
@@ -45,3 +46,32 @@ def test_parameters_give_the_vertices_as_the_note_says(left_hand, tmp_path):
     hand = layer(values["hand_pose"], values["betas"], values["rotation"])
     right = values["translation"] + values["scale"] * hand.vertices[0]
     np.testing.assert_allclose(right * torch.tensor([-1, 1, 1]), content["vertices"], atol=1e-6)
+
+
+def usual_mano_layer(model, betas, global_orient, hand_pose):
+    """Vertices as smplx and manopth compute them with flat_hand_mean: skinning, turned about the wrist."""
+    shaped = model.v_template + model.shapedirs @ betas
+    joints = model.J_regressor @ shaped
+    turns = Rotation.from_rotvec(np.concatenate([global_orient[None], hand_pose])).as_matrix()
+    posed = shaped + model.posedirs @ (turns[1:] - np.eye(3)).ravel()
+    transforms = np.zeros((16, 4, 4))
+    for joint, parent in enumerate(model.parents):
+        local = np.eye(4)
+        local[:3, :3] = turns[joint]
+        local[:3, 3] = joints[joint] - (joints[parent] if parent >= 0 else 0)
+        transforms[joint] = local if parent < 0 else transforms[parent] @ local
+    transforms[:, :3, 3] -= (transforms[:, :3, :3] @ joints[..., None])[..., 0]
+    homogeneous = np.column_stack([posed, np.ones(len(posed))])
+    return np.einsum("vj,jab,vb->va", model.lbs_weights, transforms[:, :3], homogeneous), joints[0]
+
+
+def test_parameters_give_the_vertices_in_the_usual_layers_as_the_note_says(left_hand, tmp_path):
+    content = json.loads(write_hand_json(tmp_path / "a.json", left_hand, VERSIONS).read_text())
+    assert "global_orient is R(rotation) R(row 0 of pose_axis_angle)" in content["model"]
+    assert "layer(betas, global_orient, hand_pose) + R(rotation) J - J" in content["model"]
+    values = {name: np.array(value) for name, value in content["parameters"].items()}
+    turn, pose = Rotation.from_rotvec(values["rotation"]), values["pose_axis_angle"]
+    global_orient = (turn * Rotation.from_rotvec(pose[0])).as_rotvec()
+    vertices, wrist = usual_mano_layer(load_hand_model("generic"), values["betas"], global_orient, pose[1:])
+    right = values["translation"] + values["scale"] * (vertices + turn.apply(wrist) - wrist)
+    np.testing.assert_allclose(right * [-1, 1, 1], content["vertices"], atol=1e-5)

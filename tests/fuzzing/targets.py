@@ -6,6 +6,8 @@ import argparse
 import io
 import json
 import pickle
+import tempfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +48,7 @@ from s2hand.datasets.ho3d_meta import read_meta
 from s2hand.evaluation.scoring import load_labels
 from s2hand.evaluation.submission import read_submission, write_submission
 from s2hand.hand import HandModelError, load_hand_model
+from s2hand.images.images import read_image
 from s2hand.images.photos import read_photo, read_photo_header
 from s2hand.models import HandHead, HandNet, build_hand_net
 
@@ -253,7 +256,7 @@ class _TwoHands(HandDataset):
     def record(self, index: int, random: np.random.Generator | None = None) -> SampleRecord:
         points = np.ones((21, 3), np.float32)
         found = {"keypoints_2d": points[:, :2], "confidence": points[:, 0], "photometric_weight": 1.0}
-        return SampleRecord(self.picture, np.eye(3), **found, scale=1.0)
+        return SampleRecord(self.picture, np.eye(3), **found, joints=points, scale=1.0)
 
 
 def _write_shards(path: Path) -> None:
@@ -267,6 +270,34 @@ def _read_shards(path: Path) -> None:
     dataset = ShardDataset(path.parent, image_size=8)
     for index in range(len(dataset)):
         dataset[index]
+
+
+def _write_sample(path: Path) -> None:
+    """A sample's JSON as it stands in a tar, with the shards from which it comes."""
+    _write_shards(path.with_name("index.json"))
+    member = ShardDataset(path.parent).member(_role(path), 1)
+    path.write_bytes(member.read_bytes())
+
+
+def _read_sample(path: Path) -> None:
+    """Reads a sample behind a checksum that fits: its JSON takes the place of the one in the tar."""
+    index, content = json.loads((path.parent / "index.json").read_text()), path.read_bytes()
+    shard = index["shards"][0]
+    tar = path.parent / shard["file"]
+    members = shard["members"][_role(path)]
+    members["offset"][1], members["size"][1] = shard["bytes"], len(content)
+    members["crc32"][1] = zlib.crc32(content)
+    shard["bytes"] += len(content)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        (Path(folder) / tar.name).write_bytes(tar.read_bytes() + content)
+        (Path(folder) / "index.json").write_text(json.dumps(index))
+        dataset = ShardDataset(folder, image_size=8)
+        for number in range(len(dataset)):
+            dataset[number]
+
+
+def _role(path: Path) -> str:
+    return "labels" if path.name.endswith(".labels.json") else "annotations"
 
 
 _ZIPPED_PICKLE = (
@@ -289,6 +320,8 @@ TARGETS = {
     ),
     "own photo, JPEG": Target("a.jpg", _write_photo, read_photo, (damage_bytes,)),
     "own photo, PNG": Target("a.png", _write_photo, read_photo, (damage_bytes,)),
+    "dataset's image, JPEG": Target("a.jpg", _write_photo, read_image, (damage_bytes,)),
+    "dataset's image, PNG": Target("a.png", _write_photo, read_image, (damage_bytes,)),
     "own photo's header": Target("a.tif", _write_photo, read_photo_header, (damage_bytes,)),
     "labels of own photos": Target(
         "labels.json",
@@ -328,6 +361,8 @@ TARGETS = {
         (damage_json, damage_bytes),
     ),
     "shards' index": Target("index.json", _write_shards, _read_shards, (damage_json, damage_bytes)),
+    "shard's sample": Target("00000001.json", _write_sample, _read_sample, (damage_json, damage_bytes)),
+    "shard's labels": Target("00000001.labels.json", _write_sample, _read_sample, (damage_json,)),
     "shard": Target("shard-000000.tar", _write_shards, _read_shards, (damage_bytes,)),
     "hand model .npz": Target(
         "hand.npz", _write_npz, _read_mano, (damage_bytes, inside_zip(damage_bytes), pack_otherwise)

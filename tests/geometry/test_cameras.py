@@ -1,12 +1,10 @@
 """Projection against OpenCV, and the agreement of pixels and NDC."""
 
-import math
-
 import cv2
 import numpy as np
 import torch
 
-from s2hand.geometry.cameras import MIN_DEPTH, camera_to_ndc, project_points, rotate_about_centre
+from s2hand.geometry.cameras import MIN_DEPTH, camera_to_ndc, project_points
 
 SIZE = 224
 
@@ -52,20 +50,3 @@ def test_ndc_agrees_with_pixels():
     torch.testing.assert_close((ndc[..., 0] + 1) * SIZE / 2, pixels[..., 0])
     torch.testing.assert_close((1 - ndc[..., 1]) * SIZE / 2, pixels[..., 1])
     torch.testing.assert_close(ndc[..., 2], points[..., 2])
-
-
-def test_rotation_about_the_centre():
-    turn = rotate_about_centre(torch.tensor(math.pi / 2, dtype=torch.float64), SIZE)
-    centre = torch.tensor([SIZE / 2, SIZE / 2, 1], dtype=torch.float64)
-    torch.testing.assert_close(turn @ centre, centre)
-    right_of_centre = torch.tensor([SIZE / 2 + 10, SIZE / 2, 1], dtype=torch.float64)
-    below_centre = torch.tensor([SIZE / 2, SIZE / 2 + 10, 1], dtype=torch.float64)
-    torch.testing.assert_close(turn @ right_of_centre, below_centre)
-
-
-def test_rotations_of_a_batch_compose():
-    angles = torch.linspace(-3, 3, 7, dtype=torch.float64)
-    turns = rotate_about_centre(angles, SIZE)
-    assert turns.shape == (7, 3, 3)
-    identity = torch.eye(3, dtype=torch.float64).expand(7, 3, 3)
-    torch.testing.assert_close(turns @ rotate_about_centre(-angles, SIZE), identity)

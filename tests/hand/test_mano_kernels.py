@@ -150,6 +150,7 @@ def operator_arguments(layer, batch=2):
     return inputs, {name: getattr(layer, name) for name in constants}
 
 
+@pytest.mark.slow
 def test_opcheck(layer):
     inputs, constants = operator_arguments(layer)
     torch.library.opcheck(pose_hand_op, (*inputs, *constants.values()))

@@ -3,10 +3,8 @@ import math
 import cv2
 import numpy as np
 import pytest
-import torch
 from scipy.ndimage import map_coordinates
 
-from s2hand.geometry.cameras import rotate_about_centre
 from s2hand.images.transforms import (
     AugmentationConfig,
     apply_colour_transform,
@@ -56,10 +54,13 @@ def test_warp_of_the_whole_picture_is_free():
     assert warp_image(picture, crop_transform((0, 0), 32, 32), 32) is picture
 
 
-@pytest.mark.parametrize("angle_rad", [0.0, 0.3, -2.0])
-def test_rotation_is_the_geometry_packages(angle_rad):
-    expected = rotate_about_centre(torch.tensor(angle_rad, dtype=torch.float64), 48)
-    np.testing.assert_allclose(rotation_transform(angle_rad, 48), expected, atol=1e-13)
+def test_rotations_turn_about_the_centre_and_compose():
+    turn = rotation_transform(math.pi / 2, 48)
+    np.testing.assert_allclose(turn @ (24, 24, 1), (24, 24, 1), atol=1e-12)
+    np.testing.assert_allclose(turn @ (34, 24, 1), (24, 34, 1), atol=1e-12)
+    for angle_rad in (0.3, -2.0):
+        back = rotation_transform(-angle_rad, 48)
+        np.testing.assert_allclose(rotation_transform(angle_rad, 48) @ back, np.eye(3), atol=1e-12)
 
 
 def test_quarter_turn_moves_whole_pixels():

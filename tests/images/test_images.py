@@ -32,7 +32,7 @@ def test_a_cut_picture_is_named(tmp_path, suffix, kept):
     file = write(tmp_path / f"cut{suffix}", noise)
     encoded = file.read_bytes()
     file.write_bytes(encoded[: int(len(encoded) * kept)])
-    with pytest.raises(DatasetError, match=r"cut\.(jpg|png) is (cut short|not a picture)"):
+    with pytest.raises(DatasetError, match=r"cut\.(jpg|png) is (empty|damaged or cut short|not an image)"):
         read_image(file)
 
 
@@ -44,7 +44,7 @@ def test_trailing_bytes_do_no_harm(tmp_path):
 
 def test_other_files_are_named(tmp_path):
     (tmp_path / "text.jpg").write_text("not a picture")
-    with pytest.raises(DatasetError, match=r"text\.jpg is not a picture"):
+    with pytest.raises(DatasetError, match=r"text\.jpg is not an image"):
         read_image(tmp_path / "text.jpg")
     with pytest.raises(DatasetError, match=r"cannot read .*absent\.jpg"):
         read_image(tmp_path / "absent.jpg")

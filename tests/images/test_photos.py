@@ -10,7 +10,7 @@ import pytest
 from PIL import ExifTags, Image, ImageOps
 
 from s2hand.errors import DatasetError
-from s2hand.images.photos import list_photos, photo_names, read_photo, read_photo_header, read_photo_shrunk
+from s2hand.images.photos import read_photo, read_photo_header, read_photo_shrunk
 
 HEIGHT, WIDTH = 40, 60
 
@@ -174,7 +174,7 @@ def test_a_cut_picture_is_named(tmp_path, suffix, kept):
     path = saved(tmp_path / f"cut{suffix}", noise)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
     with pytest.raises(
-        DatasetError, match=r"cut\.\w+ is (empty|damaged or cut short|not a picture)"
+        DatasetError, match=r"cut\.\w+ is (empty|damaged or cut short|not an image)"
     ) as caught:
         read_photo(path)
     assert "\n" not in str(caught.value)
@@ -198,7 +198,7 @@ def test_several_pictures_in_one_file_give_the_first(tmp_path):
 def test_other_files_are_named(tmp_path, read):
     (tmp_path / "text.jpg").write_text("not a picture")
     (tmp_path / "empty.png").touch()
-    with pytest.raises(DatasetError, match=r"text\.jpg is not a picture"):
+    with pytest.raises(DatasetError, match=r"text\.jpg is not an image"):
         read(tmp_path / "text.jpg")
     with pytest.raises(DatasetError, match=r"empty\.png is empty"):
         read(tmp_path / "empty.png")
@@ -239,39 +239,92 @@ def test_decompression_bombs_are_refused_before_they_are_decoded(tmp_path, side,
 def test_huge_files_are_not_read(tmp_path):
     with open(tmp_path / "film.jpg", "wb") as file:
         file.truncate(10**10)
-    with pytest.raises(DatasetError, match=r"film\.jpg is too large for a picture \(10,000,000,000 bytes\)"):
+    with pytest.raises(DatasetError, match=r"film\.jpg is too large for an image \(10,000,000,000 bytes\)"):
         read_photo(tmp_path / "film.jpg")
 
 
-def test_photos_are_listed_in_order(tmp_path):
-    for name in ("b.jpg", "a.PNG", "sub/c.jpeg", "notes.txt", ".hidden.jpg", ".thumbs/d.jpg", "e[1].jpg"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    names = [str(path.relative_to(tmp_path)) for path in list_photos(tmp_path)]
-    assert names == ["a.PNG", "b.jpg", "e[1].jpg", "sub/c.jpeg"]
-    assert [path.name for path in list_photos(tmp_path / "*.jpg")] == ["b.jpg", "e[1].jpg"]
-    assert [path.name for path in list_photos(str(tmp_path / "**/*.jpeg"))] == ["c.jpeg"]
-    assert list_photos(tmp_path / "e[1].jpg") == [tmp_path / "e[1].jpg"]
-    with pytest.raises(DatasetError, match=r"\*\.gif: no pictures there"):
-        list_photos(tmp_path / "*.gif")
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def test_names_of_other_encodings_are_spelt_out(tmp_path):
-    paths = [tmp_path / "\udcff.jpg", tmp_path / "\u00fc.jpg"]
-    assert photo_names(tmp_path, paths) == ["\\udcff.jpg", "\u00fc.jpg"]
+def png_with(path, *chunks, behind=False):
+    """A PNG with further chunks, right after its header or behind its pixels."""
+    encoded = saved(path, gradient()).read_bytes()
+    at = len(encoded) - 12 if behind else 33
+    path.write_bytes(encoded[:at] + b"".join(chunks) + encoded[at:])
+    return path
 
 
-def test_names_are_those_of_detections_files(tmp_path):
-    """From the folder given; of a pattern or a file, from the innermost folder of all that it names."""
-    for name in ("trip/day/a.jpg", "trip/night/b.jpg"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).touch()
-    sources = {
-        "": ["trip/day/a.jpg", "trip/night/b.jpg"],
-        "trip": ["day/a.jpg", "night/b.jpg"],
-        "**/*.jpg": ["day/a.jpg", "night/b.jpg"],
-        "trip/day/*": ["a.jpg"],
-        "trip/day/a.jpg": ["a.jpg"],
-    }
-    for source, names in sources.items():
-        assert photo_names(tmp_path / source, list_photos(tmp_path / source)) == names, source
+def exif_text(kind, keyword, orientation):
+    """EXIF as ImageMagick writes it into text chunks."""
+    tiff = b"Exif\0\0" + exif_bytes(orientation).removeprefix(b"Exif\0\0")
+    text = b"\nexif\n%8d\n" % len(tiff) + tiff.hex().encode() + b"\n"
+    return chunk(kind, keyword + (b"\0\0" + zlib.compress(text) if kind == b"zTXt" else b"\0" + text))
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description %s/></x:xmpmeta>'
+
+
+def xmp_text(orientation, compressed=False, form=b'tiff:Orientation="%d"'):
+    text = XMP % (form % orientation)
+    flags = b"\1\0\0\0" if compressed else b"\0\0\0\0"
+    return chunk(b"iTXt", b"XML:com.adobe.xmp\0" + flags + (zlib.compress(text) if compressed else text))
+
+
+@pytest.mark.parametrize("orientation", [3, 5, 6])
+@pytest.mark.parametrize(
+    "chunk_of",
+    [
+        lambda value: chunk(b"eXIf", exif_bytes(value).removeprefix(b"Exif\0\0")),
+        lambda value: chunk(b"eXIf", exif_bytes(value)),
+        lambda value: exif_text(b"zTXt", b"Raw profile type exif", value),
+        lambda value: exif_text(b"tEXt", b"Raw profile type APP1", value),
+        xmp_text,
+        lambda value: xmp_text(value, compressed=True),
+        lambda value: xmp_text(value, form=b"><tiff:Orientation>%d</tiff:Orientation><"),
+    ],
+    ids=["eXIf", "eXIf with header", "zTXt", "tEXt", "XMP", "compressed XMP", "XMP element"],
+)
+@pytest.mark.parametrize("behind", [False, True], ids=["early", "late"])
+def test_png_is_turned_alike_in_header_and_pixels(tmp_path, orientation, chunk_of, behind):
+    path = png_with(tmp_path / "a.png", chunk_of(orientation), behind=behind)
+    reference = Image.fromarray(gradient())
+    reference.getexif()[ExifTags.Base.Orientation] = orientation
+    expected = np.array(ImageOps.exif_transpose(reference))
+    np.testing.assert_array_equal(read_photo(path), expected)
+    assert size_of(path) == expected.shape[1::-1]
+
+
+def test_exif_counts_before_xmp_in_png(tmp_path):
+    exif = chunk(b"eXIf", exif_bytes(3).removeprefix(b"Exif\0\0"))
+    path = png_with(tmp_path / "a.png", xmp_text(6), exif)
+    assert size_of(path) == (WIDTH, HEIGHT)
+    np.testing.assert_array_equal(read_photo(path), gradient()[::-1, ::-1])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        chunk(b"eXIf", b"broken"),
+        chunk(b"zTXt", b"Raw profile type exif\0\0not zlib"),
+        chunk(b"tEXt", b"Raw profile type exif\0\nexif\n 4\nnot hexadecimal"),
+        xmp_text(9),
+    ],
+    ids=["EXIF", "zlib", "hex", "orientation 9"],
+)
+def test_broken_metadata_leaves_a_png_as_it_is(tmp_path, data):
+    path = png_with(tmp_path / "a.png", data)
+    assert size_of(path) == (WIDTH, HEIGHT)
+    np.testing.assert_array_equal(read_photo(path), gradient())
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.avif", "a.jpg", "a.png"])
+@pytest.mark.parametrize("orientation", [1, 4, 6, 8])
+def test_all_formats_are_turned_alike_in_header_and_pixels(tmp_path, name, orientation):
+    path = tmp_path / name
+    Image.fromarray(gradient()).save(path, exif=exif_bytes(orientation), quality=100)
+    reference = Image.fromarray(gradient())
+    reference.getexif()[ExifTags.Base.Orientation] = orientation
+    expected = np.array(ImageOps.exif_transpose(reference))
+    assert size_of(path) == expected.shape[1::-1]
+    np.testing.assert_allclose(read_photo(path).astype(int), expected, atol=60)

@@ -13,7 +13,6 @@ from s2hand.metrics import (
     MetricAccumulator,
     hand_metrics,
     keypoint_error_px,
-    pck_curve,
 )
 from s2hand.metrics import hand as hand_module
 
@@ -146,8 +145,10 @@ def test_vertices_for_some_hands_only_are_refused(hands):
 
 def test_pck_counts_errors_at_a_threshold_as_hits():
     errors = np.array([[0.0, THRESHOLDS_M[10]], [0.049999, 1.0]])
-    thresholds, curve = pck_curve(errors)
-    np.testing.assert_array_equal(curve, [(errors <= threshold).mean() for threshold in thresholds])
+    statistics = ErrorStatistics()
+    statistics.update(errors)
+    curve = statistics.pck()
+    np.testing.assert_array_equal(curve, [(errors <= threshold).mean() for threshold in THRESHOLDS_M])
     assert curve[0] == 0.25
     assert curve[-1] == 0.75
 

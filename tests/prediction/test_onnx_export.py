@@ -65,7 +65,7 @@ def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch):
     path = tmp_path / "hand.onnx"
     path.write_bytes(b"an older file")
     monkeypatch.setattr(onnx_export, "TOLERANCE", -1.0)
-    with pytest.raises(S2HandError, match=r"hand\.onnx: not written, for its vertices would differ"):
+    with pytest.raises(S2HandError, match=r"hand\.onnx: not written, as its vertices would differ"):
         export_onnx(build(("hand", "texture")), SIZE, path)
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"an older file"]
 

@@ -1,6 +1,8 @@
 """``s2hand predict``: what it writes for pictures and videos, and how it takes what is broken."""
 
 import json
+import shutil
+import unicodedata
 
 import cv2
 import numpy as np
@@ -10,8 +12,8 @@ from support.untrained_checkpoint import write_own
 
 from s2hand.cli import main
 from s2hand.datasets.detections import Detections, write_versioned_detections
-from s2hand.images.videos import VideoWriter, read_frames, read_video_header
-from s2hand.prediction.photo_sources import named_photos
+from s2hand.images.videos import VideoFrames, VideoWriter, read_video_header
+from s2hand.prediction.photos import find_photos
 
 WIDTH, HEIGHT = 80, 64
 
@@ -60,7 +62,7 @@ def test_every_hand_of_every_picture_is_written(checkpoint, tmp_path, capsys):
     assert (
         predict(checkpoint, photos, "--out", out, *options, "--focal", 75, "--refine", 3, "--batch", 2) == 0
     )
-    assert "3 pictures with 4 hands (2 left)" in capsys.readouterr().out
+    assert "3 photos with 4 hands (2 left)" in capsys.readouterr().out
     index = json.loads((out / "index.json").read_text())
     assert [entry["name"] for entry in index["images"]] == ["a.jpg", "a.png", "sub/b.jpg"]
     files = [hand["files"] for entry in index["images"] for hand in entry["hands"]]
@@ -69,7 +71,7 @@ def test_every_hand_of_every_picture_is_written(checkpoint, tmp_path, capsys):
     listed |= {entry[kind] for entry in index["images"] for kind in ("overlay", "mask")}
     beside_obj = {each["obj"].replace(".obj", ending) for each in files for ending in (".mtl", ".png")}
     written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert written == listed | beside_obj | {"index.json"}
+    assert written == listed | beside_obj | {"index.json", "index.html"}
     hands = [json.loads((out / each["json"]).read_text()) for each in files]
     assert [hand["hand"] for hand in hands] == ["left", "right", "left", "right"]
     assert [hand["focal_source"] for hand in hands] == ["given", "detections file", "given", "given"]
@@ -80,7 +82,7 @@ def test_every_hand_of_every_picture_is_written(checkpoint, tmp_path, capsys):
         assert overlay.size == (WIDTH, HEIGHT)
     # The results' pictures are no input of a second run.
     assert predict(checkpoint, photos, "--out", out, "--formats", "json") == 0
-    assert "3 pictures with 3 hands (0 left)" in capsys.readouterr().out
+    assert "3 photos with 3 hands (0 left)" in capsys.readouterr().out
 
 
 def test_hand_and_camera_of_the_command_line(checkpoint, tmp_path, capsys):
@@ -140,21 +142,23 @@ def test_broken_pictures_are_named_and_the_rest_goes_on(checkpoint, tmp_path, ca
     shown = capsys.readouterr().err
     assert all(line in shown for line in index["unreadable"])
     assert "detect again" in shown
-    assert "does not name 9 of the pictures (first cmyk.jpg)" in shown
+    assert "does not name 9 of the photos (first cmyk.jpg)" in shown
     assert not list((tmp_path / "o").rglob("*.partial*"))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere: no pictures there"),
+        (["nowhere"], "nowhere: no photos or videos there"),
         (["a.jpg", "--formats", "glb,stl"], "no 'stl'; choose among"),
         (["a.jpg", "--formats", ""], "nothing to write"),
         (["a.jpg", "--focal", "-3"], "must be positive"),
         (["a.jpg", "--focal", "inf"], "must be positive and finite"),
+        (["a.jpg", "--focal", "1e300"], "focal length of 1e+300 px is no camera's"),
+        (["a.jpg", "--K", "0", "0", "0", "0"], "the stated K must be"),
         (["a.jpg", "--detections", "none.json"], "no file none.json"),
         (["a.jpg", "--batch", "0"], "batch size: expected 1 or more"),
-        (["out/a.jpg"], "all pictures lie in out"),
+        (["out/a.jpg"], "all photos lie in out"),
     ],
 )
 def test_bad_arguments_end_in_one_line(checkpoint, tmp_path, monkeypatch, capsys, arguments, message):
@@ -172,7 +176,7 @@ def test_detections_of_other_pictures_are_refused(checkpoint, tmp_path, capsys):
     write_versioned_detections(tmp_path / "d.json", rows(["trip/a.jpg"], ["left"]))
     options = ["--out", tmp_path / "o", "--detections", tmp_path / "d.json"]
     assert predict(checkpoint, tmp_path / "photos", *options) == 2
-    assert "names none of the pictures (it has trip/a.jpg; these are a.jpg, ...)" in capsys.readouterr().err
+    assert "names none of the photos (it has trip/a.jpg; these are a.jpg, ...)" in capsys.readouterr().err
 
 
 def test_the_detections_sheet_is_no_picture(checkpoint, tmp_path):
@@ -196,20 +200,20 @@ def test_a_box_outside_of_its_picture_leaves_the_picture_out(checkpoint, tmp_pat
     assert predict(checkpoint, tmp_path / "photos", *options) == 3
     index = json.loads((tmp_path / "o/index.json").read_text())
     assert [entry["name"] for entry in index["images"]] == ["b.jpg"]
-    assert index["unreadable"][0].startswith("a.jpg: hand box [-30, 0, 30, 30] lies outside of the picture")
+    assert index["unreadable"][0].startswith("a.jpg: hand box [-30, 0, 30, 30] lies outside of the image")
 
 
 def test_stems_are_apart_from_files_of_other_pictures(tmp_path):
     for name in ("a.jpg", "a.hand0.jpg", "a.mask.jpg", "index.jpg", "sub/index.jpg"):
         save_photo(tmp_path / name, 0)
-    stems = [photo.stem for photo in named_photos([tmp_path])]
+    stems = [photo.stem for photo in find_photos([tmp_path])]
     assert stems == ["a.hand0.jpg", "a", "a.mask.jpg", "index_2", "sub/index"]
 
 
 def test_stems_can_be_written(tmp_path):
     for name in ("n" * 240 + ".jpg", "n" * 250 + ".jpg", "two\nlines.jpg"):
         save_photo(tmp_path / name, 0)
-    stems = [photo.stem for photo in named_photos([tmp_path])]
+    stems = [photo.stem for photo in find_photos([tmp_path])]
     assert stems == ["n" * 180, "n" * 180 + "_2", "two_lines"]
 
 
@@ -227,7 +231,7 @@ def test_a_video_that_is_not_whole_is_told(tmp_path):
 def test_stems_never_meet(tmp_path):
     for name in ("one/a.jpg", "one/a.png", "one/b.jpg", "two/b.jpg"):
         save_photo(tmp_path / name, 0)
-    found = named_photos([tmp_path / "one", tmp_path / "two", tmp_path / "one/b.jpg"])
+    found = find_photos([tmp_path / "one", tmp_path / "two", tmp_path / "one/b.jpg"])
     assert [photo.name for photo in found] == ["a.jpg", "a.png", "b.jpg", "b.jpg"]
     assert [photo.stem for photo in found] == ["a.jpg", "a.png", "b.jpg", "b.jpg_2"]
 
@@ -254,9 +258,11 @@ def test_videos_become_videos_and_lines(checkpoint, video, tmp_path, capsys):
     assert "1 video with 10 frames" in capsys.readouterr().out
     header = read_video_header(tmp_path / "clip.mp4")
     assert (header.width, header.height, header.fps) == (WIDTH, HEIGHT, 25.0)
-    drawn = list(read_frames(tmp_path / "clip.mp4"))
+    drawn = [pixels for _, pixels in VideoFrames(tmp_path / "clip.mp4")]
     assert len(drawn) == 10
-    differences = [np.abs(a.astype(int) - b).mean() for a, b in zip(drawn, read_frames(video), strict=True)]
+    differences = [
+        np.abs(a.astype(int) - b).mean() for a, (_, b) in zip(drawn, VideoFrames(video), strict=True)
+    ]
     assert min(differences) > 3  # a hand is drawn
     opening, lines = read_lines(tmp_path / "clip.jsonl")
     assert (opening["fps"], opening["smoothed"], opening["units"]["joints"]) == (25.0, True, "metres")
@@ -293,6 +299,7 @@ def test_detected_hands_of_a_video(checkpoint, video, tmp_path):
     assert hands == [["left", "right"], ["right"]] + [[]] * 8
 
 
+@pytest.mark.slow
 def test_onnx_of_a_checkpoint(checkpoint, tmp_path, capsys):
     onnxruntime = pytest.importorskip("onnxruntime")
     assert main(["export-onnx", checkpoint, str(tmp_path / "hand.onnx")]) == 0
@@ -305,3 +312,96 @@ def test_onnx_of_a_checkpoint(checkpoint, tmp_path, capsys):
         {"image": np.zeros((2, 3, 64, 64), np.float32), "K": np.tile(np.eye(3, dtype=np.float32), (2, 1, 1))},
     )
     assert vertices.shape == (2, 778, 3)
+
+
+def hands_in(out):
+    """Name -> hands and what was looked at, of a folder of results."""
+    entries = json.loads((out / "index.json").read_text())["images"]
+    return {
+        entry["name"]: [(hand["hand"], hand["looked_at"]) for hand in entry["hands"]] for entry in entries
+    }
+
+
+@pytest.mark.parametrize("source", ["trips/rome/1.jpg", "trips/rome", "trips/rome/*.jpg", "trips/*/1.jpg"])
+def test_the_same_name_in_another_folder_is_another_photo(checkpoint, tmp_path, source):
+    for name in ("1.jpg", "rome/1.jpg"):
+        save_photo(tmp_path / "trips" / name, 0)
+    boxes = np.float32([[10, 10, 30, 30], [40, 20, 30, 30]])
+    found = rows(["1.jpg", "rome/1.jpg"], ["left", "right"], boxes=boxes)
+    write_versioned_detections(tmp_path / "trips/d.json", found)
+    options = ["--out", tmp_path / "o", "--formats", "json", "--detections", tmp_path / "trips/d.json"]
+    assert predict(checkpoint, tmp_path / source, *options) == 0
+    assert hands_in(tmp_path / "o") == {"1.jpg": [("right", "box")]}
+
+
+def test_one_name_for_two_photos_is_refused(checkpoint, tmp_path, capsys):
+    for name in ("rome/1.jpg", "oslo/1.jpg"):
+        save_photo(tmp_path / name, 0)
+    write_versioned_detections(tmp_path / "d.json", rows(["1.jpg"], ["left"]))
+    options = ["--out", tmp_path / "o", "--detections", tmp_path / "d.json"]
+    assert predict(checkpoint, tmp_path / "rome", tmp_path / "oslo", *options) == 2
+    message = capsys.readouterr().err
+    assert "1.jpg may be " in message
+    assert "predict on one folder at a time" in message
+
+
+def test_detections_that_fit_two_folders_are_told(checkpoint, tmp_path, capsys):
+    for name in ("trips/1.jpg", "trips/rome/1.jpg"):
+        save_photo(tmp_path / name, 0)
+    write_versioned_detections(tmp_path / "d.json", rows(["1.jpg"], ["left"]))
+    options = ["--out", tmp_path / "o", "--formats", "json", "--detections", tmp_path / "d.json"]
+    assert predict(checkpoint, tmp_path / "trips/rome", *options) == 0
+    assert "fits the files in " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_are_the_same_however_letters_are_composed(checkpoint, tmp_path, forms):
+    on_disk, detected = (unicodedata.normalize(form, "Hände.jpg") for form in forms)
+    save_photo(tmp_path / "photos" / on_disk, 0)
+    save_photo(tmp_path / "photos/other.jpg", 0)
+    write_versioned_detections(tmp_path / "d.json", rows([detected, "other.jpg"], ["left", "left"]))
+    options = ["--out", tmp_path / "o", "--formats", "json", "--detections", tmp_path / "d.json"]
+    assert predict(checkpoint, tmp_path / "photos", *options) == 0
+    assert set(hands_in(tmp_path / "o")) == {on_disk, "other.jpg"}
+    assert all(hands == [("left", "keypoints")] for hands in hands_in(tmp_path / "o").values())
+
+
+def test_a_video_that_the_detections_do_not_know_is_refused(checkpoint, video, tmp_path, capsys):
+    found = rows([f"renamed.mp4#{frame:06d}" for frame in range(3)], ["left"] * 3)
+    write_versioned_detections(tmp_path / "d.json", found)
+    options = ["--out", tmp_path / "o", "--detections", tmp_path / "d.json"]
+    assert predict(checkpoint, video, *options) == 2
+    assert "names none of the videos (it has renamed.mp4#000000" in capsys.readouterr().err
+    # Beside a photo that they know, the video is looked at whole.
+    save_photo(tmp_path / "a.jpg", 0)
+    write_versioned_detections(tmp_path / "d.json", rows(["a.jpg"], ["left"]))
+    assert predict(checkpoint, video, tmp_path / "a.jpg", *options) == 0
+    assert "does not name 1 of the videos (first clip.mp4)" in capsys.readouterr().err
+    _, lines = read_lines(tmp_path / "o/clip.jsonl")
+    assert all(len(line["hands"]) == 1 for line in lines)
+
+
+def test_videos_of_a_folder_are_predicted_and_the_rest_is_counted(checkpoint, video, tmp_path, capsys):
+    for name in ("one/clip.mp4", "two/clip.mp4"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        shutil.copy(video, tmp_path / "in" / name)
+    (tmp_path / "in/a.heic").touch()
+    assert predict(checkpoint, tmp_path / "in", "--out", tmp_path / "o") == 0
+    output = capsys.readouterr()
+    assert "2 videos with 20 frames" in output.out
+    assert "1 .heic (pip install pillow-heif)" in output.err
+    index = json.loads((tmp_path / "o/index.json").read_text())["images"]
+    assert [entry["name"] for entry in index] == ["one/clip.mp4", "two/clip.mp4"]
+    assert all((tmp_path / "o" / entry["lines"]).is_file() for entry in index)
+
+
+def test_nothing_is_written_outside_of_the_folder(checkpoint, tmp_path, monkeypatch):
+    for name in ("pics/x/a.jpg", "pics/y/b.jpg", "outside.jpg"):
+        save_photo(tmp_path / name, 0)
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.rglob("*"))
+    assert predict(checkpoint, "pics/*/../../outside.jpg", "--out", "o/in/deep", "--formats", "json") == 0
+    assert {path.relative_to(tmp_path).as_posix() for path in set(tmp_path.rglob("*")) - before} == {
+        *("o", "o/in", "o/in/deep"),
+        *(f"o/in/deep/{name}" for name in ("index.json", "index.html", "outside.json")),
+    }

@@ -3,6 +3,7 @@
 import argparse
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,9 +22,11 @@ from s2hand.config import config_from_dict
 from s2hand.errors import S2HandError
 from s2hand.geometry.cameras import project_points
 from s2hand.geometry.mirror import mirror_camera, mirror_faces, mirror_keypoints, mirror_points
+from s2hand.hand import load_hand_model, save_hand_model
 from s2hand.images.crops import DEFAULT_MARGIN
 from s2hand.images.intrinsics import DEFAULT_FOCAL_OVER_LONGER_SIDE
 from s2hand.images.transforms import transform_points
+from s2hand.structures import HandParameters, HandPrediction
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 TOLERANCE = 1e-4
@@ -76,7 +79,7 @@ def test_arrays_paths_and_batches_give_the_same(reconstructor, photos, tmp_path)
         Image.fromarray(photo).save(path)
     boxes = np.array([[20, 10, 60, 80], [40.5, 30, 50, 50], [np.nan] * 4])
     together = reconstructor.predict(photos, K_PHOTO, boxes=boxes)
-    one_by_one = s2hand.HandReconstructor(reconstructor.network, batch_size=1)
+    one_by_one = s2hand.HandReconstructor(reconstructor.answerer, batch_size=1)
     from_files = one_by_one.predict(paths, np.stack([K_PHOTO] * 3), boxes=boxes)
     for name in ("vertices", "keypoints_2d", "face_textures", "K"):
         torch.testing.assert_close(getattr(from_files, name), getattr(together, name), rtol=1e-4, atol=1e-5)
@@ -104,12 +107,71 @@ def test_a_square_in_the_middle_is_a_plain_crop(reconstructor, photos):
     assert (found.looked_at, expected.looked_at) == (("box",), ("whole picture",))
 
 
+def test_a_reconstruction_is_a_sequence_of_hands(reconstructor, photos, tmp_path):
+    Image.fromarray(photos[1]).save(tmp_path / "a.png")
+    found = reconstructor.predict([photos[0], tmp_path / "a.png"], K_PHOTO, ["left", "right"])
+    first, second = found
+    assert (first.hand, second.hand, first.image, second.image) == (
+        "left",
+        "right",
+        "",
+        str(tmp_path / "a.png"),
+    )
+    np.testing.assert_array_equal(found[0].vertices, found.vertices[0])
+    np.testing.assert_array_equal(found[-1].joints, found.joints[1])
+    np.testing.assert_array_equal(found[1:].keypoints_2d, found.keypoints_2d[1:])
+    with pytest.raises(IndexError):
+        found[2]
+    for shown in (repr(found), repr(first)):
+        assert len(shown.splitlines()) == 1
+        assert len(shown) < 110
+        assert "left" in shown
+
+
+class FlatHands:
+    """Answers with the same flat hand for every view, at the distance of half the focal length in metres."""
+
+    def __init__(self, answerer):
+        self.place_hand, self.hand_model, self.squares = (
+            answerer.place_hand,
+            answerer.hand_model,
+            answerer.squares,
+        )
+        self.path, self.notes, self.device = Path("flat"), (), torch.device("cpu")
+        self.image_size, self.finds_keypoints, self.paints_from_photos = 32, False, False
+        self.asked = []
+
+    def __call__(self, batch, views, keypoints):
+        self.asked.append((batch, views))
+        count = len(views)
+        parameters = {"hand_pose": 30, "betas": 10, "rotation": 3, "translation": 3}
+        values = {name: torch.zeros(count, size) for name, size in parameters.items()}
+        values["translation"][:, 2] = 0.5
+        return HandPrediction(parameters=HandParameters(**values, scale=torch.ones(count)))
+
+
+def test_anything_that_answers_views_can_stand_in_for_the_network(reconstructor, photos):
+    flat = FlatHands(reconstructor.answerer)
+    keypoints = np.random.default_rng(0).uniform(40, 90, (1, 21, 2))
+    found = s2hand.HandReconstructor(flat).predict(photos[0], K_PHOTO, "left", keypoints=keypoints)
+    ((batch, (view,)),) = flat.asked
+    assert batch.image.shape == (1, 3, 32, 32)
+    np.testing.assert_allclose(batch.keypoints_2d[0], view.square.pixels(keypoints[0]), rtol=1e-6)
+    assert (batch.confidence == 1).all()
+    assert (found.hands, found.face_textures, found.light) == (("left",), None, None)
+    # The hand is before the middle of the square that it was seen in, half a metre away.
+    middle = np.array([0, 0, 0.5]) @ view.square.rotation * [-1, 1, 1]
+    at_root = found.parameters.translation[0] * torch.tensor([-1, 1, 1])
+    np.testing.assert_allclose(at_root, middle, atol=1e-6)
+
+
+@pytest.mark.slow
 def test_squares_have_the_margin_of_training(photos, tmp_path):
     write_own(tmp_path / "c.pt", folder_crop_margin=0.0)
     reconstructor = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
     wide = np.array([[40.0, 30, 48, 48]])
     grown = wide + np.array([-1, -1, 2, 2]) * 48 * DEFAULT_MARGIN
-    assert reconstructor.network.squares.margin == 0
+    assert reconstructor.answerer.squares.margin == 0
     write_own(tmp_path / "d.pt")
     usual = s2hand.HandReconstructor.from_checkpoint(tmp_path / "d.pt", device="cpu")
     found, expected = (
@@ -142,7 +204,7 @@ def test_turning_the_camera_turns_the_hand(reconstructor, photos):
     torch.testing.assert_close(turned.joints[0], middle.joints[0] @ matrix.T, rtol=0, atol=5e-4)
     assert (turned.joints - middle.joints).norm(dim=-1).mean() > 0.05
     torch.testing.assert_close(turned.keypoints_2d, project_points(turned.joints, turned.K))
-    posed = reconstructor.network.model.place_hand(turned.parameters, turned.K)
+    posed = reconstructor.answerer.place_hand(turned.parameters, turned.K)
     torch.testing.assert_close(posed["vertices"], turned.vertices)
 
 
@@ -198,6 +260,7 @@ def test_faces_look_outwards_for_both_hands(reconstructor, photos):
         assert outward_volume(centred, found.faces(index)) > 0
 
 
+@pytest.mark.slow
 def test_refinement_follows_detections_and_else_the_2d_branch(reconstructor, photos):
     start = reconstructor.predict(photos, K_PHOTO, ["left", "right", "right"])
     wanted = start.keypoints_2d.numpy() + np.array([6.0, -4.0])
@@ -234,7 +297,7 @@ def test_refinement_needs_something_to_follow(photos, tmp_path):
     plain = reconstructor.predict(photos, keypoints=keypoints, confidence=confidence)
     torch.testing.assert_close(some.vertices[1], plain.vertices[1])
     assert some.face_textures is None
-    assert some.exported(0, "a").colors().shape == (1538, 3)
+    assert some[0].colors().shape == (1538, 3)
 
 
 def test_averaged_weights_are_taken_where_there_are_some(checkpoint, tmp_path, photos):
@@ -260,6 +323,7 @@ def published_weight(key, shape):
     return 1 + value if len(shape) == 1 and key.endswith("weight") else value
 
 
+@pytest.mark.slow
 def test_published_checkpoints_and_converted_ones(photos, tmp_path):
     keys = json.loads((FIXTURES / "checkpoint_keys.json").read_text())
     parts = {
@@ -275,7 +339,7 @@ def test_published_checkpoints_and_converted_ones(photos, tmp_path):
     )
     (note,) = found.notes
     assert "was trained with MANO" in note
-    assert found.network.image_size == 224
+    assert found.answerer.image_size == 224
     first, second = (one.predict(photos[:1], K_PHOTO) for one in (found, again))
     assert torch.equal(first.vertices, second.vertices)
     assert (first.parameters.betas == 0).all()  # use_mean_shape, as stored
@@ -300,14 +364,14 @@ def test_sizes_that_a_published_checkpoint_brought_are_stored(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"K": np.eye(4)[None]}, r"K: expected shape \(1, 3, 3\) for 1 pictures"),
+        ({"K": np.zeros((1, 4, 4))}, r"K: expected shape \(1, 3, 3\) for 1 images"),
         ({"K": -np.eye(3)}, "K must be"),
         ({"hand": "up"}, "expected right or left"),
         ({"hand": ["left", "left"]}, "expected right or left"),
-        ({"images": []}, "no pictures"),
-        ({"images": [np.zeros((4, 4), np.uint8)]}, r"picture 0: expected shape \(H, W, 3\)"),
+        ({"images": []}, "no images"),
+        ({"images": [np.zeros((4, 4, 5), np.uint8)]}, r"image 0: expected shape \(H, W, 3\)"),
         ({"images": [np.full((4, 4, 3), 255.0)]}, r"floating-point numbers in \[0, 1\]"),
-        ({"images": torch.zeros(1, 4, 8, 8)}, r"picture 0: expected shape \(3, H, W\)"),
+        ({"images": torch.zeros(1, 5, 8, 8)}, r"image 0: expected shape \(3, H, W\)"),
         ({"boxes": np.zeros((2, 4))}, "boxes: expected shape"),
         ({"boxes": np.zeros((1, 4))}, "expected width and height > 0"),
         ({"images": ["nowhere.jpg"]}, "nowhere.jpg"),
@@ -366,11 +430,144 @@ def test_weights_that_are_not_finite_are_named(checkpoint, tmp_path, photos):
         s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu").predict(photos)
 
 
-def test_another_hand_model_is_noted(checkpoint, tmp_path):
+def test_another_hand_model_is_warned_of(checkpoint, tmp_path):
     state = torch.load(checkpoint)
     config = json.loads(state["config"]) | {"hand_model": "MANO_RIGHT.pkl"}
     write_checkpoint(tmp_path / "c.pt", state | {"config": json.dumps(config)})
-    (note,) = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu").notes
-    assert "trained with the hand model MANO_RIGHT.pkl" in note
+    with pytest.warns(UserWarning, match=r"trained with the hand model MANO_RIGHT\.pkl") as caught:
+        found = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", "generic", "cpu")
+    assert [str(warning.message) for warning in caught] == list(found.notes)
     with pytest.raises(S2HandError, match=r"MANO_RIGHT\.pkl"):
-        s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", hand_model=None, device="cpu")
+        s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
+
+
+def test_the_hand_of_the_training_is_the_default(checkpoint, tmp_path, photos, recwarn):
+    generic = load_hand_model("generic")
+    longer = generic.v_template * [1.3, 1, 1]
+    save_hand_model(replace(generic, v_template=longer), tmp_path / "mano.npz")
+    state = torch.load(checkpoint)
+    config = json.loads(state["config"]) | {"hand_model": str(tmp_path / "mano.npz")}
+    write_checkpoint(tmp_path / "c.pt", state | {"config": json.dumps(config)})
+    default = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
+    np.testing.assert_array_equal(default.answerer.hand_model.v_template, longer)
+    assert not recwarn.list
+    named = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", tmp_path / "mano.npz", "cpu")
+    assert torch.equal(default.predict(photos[0]).vertices, named.predict(photos[0]).vertices)
+
+
+def same(found, expected):
+    torch.testing.assert_close(found.vertices, expected.vertices, rtol=0, atol=1e-6)
+    assert found.K.equal(expected.K)
+
+
+def test_images_of_every_kind_give_the_same(reconstructor, photos, tmp_path):
+    photo = photos[0]
+    expected = reconstructor.predict(photo)
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    opaque = np.dstack([photo, np.full(photo.shape[:2], 255, np.uint8)])
+    tensor = torch.from_numpy(photo).permute(2, 0, 1)
+    for image in (
+        Image.fromarray(photo),
+        [Image.open(tmp_path / "a.png")],
+        photo.astype(np.int64),
+        photo[..., ::-1][..., ::-1],
+        opaque,
+        Image.fromarray(opaque),
+        tensor,
+        (one for one in [photo]),
+    ):
+        same(reconstructor.predict(image), expected)
+    for image in (
+        (tensor / 255).requires_grad_(),
+        (tensor / 255).bfloat16(),
+        (photo / 255).astype(np.float16),
+    ):
+        found = reconstructor.predict(image)  # not rounded to 8 bits when it is resampled
+        torch.testing.assert_close(found.vertices, expected.vertices, rtol=0, atol=2e-3)
+    grey = photo[..., 0]
+    expected = reconstructor.predict(np.repeat(grey[..., None], 3, -1))
+    for image in (grey, grey[..., None], [grey], Image.fromarray(grey), torch.from_numpy(grey)[None]):
+        same(reconstructor.predict(image), expected)
+
+
+def test_images_of_pillow_are_put_upright(reconstructor, photos, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8769)[0xA405] = 35  # focal length in 35 mm film
+    Image.fromarray(photos[0]).save(tmp_path / "a.png", exif=exif)
+    found = reconstructor.predict(Image.open(tmp_path / "a.png"))
+    assert found.image_sizes == ((120, 160),)
+    assert found.focal_sources == ("EXIF",)
+    same(found, reconstructor.predict(tmp_path / "a.png"))
+
+
+def test_numbers_of_one_image_need_no_first_axis(reconstructor, photos):
+    keypoints = np.random.default_rng(0).uniform(40, 100, (21, 2))
+    box = [40, 30, 50, 50]
+    whole = np.eye(4)
+    whole[:3, :3] = K_PHOTO
+    expected = reconstructor.predict(
+        photos[0], K_PHOTO, boxes=[box], keypoints=keypoints[None], confidence=np.full((1, 21), 0.5)
+    )
+    same(
+        reconstructor.predict(
+            photos[0], whole, boxes=box, keypoints=np.column_stack([keypoints, np.full(21, 0.5)])
+        ),
+        expected,
+    )
+    same(
+        reconstructor.predict(
+            photos[0], whole[:3], boxes=box, keypoints=keypoints, confidence=np.full(21, 0.5)
+        ),
+        expected,
+    )
+
+
+def test_missing_numbers_are_no_numbers(reconstructor, photos):
+    keypoints = np.random.default_rng(0).uniform(40, 100, (3, 21, 2))
+    keypoints[0, 4] = np.nan
+    boxes = [None, [40, 30, 50, 50], None]
+    found = reconstructor.predict(
+        photos, [None, K_PHOTO, None], boxes=boxes, keypoints=[*keypoints[:2], None]
+    )
+    assert found.looked_at == ("keypoints", "box", "whole picture")
+    assert found.focal_sources == ("default", "given", "default")
+    missed = np.ones((1, 21))
+    missed[0, 4] = 0
+    zero = np.nan_to_num(keypoints[:1])
+    same(found[:1], reconstructor.predict(photos[0], keypoints=zero, confidence=missed))
+    nothing = reconstructor.predict(photos[0], keypoints=np.full((21, 2), np.nan))
+    assert nothing.looked_at == ("whole picture",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": None}, "image 0 is None, as cv2.imread returns"),
+        ({"images": [None]}, "image 0 is None, as cv2.imread returns"),
+        ({"images": b"JPEG"}, "image 0 is of type bytes: give a path"),
+        ({"images": {"image": 1}}, "image 0 is of type dict: give a path"),
+        ({"images": np.zeros((0, 5, 3), np.uint8)}, "image 0 is empty: it has 5 x 0 px"),
+        ({"images": torch.zeros(8, 9, 3)}, r"got \(8, 9, 3\): move the channels"),
+        ({"images": np.zeros((4, 4, 3), bool)}, "got bool"),
+        ({"images": np.full((4, 4, 3), 1000)}, "whole numbers from 0 to 255, got 1000"),
+        ({"images": torch.full((3, 4, 4), float("nan"))}, r"numbers in \[0, 1\], got nan"),
+        ({"images": "a\0.jpg"}, "no file can have this name"),
+        ({"images": "a\ud800.jpg"}, "no file can have this name"),
+        ({"K": np.diag([500.0, 500, 1, 2])}, r"K: expected shape \(1, 3, 3\)"),
+        ({"K": np.diag([1e300, 1e300, 1])}, "is no camera's: give it in pixels"),
+        ({"K": np.diag([1.2, 1.6, 1])}, "it looks like shares of the image"),
+        ({"boxes": [[100, 80, 150, 115]]}, "looks like left, top, right and bottom"),
+        ({"boxes": [[0.2, 0.2, 0.5, 0.5]]}, "looks like shares of the image"),
+        ({"boxes": [[1, 2, 3], None]}, "boxes: expected"),
+        ({"boxes": ["left"]}, "boxes: expected numbers"),
+        ({"boxes": [[1, 2, np.inf, 4]]}, "boxes: expected finite numbers"),
+        ({"keypoints": np.linspace(0, 1, 42).reshape(21, 2)}, "keypoints look like shares of the image"),
+        ({"keypoints": 5000 + np.arange(42).reshape(21, 2)}, "px outside of an image"),
+        ({"keypoints": np.arange(42).reshape(21, 2), "confidence": np.full(21, 90)}, "look like per cent"),
+    ],
+)
+def test_other_inputs_end_in_one_line(reconstructor, photos, changes, message):
+    with pytest.raises(S2HandError, match=message) as caught:
+        reconstructor.predict(**({"images": photos[:1]} | changes))
+    assert "\n" not in str(caught.value)

@@ -78,6 +78,7 @@ def aligned_errors_mm(prediction, hand):
     return 1000 * np.linalg.norm(aligned - hand["joints"].double().numpy(), axis=-1).mean(-1)
 
 
+@pytest.mark.slow
 def test_fit_mends_two_and_three_dimensions(hand_net, objective, problem):
     prediction, batch, hand = problem
     refined = HandRefiner(hand_net.place_hand, objective)(prediction, batch)
@@ -95,6 +96,7 @@ def test_fit_mends_two_and_three_dimensions(hand_net, objective, problem):
     assert all(changed)
 
 
+@pytest.mark.slow
 def test_priors_hold_the_hand(hand_net, problem):
     """Without keypoints' pull the fit only obeys the priors: size, mean shape, joint limits."""
     prediction, batch, _ = problem
@@ -145,6 +147,7 @@ def test_a_sample_is_refined_alike_in_any_batch(hand_net, objective, problem):
     assert torch.allclose(torch.cat(alone), together, rtol=0, atol=2e-4)  # metres; the fit moves by 1e-2
 
 
+@pytest.mark.slow
 def test_detections_are_followed_as_far_as_they_are_trusted(hand_net, objective, problem):
     """Missed joints pull nothing; faint detections pull their sample as much as sure ones."""
     prediction, batch, hand = problem
@@ -214,6 +217,7 @@ def test_bad_input_is_named(hand_net, objective, problem):
         HandRefiner(hand_net.place_hand, objective, steps=0)
 
 
+@pytest.mark.slow
 def test_a_run_reports_and_writes_both(small_config):
     """Before and after, in the figures and in prediction files."""
     lines = []
@@ -223,14 +227,19 @@ def test_a_run_reports_and_writes_both(small_config):
     metrics, found = result.metrics["Synthetic"], result.evaluations["Synthetic"]
     plain = hand_metrics(found.gt_joints, found.joints, found.gt_vertices, found.vertices)
     refined = hand_metrics(found.gt_joints, found.refined_joints, found.gt_vertices, found.refined_vertices)
-    assert {name: metrics[name] for name in plain} == pytest.approx(plain)
-    assert {name: metrics[f"refined_{name}"] for name in refined} == pytest.approx(refined)
+    official = [name for name in plain if not name.startswith("st_")]  # those are HO-3D's alone
+    assert {name: metrics[name] for name in official} == pytest.approx(
+        {name: plain[name] for name in official}
+    )
+    assert {name: metrics[f"refined_{name}"] for name in official} == pytest.approx(
+        {name: refined[name] for name in official}
+    )
     assert metrics["refined_keypoints_px"] != metrics["keypoints_px"]
     folder = result.folder / "predictions" / "Synthetic"
     for path, joints in ((folder, found.joints), (folder / "refined", found.refined_joints)):
         assert np.allclose(read_submission(path / "pred.zip")[0], joints, rtol=0, atol=1e-8)
     assert json.loads((folder / "metrics.json").read_text()) == pytest.approx(metrics)
-    assert "Synthetic, refined" in lines[-1]
+    assert any("Synthetic, refined" in line for line in lines)
 
 
 def test_scale_translation_figures_of_freihand_order():

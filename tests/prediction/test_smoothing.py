@@ -8,7 +8,6 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from s2hand.prediction.smoothing import (
-    ROTATIONS,
     HandSmoother,
     OneEuroFilter,
     OneEuroSettings,
@@ -49,7 +48,7 @@ def test_rotations_about_one_axis_are_filtered_as_their_angle():
     axis = np.array([2.0, -1.0, 2.0]) / 3
     wrapped = Rotation.from_rotvec(angles[:, None] * axis).as_rotvec()
     assert np.abs(np.diff(wrapped, axis=0)).max() > 3
-    filtered = run(OneEuroFilter(SETTINGS, ROTATIONS), wrapped)
+    filtered = run(OneEuroFilter(SETTINGS, rotations=True), wrapped)
     expected = Rotation.from_rotvec(plain_one_euro(angles, SETTINGS)[:, None] * axis)
     assert (Rotation.from_rotvec(filtered) * expected.inv()).magnitude().max() < 1e-9
 

@@ -27,6 +27,7 @@ def errors_along_random_directions(loss, vertices, count=24):
     return torch.tensor(errors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("anti_aliasing", [False, True])
 @pytest.mark.parametrize("output", ["rgb", "silhouette"])
 def test_gradient_is_the_pictures_derivative(output, anti_aliasing):

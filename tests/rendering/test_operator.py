@@ -15,7 +15,7 @@ SIZE = 16
 
 def settings(**changes):
     defaults = Settings([1.0, 1.0, 1.0], 0.1, 100.0, 1e-3, samples=1, fill_back=True, antialias=False)
-    return defaults._replace(**changes)
+    return defaults._replace(**changes).numbers()
 
 
 def picture_loss(vertices, faces, colors, **options):
@@ -27,16 +27,16 @@ def picture_loss(vertices, faces, colors, **options):
 @pytest.mark.parametrize("antialias", [False, True])
 def test_opcheck(antialias):
     vertices, faces, colors = octahedron(batch=2)
-    arguments = (faces.int(), colors.requires_grad_(), SIZE, *settings(antialias=antialias, samples=2))
+    arguments = (faces.int(), colors.requires_grad_(), SIZE, settings(antialias=antialias, samples=2))
     torch.library.opcheck(rasterize_op, (vertices.requires_grad_(), *arguments))
 
 
 def test_opcheck_backward():
     vertices, faces, colors = octahedron(batch=2)
-    face_index = rasterize_op(vertices, faces.int(), colors, SIZE, *settings())[3]
+    face_index = rasterize_op(vertices, faces.int(), colors, SIZE, settings())[3]
     upstream = (torch.randn(2, 3, SIZE, SIZE), torch.randn(2, SIZE, SIZE), torch.randn(2, SIZE, SIZE))
     torch.library.opcheck(
-        rasterize_backward_op, (vertices, faces.int(), colors, face_index, *upstream, *settings())
+        rasterize_backward_op, (vertices, faces.int(), colors, face_index, *upstream, settings())
     )
 
 

@@ -1,5 +1,7 @@
 """The kernels against slow plain PyTorch."""
 
+import math
+
 import pytest
 import torch
 from meshes import gradients, random_soup
@@ -82,3 +84,86 @@ def test_visibility_gradient(scene, upstream):
     )
     assert expected.abs().max() > 0
     assert relative_error(value, expected) < 1e-4
+
+
+def published_gradient(corners, size, eps=1e-3):
+    """The published loops for the sum of one white face's silhouette: (3, 2), x and y up, of its corners.
+
+    Written out from the formulas of Kato et al. 2018's code, without a thought of how the kernels do it.
+    ``corners`` run counter-clockwise, in pixels (column, row from the bottom).
+    """
+    edges = [(corners[k], corners[(k + 1) % 3]) for k in range(3)]
+
+    def covers(x, y):
+        return all((b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0]) >= 0 for a, b in edges)
+
+    shown = [[covers(x, y) for y in range(size)] for x in range(size)]  # by column, then row
+    gradient = [[0.0, 0.0] for _ in range(3)]
+    for k in range(3):
+        for axis in (0, 1):
+            (a0, a1), (b0, b1), (c0, c1) = (
+                (corners[j][axis], corners[j][1 - axis]) for j in (k, (k + 1) % 3, (k + 2) % 3)
+            )
+            if a0 == b0:
+                continue
+            seen = shown if axis == 0 else [list(row) for row in zip(*shown, strict=True)]
+            outward = (-1 if a0 < b0 else 1) * (1 if axis == 0 else -1)
+            for d0 in range(max(math.ceil(min(a0, b0)), 0), int(min(max(a0, b0), size - 1)) + 1):
+                cross = a1 + (b1 - a1) / (b0 - a0) * (d0 - a0)
+                inner = math.floor(cross) if outward > 0 else math.ceil(cross)
+                outer = inner + outward
+                if not (0 <= inner < size and 0 <= outer < size):
+                    continue
+                on_ac = (d0 - a0) * (d0 - c0) < 0
+                x, y = (a0, a1) if on_ac else (b0, b1)
+                cross2 = y + (c1 - y) / (c0 - x) * (d0 - x)
+                limit = math.ceil(cross2) if outward > 0 else math.floor(cross2)
+                gains = []
+                if seen[d0][inner]:
+                    for d1 in range(outer, size if outward > 0 else -1, outward):
+                        gains.append((d1, seen[d0][d1] - seen[d0][inner]))
+                for d1 in range(max(min(limit, inner), 0), min(max(limit, inner), size - 1) + 1):
+                    if seen[d0][d1]:
+                        gains.append((d1, seen[d0][d1] - seen[d0][outer]))
+                for d1, gain in gains:
+                    for corner, far in ((k, b0 - d0), ((k + 1) % 3, d0 - a0)):
+                        if gain > 0 and far != 0:
+                            distance = (b0 - a0) / far * (d1 - cross) * 2 / size
+                            gradient[corner][1 - axis] -= gain / (distance + (eps if distance > 0 else -eps))
+    return torch.tensor(gradient)
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        [
+            (-1.75, 21.0),
+            (-0.25, 4.0),
+            (14.0, -3.0),
+        ],  # an edge that ends in (-1, 0) counts on line 0
+        [(-1.75, 21.0), (-1.25, 4.0), (14.0, -3.0)],
+        [(3.3, -0.5), (12.1, -0.4), (5.2, 18.7)],
+        [(3.3, -0.5), (12.1, 6.4), (-0.3, 18.2)],
+        [(4.3, 3.1), (20.2, 8.4), (7.1, 25.6)],
+        [(25.3, 31.4), (20.2, 8.4), (31.7, 12.6)],
+        [(31.2, 3.1), (31.6, 20.3), (12.4, 31.8)],
+    ],
+)
+def test_edges_at_the_border_are_scanned_as_published(corners):
+    size = 32
+    ndc = [[(2 * x + 1 - size) / size, (2 * y + 1 - size) / size, 1.0] for x, y in corners]
+    vertices, faces = torch.tensor([ndc]), torch.tensor([[0, 1, 2]])
+
+    def coverage(v):
+        return rasterize(v, faces, torch.ones(1, 1, 3), size).silhouette.sum()
+
+    (value,) = gradients(coverage, vertices)
+    expected = published_gradient(corners, size)
+    assert expected.abs().max() > 10
+    torch.testing.assert_close(value[0, :, :2], expected, rtol=1e-3, atol=1e-3)
+    drawn = rasterize(vertices, faces, torch.ones(1, 1, 3), size).face_index
+    upstream = torch.zeros(1, 3, size, size).double(), torch.ones(1, size, size).double()
+    slow = visibility_gradient_reference(
+        vertices.double(), faces, torch.ones(1, 1, 3).double(), drawn, *upstream
+    )
+    torch.testing.assert_close(slow[0, :, :2].float(), expected, rtol=1e-3, atol=1e-3)

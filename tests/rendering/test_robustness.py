@@ -1,5 +1,6 @@
 """Whatever comes in, nothing crashes, and what is wrong with one face stays with that face."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,6 +42,7 @@ def colors_of(count):
     return torch.rand(1, 2 * count, 3, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 @few
 @given(soups(wild), st.sampled_from(["nmr", "antialias"]), st.booleans())
 def test_wild_vertices_do_no_harm(vertices, gradient, anti_aliasing):
@@ -57,6 +59,7 @@ def test_wild_vertices_do_no_harm(vertices, gradient, anti_aliasing):
     assert all(gradient.isfinite().all() for gradient in pair)
 
 
+@pytest.mark.slow
 @few
 @given(soups(coordinates), soups(wild))
 def test_bad_faces_change_nothing_for_the_others(vertices, broken):

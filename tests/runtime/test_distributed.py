@@ -74,6 +74,7 @@ def in_float64(monkeypatch):
     monkeypatch.setattr(PanelMaker, "spread_sheet", lambda *given: blank)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "epochs", "changes"),
     [
@@ -195,6 +196,7 @@ def test_evaluation_takes_every_sample_once_and_in_order(synthetic_root):
     assert outcomes[1].value[2] is None
 
 
+@pytest.mark.slow
 def test_a_stop_is_agreed_upon_and_another_number_of_processes_goes_on(
     small_config, tmp_path, in_float64, monkeypatch
 ):
@@ -237,6 +239,7 @@ def test_the_place_in_an_epoch_is_found_by_images():
     assert (progress.batch, progress.batch_images) == (10, 16)  # 168 images: ten batches and a half
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_in_one_process_stops_all_and_the_whole_batch_is_kept(
     small_config, monkeypatch
 ):
@@ -266,6 +269,7 @@ def test_a_loss_that_is_not_finite_in_one_process_stops_all_and_the_whole_batch_
     assert again["total"].isnan()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["fails", "is killed"])
 def test_one_failure_ends_all_in_one_line(small_config, tmp_path, monkeypatch, how):
     """The second process of two ends at its third batch; nobody hangs, nobody chatters."""

@@ -26,7 +26,7 @@ def first_step(trainer):
             if value.grad is not None:
                 gradients[name] = value.grad.clone()
 
-    trainer.optimizer.register_step_pre_hook(keep)
+    trainer.state.optimizer.register_step_pre_hook(keep)
     batch = next(iter(trainer.make_loader(0, 0)))
     losses = trainer._train_batch(batch, last=True)
     return {name: value.detach() for name, value in losses.items()}, gradients
@@ -87,6 +87,7 @@ def test_channels_last_changes_rounding_only(small_config):
     assert (found - along).norm() < 1e-3 * along.norm()
 
 
+@pytest.mark.slow
 def test_compile_reaches_the_networks_and_changes_nothing(small_config, monkeypatch):
     """Traced as by default, but run without generating C++, which would take longer than all other tests."""
     compiled, compile_with = [], nn.Module.compile

@@ -104,6 +104,7 @@ def test_mano_parameters_give_the_vertices(synthetic_folder, training):
     torch.testing.assert_close(hand.joints + place, training.gt_joints, atol=2e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_the_number_of_processes_changes_nothing(synthetic_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(drawing, "SPAWN_FROM", 0)
     write_synthetic_dataset(tmp_path / "again", **SETTINGS, processes=2)

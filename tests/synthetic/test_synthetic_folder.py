@@ -9,7 +9,8 @@ from PIL import ExifTags, Image
 from s2hand.datasets import read_detections
 from s2hand.geometry.mirror import mirror_points
 from s2hand.hand import load_hand_model
-from s2hand.images.photos import list_photos, read_photo_header
+from s2hand.images.listing import list_photos
+from s2hand.images.photos import read_photo_header
 from s2hand.synthetic import DetectorNoise, write_synthetic_dataset
 from s2hand.synthetic.folder_layout import PHOTOS_PER_ALBUM, FolderLayout, photo_name, plan_photo
 

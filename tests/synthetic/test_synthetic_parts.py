@@ -15,8 +15,8 @@ from s2hand.synthetic.backgrounds import (
     photo_background,
     procedural_background,
 )
-from s2hand.synthetic.camera_noise import degrade
 from s2hand.synthetic.mesh import ArmMesh, boundary_loop, split_triangles
+from s2hand.synthetic.photograph import degrade
 from s2hand.synthetic.simulated_detector import DetectorNoise, hidden_joints, simulate_detector
 from s2hand.synthetic.skin import light_surface
 
@@ -57,7 +57,7 @@ def test_photos_are_found_and_cut(tmp_path):
     with pytest.raises(DatasetError, match="no folder"):
         find_backgrounds(tmp_path / "absent")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="holds no pictures"):
+    with pytest.raises(DatasetError, match="no photos there"):
         find_backgrounds(tmp_path / "empty")
 
 

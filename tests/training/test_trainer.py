@@ -30,6 +30,7 @@ def trainer_of(config):
     return build_trainer(Experiment(config, silent), RunRecorder(config.run_dir, tensorboard=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["shape", "kp", "finetune", "e2e"])
 def test_each_stage_overfits_one_batch(small_config, stage):
     """Sixty steps on four samples must take the loss well below where it started."""
@@ -39,11 +40,12 @@ def test_each_stage_overfits_one_batch(small_config, stage):
         child.train(name in trainer.trained)
     totals = []
     for _ in range(60):
-        trainer.learning_rate.apply(trainer.optimizer, 0, trainer.progress.step)
+        trainer.learning_rate.apply(trainer.state.optimizer, 0, trainer.progress.step)
         totals.append(float(trainer._train_batch(batch, last=True)["total"].detach()))
     assert min(totals[-5:]) < 0.5 * totals[0], totals
 
 
+@pytest.mark.slow
 def test_only_the_asked_for_parts_learn(small_config):
     config = small_config("shape", total_epochs=1)
     before = {name: value.clone() for name, value in Experiment(config, silent).model.state_dict().items()}
@@ -58,6 +60,7 @@ def weights(folder):
     return {**state["model"], **{f"average.{k}": v for k, v in (state["average"] or {}).items()}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_after", [1, 4])
 def test_a_stopped_run_resumes_to_the_same_bits(small_config, tmp_path, monkeypatch, stop_after):
     """Interrupted in the middle of an epoch or after it, the end is the end of an undisturbed run."""
@@ -217,13 +220,14 @@ def test_gradient_accumulation_equals_the_large_batch(small_config, tmp_path):
         trainer = trainer_of(config)
         trainer.trained = frozenset()
         parameters = [value for value in trainer.model.parameters() if value.requires_grad]
-        trainer.optimizer = trainer.step.optimizer = torch.optim.SGD(parameters, lr=0.1)
+        trainer.state.optimizer = trainer.step.optimizer = torch.optim.SGD(parameters, lr=0.1)
         trainer.evaluate = None
         trainer.run()
         steps[size] = trainer.model.hand_head.scale[-1].bias.detach().clone()
     torch.testing.assert_close(steps[24], steps[8], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_config_metrics_predictions_pictures_and_events(small_config):
     config = small_config("e2e", is_write_tb=True, total_epochs=1)
     result = run(config, silent)
@@ -240,6 +244,7 @@ def test_a_run_leaves_config_metrics_predictions_pictures_and_events(small_confi
     assert {"keypoints_px", "heatmap_px", "detector_px"} <= metrics.keys()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_command_with_a_checkpoint(small_config):
     """The real process, with a loader process of its own, interrupted as by a terminal."""
     config = small_config("shape", num_workers=1, total_epochs=1000, save_interval=1000, eval_interval=1000)

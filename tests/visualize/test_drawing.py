@@ -3,9 +3,8 @@ import pytest
 import torch
 
 from s2hand.skeleton import BONES, FINGERS, WRIST
-from s2hand.structures import RenderOutput
-from s2hand.visualize.drawing import FINGER_COLORS, draw_keypoints, overlay_mesh
-from s2hand.visualize.pictures import composite, resize, to_picture
+from s2hand.visualize.drawing import FINGER_COLORS, draw_keypoints
+from s2hand.visualize.pixels import composite, resize, to_image
 
 GREY = np.full((128, 128, 3), 127, np.uint8)
 
@@ -73,9 +72,18 @@ def test_less_confident_joints_are_fainter():
     assert changes[-1] > 2 * changes[0]
 
 
-def test_joints_far_outside_leave_the_picture_whole():
-    keypoints = np.full((21, 2), 1e6)
-    np.testing.assert_array_equal(draw_keypoints(GREY, keypoints), GREY)
+@pytest.mark.parametrize("far", [1e6, 1e12, 1e19, 1e30, 1e300])
+def test_joints_far_outside_leave_the_picture_whole(far):
+    np.testing.assert_array_equal(draw_keypoints(GREY, np.full((21, 2), far)), GREY)
+
+
+@pytest.mark.parametrize("far", [1e6, 1e19, -1e30, 1e300])
+def test_a_bone_to_a_joint_far_outside_is_drawn_as_far_as_it_is_inside(far):
+    keypoints = np.full((21, 2), np.nan)
+    keypoints[[0, 1]] = [[20, 20], [20, far]]
+    drawn = draw_keypoints(GREY, keypoints)
+    column = np.flatnonzero((drawn != GREY).any(-1)[:, 20])
+    assert column[-1] == len(GREY) - 1 if far > 0 else column[0] == 0
 
 
 def test_the_given_picture_is_not_changed():
@@ -90,7 +98,7 @@ def test_wrong_shapes_are_named():
     with pytest.raises(ValueError, match="21 confidences, got 3"):
         draw_keypoints(GREY, spread_keypoints(), np.ones(3))
     with pytest.raises(ValueError, match="pick one sample"):
-        to_picture(torch.zeros(2, 3, 8, 8))
+        to_image(torch.zeros(2, 3, 8, 8))
 
 
 def test_composite_leaves_no_fringe_of_the_background():
@@ -103,20 +111,6 @@ def test_composite_leaves_no_fringe_of_the_background():
     result = composite(image, rendered, alpha, background)
     np.testing.assert_allclose(result, expected, atol=0.5 + 1e-6)
     np.testing.assert_array_equal(result[0], image[0])
-
-
-def test_overlay_mesh_takes_the_sample_and_the_renderings_size():
-    rgb = torch.ones(2, 3, 16, 16)
-    silhouette = torch.zeros(2, 16, 16)
-    rgb[1, :, :8] = torch.tensor([0.2, 0.4, 0.6])[:, None, None]
-    silhouette[1, :8] = 1
-    render = RenderOutput(rgb, silhouette, silhouette, silhouette.int())
-    image = torch.zeros(3, 8, 8)
-    drawn = overlay_mesh(image, render, 1)
-    assert drawn.shape == (16, 16, 3)
-    assert (drawn[:8] == (51, 102, 153)).all()
-    assert (drawn[8:] == 0).all()
-    assert (overlay_mesh(image, render, 0) == 0).all()
 
 
 def test_resize_keeps_a_constant_and_the_pixel_convention():

@@ -56,8 +56,8 @@ def test_silhouette_is_the_projected_mesh(hand, focal, place, largest, monkeypat
     assert 100 < (expected > 0.5).sum() < 0.9 * expected.size
     assert iou(overlay.silhouette, expected) > (0.95 if largest == 1024 else 0.9)
     empty = overlay.silhouette == 0
-    assert (overlay.picture[empty] == 77).all()
-    assert (overlay.picture != 77).any(-1).sum() >= 0.9 * (expected > 0.5).sum()
+    assert (overlay.image[empty] == 77).all()
+    assert (overlay.image != 77).any(-1).sum() >= 0.9 * (expected > 0.5).sum()
 
 
 def test_a_mirrored_hand_is_the_mirrored_overlay(hand):
@@ -72,9 +72,9 @@ def test_a_mirrored_hand_is_the_mirrored_overlay(hand):
         mirror_points(vertices), mirror_faces(FACES), mirror_camera(K, WIDTH), textures, mirrored_light
     )
     np.testing.assert_allclose(left.silhouette[:, ::-1], right.silhouette, atol=0.26)
-    difference = np.abs(left.picture[:, ::-1].astype(int) - right.picture)
+    difference = np.abs(left.image[:, ::-1].astype(int) - right.image)
     assert difference.mean() < 0.1
-    assert right.picture.max() > 100
+    assert right.image.max() > 100
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0, -0.5), (2.0, 0.0, 0.5)], ids=["behind", "beside"])
@@ -82,7 +82,7 @@ def test_a_hand_out_of_the_photo_changes_nothing(hand, place):
     background = np.full((HEIGHT, WIDTH, 3), 77, np.uint8)
     vertices = hand + torch.tensor(place)
     overlay = Overlay.of_photo(background).with_hand(vertices, FACES, camera(200.0, 100, 60))
-    assert np.array_equal(overlay.picture, background)
+    assert np.array_equal(overlay.image, background)
     assert hand_window(vertices, camera(200.0, 100, 60), (HEIGHT, WIDTH)) is None
 
 
@@ -90,7 +90,7 @@ def test_skeleton_is_drawn_where_the_joints_are():
     background = np.full((HEIGHT, WIDTH, 3), 77, np.uint8)
     keypoints = np.stack([np.linspace(60, 140, 21), np.linspace(30, 90, 21)], -1)
     overlay = Overlay.of_photo(background).with_skeleton(keypoints, (50, 10, 100))
-    changed = np.argwhere((overlay.picture != 77).any(-1))[:, ::-1] + 0.5
+    changed = np.argwhere((overlay.image != 77).any(-1))[:, ::-1] + 0.5
     along = np.array([80, 60]) / 100
     across = np.abs((changed - (60, 30)) @ np.array([-along[1], along[0]]))
     assert len(changed) > 100

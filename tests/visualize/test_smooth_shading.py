@@ -3,7 +3,7 @@ import torch
 import trimesh
 
 from s2hand.rendering import MeshRenderer
-from s2hand.visualize.shading import clay, depth_picture, lit_texture, seen_surface, shrink, vertex_normals
+from s2hand.visualize.shading import clay, depth_image, lit_texture, seen_surface, shrink, vertex_normals
 
 SIZE = 64
 K = np.array([[200.0, 0, 30], [0, 190, 35], [0, 0, 1]])
@@ -66,14 +66,14 @@ def test_clay_is_white_outside_and_lit_from_the_upper_left():
     assert rgb[row - 8, column - 8].sum() > rgb[row + 8, column + 8].sum() + 0.3
 
 
-def test_depth_picture_states_its_range_and_is_white_outside():
+def test_depth_image_states_its_range_and_is_white_outside():
     surface, _ = surface_of(*sphere())
-    rgb, (near, far) = depth_picture(surface, SIZE)
+    rgb, (near, far) = depth_image(surface, SIZE)
     assert abs(near - 0.45) < 1e-3
     assert 0.48 < far < 0.51
     assert (rgb[shrink(surface.covered.astype(float), SIZE) == 0] == 1).all()
     empty = seen_surface(*sphere(), K, np.full((2 * SIZE, 2 * SIZE), -1), SIZE)
-    rgb, limits = depth_picture(empty, SIZE)
+    rgb, limits = depth_image(empty, SIZE)
     assert limits is None
     assert (rgb == 1).all()
 

@@ -7,19 +7,18 @@ go on within an epoch. Here the index says where each member lies, and a sample 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from s2hand.datasets.base import HandDataset, SampleRecord
+from s2hand.datasets.base import HandDataset, SampleRecord, known_labels
+from s2hand.datasets.ho3d import hand_crop
+from s2hand.datasets.shards.index import read_index
+from s2hand.datasets.shards.records import DETECTED_FIELDS, LABELS, decode_fields
+from s2hand.datasets.shards.tars import REMEDY, TarMember
 from s2hand.errors import DatasetError
 from s2hand.files import require_folder
-from s2hand.datasets.ho3d import hand_crop
-from s2hand.datasets.orders import windowed_order
-from s2hand.datasets.shards.index import read_index
-from s2hand.datasets.shards.records import LABELS, decode_fields
-from s2hand.datasets.shards.tars import REMEDY, TarMember
 from s2hand.images.transforms import AugmentationConfig
 
 LAYOUT = "the folder that `s2hand shard` wrote, holding training/ and evaluation/ with index.json and tars"
@@ -29,13 +28,13 @@ class ShardDataset(HandDataset):
     """A dataset that ``s2hand shard`` wrote; its samples are those of the dataset it was written from.
 
     Args:
-        root: folder of ``index.json`` and the tars.
+        root: the folder that holds ``index.json`` and the tars.
         image_size: side of the samples' images in pixels.
         augment: random changes of training pictures; None for none.
         labels: which of ``joints``, ``vertices``, ``mask``, ``scale`` to read; None for all that are there.
-        controlled_size: use only the first so many samples.
-        window: an epoch's order goes through the tars, shuffled, so many at a time, and only within these
-            are samples shuffled: then a disk reads each tar in one go. None shuffles over everything.
+        controlled_size: use only this many samples, the first ones.
+        window: an epoch goes through the tars in random order, this many at a time, and shuffles samples
+            only within these: then a disk reads each tar in one go. None shuffles over everything.
         seed: of the random changes.
         key: config key that names ``root``, for messages.
 
@@ -58,9 +57,7 @@ class ShardDataset(HandDataset):
         super().__init__(image_size=image_size, augment=augment, seed=seed)
         self.root = require_folder(root, key=key, expected=LAYOUT)
         self.index = read_index(self.root)
-        self.labels = self.index.labels if labels is None else frozenset(labels)
-        if unknown := self.labels - set(LABELS):
-            raise DatasetError(f"labels must be among {', '.join(LABELS)}, got {', '.join(sorted(unknown))}")
+        self.labels = self.index.labels if labels is None else known_labels(labels, LABELS, "shards")
         if missing := self.labels - self.index.labels:
             raise DatasetError(
                 f"{self.root} holds no {', '.join(sorted(missing))}: write the shards again with "
@@ -78,11 +75,12 @@ class ShardDataset(HandDataset):
     def record(self, index: int, random: np.random.Generator | None = None) -> SampleRecord:
         self._read_ahead(int(np.searchsorted(self._ends, index, side="right")))
         annotations = self.member("annotations", index)
-        values = decode_fields(annotations.read_bytes(), annotations)
-        if self.labels - {"mask"}:
+        required = ("K", *DETECTED_FIELDS) if self.index.detected else ("K",)
+        values = decode_fields(annotations.read_bytes(), annotations, required)
+        if wanted := self.labels - {"mask"}:
             labels = self.member("labels", index)
-            found = decode_fields(labels.read_bytes(), labels)
-            values |= {name: value for name, value in found.items() if name in self.labels}
+            found = decode_fields(labels.read_bytes(), labels, wanted)
+            values |= {name: value for name, value in found.items() if name in wanted}
         if random is not None and values.get("jitter_box") is not None:
             values["crop"] = hand_crop(values["jitter_box"], random)
         return SampleRecord(
@@ -92,7 +90,7 @@ class ShardDataset(HandDataset):
         )
 
     def image_path(self, index: int) -> Path:
-        """Tar and member of a sample's picture, for messages."""
+        """Tar and member of a sample's image, for messages."""
         member = self.member("image", index)
         return member.tar / member.name
 
@@ -123,7 +121,7 @@ class ShardDataset(HandDataset):
             path = self.root / name
             try:
                 found = path.stat().st_size
-            except (OSError, ValueError):  # a damaged index may list what can be no file's name
+            except (OSError, ValueError):  # a damaged index may list names that no file can have
                 index = self.root / "index.json"
                 raise DatasetError(f"no file {str(path)!r:.300}, which {index} lists: {REMEDY}") from None
             if found < size:
@@ -142,3 +140,27 @@ class ShardDataset(HandDataset):
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
         finally:
             os.close(descriptor)
+
+
+def windowed_order(counts: Sequence[int], window: int, random: np.random.Generator) -> np.ndarray:
+    """A random order that stays within a few blocks at a time.
+
+    Blocks are shuffled and taken ``window`` at a time; within these, samples are shuffled. With a window of
+    all blocks that is a uniformly random order of everything.
+
+    Args:
+        counts: samples in each block; they are numbered through.
+        window: blocks at a time, at least 1.
+        random: draws the order.
+
+    Returns:
+        (sum of counts,) int64, a permutation.
+    """
+    starts = np.cumsum(counts) - counts
+    blocks = random.permutation(len(counts))
+    parts = []
+    for first in range(0, len(blocks), window):
+        chosen = blocks[first : first + window]
+        ranges = [np.arange(starts[block], starts[block] + counts[block]) for block in chosen]
+        parts.append(random.permutation(np.concatenate(ranges)))
+    return np.concatenate(parts).astype(np.int64)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from s2hand.errors import DatasetError
-from s2hand.files import require_file
 from s2hand.datasets.json_files import read_json
 from s2hand.datasets.shards.records import LABELS, ROLES, sample_key
 from s2hand.datasets.shards.tars import REMEDY
+from s2hand.errors import DatasetError
+from s2hand.files import inside_folder, require_file
 
 FORMAT = "s2hand-shards-2"
 INDEX = "index.json"
@@ -21,13 +21,16 @@ SETS = "sets.json"
 
 COLUMNS = ("offset", "size", "crc32")
 
+MAX_SUFFIX = 32
+"""Characters; longer endings would cost every sample as much memory."""
+
 
 @dataclass(frozen=True)
 class Members:
     """Every sample's member of one role.
 
     Attributes:
-        suffix: (N,) endings of the names, as ".jpg".
+        suffix: (N,) endings of the names, such as ".jpg".
         place: (N, 3) int64: offset in the tar and size in bytes, CRC-32.
     """
 
@@ -40,10 +43,10 @@ class ShardIndex:
     """What lies in a folder of shards.
 
     Attributes:
-        folder: of the tars.
+        folder: the folder of the tars.
         files: names of the tars.
-        sizes: bytes of each.
-        sha256: of each, in hexadecimal.
+        sizes: bytes in each.
+        sha256: hash of each, in hexadecimal.
         counts: samples in each; they are numbered through.
         labels: which of joints, vertices, mask and scale the samples have.
         detected: whether they have detected keypoints.
@@ -79,17 +82,19 @@ def read_index(folder: str | Path) -> ShardIndex:
         raise DatasetError(f"{path}: expected the format {FORMAT!r}: {REMEDY}")
     try:
         shards = content["shards"]
-        counts = tuple(int(shard["samples"]) for shard in shards)
+        sizes = tuple(_whole_numbers([shard["bytes"] for shard in shards]).tolist())
+        counts = tuple(_whole_numbers([shard["samples"] for shard in shards]).tolist())
         return ShardIndex(
             folder=path.parent,
             files=tuple(_file_name(shard["file"]) for shard in shards),
-            sizes=tuple(int(shard["bytes"]) for shard in shards),
+            sizes=sizes,
             sha256=tuple(str(shard["sha256"]) for shard in shards),
             counts=counts,
             labels=_label_names(content["labels"]),
             detected=bool(content["detected"]),
             members={
-                role: _join_members([shard["members"][role] for shard in shards], counts) for role in ROLES
+                role: _join_members([shard["members"][role] for shard in shards], counts, sizes)
+                for role in ROLES
             },
         )
     except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
@@ -110,34 +115,45 @@ def shard_folders(folder: str | Path) -> list[Path]:
         require_file(folder / INDEX, remedy=REMEDY)
         return [folder]
     names = read_json(path, remedy=REMEDY)
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise DatasetError(f"{path}: expected a list of the names of folders: {REMEDY}")
+    sound = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
+    if not sound or not all(map(inside_folder, names)):
+        raise DatasetError(f"{path}: expected a list of the names of folders beside it: {REMEDY}")
     return [folder / name for name in names]
 
 
 def _file_name(name: str) -> str:
     """Refuses names that lead out of the folder."""
-    if Path(name).name != name:
-        raise ValueError(f"{name!r} is not the name of a file")
+    if not isinstance(name, str) or inside_folder(name) != name or "/" in name:
+        raise ValueError(f"{name!r:.80} is not the name of a file")
     return name
 
 
 def _label_names(names: list[str]) -> frozenset[str]:
-    """Refuses what is no label."""
+    """Refuses names that are not labels."""
     if not set(names) <= set(LABELS):
         raise ValueError(f"labels must be among {', '.join(LABELS)}")
     return frozenset(names)
 
 
-def _join_members(shards: list[dict[str, Any]], counts: tuple[int, ...]) -> Members:
+def _join_members(shards: list[dict[str, Any]], counts: tuple[int, ...], sizes: tuple[int, ...]) -> Members:
     """One role's members of all shards."""
     suffixes, places = [], []
-    for shard, count in zip(shards, counts, strict=True):
-        columns = [np.asarray(shard[name], np.int64) for name in COLUMNS]
-        if {len(column) for column in (*columns, shard["suffix"])} != {count}:
+    for members, count, size in zip(shards, counts, sizes, strict=True):
+        columns = [_whole_numbers(members[name]) for name in COLUMNS]
+        if {len(column) for column in (*columns, members["suffix"])} != {count}:
             raise ValueError(f"expected {count} members in a shard")
-        if (np.stack(columns) < 0).any():
-            raise ValueError("offsets, sizes and checksums must not be negative")
+        offset, length, _ = columns
+        if (offset > size).any() or (length > size - offset).any():
+            raise ValueError(f"a member lies outside of its tar of {size} bytes")
+        if not all(isinstance(suffix, str) and len(suffix) <= MAX_SUFFIX for suffix in members["suffix"]):
+            raise ValueError(f"endings of names must be text of at most {MAX_SUFFIX} characters")
         places.append(np.stack(columns, 1))
-        suffixes += shard["suffix"]
+        suffixes += members["suffix"]
     return Members(np.array(suffixes, str), np.concatenate(places))
+
+
+def _whole_numbers(values: list[int]) -> np.ndarray:
+    """(N,) int64; refuses anything but a list of whole numbers from 0."""
+    if not isinstance(values, list) or not all(type(value) is int and value >= 0 for value in values):
+        raise ValueError("counts, sizes, offsets and checksums must be whole numbers from 0")
+    return np.array(values, np.int64)

@@ -1,6 +1,6 @@
-"""A sample as members of a tar: the picture's own bytes, and JSON that gives back every number's every bit.
+"""A sample as members of a tar: the image's own bytes, and JSON that gives back every number's every bit.
 
-A sample with key ``00000012`` has the members ``00000012.json`` (camera, crop, detections), its picture
+A sample with key ``00000012`` has the members ``00000012.json`` (camera, crop, detections), its image
 ``00000012.jpg`` (or another ending), and where it has them ``00000012.labels.json`` (joints, vertices,
 scale) and ``00000012.mask.jpg``. Plain webdataset reads such tars as they are.
 """
@@ -8,6 +8,7 @@ scale) and ``00000012.mask.jpg``. Plain webdataset reads such tars as they are.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,21 +16,44 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from s2hand.datasets.base import SampleRecord
+from s2hand.datasets.json_files import as_array, parse_json
+from s2hand.datasets.shards.tars import REMEDY
 from s2hand.errors import DatasetError
+from s2hand.hand.assets import NUM_VERTICES
+from s2hand.images.intrinsics import check_camera
+from s2hand.skeleton import NUM_JOINTS
 
 LABEL_FIELDS = ("joints", "vertices", "scale")
 """Fields of a record that are labels: a member of their own, never opened unless asked for."""
 
 LABELS = (*LABEL_FIELDS, "mask")
 
-PICTURE_FIELDS = {"image": "image_path", "mask": "mask_path"}
-"""Members that are pictures, and the record's field that says where each lies."""
+IMAGE_FIELDS = {"image": "image_path", "mask": "mask_path"}
+"""Members that are images, and the record's field that says where each lies."""
 
 ROLES = ("annotations", "image", "labels", "mask")
 """What a member is, in the order in which a sample's members are written."""
 
+DETECTED_FIELDS = ("keypoints_2d", "confidence", "photometric_weight")
+"""Fields that a sample has if a detector ran on it."""
+
 DTYPES = "dtypes"
-"""JSON entry: name of each array -> its NumPy type. Values without one are plain numbers and words."""
+"""JSON entry: name of each array -> its NumPy type. Values without a type are plain numbers and words."""
+
+ARRAY_SHAPES = {
+    "K": (3, 3),
+    "keypoints_2d": (NUM_JOINTS, 2),
+    "confidence": (NUM_JOINTS,),
+    "joints": (NUM_JOINTS, 3),
+    "vertices": (NUM_VERTICES, 3),
+    "jitter_box": (4,),
+    "true_keypoints_2d": (NUM_JOINTS, 2),
+}
+ARRAY_DTYPES = ("float32", "float64")
+FLAGS = ("mirrored", "look_at", "upright")
+
+MAX_SIDE_PX = 1_000_000
+"""More than any image has, and little enough for every later computation."""
 
 KEY_DIGITS = 8
 
@@ -47,7 +71,7 @@ class Member(NamedTuple):
 
 
 def record_members(record: SampleRecord | None) -> dict[str, Member]:
-    """A sample's members by role; of a sample that cannot be read, only its number is kept."""
+    """A sample's members by role; a sample that cannot be read has empty ones and keeps its number only."""
     found = dict.fromkeys(ROLES, Member("", b""))
     if record is None:
         return found
@@ -62,7 +86,7 @@ def record_members(record: SampleRecord | None) -> dict[str, Member]:
 
 
 def encode_fields(record: SampleRecord, *, labels: bool) -> bytes | None:
-    """Writes a record's labels, or everything else but its pictures, as JSON.
+    """Writes a record's labels, or everything else but its images, as JSON.
 
     Returns:
         The member's content; None if the record has no such field.
@@ -71,7 +95,7 @@ def encode_fields(record: SampleRecord, *, labels: bool) -> bytes | None:
     dtypes = {}
     for field in fields(record):
         value = getattr(record, field.name)
-        if value is None or field.name in PICTURE_FIELDS.values() or (field.name in LABEL_FIELDS) != labels:
+        if value is None or field.name in IMAGE_FIELDS.values() or (field.name in LABEL_FIELDS) != labels:
             continue
         if isinstance(value, np.ndarray):
             dtypes[field.name] = value.dtype.name
@@ -90,30 +114,57 @@ def _shortened(array: np.ndarray) -> np.ndarray:
     return np.array([float(f"{value:.9g}") for value in array.ravel().tolist()]).reshape(array.shape)
 
 
-def decode_fields(content: bytes, source: object) -> dict[str, Any]:
-    """Reads back what :func:`encode_fields` wrote.
+def decode_fields(content: bytes, source: object, required: Collection[str]) -> dict[str, Any]:
+    """Reads back what :func:`encode_fields` wrote, checking every value: a checksum does not make it sound.
 
     Args:
-        content: the member's.
+        content: the member's content.
         source: its name, for messages.
+        required: fields that must be there.
 
     Returns:
         Field of :class:`SampleRecord` to value.
 
     Raises:
-        DatasetError: the content is not of this format.
+        DatasetError: the content is not of this format, lacks a field, or a value is impossible.
     """
-    known = {field.name for field in fields(SampleRecord)} - set(PICTURE_FIELDS.values())
-    try:
-        values = json.loads(content)
-        dtypes = values.pop(DTYPES)
-        for name, dtype in dtypes.items():
-            values[name] = np.array(values[name], dtype)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DatasetError(f"{source} is not a sample's JSON ({error}): write the shards again") from None
+    values = parse_json(content, source, remedy=REMEDY)
+    dtypes = values.pop(DTYPES, None) if isinstance(values, dict) else None
+    if not isinstance(dtypes, dict):
+        raise DatasetError(f"{source} is not a sample's JSON: {REMEDY}")
+    known = {field.name for field in fields(SampleRecord)} - set(IMAGE_FIELDS.values())
     if unknown := sorted(set(values) - known):
         raise DatasetError(
-            f"{source} holds {', '.join(unknown)}, which this version does not know: update s2hand, or "
+            f"{source} holds {', '.join(unknown)[:80]!r}, which this version does not know: update s2hand, or "
             "write the shards again"
         )
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    if missing := sorted(set(required) - set(values)):
+        raise DatasetError(f"{source} lacks {', '.join(missing)}: {REMEDY}")
+    return {name: _checked(name, value, dtypes.get(name), source) for name, value in values.items()}
+
+
+def _checked(name: str, value: Any, dtype: object, source: object) -> Any:
+    """A field's value as the record has it."""
+    what = f"{source}, {name}"
+    if name in ARRAY_SHAPES:
+        if dtype not in ARRAY_DTYPES:
+            raise DatasetError(f"{what}: expected the type {' or '.join(ARRAY_DTYPES)}, got {dtype!r:.40}")
+        array = as_array(value, ARRAY_SHAPES[name], what=what, dtype=np.dtype(dtype))
+        if name == "K":
+            check_camera(array, what=what)
+        return array
+    if name in FLAGS:
+        if not isinstance(value, bool):
+            raise DatasetError(f"{what}: expected true or false, got {value!r:.40}")
+        return value
+    if name == "size":
+        whole = isinstance(value, list) and [type(length) for length in value] == [int, int]
+        if not whole or not all(0 < length <= MAX_SIDE_PX for length in value):
+            raise DatasetError(f"{what}: expected width and height in pixels, got {value!r:.40}")
+        return tuple(value)
+    if name == "crop":
+        left, top, side = as_array([value], (1, 3), what=what, dtype=np.float64)[0].tolist()
+        if not 0 < side <= MAX_SIDE_PX or max(abs(left), abs(top)) > MAX_SIDE_PX:
+            raise DatasetError(f"{what}: expected left, top and side in pixels, got {value!r:.80}")
+        return left, top, side
+    return float(as_array([value], (1,), what=what, dtype=np.float64)[0])  # scale, photometric_weight

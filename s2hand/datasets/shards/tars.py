@@ -1,13 +1,10 @@
-"""Tars: written whole or not at all, the same bytes every time; and read by place instead of by name."""
+"""Tars: written with the same bytes every time, and read by place instead of by name."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import tarfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,10 +22,10 @@ class TarMember:
 
     Attributes:
         tar: the archive.
-        name: of the member.
+        name: the member's name.
         offset: where its content begins, bytes.
-        size: of its content, bytes.
-        crc32: of its content.
+        size: length of its content, bytes.
+        crc32: checksum of its content.
     """
 
     tar: Path
@@ -88,19 +85,3 @@ class TarWriter:
         self.file.write(content)
         self.digest.update(content)
         self.offset += len(content)
-
-
-@contextmanager
-def new_tar(path: Path) -> Iterator[TarWriter]:
-    """A tar that appears under its name only when it is finished and on the disk."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            tar = TarWriter(file)
-            yield tar
-            tar.finish()
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Writes any dataset as tars: whole or not at all, the same bytes every time, going on where it stopped."""
+"""Writes any dataset as tars, with the same bytes every time, and resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -9,22 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
+from s2hand.progress_bar import ProgressBar
 
 from s2hand.datasets.base import HandDataset, SampleRecord
-from s2hand.errors import DatasetError
-from s2hand.images.images import read_image, read_mask
 from s2hand.datasets.json_files import write_json
-from s2hand.images.photos import read_photo
 from s2hand.datasets.shards.index import COLUMNS, FORMAT, INDEX
-from s2hand.datasets.shards.records import (
-    LABEL_FIELDS,
-    PICTURE_FIELDS,
-    ROLES,
-    record_members,
-    sample_key,
-)
-from s2hand.datasets.shards.tars import END_BYTES, new_tar
+from s2hand.datasets.shards.records import IMAGE_FIELDS, LABEL_FIELDS, ROLES, record_members, sample_key
+from s2hand.datasets.shards.tars import END_BYTES, TarWriter
+from s2hand.errors import DatasetError
+from s2hand.files import written_whole
+from s2hand.images.images import read_image, read_mask
+from s2hand.images.photos import read_photo
 
 DEFAULT_MEGABYTES = 256.0
 """Size at which a new tar is begun: long enough to be read in one go, short enough to be moved about."""
@@ -37,12 +32,12 @@ class ShardSummary:
     """What was written.
 
     Attributes:
-        folder: of the shards.
-        samples: in all shards.
+        folder: where the shards lie.
+        samples: samples in all shards.
         shards: number of tars.
         size: bytes of all tars.
         reused: tars that were there already.
-        unreadable: samples whose picture cannot be decoded.
+        unreadable: samples with an image that cannot be decoded.
     """
 
     folder: Path
@@ -62,21 +57,21 @@ def write_shards(
     overwrite: bool = False,
     progress: bool = True,
 ) -> ShardSummary:
-    """Writes a dataset's samples in their order, with pictures as they are on disk.
+    """Writes a dataset's samples in their order, with images as they are on disk.
 
-    Samples keep their numbers, so that a seed means the same in both forms; so a picture that cannot be
+    Samples keep their numbers, so that a seed means the same in both forms; therefore an image that cannot be
     decoded is named, and copied as it is.
 
     Args:
-        dataset: what to write; its record must hold everything that its samples are made of.
-        folder: made if missing.
+        dataset: the dataset; its records must hold everything of which its samples are made.
+        folder: where to write; made if missing.
         megabytes: a tar that is longer gets no further sample.
-        max_unreadable_share: of the samples, whose pictures may be damaged.
+        max_unreadable_share: share of the samples that may have a damaged image.
         overwrite: replace other shards in the folder.
         progress: show a bar.
 
     Raises:
-        DatasetError: too many pictures cannot be read, or the folder holds other shards.
+        DatasetError: too many images cannot be read, or the folder holds other shards.
     """
     if megabytes <= 0:
         raise DatasetError(f"the shards' size must be positive, got {megabytes:g} MB")
@@ -84,7 +79,7 @@ def write_shards(
     folder.mkdir(parents=True, exist_ok=True)
     earlier = _earlier_shards(folder, megabytes)
     shards, reused, unreadable, start = [], 0, [], 0
-    with tqdm(total=len(dataset), unit="sample", desc=str(folder), disable=not progress) as bar:
+    with ProgressBar(total=len(dataset), unit="sample", desc=str(folder), disable=not progress) as bar:
         while start < len(dataset):
             name = f"shard-{len(shards):06d}.tar"
             shard = earlier.get(name)
@@ -120,7 +115,7 @@ def _in_the_way(folder: Path) -> DatasetError:
 
 
 def _earlier_shards(folder: Path, megabytes: float) -> dict[str, dict[str, Any]]:
-    """Entries of the tars that an earlier call finished; of other sizes, without what identifies them."""
+    """Entries of the tars that an earlier call finished; empty for tars of another size."""
     entries = {}
     for path in (folder / INDEX, *sorted(folder.glob(".shard-*.tar.json"))):
         try:
@@ -171,13 +166,14 @@ def _write_shard(path: Path, dataset: HandDataset, start: int, megabytes: float)
     columns = {role: {name: [] for name in ("suffix", *COLUMNS)} for role in ROLES}
     unreadable = []
     count = 0
-    with new_tar(path) as tar:
+    with written_whole(path, durable=True) as partial, partial.open("wb") as file:
+        tar = TarWriter(file)
         while start + count < len(dataset) and (count == 0 or tar.offset < megabytes * MEGABYTE):
             index = start + count
             record, fault = _look_up(dataset, index)
             for role, (suffix, content) in record_members(record).items():
                 if isinstance(content, Path):
-                    content, damage = _copy_picture(record, role)
+                    content, damage = _copy_image(record, role)
                     fault = fault or damage
                 offset = tar.add(sample_key(index) + suffix, content) if suffix else 0
                 values = (suffix, offset, len(content), zlib.crc32(content))
@@ -187,6 +183,7 @@ def _write_shard(path: Path, dataset: HandDataset, start: int, megabytes: float)
                 unreadable.append(index)
                 print(f"sample {index} cannot be read: {fault}", file=sys.stderr, flush=True)
             count += 1
+        tar.finish()
     return {
         "file": path.name,
         "samples": count,
@@ -198,9 +195,9 @@ def _write_shard(path: Path, dataset: HandDataset, start: int, megabytes: float)
     }
 
 
-def _copy_picture(record: SampleRecord, role: str) -> tuple[bytes, str | None]:
-    """A picture's bytes, and what is wrong with it, if anything."""
-    path = getattr(record, PICTURE_FIELDS[role])
+def _copy_image(record: SampleRecord, role: str) -> tuple[bytes, str | None]:
+    """An image's bytes, and what is wrong with it, if anything."""
+    path = getattr(record, IMAGE_FIELDS[role])
     try:
         content = path.read_bytes()
     except OSError:
@@ -216,7 +213,7 @@ def _copy_picture(record: SampleRecord, role: str) -> tuple[bytes, str | None]:
 def _check_share(unreadable: list[int], max_share: float, count: int) -> None:
     if len(unreadable) > max_share * count:
         raise DatasetError(
-            f"{len(unreadable)} of {count} samples have a picture that cannot be read (the first is sample "
+            f"{len(unreadable)} of {count} samples have an image that cannot be read (the first is sample "
             f"{unreadable[0]}), and max_unreadable_share is {max_share:g}"
         )
 

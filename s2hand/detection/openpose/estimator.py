@@ -75,7 +75,7 @@ class OpenPoseEstimator:
     """
 
     name = "openpose"
-    whole_pictures = True
+    whole_images = True
     crop_size = BOX_SIZE
     pixel_origin = 0.5
     """Keypoints are centres of pixels; published files hold the pixels' indices."""

@@ -1,0 +1,92 @@
+"""The commands that write datasets: synth, shard."""
+
+from __future__ import annotations
+
+import argparse
+
+from s2hand.cli.overrides import override_arguments, overrides
+
+
+def synth_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+    numbers = {
+        "--train-size": (2000, "number of training images"),
+        "--eval-size": (200, "number of evaluation images"),
+        "--seed": (0, "the same seed gives the same files"),
+    }
+    for name, (default, meaning) in numbers.items():
+        command.add_argument(name, type=int, metavar="N", default=default, help=f"{meaning} (%(default)s)")
+    command.add_argument(
+        "--layout",
+        choices=("freihand", "ho3d_v2", "ho3d_v3", "folder"),
+        default="freihand",
+        help="layout of the files: FreiHAND, HO-3D, or a folder of photos (%(default)s)",
+    )
+    command.add_argument(
+        "--image-size",
+        type=int,
+        metavar="N",
+        help="width of the images in pixels (224; HO-3D 640; photos at most 480)",
+    )
+    command.add_argument("--hand-model", metavar="FILE", default="generic", help='"generic" or a MANO file')
+    command.add_argument("--backgrounds", metavar="DIR", help="folder of photos to use as backgrounds")
+    command.add_argument("--overwrite", action="store_true", help="replace a dataset with other settings")
+
+
+def synth(arguments: argparse.Namespace) -> None:
+    """Generate a synthetic dataset in the layout of FreiHAND, of HO-3D or of a folder of photos."""
+    from s2hand.synthetic import write_synthetic_dataset
+
+    summary = write_synthetic_dataset(
+        arguments.out,
+        train=arguments.train_size,
+        evaluation=arguments.eval_size,
+        image_size=arguments.image_size,
+        layout=arguments.layout,
+        seed=arguments.seed,
+        hand_model=arguments.hand_model,
+        backgrounds=arguments.backgrounds,
+        overwrite=arguments.overwrite,
+    )
+    print(f"{summary.root}: {'was there already' if summary.reused else 'written'}")
+
+
+def shard_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source",
+        metavar="CONFIG_OR_DATASET",
+        help="JSON of an experiment, or a folder in the layout of FreiHAND or HO-3D",
+    )
+    command.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+    command.add_argument("--shard-size", type=float, metavar="MB", help="size of a tar in megabytes (256)")
+    command.add_argument(
+        "--splits",
+        nargs="+",
+        choices=("training", "evaluation"),
+        default=("training", "evaluation"),
+        help="splits to write (both)",
+    )
+    command.add_argument(
+        "--labels",
+        nargs="+",
+        choices=("joints", "vertices", "mask", "scale"),
+        default=(),
+        help="training labels to keep in addition to those that the losses of the config read",
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace shards of other data or settings")
+    override_arguments(command)
+
+
+def shard(arguments: argparse.Namespace) -> None:
+    """Pack datasets into tar shards, to train from a few large files."""
+    from s2hand.experiment.sharding import DEFAULT_MEGABYTES, config_of_source, shard_datasets
+
+    shard_datasets(
+        config_of_source(arguments.source, overrides(arguments)),
+        arguments.out,
+        splits=arguments.splits,
+        labels=arguments.labels,
+        megabytes=DEFAULT_MEGABYTES if arguments.shard_size is None else arguments.shard_size,
+        overwrite=arguments.overwrite,
+    )
+    print(f'to train from them: "train_datasets": ["Shards"], "shards_path": "{arguments.out}"')

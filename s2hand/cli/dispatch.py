@@ -1,0 +1,155 @@
+"""From the arguments of the process to a sub-command, and from its outcome to one line and an exit code.
+
+A sub-command imports what it needs when it runs, so that ``s2hand --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib.metadata
+import os
+import signal
+import sys
+
+from s2hand.cli import checks, datasets, detection, evaluation, experiments, prediction
+from s2hand.cli.streams import open_closed_streams, print_anything, reader_left, silence_output
+from s2hand.errors import S2HandError
+
+USAGE_ERROR = 2
+"""Exit code of an error that the user can fix, the same as argparse's."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells report it."""
+
+BROKEN_PIPE = 141
+"""Exit code if the reader of the output has left, as shells report it."""
+
+COMMANDS = (
+    ("train", experiments.experiment_arguments, experiments.train),
+    ("evaluate", experiments.evaluate_arguments, experiments.evaluate),
+    ("demo", experiments.demo_arguments, experiments.demo),
+    ("staged", experiments.staged_arguments, experiments.staged),
+    ("synth", datasets.synth_arguments, datasets.synth),
+    ("shard", datasets.shard_arguments, datasets.shard),
+    ("detect", detection.detect_arguments, detection.detect),
+    ("predict", prediction.predict_arguments, prediction.predict),
+    ("export-onnx", prediction.onnx_arguments, prediction.export_onnx),
+    ("score", evaluation.score_arguments, evaluation.score),
+    ("doctor", checks.doctor_arguments, checks.doctor),
+    ("compare", evaluation.compare_arguments, evaluation.compare),
+    ("config", checks.config_arguments, checks.config),
+    ("convert-checkpoint", checks.convert_arguments, checks.convert_checkpoint),
+)
+"""Name, function that declares the arguments, and function that runs; its docstring is the help text."""
+
+
+class UsageError(S2HandError):
+    """The arguments name a command or an option that does not exist."""
+
+
+def run(argv: list[str] | None, catch_interrupts: bool) -> int:
+    """Runs a sub-command; see :func:`s2hand.cli.main`.
+
+    Args:
+        argv: the arguments, None for those of the process.
+        catch_interrupts: whether Ctrl-C is to raise KeyboardInterrupt from now on.
+    """
+    open_closed_streams()
+    print_anything()
+    try:
+        if catch_interrupts:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        exit_code = _run(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+    except KeyboardInterrupt as stop:  # the trainer's own has saved a checkpoint and says so
+        exit_code = getattr(stop, "exit_code", INTERRUPTED)
+        return _fail(str(stop) or "interrupted", exit_code) if _is_main_process() else exit_code
+    except S2HandError as error:
+        return USAGE_ERROR if error.told else _fail(f"error: {error}", USAGE_ERROR)
+    except UnicodeError as error:
+        return _fail(f"error: {_unprintable(error)}", USAGE_ERROR)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) and reader_left():
+            silence_output()
+            return BROKEN_PIPE
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _fail(f"error: {where}{error.strerror or error}", USAGE_ERROR)
+    return exit_code or 0
+
+
+def _run(argv: list[str]) -> int | None:
+    """Parses the arguments and calls the sub-command."""
+    parser = command_parser()
+    if not argv:
+        parser.print_help()
+        return 0
+    names = [name for name, *_ in COMMANDS]
+    choices = [*names, "-h", "--help", "--version"]
+    if argv[0] not in choices:
+        raise UsageError(
+            f"no command {argv[0]!r}; {_suggestion(argv[0], choices, 's2hand --help lists them')}"
+        )
+    try:
+        parsed, unknown = parser.parse_known_args(argv)
+    except SystemExit as end:  # argparse has printed help or a usage error
+        return end.code
+    if unknown and hasattr(parsed, "inputs") and not any(word.startswith("-") for word in unknown):
+        parsed.inputs += unknown  # argparse takes positional arguments up to the first option alone
+        unknown = []
+    if unknown:
+        known = [option for action in parsed.parser._actions for option in action.option_strings]
+        word = unknown[0].partition("=")[0]
+        remedy = _suggestion(word, known, f"s2hand {argv[0]} --help lists them")
+        raise UsageError(f"{argv[0]}: unknown argument {word!r}; {remedy}")
+    return parsed.run(parsed)
+
+
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="s2hand", description="3D hand reconstruction from one photo, trained without manual labels."
+    )
+    parser.add_argument("--version", action="version", version=f"s2hand {_version()}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, add_arguments, function in COMMANDS:
+        command = subparsers.add_parser(name, help=function.__doc__, description=function.__doc__)
+        add_arguments(command)
+        command.set_defaults(run=function, parser=command)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("s2hand")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _suggestion(word: str, known: list[str], otherwise: str) -> str:
+    """What was probably meant, or where the choices are listed."""
+    nearest = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {nearest[0]}?" if nearest else otherwise
+
+
+def _unprintable(error: UnicodeError) -> str:
+    """A line about text that is not valid Unicode, which a name of a file may be."""
+    text = getattr(error, "object", "")
+    shown = ascii(text)[1:-1] if isinstance(text, (str, bytes)) else ""
+    return f"{shown[:200]}: not valid UTF-8; rename this file or folder"
+
+
+def _is_main_process() -> bool:
+    """Whether this is the only process, or the one of a distributed run that prints."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _fail(message: str, exit_code: int) -> int:
+    """Prints one line to stderr, if anybody reads it; returns the exit code."""
+    try:
+        sys.stdout.flush()
+        print("s2hand:", " ".join(message.split()), file=sys.stderr)
+        sys.stderr.flush()
+    except OSError:
+        silence_output()
+    return exit_code

@@ -1,0 +1,34 @@
+"""The commands that judge what runs have written: score, compare."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def score_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--gt", metavar="DIR", required=True, help="folder of the dataset")
+    command.add_argument("--pred", metavar="FILE", required=True, help="pred.json, or a zip of it")
+    command.add_argument("--out", metavar="DIR", help="folder for scores.json and a PCK plot")
+
+
+def score(arguments: argparse.Namespace) -> None:
+    """Compute the official metrics of a prediction file."""
+    from s2hand.evaluation.scoring import format_scores, score_files
+
+    print(format_scores(score_files(arguments.gt, arguments.pred, arguments.out)))
+
+
+def compare_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("runs", metavar="RUN", nargs="+", help="run folder, the base_out_path of a config")
+    command.add_argument("--out", metavar="DIR", help="folder for compare.png and compare.json")
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Compare runs: metrics, speed, and the config keys that differ."""
+    from s2hand.evaluation.compare import compare_runs, format_comparison, write_comparison
+
+    comparison = compare_runs(arguments.runs)
+    print(format_comparison(comparison))
+    if arguments.out is not None:
+        for path in write_comparison(comparison, arguments.out):
+            print(path)

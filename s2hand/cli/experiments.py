@@ -1,0 +1,75 @@
+"""The commands that run experiments: train, evaluate, staged, demo."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from s2hand.cli.overrides import load, override_arguments, overrides
+
+STAGES = ("SSL-shape", "SSL-kp", "SSL-finetune", "evaluation")
+"""The configs of the staged path in their order; each one starts from the results of those before it."""
+
+
+def experiment_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="JSON of the experiment; docs/config.md lists its keys")
+    override_arguments(command)
+
+
+def evaluate_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "file",
+        metavar="RUN_OR_FILE",
+        help="a run's folder (its best weights), or an experiment's JSON",
+    )
+    override_arguments(command)
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Train, evaluate at intervals, and continue where an earlier run stopped."""
+    _run(load(arguments.file, arguments))
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Evaluate a run's best weights, or the network that an experiment names, without training it."""
+    from s2hand.experiment import config_to_evaluate
+
+    _run(load(arguments.file, arguments, config_to_evaluate))
+
+
+def staged_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "folder",
+        metavar="FOLDER",
+        nargs="?",
+        default="configs/Synthetic",
+        help=f"folder of the configs {', '.join(STAGES)} (%(default)s)",
+    )
+    override_arguments(command)
+
+
+def staged(arguments: argparse.Namespace) -> None:
+    """Train the hand, then the 2D branch, then both together, and evaluate."""
+    configs = [load(Path(arguments.folder) / f"{stage}.json", arguments) for stage in STAGES]
+    for config in configs:
+        _run(config)
+
+
+def demo_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--out", metavar="DIR", default="runs/demo", help="folder for the results (%(default)s)"
+    )
+    override_arguments(command)
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    """Train on generated images for some minutes, and show what was learned."""
+    from s2hand.demo import run_demo
+
+    run_demo(arguments.out, overrides(arguments))
+
+
+def _run(config) -> None:
+    from s2hand import experiment
+
+    experiment.run(config)

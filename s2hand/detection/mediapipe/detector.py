@@ -1,0 +1,247 @@
+"""The bundled detector: every hand of every photo, by MediaPipe's palm detector and landmark network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from s2hand.detection.mediapipe.confidence import confidence_of_looks, confidence_of_one_look
+from s2hand.detection.mediapipe.looks import LOOKS, PLAIN_LOOK, Look, combine
+from s2hand.detection.mediapipe.palms import decode_palms, merge_palms, palms_in_photo
+from s2hand.detection.mediapipe.records import DetectedHand, HandReadings, without_repetitions
+from s2hand.detection.mediapipe.sampling import sample_squares
+from s2hand.detection.mediapipe.squares import (
+    photo_from_square,
+    rotate,
+    square_of_photo,
+    squares_of_palms,
+    transform,
+)
+from s2hand.errors import S2HandError
+from s2hand.models.mediapipe import HandLandmarkNet, PalmNet, load_landmark_net, load_palm_net
+from s2hand.models.mediapipe.landmarks import DEPTH_SCALE, HAND_IMAGE_SIZE
+from s2hand.models.mediapipe.packed import can_pack, pack_convolutions
+from s2hand.models.mediapipe.palm import PALM_IMAGE_SIZE
+
+PALM_THRESHOLD = 0.5
+PRESENCE_THRESHOLD = 0.5
+"""Least probabilities of a palm and of a hand (the published solution's defaults)."""
+
+FAINT_PALM_THRESHOLD = 0.15
+"""The same for palms of a photo in which no hand was found; the landmark network's presence verifies them."""
+
+BATCH_SIZES = {"cpu": 4, "cuda": 128}
+"""Pictures that go through a network at once: on CPUs as many as leave its maps in the cache."""
+
+
+class DetectionError(S2HandError):
+    """What was given to a detector is not a photo."""
+
+
+class HandDetector:
+    """Finds the hands of photos.
+
+    Args:
+        palm_net: finds palms.
+        landmark_net: reads the landmarks of the hand in a square.
+        device: where they compute.
+        looks: at each hand that was found, the first plain; one is faster and more is better.
+        second_look: whether palms that are less sure are tried in photos where no hand was found.
+    """
+
+    def __init__(
+        self,
+        palm_net: PalmNet,
+        landmark_net: HandLandmarkNet,
+        *,
+        device: str | torch.device = "cpu",
+        looks: Sequence[Look] = LOOKS,
+        second_look: bool = True,
+    ):
+        self.device = torch.device(device)
+        self.palm_net = palm_net.to(self.device).eval()
+        self.landmark_net = landmark_net.to(self.device).eval()
+        self.batch_size = BATCH_SIZES[self.device.type]
+        self.looks = tuple(looks)
+        self.second_look = second_look
+
+    @classmethod
+    def bundled(
+        cls, device: str | torch.device = "auto", *, looks: Sequence[Look] = LOOKS, second_look: bool = True
+    ) -> HandDetector:
+        """The detector with the weights that the package ships.
+
+        Args:
+            device: "auto" for CUDA where there is a device, else the CPU.
+            looks: as the class takes them.
+            second_look: likewise.
+        """
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        palm_net, landmark_net = load_palm_net(), load_landmark_net()
+        if torch.device(device).type == "cpu" and can_pack():
+            palm_net = pack_convolutions(palm_net, PALM_IMAGE_SIZE)
+            landmark_net = pack_convolutions(landmark_net, HAND_IMAGE_SIZE)
+        return cls(palm_net, landmark_net, device=device, looks=looks, second_look=second_look)
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[list[DetectedHand]]:
+        """All hands of photos, which are worked on together.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each, of any sizes, upright.
+
+        Returns:
+            For each photo its hands, those with the likeliest palms first.
+
+        Raises:
+            DetectionError: an image is not such an array.
+        """
+        require_photos(images)
+        if not images:
+            return []
+        readings, photo_of = self.find(images)
+        confidence = confidence_of_one_look(len(photo_of))
+        if len(self.looks) > 1 and len(photo_of):
+            others = self.read(images, photo_of, readings.squares, self.looks[1:])
+            readings, spread = combine([readings, *others])
+            confidence = confidence_of_looks(spread)
+        hands = readings.hands(confidence)
+        return [[hands[i] for i in np.flatnonzero(photo_of == photo)] for photo in range(len(images))]
+
+    @torch.inference_mode()
+    def read(
+        self,
+        images: Sequence[np.ndarray],
+        photo_of: np.ndarray,
+        squares: np.ndarray,
+        looks: Sequence[Look] = (PLAIN_LOOK,),
+    ) -> list[HandReadings]:
+        """Reads landmarks in given squares, as of a video's last frame; in one batch.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+            photo_of: (N,) index of each square's photo.
+            squares: (N, 4) px of the photos.
+            looks: at each square.
+
+        Returns:
+            One reading of all squares a look, whatever the presence.
+        """
+        rows = [look.squares(squares) for look in looks]
+        crops = np.empty((len(looks), len(squares), HAND_IMAGE_SIZE, HAND_IMAGE_SIZE, 3), np.uint8)
+        for look, looked_at, pictures in zip(looks, rows, crops, strict=True):
+            for photo in np.unique(photo_of):
+                of_photo = photo_of == photo
+                cut = sample_squares(images[photo], looked_at[of_photo], HAND_IMAGE_SIZE, beyond="edge")
+                pictures[of_photo] = cut[:, :, ::-1] if look.mirrored else cut
+        answers = [
+            answer.unflatten(0, crops.shape[:2]).cpu().numpy().astype(np.float64)
+            for answer in self._answers(self.landmark_net, crops.reshape(-1, *crops.shape[2:]))
+        ]
+        return [
+            readings_in_photo(look, *answer, looked_at)
+            for look, looked_at, *answer in zip(looks, rows, *answers, strict=True)
+        ]
+
+    def find(self, images: Sequence[np.ndarray]) -> tuple[HandReadings, np.ndarray]:
+        """One plain look at every hand, and the index of each hand's photo."""
+        answers = self._palm_answers(images)
+        readings, photo_of = self._read_palms(images, answers, range(len(images)), PALM_THRESHOLD)
+        empty = np.setdiff1d(np.arange(len(images)), photo_of)
+        if self.second_look and len(empty):
+            more, photo_of_more = self._read_palms(images, answers, empty, FAINT_PALM_THRESHOLD)
+            readings = HandReadings.joined([readings, more])
+            photo_of = np.concatenate([photo_of, photo_of_more])
+        return readings, photo_of
+
+    def _read_palms(
+        self, images: Sequence[np.ndarray], answers: list[np.ndarray], photos: Iterable[int], threshold: float
+    ) -> tuple[HandReadings, np.ndarray]:
+        """The hands at the palms of some photos, and the index of each hand's photo."""
+        squares, photo_of = [np.empty((0, 4))], []
+        for photo in photos:
+            palms, _ = merge_palms(*decode_palms(answers[0][photo], answers[1][photo], threshold))
+            height, width = images[photo].shape[:2]
+            squares.append(squares_of_palms(palms_in_photo(palms, square_of_photo(width, height)[0])))
+            photo_of += [photo] * len(palms)
+        photo_of = np.array(photo_of, int)
+        readings = self.read(images, photo_of, np.concatenate(squares))[0]
+        kept = [
+            found[without_repetitions(readings.keypoints[found], readings.presence[found])]
+            for photo in photos
+            if len(found := np.flatnonzero((photo_of == photo) & (readings.presence > PRESENCE_THRESHOLD)))
+        ]
+        kept = np.concatenate([np.empty(0, int), *kept])
+        return readings[kept], photo_of[kept]
+
+    @torch.inference_mode()
+    def _palm_answers(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Boxes (B, 2016, 18) and logits (B, 2016) for whole photos."""
+        views = [
+            sample_squares(image, square_of_photo(width, height), PALM_IMAGE_SIZE, beyond="black")
+            for image in images
+            for height, width in [image.shape[:2]]
+        ]
+        return [answer.cpu().numpy() for answer in self._answers(self.palm_net, np.concatenate(views))]
+
+    def _answers(self, net: nn.Module, pictures: np.ndarray) -> tuple[Tensor, ...]:
+        """A network's answers to (B, S, S, 3) uint8 pictures, which lie in memory as it wants them."""
+        batch = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
+        parts = [net(part.float().div_(255)) for part in batch.split(self.batch_size)]
+        return tuple(torch.cat(answers) for answers in zip(*parts, strict=True))
+
+
+def readings_in_photo(
+    look: Look,
+    landmarks: np.ndarray,
+    presence: np.ndarray,
+    right: np.ndarray,
+    world: np.ndarray,
+    squares: np.ndarray,
+) -> HandReadings:
+    """The landmark network's answers to a look, in the photos' frames.
+
+    Args:
+        look: whose mirroring is undone.
+        landmarks: (N, 21, 3) as the network gives them; likewise the next three.
+        presence: (N,).
+        right: (N,).
+        world: (N, 21, 3).
+        squares: (N, 4) that the look showed.
+    """
+    places, depth = landmarks[..., :2], landmarks[..., 2]
+    if look.mirrored:
+        # The last pixel's middle comes to lie where the first one's was.
+        places = np.array([HAND_IMAGE_SIZE - 1, 0]) + places * (-1, 1)
+        world = world * (-1, 1, 1)
+        right = 1 - right
+    return HandReadings(
+        keypoints=transform(places, photo_from_square(squares, HAND_IMAGE_SIZE)),
+        depth=depth / DEPTH_SCALE * squares[:, 2, None] / HAND_IMAGE_SIZE,
+        world=rotate(world, squares[:, 3]),
+        presence=presence,
+        right=right,
+        squares=squares,
+    )
+
+
+def require_photos(images: Sequence[np.ndarray]) -> None:
+    """Refuses what is no list of photos.
+
+    Raises:
+        DetectionError: an image is not (H, W, 3) uint8.
+    """
+    for index, image in enumerate(images):
+        if (
+            not isinstance(image, np.ndarray)
+            or image.dtype != np.uint8
+            or image.ndim != 3
+            or image.shape[2] != 3
+        ):
+            kind = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise DetectionError(f"image {index}: expected a uint8 RGB array (H, W, 3), got {kind}")
+        if not image.size:
+            raise DetectionError(f"image {index}: it has no pixels, its shape is {image.shape}")

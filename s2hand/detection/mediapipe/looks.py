@@ -1,0 +1,70 @@
+"""Several looks at one hand: turned, mirrored and smaller; their median, and how far they lie apart.
+
+A network is not quite equivariant: what it answers to a turned picture is not its turned answer. Where the
+looks agree the landmark is usually right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from s2hand.detection.mediapipe.records import HandReadings, hand_sizes
+
+
+@dataclass(frozen=True)
+class Look:
+    """One way to look at a hand.
+
+    Attributes:
+        degrees: by which its square is turned.
+        scale: of the hand in the square's picture.
+        mirrored: whether the picture is.
+    """
+
+    degrees: float = 0.0
+    scale: float = 1.0
+    mirrored: bool = False
+
+    def squares(self, squares: np.ndarray) -> np.ndarray:
+        """(N, 4) the squares to look at in place of (N, 4)."""
+        return np.column_stack(
+            [squares[:, :2], squares[:, 2] / self.scale, squares[:, 3] + np.radians(self.degrees)]
+        )
+
+
+PLAIN_LOOK = Look()
+
+LOOKS = (
+    PLAIN_LOOK,
+    Look(10),
+    Look(-10, mirrored=True),
+    Look(20, scale=0.85, mirrored=True),
+    Look(-20, scale=0.85),
+    Look(mirrored=True),
+)
+
+
+def combine(looks: Sequence[HandReadings]) -> tuple[HandReadings, np.ndarray]:
+    """The median of several looks at the same hands.
+
+    Args:
+        looks: each of the same N hands; the first plain.
+
+    Returns:
+        The readings, with the squares of the first look, and the spread (N, 21): the mean distance of a
+        keypoint's looks from their median, in sizes of the hand.
+    """
+    keypoints = np.stack([look.keypoints for look in looks])
+    median = np.median(keypoints, axis=0)
+    spread = np.linalg.norm(keypoints - median, axis=-1).mean(axis=0) / hand_sizes(median)[:, None]
+    return HandReadings(
+        keypoints=median,
+        depth=np.median([look.depth for look in looks], axis=0),
+        world=np.median([look.world for look in looks], axis=0),
+        presence=np.median([look.presence for look in looks], axis=0),
+        right=np.mean([look.right for look in looks], axis=0),
+        squares=looks[0].squares,
+    ), spread

@@ -1,0 +1,138 @@
+"""Hands through a video: each frame's squares follow from the last frame's landmarks.
+
+Looking for palms costs as much as reading a hand, and finds nothing where a palm is turned away. So a hand is
+followed from frame to frame, and palms are looked for only while fewer hands are followed than were seen,
+when one was lost, and every few frames for newcomers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import count
+
+import numpy as np
+
+from s2hand.detection.mediapipe.confidence import confidence_of_one_look
+from s2hand.detection.mediapipe.detector import PRESENCE_THRESHOLD, HandDetector, require_photos
+from s2hand.detection.mediapipe.looks import PLAIN_LOOK
+from s2hand.detection.mediapipe.records import DetectedHand, HandReadings, without_repetitions
+from s2hand.detection.mediapipe.squares import squares_of_landmarks
+
+FRAMES_BETWEEN_SEARCHES = 10
+"""Palms are looked for in every tenth frame at the latest: a third of a second in most videos."""
+
+FRAMES_WITHOUT_HANDS = 3
+"""While no hand is followed, palms are looked for in every third frame."""
+
+SIDE_MEMORY = 0.9
+"""Share of what was known of a hand's side that one more frame leaves."""
+
+SIDE_CHANGES_AT = 0.7
+"""A followed hand changes sides only when the remembered probability of the other one exceeds this."""
+
+
+@dataclass
+class _Track:
+    """A followed hand: its number, the last landmarks, and what is known of its side.
+
+    Attributes:
+        number: of the hand in the video, from 0; no other hand gets it.
+        keypoints: (21, 2) px in the last frame.
+        right: remembered probability that it is a right hand.
+        side: "left" or "right", as was last said.
+    """
+
+    number: int
+    keypoints: np.ndarray
+    right: float
+    side: str
+
+    def see(self, keypoints: np.ndarray, right: float) -> None:
+        """Takes in a frame; the side changes only against clear and lasting evidence."""
+        self.keypoints = keypoints
+        self.right = SIDE_MEMORY * self.right + (1 - SIDE_MEMORY) * right
+        likely = {"right": self.right, "left": 1 - self.right}
+        other = "left" if self.side == "right" else "right"
+        if likely[other] > SIDE_CHANGES_AT:
+            self.side = other
+
+
+class HandTracker:
+    """Follows the hands of one video; frames are given in their order.
+
+    Args:
+        detector: finds palms and reads hands.
+        most_hands: the likeliest this many are followed; None: all.
+    """
+
+    def __init__(self, detector: HandDetector, most_hands: int | None = None) -> None:
+        self.detector, self.most_hands = detector, most_hands
+        self._tracks: list[_Track] = []
+        self._numbers = count()
+        self._since_search = FRAMES_BETWEEN_SEARCHES
+        self._lost = False
+
+    def __call__(self, frame: np.ndarray) -> list[tuple[int, DetectedHand]]:
+        """The hands of the next frame.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB.
+
+        Returns:
+            Number and hand, in the order in which the hands came into the video; a hand that was gone gets a
+            new number.
+
+        Raises:
+            DetectionError: the frame is not such an array.
+        """
+        require_photos([frame])
+        readings = self._follow(frame)
+        if self._searches():
+            self._since_search, self._lost = 0, False
+            readings = self._with_newcomers(readings, frame)
+        self._since_search += 1
+        confidence = confidence_of_one_look(len(readings.right))
+        return [
+            (track.number, replace(hand, handedness=track.side))
+            for track, hand in zip(self._tracks, readings.hands(confidence), strict=True)
+        ]
+
+    def _follow(self, frame: np.ndarray) -> HandReadings:
+        """Reads the followed hands where the last frame had them; those that are gone are dropped."""
+        last = np.array([track.keypoints for track in self._tracks]).reshape(-1, 21, 2)
+        squares = squares_of_landmarks(last) if len(last) else np.empty((0, 4))
+        readings = self.detector.read([frame], np.zeros(len(last), int), squares, (PLAIN_LOOK,))[0]
+        present = np.flatnonzero(readings.presence > PRESENCE_THRESHOLD)
+        # Of two that have run into each other the one that was followed longer stays.
+        age = -np.arange(len(present), dtype=float)
+        kept = present[without_repetitions(readings.keypoints[present], age)]
+        self._lost |= len(kept) < len(self._tracks)
+        self._tracks = [self._tracks[index] for index in kept]
+        readings = readings[kept]
+        for track, keypoints, right in zip(self._tracks, readings.keypoints, readings.right, strict=True):
+            track.see(keypoints, float(right))
+        return readings
+
+    def _searches(self) -> bool:
+        """Whether palms are looked for in this frame."""
+        if self.most_hands is not None and len(self._tracks) >= self.most_hands:
+            return False
+        waiting = FRAMES_BETWEEN_SEARCHES if self._tracks else FRAMES_WITHOUT_HANDS
+        return self._lost or self._since_search >= waiting
+
+    def _with_newcomers(self, readings: HandReadings, frame: np.ndarray) -> HandReadings:
+        """Adds hands that palms were found for and that are not followed yet."""
+        found, _ = self.detector.find([frame])
+        joined = HandReadings.joined([readings, found])
+        # Followed hands win over new readings of themselves; newcomers go by their presence, below 1.
+        rank = np.concatenate([np.full(len(readings.right), 2.0), found.presence])
+        kept = without_repetitions(joined.keypoints, rank)
+        if self.most_hands is not None:
+            kept = np.sort(kept[np.argsort(-rank[kept], kind="stable")][: self.most_hands])
+        joined = joined[kept]
+        for keypoints, right in zip(
+            joined.keypoints[len(self._tracks) :], joined.right[len(self._tracks) :], strict=True
+        ):
+            side = "right" if right > 0.5 else "left"
+            self._tracks.append(_Track(next(self._numbers), keypoints, float(right), side))
+        return joined

@@ -1,0 +1,39 @@
+"""Pages that people open from their disk: predictions, evaluation reports, datasets.
+
+Each page is one HTML file that holds its style, scripts and images and loads nothing. They take plain
+arrays and text, and know no networks, datasets or configs.
+"""
+
+from s2hand.pages.dataset import DatasetPage, write_dataset_page
+from s2hand.pages.dataset_samples import DatasetSample
+from s2hand.pages.hands import photo_scene, write_joints_csv
+from s2hand.pages.media import EmbeddedImage, embed
+from s2hand.pages.prediction_cards import PredictedHand, PredictedItem
+from s2hand.pages.predictions import PredictionPage, write_prediction_page
+from s2hand.pages.report import Report, spread_samples, write_report
+from s2hand.pages.report_samples import ReportSample, report_sample
+from s2hand.pages.scenes import HandShape, Scene, SceneFrame, SceneHand, vertex_colors
+
+__all__ = [
+    "DatasetPage",
+    "DatasetSample",
+    "EmbeddedImage",
+    "HandShape",
+    "PredictedHand",
+    "PredictedItem",
+    "PredictionPage",
+    "Report",
+    "ReportSample",
+    "Scene",
+    "SceneFrame",
+    "SceneHand",
+    "embed",
+    "photo_scene",
+    "report_sample",
+    "spread_samples",
+    "vertex_colors",
+    "write_dataset_page",
+    "write_joints_csv",
+    "write_prediction_page",
+    "write_report",
+]

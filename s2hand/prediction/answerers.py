@@ -1,0 +1,114 @@
+"""What answers for the hands in views: the trained network that sees their pixels, or anything like it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from s2hand.checkpoints import StoredNetwork
+from s2hand.errors import S2HandError
+from s2hand.hand import HandModel
+from s2hand.images.crops import SquareRule
+from s2hand.losses import DEFAULT_WEIGHTS, Objective
+from s2hand.prediction.hand_views import HandView
+from s2hand.prediction.refine import DEFAULT_STEPS, REFINEMENT_LOSSES, HandRefiner, follow_best_keypoints
+from s2hand.structures import HandBatch, HandParameters, HandPrediction
+
+
+class Answerer(Protocol):
+    """Views in, hand parameters out.
+
+    Attributes:
+        path: the file that it was loaded from.
+        hand_model: the hand whose parameters it gives.
+        image_size: S, side of views in pixels.
+        squares: where it looks for hands that were detected.
+        notes: lines that are worth showing to the user.
+        device: where it computes.
+        finds_keypoints: whether its answers can hold ``heatmap_keypoints``, which refinement may follow.
+        paints_from_photos: whether hands without texture are to take it from their photos.
+        place_hand: poses hands and puts them before cameras K (B, 3, 3), as ``HandNet.place_hand``.
+    """
+
+    path: Path
+    hand_model: HandModel
+    image_size: int
+    squares: SquareRule
+    notes: tuple[str, ...]
+    device: torch.device
+    finds_keypoints: bool
+    paints_from_photos: bool
+    place_hand: Callable[[HandParameters, Tensor], dict[str, Tensor]]
+
+    def __call__(self, batch: HandBatch, views: Sequence[HandView], keypoints: bool) -> HandPrediction:
+        """Says which right hand each view shows.
+
+        Args:
+            batch: the views as tensors on ``device``: images, K, and what was detected.
+            views: the same, with all that is known.
+            keypoints: whether ``heatmap_keypoints`` are wanted, if there are any.
+
+        Returns:
+            At least ``parameters``, in the frames of the views' cameras; perhaps ``face_textures`` with
+            ``light``, and ``heatmap_keypoints`` in pixels of the views.
+        """
+        ...
+
+    def refine(
+        self, answer: HandPrediction, batch: HandBatch, views: Sequence[HandView]
+    ) -> tuple[HandPrediction, tuple[bool, ...]]:
+        """Fits hands to keypoints.
+
+        Args:
+            answer: what was answered for the views.
+            batch: as the answer was given for it.
+            views: likewise.
+
+        Returns:
+            The answer, its ``parameters`` refined; and whether each hand was: one without keypoints is not.
+        """
+        ...
+
+
+class ImageAnswerer:
+    """The :class:`Answerer` that looks at the pixels of views with a trained network.
+
+    Args:
+        network: from :func:`s2hand.checkpoints.open`.
+        refine_steps: number of steps of the fit to keypoints, where one is asked for.
+
+    Raises:
+        S2HandError: the number of steps is below 1.
+    """
+
+    paints_from_photos = False
+
+    def __init__(self, network: StoredNetwork, refine_steps: int = DEFAULT_STEPS) -> None:
+        if refine_steps < 1:
+            raise S2HandError(f"refinement steps: expected 1 or more, got {refine_steps}")
+        self.model, self.hand_model, self.image_size = network.model, network.hand_model, network.image_size
+        self.path, self.notes, self.device = network.path, network.notes, network.device
+        self.squares, self.place_hand = network.squares, network.model.place_hand
+        self.finds_keypoints = network.model.keypoint_net is not None
+        weights = {name: DEFAULT_WEIGHTS[name] for name in REFINEMENT_LOSSES}
+        faces = torch.from_numpy(network.hand_model.faces)
+        objective = Objective(weights, faces, image_size=network.image_size).to(network.device)
+        self._refiner = HandRefiner(self.place_hand, objective, refine_steps)
+
+    def __call__(self, batch: HandBatch, views: Sequence[HandView], keypoints: bool) -> HandPrediction:
+        parts = {"hand"}
+        if self.model.texture_light_head is not None:
+            parts.add("texture")
+        if self.finds_keypoints and (keypoints or self.model.hand_needs_keypoints):
+            parts.add("heatmaps")
+        return self.model(batch.image, batch.K, parts)
+
+    def refine(
+        self, answer: HandPrediction, batch: HandBatch, views: Sequence[HandView]
+    ) -> tuple[HandPrediction, tuple[bool, ...]]:
+        """See :class:`Answerer`; a hand without detected keypoints follows the 2D branch's."""
+        return follow_best_keypoints(self._refiner, answer, batch)

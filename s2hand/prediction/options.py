@@ -1,0 +1,52 @@
+"""What can be chosen about predictions, and every default; imports nothing, for the command line's help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from s2hand.errors import S2HandError
+
+AUTO = "auto"
+
+PHOTO_FORMATS = ("overlay", "mask")
+HAND_FORMATS = ("glb", "obj", "ply", "json", "npz")
+FORMATS = PHOTO_FORMATS + HAND_FORMATS
+DEFAULT_FORMATS = ("overlay", "glb", "json", "npz")
+
+DEFAULT_BATCH = 16
+"""Hands that go through the network at once."""
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How to predict and what to write; plain JSON values, which the index of the results repeats.
+
+    Attributes:
+        detections: a detections file, or None.
+        hand: "left", "right", or "auto": as in the detections, else right.
+        focal: focal length in pixels of all photos without a camera of their own, or None.
+        K: fx, fy, cx and cy of those photos in pixels, or None.
+        formats: what to write for photos, a subset of ``FORMATS``.
+        unlit: whether .glb files show the albedo as it is, without light.
+        refine: number of steps in which hands are fitted to the detections, or else to the keypoints of the
+            network's 2D branch; 0 leaves the fit out.
+        smooth: whether hands in videos are steadied over time.
+
+    Raises:
+        S2HandError: there is no such format, or nothing to write.
+    """
+
+    detections: str | None = None
+    hand: str = AUTO
+    focal: float | None = None
+    K: tuple[float, float, float, float] | None = None
+    formats: tuple[str, ...] = DEFAULT_FORMATS
+    unlit: bool = False
+    refine: int = 0
+    smooth: bool = True
+
+    def __post_init__(self):
+        if unknown := sorted(set(self.formats) - set(FORMATS)):
+            raise S2HandError(f"formats: there is no {unknown[0]!r}; choose among {', '.join(FORMATS)}")
+        if not self.formats:
+            raise S2HandError(f"formats: nothing to write; choose among {', '.join(FORMATS)}")

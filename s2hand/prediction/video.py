@@ -1,0 +1,168 @@
+"""Predictions for a video: an overlay video, and one line of numbers for each frame."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from s2hand.export import FRAMES, MODEL_NOTE, UNITS, hand_as_dict
+from s2hand.files import written_whole
+from s2hand.images.photos import PhotoHeader
+from s2hand.images.videos import VideoFrames, VideoHeader, VideoWriter
+from s2hand.prediction.detected_hands import DetectedHands
+from s2hand.prediction.found_hands import FoundHands
+from s2hand.prediction.hand_files import HandFiles, overlay_of
+from s2hand.prediction.hand_views import HandView, Viewer
+from s2hand.prediction.photos import Photo
+from s2hand.prediction.reconstruction import Reconstruction, concatenated
+from s2hand.prediction.reconstructor import Group, HandReconstructor
+from s2hand.prediction.smoothing import HandSmoother
+from s2hand.progress_bar import ProgressBar
+from s2hand.structures import HandParameters
+
+LINES_FORMAT = "s2hand-video-1"
+
+LEFT_OUT = ("vertices", "light")
+"""What is left out of a frame's line: the vertices follow from the parameters."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame of a video.
+
+    Attributes:
+        number: counted from 0.
+        time_s: time since the first frame.
+        pixels: (H, W, 3) uint8.
+    """
+
+    number: int
+    time_s: float
+    pixels: np.ndarray
+
+
+def predict_video(
+    reconstructor: HandReconstructor,
+    video: Photo,
+    hands: DetectedHands | FoundHands,
+    files: HandFiles,
+    progress: bool = True,
+) -> tuple[dict[str, Any], list[str]]:
+    """Predicts the hands of every frame and writes STEM.mp4 and STEM.jsonl.
+
+    Args:
+        reconstructor: predicts.
+        video: the file, and what its results are called.
+        hands: tells where the hands are.
+        files: knows folder, versions and options; its formats do not matter.
+        progress: whether a bar is shown.
+
+    Returns:
+        The video's entry in the index; and "name: reason" if part of it could not be read.
+
+    Raises:
+        DatasetError: the video cannot be read, or does not fit the detections.
+    """
+    source = VideoFrames(video.path)
+    header = source.header
+    name, options = video.name, files.options
+    drawn, lines = files.out / f"{video.stem}.mp4", files.out / f"{video.stem}.jsonl"
+    frames = _frames(video, source, hands, reconstructor.viewer(hands.stated))
+    steady = _Steady() if options.smooth else None
+    count = 0
+    with (
+        written_whole(drawn) as partial_video,
+        written_whole(lines) as partial_lines,
+        VideoWriter(partial_video, header.fps, (header.width, header.height)) as writer,
+        partial_lines.open("w", encoding="utf-8") as line_file,
+        ProgressBar(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
+    ):
+        _write_line(line_file, _opening_line(name, header, options.smooth, files.versions))
+        for frame, _, found in reconstructor.predict_groups(
+            frames, refine=options.refine != 0, adjust=steady, paint=False
+        ):
+            writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
+            _write_line(line_file, _line(frame, found, name))
+            count += 1
+            bar.update()
+    missing = source.shortfall(count)
+    entry = {
+        "name": name,
+        "width": header.width,
+        "height": header.height,
+        "frames": count,
+        "fps": header.fps,
+        "smoothed": options.smooth,
+        "overlay": drawn.relative_to(files.out).as_posix(),
+        "lines": lines.relative_to(files.out).as_posix(),
+    }
+    return entry, [] if missing is None else [f"{name}: {missing}"]
+
+
+class _Steady:
+    """Steadies the hands of a video, with one filter for each hand."""
+
+    def __init__(self) -> None:
+        self._smoothers: dict[tuple[str, int], HandSmoother] = {}
+
+    def __call__(self, parameters: HandParameters, groups: Sequence[Group]) -> HandParameters:
+        """The steadied parameters of the hands of some frames, in their order."""
+        hands = [(track, frame.time_s) for frame, views in groups for track in _tracks(views)]
+        steady = []
+        for row, (track, time_s) in enumerate(hands):
+            hand = HandParameters(**{name: value[[row]] for name, value in vars(parameters).items()})
+            steady.append(self._smoothers.setdefault(track, HandSmoother())(hand, time_s))
+        return concatenated(steady)
+
+
+def _tracks(views: Sequence[HandView]) -> list[tuple[str, int]]:
+    """Which hand of the video each is: as followed, or else the first, second, ... of its side."""
+    seen: Counter[str] = Counter()
+    tracks = []
+    for view in views:
+        if view.track is not None:
+            tracks.append((view.hand, view.track))
+            continue
+        tracks.append((view.hand, seen[view.hand]))
+        seen[view.hand] += 1
+    return tracks
+
+
+def _frames(
+    video: Photo, source: VideoFrames, hands: DetectedHands | FoundHands, viewer: Viewer
+) -> Iterator[Group]:
+    """The frames with the views of their hands."""
+    header = PhotoHeader(source.header.width, source.header.height, None)
+    for number, (time_s, pixels) in enumerate(source):
+        yield Frame(number, time_s, pixels), hands.views(viewer, video, pixels, header, number)
+
+
+def _opening_line(name: str, header: VideoHeader, smooth: bool, versions: dict[str, str]) -> dict[str, Any]:
+    return {
+        "format": LINES_FORMAT,
+        "video": name,
+        "fps": header.fps,
+        "smoothed": smooth,
+        "units": UNITS,
+        "frames": FRAMES,
+        "model": MODEL_NOTE,
+        "versions": versions,
+    }
+
+
+def _line(frame: Frame, hands: Reconstruction | None, video: str) -> dict[str, Any]:
+    records = [] if hands is None else [hand_as_dict(replace(hand, image=video)) for hand in hands]
+    kept = [{key: value for key, value in record.items() if key not in LEFT_OUT} for record in records]
+    for record, track in zip(kept, () if hands is None else hands.tracks, strict=True):
+        if track is not None:
+            record["track"] = track
+    return {"frame": frame.number, "time_s": round(frame.time_s, 6), "hands": kept}
+
+
+def _write_line(file, content: dict[str, Any]) -> None:
+    file.write(json.dumps(content) + "\n")

@@ -1,0 +1,112 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from s2hand.detection.mediapipe.records import HandReadings
+from s2hand.detection.mediapipe.tracking import FRAMES_BETWEEN_SEARCHES, HandTracker
+
+FRAME = np.zeros((240, 320, 3), np.uint8)
+HAND = np.random.default_rng(0).normal(0, 15, (21, 2))
+NOTHING = np.empty((0, 4))
+
+
+class ScriptedDetector:
+    """Stands in for the detector: hands move by a plan, and searches are counted.
+
+    Attributes:
+        hands: name -> function of the frame's number that gives (centre, probability of right) or None.
+    """
+
+    def __init__(self, **hands):
+        self.hands, self.frame, self.searches = hands, -1, 0
+
+    def places(self):
+        seen = {name: plan(self.frame) for name, plan in self.hands.items()}
+        return [place for place in seen.values() if place is not None]
+
+    def readings(self, chosen, presence):
+        count = len(chosen)
+        return HandReadings(
+            keypoints=np.array([HAND + centre for centre, _ in chosen]).reshape(-1, 21, 2),
+            depth=np.zeros((count, 21)),
+            world=np.zeros((count, 21, 3)),
+            presence=np.array(presence, float),
+            right=np.array([right for _, right in chosen], float),
+            squares=np.zeros((count, 4)),
+        )
+
+    def find(self, images):
+        self.searches += 1
+        places = self.places()
+        return self.readings(places, [0.9] * len(places)), np.zeros(len(places), int)
+
+    def read(self, images, photo_of, squares, looks):
+        chosen, presence = [], []
+        for square in squares:
+            near = [place for place in self.places() if np.linalg.norm(place[0] - square[:2]) < 40]
+            chosen.append(near[0] if near else (square[:2], 0.5))
+            presence.append(0.95 if near else 0.1)
+        return [self.readings(chosen, presence)]
+
+
+def follow(detector, frames, **options):
+    tracker, seen = HandTracker(detector, **options), []
+    for number in range(frames):
+        detector.frame = number
+        seen.append(tracker(FRAME))
+    return seen
+
+
+def moving(start, speed, right=0.9, frames=range(10**6)):
+    def plan(frame):
+        return (np.array(start) + frame * np.array(speed), right) if frame in frames else None
+
+    return plan
+
+
+def test_hands_keep_their_numbers_while_palms_are_seldom_looked_for():
+    detector = ScriptedDetector(a=moving((60, 120), (2, 0)), b=moving((260, 120), (-1, 0), right=0.1))
+    seen = follow(detector, 30)
+    assert all([number for number, _ in frame] == [0, 1] for frame in seen)
+    assert all([hand.handedness for _, hand in frame] == ["right", "left"] for frame in seen)
+    assert detector.searches == 30 / FRAMES_BETWEEN_SEARCHES
+
+
+def test_a_newcomer_is_found_and_a_lost_hand_gets_another_number():
+    detector = ScriptedDetector(
+        a=moving((60, 120), (0, 0)), b=moving((260, 120), (0, 0), frames={*range(5, 12), *range(14, 40)})
+    )
+    seen = follow(detector, 40)
+    numbers = [[number for number, _ in frame] for frame in seen]
+    assert numbers[4] == [0]
+    assert numbers[10] == [0, 1]
+    assert numbers[12] == [0]
+    assert numbers[39] == [0, 2]
+
+
+def test_one_frame_does_not_change_a_hands_side_and_many_do():
+    def plan(frame):
+        doubtful = frame == 5 or frame > 20
+        return np.array((160, 120)), 0.02 if doubtful else 0.98
+
+    sides = [frame[0][1].handedness for frame in follow(ScriptedDetector(a=plan), 60)]
+    assert sides[:21] == ["right"] * 21
+    assert sides[-1] == "left"
+    assert sum(a != b for a, b in pairwise(sides)) == 1
+
+
+def test_hands_that_run_into_each_other_become_one():
+    detector = ScriptedDetector(a=moving((60, 120), (4, 0)), b=moving((200, 120), (-4, 0)))
+    met = follow(detector, 18)[-1]
+    assert [number for number, _ in met] == [0]
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_no_more_hands_than_asked_for_are_followed(most):
+    places = {name: moving((60 + 100 * index, 120), (0, 0)) for index, name in enumerate("abc")}
+    assert all(len(frame) == most for frame in follow(ScriptedDetector(**places), 12, most_hands=most))
+
+
+def test_without_hands_nothing_is_read():
+    assert follow(ScriptedDetector(), 9) == [[]] * 9

@@ -1,0 +1,54 @@
+"""Batches that older versions saved are replayed, too."""
+
+import json
+
+import pytest
+
+from s2hand.checkpoints.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from s2hand.experiment import Experiment
+from s2hand.experiment.replay import replay_losses
+from s2hand.experiment.training import build_trainer
+from s2hand.training.nonfinite import FILE_NAME, NonFiniteLossError
+from s2hand.training.reporting import RunRecorder
+
+
+@pytest.fixture
+def stopped_run(small_config):
+    """The folder of a run that a loss stopped, and the losses of its batch."""
+    config = small_config("shape")
+    experiment = Experiment(config, say=lambda line: None)
+    trainer = build_trainer(experiment, RunRecorder(config.run_dir, tensorboard=False))
+    forward, found = trainer.objective.forward, {}
+
+    def spoiled(prediction, batch):
+        found.update(forward(prediction, batch))
+        return found | {"total": found["total"] * float("nan")}
+
+    trainer.objective.forward = spoiled
+    with pytest.raises(NonFiniteLossError):
+        trainer.run()
+    return config.run_dir, found
+
+
+def rewrite(folder, **changes):
+    """Gives the config in a saved batch other keys; None removes one."""
+    state = read_checkpoint(folder / FILE_NAME)
+    values = json.loads(state["config"]) | changes
+    state["config"] = json.dumps({key: value for key, value in values.items() if key not in changes or value})
+    write_checkpoint(folder / FILE_NAME, state)
+
+
+def test_older_names_of_keys_are_translated(stopped_run):
+    folder, expected = stopped_run
+    rewrite(folder, attention=None, use_2d_as_attention=False, lambda_tsa_poses=None, lambda_pose=0.1)
+    rewrite(folder, print_freq=10, demo_freq=5)
+    losses = replay_losses(folder)
+    for name in ("tsa_poses", "open_2dj", "mscale"):
+        assert losses[name].item() == expected[name].item()
+
+
+def test_unknown_keys_are_named_in_one_line(stopped_run):
+    folder, _ = stopped_run
+    rewrite(folder, telepathy=3)
+    with pytest.raises(CheckpointError, match=r"unknown or unfit keys \(telepathy\)"):
+        replay_losses(folder)

@@ -1,0 +1,155 @@
+"""Files that hold less than they claim are refused, sound ones never; one limit of size for all images."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from s2hand.errors import DatasetError
+from s2hand.images.images import read_image, read_mask
+from s2hand.images.photos import read_photo, read_photo_header, read_photo_shrunk
+
+READERS = (read_image, read_mask, read_photo, lambda path: read_photo_shrunk(path, 4))
+
+CODINGS = {
+    "baseline": {},
+    "progressive": {"progressive": True},
+    "no subsampling": {"subsampling": 0},
+    "restarts": {"restart_marker_rows": 1},
+    "progressive with restarts": {"progressive": True, "restart_marker_rows": 1},
+}
+
+
+def scene(*shape):
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 2)
+
+
+PICTURES = {
+    "colour": scene(64, 80, 3),
+    "grey": scene(64, 80),
+    "middle grey": np.full((40, 40, 3), 128, np.uint8),
+    "grey corner": np.where(np.arange(80)[:, None] < 40, scene(64, 80, 3), 128).astype(np.uint8),
+    "black": np.zeros((40, 40, 3), np.uint8),
+}
+
+
+def encode(picture, kind="JPEG", **options):
+    file = io.BytesIO()
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def refused(path, content):
+    """Whether every reader refuses the file in one line that names it."""
+    path.write_bytes(content)
+    for read in READERS:
+        with pytest.raises(DatasetError, match=f"{path.name} is damaged or cut short") as caught:
+            read(path)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("name", PICTURES)
+def test_sound_jpegs_are_read(tmp_path, capfd, name, coding):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encode(PICTURES[name], **CODINGS[coding]))
+    for read in READERS:
+        read(path)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("kept", [0.5, 0.7, 0.95])
+@pytest.mark.parametrize("name", ["colour", "grey"])
+def test_cut_jpegs_with_an_end_marker_are_refused(tmp_path, name, kept, coding):
+    whole = encode(PICTURES[name], quality=90, **CODINGS[coding])
+    refused(tmp_path / "cut.jpg", whole[: int(len(whole) * kept)] + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+def test_cut_jpegs_of_four_colours_are_refused(tmp_path, kept):
+    whole = encode(Image.fromarray(PICTURES["colour"]).convert("CMYK"))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(whole)
+    assert read_image(path).shape == read_photo(path).shape == (64, 80, 3)
+    refused(path, whole[: int(len(whole) * kept)] + b"\xff\xd9")
+
+
+def test_headers_that_claim_more_than_there_is_are_refused(tmp_path):
+    jpeg = bytearray(encode(PICTURES["colour"]))
+    frame = jpeg.index(b"\xff\xc0")
+    jpeg[frame + 5 : frame + 7] = struct.pack(">H", 300)
+    refused(tmp_path / "tall.jpg", bytes(jpeg))
+    for picture in (PICTURES["colour"], PICTURES["grey"], np.dstack([PICTURES["colour"], PICTURES["grey"]])):
+        refused(tmp_path / "tall.png", claim(encode(picture, "PNG"), 80, 300))
+
+
+def claim(png, width, height):
+    """A PNG with another size in its header."""
+    changed = bytearray(png)
+    changed[16:24] = struct.pack(">II", width, height)
+    changed[29:33] = struct.pack(">I", zlib.crc32(bytes(changed[12:29])))
+    return bytes(changed)
+
+
+def test_sound_pngs_that_end_in_black_are_read(tmp_path):
+    path = tmp_path / "black.png"
+    for picture in (PICTURES["black"], PICTURES["black"][..., 0], np.zeros((33, 27, 4), np.uint8)):
+        path.write_bytes(encode(picture, "PNG"))
+        assert not read_photo(path).any()
+    path.write_bytes(encode(Image.new("1", (13, 9)), "PNG"))
+    assert not read_photo(path).any()
+    # Interlaced, with passes of every size, which neither Pillow nor OpenCV writes.
+    rows = [(-(-(9 - r) // dr), -(-(13 - c) // dc)) for r, c, dr, dc in ADAM7 if r < 9 and c < 13]
+    data = b"".join(bytes(1 + 3 * columns) * count for count, columns in rows)
+    for kept in (len(data), len(data) - 1):
+        header = struct.pack(">IIBBBBB", 13, 9, 8, 2, 0, 0, 1)
+        chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(data[:kept])), (b"IEND", b""))
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in chunks))
+        if kept == len(data):
+            assert read_photo(path).shape == (9, 13, 3)
+        else:
+            with pytest.raises(DatasetError, match="is damaged or cut short"):
+                read_photo(path)
+
+
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_thumbnails_and_what_comes_behind_the_image_do_not_count(tmp_path):
+    exif = Image.Exif()
+    exif[0x9286] = encode(PICTURES["grey"])  # a comment with a JPEG in it
+    whole = encode(PICTURES["colour"], exif=exif.tobytes())
+    path = tmp_path / "a.jpg"
+    for content in (whole, whole + b"junk \xff\xd8\xff", whole + encode(PICTURES["grey"])):
+        path.write_bytes(content)
+        assert read_image(path).shape == read_photo(path).shape == (64, 80, 3)
+    cut = whole[: len(whole) * 3 // 4]
+    refused(path, cut + b"\xff\xd9" + encode(PICTURES["grey"]))
+
+
+@pytest.mark.parametrize("read", [*READERS, read_photo_header])
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_images_of_too_many_pixels_are_refused_before_they_are_decoded(tmp_path, read, kind, monkeypatch):
+    path = tmp_path / f"huge.{kind}"
+    if kind == "png":
+        path.write_bytes(claim(encode(Image.new("1", (80, 64)), "PNG"), 30000, 30000))
+    else:
+        jpeg = bytearray(encode(PICTURES["colour"]))
+        frame = jpeg.index(b"\xff\xc0")
+        jpeg[frame + 5 : frame + 9] = struct.pack(">HH", 30000, 30000)
+        path.write_bytes(jpeg)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(DatasetError, match=r"huge\.\w+ has .*more than 100 megapixels"):
+        read(path)

@@ -1,0 +1,35 @@
+"""Progress in logs."""
+
+import io
+
+from s2hand import progress_bar
+from s2hand.progress_bar import ProgressBar
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_log_gets_one_whole_line_a_minute_however_many_bars_there_are(monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(progress_bar.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(ProgressBar, "_last_line_s", 1000.0)
+    log = io.StringIO()
+    for epoch in range(5):  # five bars of 50 seconds each
+        with ProgressBar(total=500, desc=f"epoch {epoch}", file=log, mininterval=0, miniters=1) as bar:
+            for step in range(500):
+                clock[0] += 0.1
+                bar.update()
+                bar.set_postfix_str(f"loss {step}")
+    lines = log.getvalue().splitlines()
+    assert "\r" not in log.getvalue()
+    assert [line.split(":")[0] for line in lines] == ["epoch 1", "epoch 2", "epoch 3", "epoch 4"]
+
+
+def test_a_terminal_has_a_bar_that_moves(monkeypatch):
+    terminal = Terminal()
+    with ProgressBar(total=3, file=terminal, mininterval=0, miniters=1) as bar:
+        for _ in range(3):
+            bar.update()
+    assert terminal.getvalue().count("\r") >= 3
