@@ -308,7 +308,7 @@ def test_other_options_of_the_published_code_have_a_line_of_their_own(key):
     ("keys", "message"),
     [
         ({"hourglass_depth": 60}, "hourglass_depth: expected less than or equal to 8, got 60"),
-        ({"hourglass_features": 200_000}, "hourglass_features: expected less than or equal to 4096"),
+        ({"hourglass_features": 200_000}, "hourglass_features: expected less than or equal to 2048"),
         ({"hourglass_features": 12}, "hourglass_features: expected a multiple of 8, got 12"),
     ],
 )
