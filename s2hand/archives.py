@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from s2hand.errors import S2HandError
+
 ADMITTED_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Other methods unpack a block at once: 45 bytes of bzip2 can hold 45 MB."""
 
@@ -23,7 +25,7 @@ MAX_HEADER_BYTES = 10_000
 """Longest header of an array, as NumPy itself has it."""
 
 
-class ArchiveError(ValueError):
+class ArchiveError(S2HandError, ValueError):
     """A member is missing, or larger than it may be."""
 
 
