@@ -14,3 +14,7 @@ class S2HandError(ValueError):
 
 class DatasetError(S2HandError):
     """Data on disk is missing or not what it should be; one line names file, expectation and remedy."""
+
+
+class NetworkError(S2HandError, ValueError):
+    """A network's parts or sizes are impossible or contradict each other."""

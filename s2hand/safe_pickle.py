@@ -8,33 +8,37 @@ reach NumPy's internals, and a forged number of bytes allocates no memory.
 from __future__ import annotations
 
 import io
+import math
 import pickle
-from collections.abc import Callable, Mapping
+import re
 from typing import Any
 
 import numpy as np
 
-PLAIN_KINDS = "biuf"
+from s2hand.bounded_pickle import Admitted, BoundedUnpickler, StandIn
+
+PLAIN_DTYPE = re.compile(r"[<>|=]?([biuf](1|2|4|8)|\?)")
 """Booleans, integers, floating-point numbers: no objects, no records."""
 
-Admitted = Mapping[tuple[str, str], Callable]
-"""(module, name) -> what a pickle that asks for this name gets instead."""
+MAX_DIMENSIONS = 32
+"""NumPy's own limit in version 1."""
+
+MAX_LENGTH = 1 << 31
+"""Longest side of an array; an empty array could claim any."""
+
+MAX_ARRAY_DEPTH = 3
+"""Deepest nesting of arrays that are made of arrays; MANO's have one level."""
 
 
-class StandIn:
-    """Stands for an object of another library: takes its attributes, and does nothing with them."""
+class ArrayStandIn(StandIn):
+    """Stands for an object of another library that amounts to an array."""
 
-    state: dict[str, Any]
+    def array(self, depth: int) -> np.ndarray:
+        """The object's value.
 
-    def __setstate__(self, state):
-        if not isinstance(state, dict):
-            raise pickle.UnpicklingError(
-                f"{type(self).__name__} has a {type(state).__name__} as its state, expected a dict"
-            )
-        self.state = state
-
-    def array(self) -> np.ndarray:
-        """The object's value."""
+        Args:
+            depth: to be given to :func:`plain_array` for the arrays that it is made of.
+        """
         raise NotImplementedError
 
 
@@ -42,11 +46,14 @@ class _Dtype:
     """Stands for numpy.dtype."""
 
     def __init__(self, spec, align=False, copy=False):
-        self.dtype = np.dtype(spec if isinstance(spec, str) else "O")
-        if self.dtype.kind not in PLAIN_KINDS:
-            raise pickle.UnpicklingError(f"arrays of {spec!r} are not admitted, only numbers")
+        if not (isinstance(spec, str) and PLAIN_DTYPE.fullmatch(spec)):
+            kind = spec[:40] if isinstance(spec, str) else f"a {type(spec).__name__}"
+            raise pickle.UnpicklingError(f"arrays of {kind} are not admitted, only numbers")
+        self.dtype = np.dtype(spec)
 
     def __setstate__(self, state):
+        if not (isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", ">", "|", "=")):
+            raise pickle.UnpicklingError("a dtype's state is damaged")
         self.dtype = self.dtype.newbyteorder(state[1])
 
 
@@ -56,23 +63,34 @@ class _Array:
     value: np.ndarray
 
     def __setstate__(self, state):
+        if not isinstance(state, tuple) or len(state) != 5:
+            raise pickle.UnpicklingError("an array's state is damaged")
         _, shape, dtype, column_major, data = state
         self.value = _from_bytes(data, dtype, shape, "F" if column_major else "C")
 
 
-def plain_array(value: object) -> np.ndarray:
+def plain_array(value: object, depth: int = 0) -> np.ndarray:
     """The array that stands in an entry of a pickle, or of a stand-in's state.
+
+    Args:
+        value: the entry.
+        depth: number of stand-ins that it is a part of.
 
     Raises:
         pickle.UnpicklingError: it is neither an array nor a flat list of numbers. A nested list may be small
             in the file, where lists can be repeated by reference, and unboundedly large as an array.
     """
-    if isinstance(value, StandIn):
-        return value.array()
+    if isinstance(value, ArrayStandIn):
+        if depth >= MAX_ARRAY_DEPTH:
+            raise pickle.UnpicklingError(f"arrays made of arrays, more than {MAX_ARRAY_DEPTH} deep")
+        return value.array(depth + 1)
     if isinstance(value, _Array):
         return value.value
     if isinstance(value, list | tuple) and all(isinstance(item, int | float | np.number) for item in value):
-        return np.array(value, np.float64)
+        try:
+            return np.array(value, np.float64)
+        except OverflowError:
+            raise pickle.UnpicklingError("a number is too large") from None
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value)
     raise pickle.UnpicklingError(f"expected an array, got a {type(value).__name__}")
@@ -80,11 +98,18 @@ def plain_array(value: object) -> np.ndarray:
 
 def _from_bytes(data, dtype: _Dtype, shape, order: str) -> np.ndarray:
     """An array over bytes, which arrive as text if Python 2 wrote them."""
-    content = data.encode("latin1") if isinstance(data, str) else data
-    # bytes(n) of a forged number n would allocate n bytes.
-    if not isinstance(content, bytes | bytearray):
+    if not isinstance(data, bytes | bytearray | str):
         raise pickle.UnpicklingError(f"an array's content is of type {type(data).__name__}, expected bytes")
-    return np.frombuffer(bytes(content), dtype.dtype).reshape(shape, order=order)
+    if not (isinstance(dtype, _Dtype) and isinstance(shape, tuple | list) and len(shape) <= MAX_DIMENSIONS):
+        raise pickle.UnpicklingError("an array's dtype or shape is damaged")
+    if not all(type(length) is int and 0 <= length <= MAX_LENGTH for length in shape):
+        raise pickle.UnpicklingError("an array's shape holds something else than lengths")
+    if math.prod(shape) * dtype.dtype.itemsize != len(data):
+        raise pickle.UnpicklingError(f"an array's shape does not fit its {len(data)} bytes")
+    content = data.encode("latin1") if isinstance(data, str) else bytes(data)
+    # NumPy makes no array over no bytes.
+    flat = np.frombuffer(content, dtype.dtype) if content else np.zeros(0, dtype.dtype)
+    return flat.reshape(shape, order=order)
 
 
 def _reconstruct(kind, shape, typecode) -> _Array:
@@ -104,8 +129,8 @@ def _scalar(dtype: _Dtype, data) -> np.generic:
 
 def _latin1_bytes(text: str, encoding: str) -> bytes:
     """Stands for ``_codecs.encode``, by which Python 3 writes bytes in old protocols; admits one codec."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"codec {encoding!r} is not admitted")
+    if not isinstance(text, str) or encoding != "latin1":
+        raise pickle.UnpicklingError("a codec other than latin1 is not admitted")
     return text.encode("latin1")
 
 
@@ -125,48 +150,11 @@ ADMITTED_NAMES = {
 }
 
 
-class _ArrayUnpickler(pickle._Unpickler):
-    """Refuses every name that is not admitted.
-
-    It builds on the unpickler written in Python, because the one in C allocates as many memo places as a
-    forged number asks for, up to 32 GB.
-    """
-
-    def __init__(self, content: bytes, admitted: Admitted):
-        super().__init__(io.BytesIO(content), encoding="latin1")
-        self.admitted = {**ADMITTED_NAMES, **admitted}
-
-    def find_class(self, module: str, name: str):
-        admitted = self.admitted.get((module.replace("numpy._core.", "numpy.core."), name))
-        if admitted is None:
-            wanted = f"{module}.{name}".encode("unicode_escape").decode()
-            raise pickle.UnpicklingError(f"it asks for {wanted}, which is not admitted")
-        return admitted
-
-    def load_build(self):
-        """Admits state for stand-ins alone: set on a function or class, it would outlive the file."""
-        if not isinstance(self.stack[-2], StandIn | _Array | _Dtype):
-            raise pickle.UnpicklingError(f"state for a {type(self.stack[-2]).__name__} is not admitted")
-        super().load_build()
-
-    def load_bytearray8(self):
-        """Reads before it allocates; the base class allocates whatever the opcode claims to hold."""
-        length = int.from_bytes(self.read(8), "little")
-        content = self.read(length)
-        if len(content) < length:
-            raise pickle.UnpicklingError(f"a byte array of {length} bytes is cut off")
-        self.append(bytearray(content))
-
-    dispatch = {  # noqa: RUF012 (overrides the base class's own)
-        **pickle._Unpickler.dispatch,
-        pickle.BUILD[0]: load_build,
-        pickle.BYTEARRAY8[0]: load_bytearray8,
-    }
+STATEFUL = (_Array, _Dtype)
+"""What, besides stand-ins, a pickle may give a state."""
 
 
-def loads_arrays(
-    content: bytes, admitted: Mapping[tuple[str, str], Callable] | None = None
-) -> dict[str, Any]:
+def loads_arrays(content: bytes, admitted: Admitted | None = None) -> dict[str, Any]:
     """Reads a pickled dict of arrays, numbers and text.
 
     Args:
@@ -179,13 +167,8 @@ def loads_arrays(
     Raises:
         pickle.UnpicklingError: it is damaged, not a dict, or asks for anything else.
     """
-    try:
-        loaded = _ArrayUnpickler(content, admitted or {}).load()
-    except pickle.UnpicklingError:
-        raise
-    except Exception as error:  # a damaged pickle can raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise pickle.UnpicklingError(f"it is damaged: {reason}") from None
+    names = {**ADMITTED_NAMES, **(admitted or {})}
+    loaded = BoundedUnpickler(io.BytesIO(content), names, takes_state=STATEFUL).read_value()
     if not isinstance(loaded, dict):
         raise pickle.UnpicklingError(f"it holds a {type(loaded).__name__}, expected a dict")
     return {

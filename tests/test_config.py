@@ -216,10 +216,11 @@ def test_published_config_loads(dataset, stage):
     assert config.stage == ("evaluate" if stage == "evaluation" else "train")
     assert config.val_datasets == (dataset,)
     assert config.rotation_deg == (0 if dataset == "HO3D" and stage != "evaluation" else 180)
-    # One line for each key that steers nothing, and no other but what a published checkpoint lacks.
-    retired = [note.split()[0] for note in config.notes if " is ignored: " in note]
-    assert sorted(retired) == sorted(values.keys() & RETIRED_KEYS.keys())
-    (*others,) = (note for note in config.notes if " is ignored: " not in note)
+    # One line for all keys without effect, after what a published checkpoint lacks.
+    *others, retired = config.notes
+    assert sorted(retired.partition(" are ignored: ")[0].split(", ")) == sorted(
+        values.keys() & RETIRED_KEYS.keys()
+    )
     assert [note.split()[0] for note in others] == ["pretrain_model"] * (
         values.get("pretrain_model") is not None
     )
@@ -292,6 +293,27 @@ def test_weights_not_given_take_the_defaults():
 def test_retired_key_is_accepted_with_one_line(key):
     config = config_from_dict(minimal(**{key: ["anything"]}))
     assert f"{key} is ignored: {RETIRED_KEYS[key]}" in config.notes
+
+
+@pytest.mark.parametrize(
+    "key", ["losses_init", "init_epoch", "train_init", "only_train_texture_epochs", "frei_selfsup"]
+)
+def test_other_options_of_the_published_code_have_a_line_of_their_own(key):
+    message = refusal(minimal(**{key: 5}))
+    assert message.endswith(f"{key}: {OUT_OF_SCOPE_KEYS[key]}; remove the key")
+    assert "did you mean" not in message
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"hourglass_depth": 60}, "hourglass_depth: expected less than or equal to 8, got 60"),
+        ({"hourglass_features": 200_000}, "hourglass_features: expected less than or equal to 2048"),
+        ({"hourglass_features": 12}, "hourglass_features: expected a multiple of 8, got 12"),
+    ],
+)
+def test_impossible_sizes_are_refused_before_anything_is_built(keys, message):
+    assert message in refusal(minimal(**keys))
 
 
 @pytest.mark.parametrize("key", OUT_OF_SCOPE_KEYS)

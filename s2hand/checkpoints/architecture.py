@@ -1,11 +1,20 @@
-"""The sizes of a network, read off the shapes of its weights."""
+"""What weights tell of their network: its sizes, whether they fit it, and whether they are weights at all."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
+
+from s2hand.checkpoints.checkpoint import CheckpointError
+from s2hand.checkpoints.published import printable
+
+COUNTER = "num_batches_tracked"
+"""Batch norm's step counter: files of old torch versions lack it, and evaluation never reads it."""
+
+DAMAGED = "its training went astray or the file is damaged, so name an earlier checkpoint"
 
 
 def sizes_of_weights(modules: Mapping[str, Mapping[str, Tensor]]) -> dict[str, int]:
@@ -32,3 +41,29 @@ def sizes_of_weights(modules: Mapping[str, Mapping[str, Tensor]]) -> dict[str, i
 
 def _matching(weights: Mapping[str, Tensor], pattern: str) -> list[Tensor]:
     return [weight for key, weight in weights.items() if re.fullmatch(pattern, key)]
+
+
+def check_weights(path: Path, modules: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Refuses what no network has as weights: other things than numbers, complex ones, NaN."""
+    for module, weights in modules.items():
+        for key, weight in weights.items():
+            name = printable(f"{module}.{key}")
+            if not isinstance(weight, Tensor) or weight.is_complex():
+                kind = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
+                raise CheckpointError(f"{path}: {name} is of type {kind}, expected real numbers; {DAMAGED}")
+            if weight.is_floating_point() and not bool(weight.isfinite().all()):
+                raise CheckpointError(f"{path}: {name} holds NaN or infinite weights; {DAMAGED}")
+
+
+def misfit_of(module: nn.Module, weights: Mapping[str, Tensor]) -> str:
+    """The first way in which weights do not fit a module; "" if they do."""
+    expected = module.state_dict()
+    lacking = [name for name in expected if name not in weights and not name.endswith(COUNTER)]
+    if lacking:
+        return f"it lacks {len(lacking)} weights, first {lacking[0]}"
+    if unknown := [name for name in weights if name not in expected]:
+        return f"it has {len(unknown)} weights more, first {printable(unknown[0])}"
+    for name, weight in weights.items():
+        if weight.shape != expected[name].shape:
+            return f"{name} is {tuple(weight.shape)}, expected {tuple(expected[name].shape)}"
+    return ""

@@ -1,16 +1,14 @@
 """This project's own checkpoints: tensors and plain values only, written atomically, verified when read.
 
-A checkpoint is one ``torch.save`` archive holding a dictionary of tensors, numbers and strings, read back
-with ``weights_only=True``, so that loading never runs code. Every record of the archive carries a CRC-32,
-which is checked before anything is used.
+A checkpoint is one ``torch.save`` archive that holds a dictionary of tensors, numbers and strings. It is read
+by :mod:`s2hand.torch_files`, which never runs code and compares the checksum of every record.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
-import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,17 @@ from typing import Any
 import torch
 
 from s2hand.errors import S2HandError
+from s2hand.torch_files import read_torch_file
 
 FORMAT = "s2hand-checkpoint-1"
 LAST = "checkpoint_last.pt"
 BEST = "checkpoint_best.pt"
+
+KINDS = {
+    **{name: (dict,) for name in ("model", "average", "optimizer", "scaler", "progress")},
+    **{"config": (str,), "rng": (list, dict)},
+}
+"""Entries of a checkpoint, and their types where they are there."""
 
 
 class CheckpointError(S2HandError):
@@ -57,18 +62,17 @@ def write_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
         ) from error
 
 
-def read_checkpoint(path: Path | str, map_location: str | torch.device = "cpu") -> dict[str, Any]:
+def read_checkpoint(path: Path | str) -> dict[str, Any]:
     """Reads a checkpoint of this project.
 
     Args:
         path: the file, or a run folder, where the newest sound checkpoint is taken.
-        map_location: the device that tensors are read to.
 
     Returns:
-        The dictionary given to :func:`write_checkpoint`, with its ``format``.
+        The dictionary given to :func:`write_checkpoint`, with its ``format``; tensors on the CPU.
 
     Raises:
-        CheckpointError: missing, damaged, or not a checkpoint of this project.
+        CheckpointError: it is missing, damaged, or not a checkpoint of this project.
     """
     path = Path(path)
     if path.is_dir():
@@ -76,29 +80,21 @@ def read_checkpoint(path: Path | str, map_location: str | torch.device = "cpu") 
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; give a file, or a run folder that holds {LAST}")
     try:
-        state = _load(path, map_location)
-    except CheckpointError:
-        raise
-    except Exception as error:  # a damaged archive may fail anywhere: in zip, pickle, storage or size checks
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        state = read_torch_file(path)
+    except (OSError, pickle.UnpicklingError) as error:
         raise CheckpointError(
-            f"{path}: not a readable checkpoint ({reason}); use an earlier one, or for a published .t7 file "
+            f"{path}: not a readable checkpoint ({error}); use an earlier one, or for a published .t7 file "
             "give it with that ending"
-        ) from error
+        ) from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise CheckpointError(f"{path}: not a checkpoint of this project (expected format {FORMAT!r})")
+    for entry, kinds in KINDS.items():
+        if not isinstance(state.get(entry), (*kinds, type(None))):
+            found, expected = type(state[entry]).__name__, kinds[0].__name__
+            raise CheckpointError(
+                f"{path}: its {entry} is of type {found}, expected {expected}; use an earlier checkpoint"
+            )
     return state
-
-
-def _load(path: Path, map_location: str | torch.device) -> object:
-    with zipfile.ZipFile(path) as archive:
-        damaged = archive.testzip()
-    if damaged:
-        raise CheckpointError(f"{path}: damaged (checksum of {damaged} is wrong); use an earlier checkpoint")
-    with warnings.catch_warnings():
-        # torch warns of pickle protocols that it may be unable to read; if it is, it raises an error too.
-        warnings.simplefilter("ignore")
-        return torch.load(path, map_location=map_location, weights_only=True)
 
 
 def newest_sound(folder: Path, say: Callable[[str], None] = lambda line: None) -> tuple[Path, dict[str, Any]]:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from s2hand.checkpoints.checkpoint import CheckpointError
 from s2hand.checkpoints.published import PublishedCheckpoint, check_networks, read_t7
-from s2hand.files import write_text_whole, written_whole
+from s2hand.files import written_whole
 
 CONVERTED_FORMAT = "s2hand published checkpoint 1"
 SUFFIX = ".safetensors"
@@ -65,9 +65,11 @@ def convert_published(source: str | Path, destination: str | Path) -> tuple[Path
     }
     text = json.dumps(description, indent=1) + "\n"
     json_path = destination.with_suffix(".json")
-    with written_whole(destination) as partial:
+    with written_whole(destination) as partial, written_whole(json_path) as json_partial:
+        json_partial.write_text(text, encoding="utf-8")
         save_file(tensors, partial)
-    write_text_whole(json_path, text)
+        # safetensors writes for the owner alone; the other file is for all whom the umask admits.
+        partial.chmod(json_partial.stat().st_mode)
     return destination, json_path
 
 

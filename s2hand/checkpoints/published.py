@@ -7,18 +7,19 @@ tensors, plain containers and ``argparse.Namespace``.
 
 from __future__ import annotations
 
-import argparse
-import re
-import warnings
+import pickle
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+import numpy as np
 from torch import Tensor
 
+from s2hand.bounded_pickle import NameNotAdmittedError
 from s2hand.checkpoints.checkpoint import CheckpointError
 from s2hand.checkpoints.published_names import PUBLISHED_NETWORKS
+from s2hand.torch_files import read_torch_file
+from s2hand.torch_pickle import Settings, without_wrapper
 
 IGNORED = ("optimizer",)
 """Entries of a file that are not used here."""
@@ -58,22 +59,16 @@ def read_t7(path: Path) -> PublishedCheckpoint:
         kind = type(content).__name__
         raise CheckpointError(f"{path}: holds a {kind}, expected a dict of state dicts")
     state_dicts = {
-        name: _without_wrapper(value)
+        name: without_wrapper(value)
         for name, value in content.items()
         if isinstance(name, str) and name not in IGNORED and _is_state_dict(value)
     }
     for name in PUBLISHED_NETWORKS:
         if content.get(name) is not None and name not in state_dicts:
             raise CheckpointError(f"{path}: entry '{name}' is not a dict of tensors")
-    for name, weights in state_dicts.items():
-        for key, weight in weights.items():
-            if not _is_plain_weight(weight):
-                raise CheckpointError(
-                    f"{path}: '{printable(f'{name}.{key}')}' is not a plain array of numbers"
-                )
     check_networks(path, state_dicts)
     args = content.get("args")
-    args = vars(args) if isinstance(args, argparse.Namespace) else args
+    args = getattr(args, "state", {}) if isinstance(args, Settings) else args
     epoch = content.get("epoch")
     return PublishedCheckpoint(
         path=path,
@@ -108,23 +103,16 @@ def printable(text: str) -> str:
 
 def _unpickle(path: Path) -> object:
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
-            # torch warns of pickle protocols that it may be unable to read; if it is, it raises an error too.
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # A damaged pickle may raise anything, from KeyError to RecursionError.
-        if refused := re.search(r"GLOBAL (\S+)|unrecognized function (.+)", str(error)):
-            wanted = printable(refused[1] or refused[2])
-            raise CheckpointError(
-                f"{path}: refused, for it asks for '{wanted}' and only tensors and"
-                " argparse.Namespace are admitted: a published checkpoint needs nothing else, so get the file"
-                " from its authors"
-            ) from None
-        # torch puts the cause after a paragraph of advice; other errors start with it.
-        cause = re.search(r"WeightsUnpickler error:\s+(.+)", str(error)) or re.search(r"(.+)", str(error))
-        reason = printable(cause[1]) if cause else type(error).__name__
+        return read_torch_file(path, leave_out=IGNORED)
+    except NameNotAdmittedError as error:
         raise CheckpointError(
-            f"{path}: cannot be read as a torch checkpoint ({reason}): is the download complete?"
+            f"{path}: refused, for it asks for '{error.name}' and only plain tensors, NumPy numbers and "
+            "argparse.Namespace are admitted: a published checkpoint needs nothing else, so get the file "
+            "from its authors"
+        ) from None
+    except (OSError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            f"{path}: cannot be read as a torch checkpoint ({error}): is the download complete?"
         ) from None
 
 
@@ -134,21 +122,6 @@ def _is_state_dict(value: object) -> bool:
         and len(value) > 0
         and all(isinstance(key, str) and isinstance(weight, Tensor) for key, weight in value.items())
     )
-
-
-def _is_plain_weight(weight: Tensor) -> bool:
-    """Dense, on the CPU, and with a stored number behind every element.
-
-    Without the last condition a file of a few bytes could claim terabytes as a view of one number.
-    """
-    dense = weight.layout == torch.strided and weight.device.type == "cpu" and not weight.is_quantized
-    return dense and weight.nbytes <= weight.untyped_storage().nbytes()
-
-
-def _without_wrapper(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Drops the prefix that DataParallel adds to every key."""
-    wrapped = all(key.startswith("module.") for key in weights)
-    return {key.removeprefix("module.") if wrapped else key: weight for key, weight in weights.items()}
 
 
 def _plain(value: object) -> object:
@@ -162,6 +135,8 @@ def _plain(value: object) -> object:
         return [_plain(inner) for inner in value]
     if isinstance(value, set | frozenset):
         return sorted((_plain(inner) for inner in value), key=str)
-    if isinstance(value, argparse.Namespace):
-        return _plain(vars(value))
-    return str(value)
+    if isinstance(value, Settings):
+        return _plain(getattr(value, "state", {}))
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return type(value).__name__

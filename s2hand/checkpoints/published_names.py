@@ -16,6 +16,9 @@ EFFICIENTNET_B0_REPEATS = (1, 2, 2, 3, 3, 4, 1)
 EFFICIENTNET_DEPTHS = (1.0, 1.1, 1.2, 1.4, 1.8, 2.2, 2.6, 3.1)
 """Blocks of each stage of EfficientNet-B0, and the factors of B0 to B7 (Tan and Le, ICML 2019)."""
 
+EFFICIENTNET_HEADS = (1280, 1280, 1408, 1536, 1792, 2048, 2304, 2560)
+"""Channels of the last convolution of EfficientNet-B0 to B7."""
+
 UNUSED_NETWORKS = ("renderer", "renderer_NR")
 """Networks of a file that hold settings of the published renderer, and nothing learned."""
 
@@ -48,6 +51,18 @@ def _encoder_names(keys: Collection[str]) -> Rename:
         )
 
     return rename
+
+
+def backbone_name(backbone: Mapping[str, Tensor]) -> str | None:
+    """timm's name of the EfficientNet that translated weights belong to, None if they are no such
+    network's."""
+    blocks = {match[0] for name in backbone if (match := re.match(r"network\.blocks\.\d+\.\d+\.", name))}
+    head = backbone.get("network.conv_head.weight")
+    for number, (depth, channels) in enumerate(zip(EFFICIENTNET_DEPTHS, EFFICIENTNET_HEADS, strict=True)):
+        count = sum(ceil(depth * repeats) for repeats in EFFICIENTNET_B0_REPEATS)
+        if head is not None and (len(blocks), len(head)) == (count, channels):
+            return f"tf_efficientnet_b{number}"
+    return None
 
 
 def _stage_of_block(count: int) -> list[tuple[int, int]]:

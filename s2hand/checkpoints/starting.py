@@ -13,14 +13,11 @@ from s2hand.checkpoints.weights import (
 from s2hand.config.sections import NetworkSection
 from s2hand.models import MODULES_OF_PART, HandNet
 
-SIZES = (
-    *("backbone", "num_pca", "use_mean_shape", "fingertips", "attention"),
-    *("hourglass_stacks", "hourglass_depth", "hourglass_modules", "hourglass_features"),
-)
-"""Config keys that are the network's sizes and switches."""
-
-SWITCHES = ("use_mean_shape", "fingertips")
-"""Those of them that change what the weights answer, and not their shapes."""
+SIZES_OF_PART = {
+    "hand": ("backbone", "num_pca", "use_mean_shape", "fingertips", "attention", "hand_input"),
+    "heatmaps": ("hourglass_stacks", "hourglass_depth", "hourglass_modules", "hourglass_features"),
+}
+"""Config keys that are sizes and switches of a part of the network."""
 
 ESSENTIAL_PARTS = ("hand", "heatmaps")
 """Parts without whose weights an evaluation's metrics would mean nothing."""
@@ -54,8 +51,8 @@ class StartingWeights:
     def network(self, say: Callable[[str], None] = print) -> NetworkSection:
         """The section that the network is to be built with.
 
-        A published checkpoint in ``pretrain_model`` brings its own sizes and switches, one of this project's
-        the switches; keys that the config sets itself win over them.
+        The checkpoint in ``pretrain_model`` brings the sizes and switches of the parts that it holds; keys
+        that the config sets itself win over them.
 
         Args:
             say: takes one line on every value that the file and the config do not share.
@@ -113,18 +110,15 @@ class StartingWeights:
         return self._read[path]
 
     def _stored_sizes(self) -> dict:
-        """Sizes and switches of the network in ``pretrain_model``.
-
-        Of one of this project's checkpoints only the switches: other sizes are noticed when it is loaded.
-        """
+        """Sizes and switches of the network in ``pretrain_model``, for the parts that the file holds."""
         if not self._section.pretrain_model:
             return {}
         stored = self._stored(self._section.pretrain_model)
-        if stored.published:
-            return {key: stored.settings[key] for key in SIZES if key in stored.settings}
-        if "hand_head" not in stored.modules:
+        if "image_size" not in stored.settings:
             return {}
-        return {key: stored.settings[key] for key in SWITCHES if key in stored.settings}
+        network = stored.network
+        held = [part for part in SIZES_OF_PART if stored.modules.keys() & set(MODULES_OF_PART[part])]
+        return {key: getattr(network, key) for part in held for key in SIZES_OF_PART[part]}
 
     def _check_complete(self, model: HandNet, loaded: Collection[str]) -> None:
         """Training may start a network anew; its evaluation may not."""

@@ -9,26 +9,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from s2hand.checkpoints.architecture import sizes_of_weights
+from s2hand.checkpoints.architecture import check_weights, misfit_of, sizes_of_weights
 from s2hand.checkpoints.checkpoint import CheckpointError, newest_sound, read_checkpoint
 from s2hand.checkpoints.converted import SUFFIX, read_published
-from s2hand.checkpoints.published import PublishedCheckpoint, printable
-from s2hand.checkpoints.published_names import translate_weights
+from s2hand.checkpoints.published import PublishedCheckpoint
+from s2hand.checkpoints.published_names import backbone_name, translate_weights
 from s2hand.config.published import translate
 from s2hand.config.sections import KNOWN_KEYS, NetworkSection
+from s2hand.errors import NetworkError
 from s2hand.hand import HandModel
-from s2hand.models import MODULES_OF_PART, HandNet, build_hand_net
+from s2hand.models import MODULES_OF_PART, Backbone, HandNet, build_hand_net
 
 PUBLISHED_ENDINGS = (".t7", SUFFIX)
 
 PUBLISHED_IMAGE_SIZE = 224
 """Side in pixels of the images that every published checkpoint was trained on."""
-
-COUNTER = "num_batches_tracked"
-"""Batch norm's step counter: files of old torch versions lack it, and evaluation never reads it."""
 
 OTHER_VERSION = "it comes from another version of s2hand; train again, or evaluate it with that version"
 
@@ -82,6 +81,12 @@ class StoredWeights:
             raise CheckpointError(
                 f"{self.path}: its config has unknown or unfit keys ({', '.join(unknown)}); {OTHER_VERSION}"
             )
+        for key, value in sizes_of_weights(self.modules).items():
+            if self.settings.get(key, value) != value:
+                raise CheckpointError(
+                    f"{self.path}: its config says {key} {_short(self.settings[key])}, but its weights have "
+                    f"{value}; {OTHER_VERSION}"
+                )
         values = {key: self.settings[key] for key in NetworkSection.model_fields if key in self.settings}
         # What only the start of its training read.
         values |= {"backbone_pretrained": False, "pretrain_model": None}
@@ -104,11 +109,23 @@ class StoredWeights:
             CheckpointError: the weights do not fit the network that the file describes.
         """
         try:
+            if "hand" in parts:
+                self._check_backbone()
             model = build_hand_net(self.network, parts, hand_model)
-        except ValueError as error:
+        except NetworkError as error:
             raise CheckpointError(f"{self.path}: {error}") from None
         self.load_into(model, [name for name, _ in modules_with_weights(model)], OTHER_VERSION)
         return model
+
+    def _check_backbone(self) -> None:
+        """Compares the shapes of the encoder that the file names with its weights, before one is built."""
+        with torch.device("meta"):
+            encoder = Backbone(self.network.backbone)
+        if misfit := misfit_of(encoder, self.modules["backbone"]):
+            raise CheckpointError(
+                f"{self.path}: its weights are not those of its backbone {self.network.backbone} ({misfit}); "
+                f"{OTHER_VERSION}"
+            )
 
     def load_into(self, model: HandNet, modules: Iterable[str], remedy: str) -> None:
         """Copies whole modules' weights, of all modules named or of none.
@@ -125,7 +142,7 @@ class StoredWeights:
         if absent := [name for name in children if name not in self.modules]:
             raise CheckpointError(f"{self.path}: lacks {', '.join(absent)}; {remedy}")
         for name, child in children.items():
-            if misfit := _misfit(child, self.modules[name]):
+            if misfit := misfit_of(child, self.modules[name]):
                 raise CheckpointError(
                     f"{self.path}: its {name} does not fit the network ({misfit}); {remedy}"
                 )
@@ -161,20 +178,22 @@ def stored_in(state: Mapping[str, Any], path: Path) -> StoredWeights:
         CheckpointError: it holds no weights.
     """
     weights = state.get("average") or state.get("model")
-    if weights is None:
+    if not weights:
         raise CheckpointError(f"{path}: holds no network; name a checkpoint that `s2hand train` wrote")
     try:
         settings, _ = translate(json.loads(state["config"]))  # without keys retired since
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         settings = {}
     modules = modules_of(weights)
+    check_weights(path, modules)
     settings = {key: value for key, value in settings.items() if value is not None}
-    progress = dict(state.get("progress") or {})
+    progress = state.get("progress") or {}
+    epoch = progress.get("epoch")
     return StoredWeights(
         path,
         modules,
         settings,
-        epoch=progress.get("epoch"),
+        epoch=epoch if isinstance(epoch, int) else None,
         focal_range=_focal_range(path, progress.get("focal_range")),
     )
 
@@ -196,13 +215,14 @@ def modules_of(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     """A network's state dict, taken apart by the network's children."""
     modules: dict[str, dict[str, Tensor]] = {}
     for key, value in weights.items():
-        module, _, name = key.partition(".")
+        module, _, name = str(key).partition(".")
         modules.setdefault(module, {})[name] = value
     return modules
 
 
 def _of_published(checkpoint: PublishedCheckpoint) -> StoredWeights:
     modules, unknown = translate_weights(checkpoint.state_dicts)
+    check_weights(checkpoint.path, modules)
     settings = {
         **sizes_of_weights(modules),
         "image_size": PUBLISHED_IMAGE_SIZE,
@@ -211,6 +231,8 @@ def _of_published(checkpoint: PublishedCheckpoint) -> StoredWeights:
         # The published default.
         "use_mean_shape": bool(checkpoint.args.get("use_mean_shape", True)),
     }
+    if name := backbone_name(modules.get("backbone", {})):
+        settings["backbone"] = name
     return StoredWeights(checkpoint.path, modules, settings, True, tuple(unknown), checkpoint.epoch)
 
 
@@ -220,15 +242,8 @@ def modules_with_weights(model: HandNet) -> list[tuple[str, nn.Module]]:
     return [(name, child) for name, child in model.named_children() if name in names and child is not None]
 
 
-def _misfit(module: nn.Module, weights: Mapping[str, Tensor]) -> str:
-    """The first way in which weights do not fit a module; "" if they do."""
-    expected = module.state_dict()
-    lacking = [name for name in expected if name not in weights and not name.endswith(COUNTER)]
-    if lacking:
-        return f"it lacks {len(lacking)} weights, first {lacking[0]}"
-    if unknown := [name for name in weights if name not in expected]:
-        return f"it has {len(unknown)} weights more, first {printable(unknown[0])}"
-    for name, weight in weights.items():
-        if weight.shape != expected[name].shape:
-            return f"{name} is {tuple(weight.shape)}, expected {tuple(expected[name].shape)}"
-    return ""
+def _short(value: object) -> str:
+    """A number or word as it is, anything else by its type."""
+    if type(value) is int and abs(value) < 1 << 64:
+        return str(value)
+    return str(value)[:40] if isinstance(value, str | float | bool) else f"of type {type(value).__name__}"

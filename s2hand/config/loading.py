@@ -76,7 +76,7 @@ def config_from_dict(values: dict, source: str = "config") -> Config:
     except ValidationError as error:
         raise ConfigError(f"{source}: {describe_error(error)}") from None
     try:
-        notes += check_consistency(config, translated.keys())
+        notes = check_consistency(config, translated.keys()) + notes  # what matters more comes first
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from None
     config._notes, config._source = tuple(notes), source

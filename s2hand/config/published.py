@@ -90,12 +90,12 @@ def translate(values: dict) -> tuple[dict, list[str]]:
         values: key -> value as read from JSON, without nulls (which mean "the default").
 
     Returns:
-        The rewritten copy, and one line per key that has no effect here.
+        The rewritten copy, and lines on keys that have no effect here.
 
     Raises:
         ValueError: a key asks for something out of scope, or two keys give one weight different values.
     """
-    notes = [f"{key} is ignored: {RETIRED_KEYS[key]}" for key in values if key in RETIRED_KEYS]
+    notes = _retired_notes([key for key in values if key in RETIRED_KEYS])
     for key in OUT_OF_SCOPE_KEYS.keys() & values.keys():
         if values[key]:
             raise ValueError(f"{key}: {OUT_OF_SCOPE_KEYS[key]}; remove the key")
@@ -113,6 +113,13 @@ def translate(values: dict) -> tuple[dict, list[str]]:
         kept["rotation_deg"] = 0.0
         notes.append("rotation_deg is 0: train_queries asks for untransformed images")
     return kept, notes
+
+
+def _retired_notes(keys: list[str]) -> list[str]:
+    """One line on all retired keys, so that it does not hide others."""
+    if len(keys) > 1:
+        return [f"{', '.join(keys)} are ignored: docs/config.md says what has their effect here"]
+    return [f"{key} is ignored: {RETIRED_KEYS[key]}" for key in keys]
 
 
 def _translate_lambdas(values: dict) -> dict:

@@ -64,7 +64,9 @@ class NetworkSection(Section):
         "image",
     )
     hourglass_stacks: int = key("Number of stacks of the 2D branch.", 2, ge=1, le=16)
-    hourglass_features: int = key("Feature channels of the 2D branch.", 256, ge=1, le=2048)
+    hourglass_features: int = key(
+        "Feature channels of the 2D branch, a multiple of 8.", 256, ge=8, le=2048, multiple_of=8
+    )
     hourglass_modules: int = key("Number of residual modules of each hourglass level.", 2, ge=1, le=16)
     hourglass_depth: int = key("Number of levels of an hourglass.", 4, ge=1, le=8)
     hourglass_input_size: int = key(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2hand.archives import ArchiveError, read_member
 from s2hand.datasets.json_files import as_array, parse_json
 from s2hand.errors import S2HandError
 from s2hand.files import written_whole
@@ -27,6 +28,9 @@ DECIMALS = 9
 
 MEMBER = "pred.json"
 """The file in the zip that both servers read."""
+
+MAX_MEMBER_BYTES = 1 << 30
+"""Largest prediction: HO-3D's 20,137 hands have 650 MB, FreiHAND's 3,960 have 130 MB."""
 
 END = b"]]\n"
 
@@ -141,7 +145,9 @@ def _read_bytes(path: Path) -> bytes:
         with zipfile.ZipFile(path) as archive:
             if MEMBER not in archive.namelist():
                 raise S2HandError(f"{path}: holds {archive.namelist()[:5]}; expected {MEMBER}")
-            return archive.read(MEMBER)
+            return read_member(archive, MEMBER, MAX_MEMBER_BYTES)
+    except ArchiveError as error:
+        raise S2HandError(f"{path}: not a sound zip file ({error}); pack it again") from None
     except S2HandError:
         raise
     except Exception as error:  # damaged archives fail in many ways: zip, zlib, seeks, encryption, encoding

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2hand.archives import read_npz
 from s2hand.errors import S2HandError
 from s2hand.hand.mano_pickle import read_mano_pickle
 from s2hand.safe_pickle import plain_array
@@ -41,6 +42,27 @@ INTEGER_ARRAYS = ("parents", "faces")
 
 NAMES_IN_MANO_FILES = {"lbs_weights": "weights", "faces": "f", "parents": "kintree_table"}
 """Our field -> the key in MANO's files, where they differ."""
+
+
+MAX_ARRAY_BYTES = 1 << 24
+"""Largest array of a hand model; posedirs have 2.5 MB."""
+
+
+LEFT_VOLUME = -0.1
+"""Volume that palm and thumb span, over the sides' lengths, below which a hand is a left one; the generic
+right hand has 0.41."""
+
+HAND_LIKE = 0.9
+"""Least correlation of joints with the generic hand's for a model to be taken for a hand of either side."""
+
+RIGHT_JOINTS = 0.001 * np.array(
+    [
+        *([96, 6, 6], [12, 1, 34], [-18, -1, 35], [-41, -2, 34], [7, 5, 14], [-23, 3, 13], [-49, 1, 12]),
+        *([21, -5, -22], [0, -8, -24], [-19, -10, -26], [13, 2, -5], [-15, -1, -7], [-40, -3, -10]),
+        *([64, -11, 35], [43, -20, 55], [22, -23, 79]),
+    ]
+)
+"""(16, 3) metres, joints of the generic hand at rest."""
 
 
 class HandModelError(S2HandError):
@@ -111,6 +133,23 @@ class HandModel:
         return array
 
 
+def is_left_hand(model: HandModel) -> bool:
+    """Whether a hand model is the mirror image of a right hand.
+
+    It is one if its joints lie as a hand's do, up to rotation, scale and reflection, and the thumb's base is
+    on the other side of the plane through the palm, by the sign of a determinant.
+    """
+    joints = model.J_regressor @ model.v_template
+    wrist, index, middle, little, thumb = joints[[0, 1, 4, 7, 13]]
+    sides = np.stack([middle - wrist, little - index, thumb - wrist])
+    volume = np.linalg.det(sides)
+    if volume >= LEFT_VOLUME * np.linalg.norm(sides, axis=1).prod():
+        return False
+    centred, hand = joints - joints.mean(0), RIGHT_JOINTS - RIGHT_JOINTS.mean(0)
+    overlap = np.linalg.svd(centred.T @ hand, compute_uv=False).sum()
+    return bool(overlap > HAND_LIKE * np.linalg.norm(centred) * np.linalg.norm(hand))
+
+
 def load_hand_model(source: str | Path) -> HandModel:
     """Reads a hand model.
 
@@ -128,7 +167,13 @@ def load_hand_model(source: str | Path) -> HandModel:
     if path.suffix not in readers:
         raise HandModelError(f"hand model {path}: expected a .pkl or .npz file; {REMEDY}")
     arrays = readers[path.suffix](path)
-    return _model_from_arrays(arrays, "generic" if path == GENERIC_HAND else str(path))
+    model = _model_from_arrays(arrays, "generic" if path == GENERIC_HAND else str(path))
+    if is_left_hand(model):
+        raise HandModelError(
+            f"hand model {path}: a left hand, or a mirrored one; the network predicts right hands, and left "
+            "ones are mirrored for it, so name MANO_RIGHT.pkl"
+        )
+    return model
 
 
 def save_hand_model(model: HandModel, path: str | Path) -> None:
@@ -164,8 +209,7 @@ def _model_from_arrays(content: dict, name: str) -> HandModel:
 
 def _read_npz(path: Path) -> dict:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+        return read_npz(path, (*EXPECTED_SHAPES, *NAMES_IN_MANO_FILES.values()), MAX_ARRAY_BYTES)
     except Exception as error:  # zipfile, zlib and NumPy each raise their own errors
         raise HandModelError(
             f"hand model {path}: not a readable .npz of plain arrays ({_line(error)})"

@@ -7,6 +7,7 @@ values follow from those. Every other name that a pickle may ask for is refused.
 
 from __future__ import annotations
 
+import math
 import pickle
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from s2hand.safe_pickle import StandIn, loads_arrays, plain_array
+from s2hand.bounded_pickle import StandIn, plain_set
+from s2hand.safe_pickle import ArrayStandIn, loads_arrays, plain_array
 
 MAX_PICKLE_BYTES = 1 << 26
 """MANO's files have 4 MB; a much larger file is something else."""
 
 MAX_ELEMENTS = 1 << 22
-"""Largest size of a sparse matrix as an array, as a few bytes can claim any shape. MANO's has 16 x 778."""
+"""Most elements of a sparse or selected array, as a few bytes can claim any shape. MANO's have 12,448 and
+23,340."""
 
 
 def read_mano_pickle(path: Path) -> dict[str, Any]:
@@ -43,32 +46,41 @@ def read_mano_pickle(path: Path) -> dict[str, Any]:
     return loads_arrays(content, _ADMITTED_NAMES)
 
 
-class _SparseColumns(StandIn):
+class _SparseColumns(ArrayStandIn):
     """Stands for scipy.sparse.csc_matrix."""
 
-    def array(self) -> np.ndarray:
-        parts = [plain_array(self.state[name]) for name in ("data", "indices", "indptr")]
-        rows, columns = self.state["_shape"] if "_shape" in self.state else self.state["shape"]
-        if not 0 < rows * columns <= MAX_ELEMENTS:
-            raise pickle.UnpicklingError(f"a sparse matrix of {rows} x {columns}")
-        matrix = scipy.sparse.csc_matrix(tuple(parts), shape=(rows, columns))
+    def array(self, depth: int) -> np.ndarray:
+        parts = [plain_array(self.state[name], depth) for name in ("data", "indices", "indptr")]
+        shape = self.state["_shape"] if "_shape" in self.state else self.state["shape"]
+        matrix = scipy.sparse.csc_matrix(tuple(parts), shape=_checked_shape(shape, 2))
         matrix.check_format(full_check=True)
         return matrix.toarray()
 
 
-class _ChumpyArray(StandIn):
+class _ChumpyArray(ArrayStandIn):
     """Stands for chumpy.ch.Ch, whose value is ``x``."""
 
-    def array(self) -> np.ndarray:
-        return plain_array(self.state["x"])
+    def array(self, depth: int) -> np.ndarray:
+        return plain_array(self.state["x"], depth)
 
 
-class _ChumpySelect(StandIn):
+class _ChumpySelect(ArrayStandIn):
     """Stands for chumpy.reordering.Select: entries ``idxs`` of the flattened ``a``."""
 
-    def array(self) -> np.ndarray:
-        source, places = plain_array(self.state["a"]), plain_array(self.state["idxs"])
-        return source.ravel()[places].reshape(self.state["preferred_shape"])
+    def array(self, depth: int) -> np.ndarray:
+        source, places = (plain_array(self.state[name], depth) for name in ("a", "idxs"))
+        if len(places.ravel()) > MAX_ELEMENTS:
+            raise pickle.UnpicklingError(f"a selection of more than {MAX_ELEMENTS:,} entries")
+        return source.ravel()[places].reshape(_checked_shape(self.state["preferred_shape"]))
+
+
+def _checked_shape(shape: object, dimensions: int | None = None) -> tuple[int, ...]:
+    """A shape from a pickle: lengths, and not too many elements."""
+    if not isinstance(shape, tuple | list) or not all(type(length) is int and length > 0 for length in shape):
+        raise pickle.UnpicklingError("a shape holds something else than lengths")
+    if (dimensions or len(shape)) != len(shape) or math.prod(shape) > MAX_ELEMENTS:
+        raise pickle.UnpicklingError(f"a shape of {len(shape)} dimensions or too many elements")
+    return tuple(shape)
 
 
 def _reconstruct_object(kind: type, base: type, state: object) -> object:
@@ -84,8 +96,8 @@ _ADMITTED_NAMES = {
     ("chumpy.ch", "Ch"): _ChumpyArray,
     ("chumpy.reordering", "Select"): _ChumpySelect,
     # Every chumpy object keeps a set of what has changed, which Python 2 pickles by name.
-    ("__builtin__", "set"): set,
-    ("builtins", "set"): set,
+    ("__builtin__", "set"): plain_set,
+    ("builtins", "set"): plain_set,
     ("copy_reg", "_reconstructor"): _reconstruct_object,
     ("copyreg", "_reconstructor"): _reconstruct_object,
     ("__builtin__", "object"): object,

@@ -8,12 +8,18 @@ and images in [0, 1].
 import difflib
 
 import timm
+import torch
 from torch import Tensor, nn
+
+from s2hand.errors import NetworkError
 
 LOW_STRIDE = 4
 """Stride of the low-level map, in pixels of the image."""
 
 DEFAULT_BACKBONE = "tf_efficientnet_b3"
+
+
+CHOICE = f"choose a convolutional network such as '{DEFAULT_BACKBONE}' or 'resnet50'"
 
 
 class Backbone(nn.Module):
@@ -39,21 +45,22 @@ class Backbone(nn.Module):
                 Whatever the weights, images are fed in [0, 1] without ImageNet's normalisation, as published.
 
         Raises:
-            ValueError: timm has no such network, or the network has no map of stride 4.
+            NetworkError: timm has no such network or cannot build it, or it has no map of stride 4.
         """
         super().__init__()
         if not timm.is_model(name):
-            raise ValueError(_unknown_name(name))
+            raise NetworkError(_unknown_name(name))
         # num_classes=0 drops the classifier: no unused parameter, and none to miss in a checkpoint.
         self.name = name
-        self.network = timm.create_model(name, pretrained=pretrained, num_classes=0)
+        try:
+            self.network = timm.create_model(name, pretrained=pretrained, num_classes=0)
+        except Exception as error:  # a missing download, an unknown tag or an option that the network lacks
+            reason = " ".join(str(error).split())[:200]
+            raise NetworkError(f"backbone '{name}' cannot be built ({reason}): {CHOICE}") from None
         stages = getattr(self.network, "feature_info", None) or []
         at_stride = [number for number, stage in enumerate(stages) if stage["reduction"] == LOW_STRIDE]
         if not at_stride or not hasattr(self.network, "forward_intermediates"):
-            raise ValueError(
-                f"backbone '{name}' has no feature map of stride {LOW_STRIDE}: choose a convolutional network"
-                f" such as '{DEFAULT_BACKBONE}' or 'resnet50'"
-            )
+            raise NetworkError(f"backbone '{name}' has no feature map of stride {LOW_STRIDE}: {CHOICE}")
         self._low_stage = at_stride[-1]
         self.low_channels: int = stages[self._low_stage]["num_chs"]
         self.feature_channels: int = getattr(self.network, "head_hidden_size", self.network.num_features)
@@ -69,6 +76,29 @@ class Backbone(nn.Module):
         """
         last, (low_features,) = self.network.forward_intermediates(image, indices=[self._low_stage])
         return low_features, self.network.forward_head(last, pre_logits=True)
+
+    @torch.no_grad()
+    def check_size(self, image_size: int) -> None:
+        """Refuses a network that cannot take images of a size, or gives other maps than it declares.
+
+        Args:
+            image_size: S, side of the images in pixels.
+
+        Raises:
+            NetworkError: it does.
+        """
+        was_training = self.training
+        try:
+            low_features, feature = self.eval()(torch.zeros(1, 3, image_size, image_size))
+            found = low_features.shape[1], feature.shape[1:]
+        except Exception as error:  # an assertion on the size, or a map that has shrunk to nothing
+            found = " ".join(str(error).split())[:200]
+        self.train(was_training)
+        if found != (self.low_channels, (self.feature_channels,)):
+            raise NetworkError(
+                f"backbone '{self.name}' cannot take images of {image_size} px ({found}): change image_size, "
+                f"or {CHOICE}"
+            )
 
 
 def _unknown_name(name: str) -> str:

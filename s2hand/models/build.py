@@ -7,10 +7,11 @@ from collections.abc import Collection
 import torch
 
 from s2hand.config.sections import NetworkSection
+from s2hand.errors import NetworkError
 from s2hand.hand.assets import HandModel
 from s2hand.hand.mano import ManoLayer
 from s2hand.models.attention import HeatmapAttention
-from s2hand.models.backbone import Backbone
+from s2hand.models.backbone import DEFAULT_BACKBONE, Backbone
 from s2hand.models.hand_net import PARTS, HandNet
 from s2hand.models.heads import HandHead, TextureLightHead
 from s2hand.models.hourglass import KeypointNet, StackedHourglass
@@ -32,7 +33,7 @@ def build_hand_net(
         The network, in training mode, on the CPU.
 
     Raises:
-        ValueError: the values contradict each other, or a part refuses its own.
+        NetworkError: the values contradict each other, or a part refuses its own.
     """
     hand, heatmaps = "hand" in parts, "heatmaps" in parts
     image_input = not hand or "image" in network.hand_input
@@ -42,6 +43,8 @@ def build_hand_net(
     children = {}
     if hand:
         encoder = Backbone(network.backbone, network.backbone_pretrained)
+        if network.backbone != DEFAULT_BACKBONE:
+            encoder.check_size(network.image_size)
         width = encoder.feature_channels * image_input + RAY_FEATURES * keypoint_input
         children["backbone"] = encoder
         children["hand_head"] = HandHead(width, network.num_pca, use_mean_shape=network.use_mean_shape)
@@ -71,14 +74,14 @@ def _check_parts(
 ) -> None:
     hand, heatmaps = "hand" in parts, "heatmaps" in parts
     if unknown := set(parts) - PARTS:
-        raise ValueError(f"unknown parts {sorted(unknown)}: choose from {sorted(PARTS)}")
+        raise NetworkError(f"unknown parts {sorted(unknown)}: choose from {sorted(PARTS)}")
     if hand and hand_model is None:
-        raise ValueError("a network with a hand needs hand_model: load one with load_hand_model('generic')")
+        raise NetworkError("a network with a hand needs hand_model: load one with load_hand_model('generic')")
     if not hand and ("texture" in parts or "render" in parts):
-        raise ValueError("texture and render need the hand's encoder and mesh: add hand to the parts")
+        raise NetworkError("texture and render need the hand's encoder and mesh: add hand to the parts")
     if attention and not heatmaps:
-        raise ValueError("attention joins the 2D branch to the encoder: add heatmaps to the parts")
+        raise NetworkError("attention joins the 2D branch to the encoder: add heatmaps to the parts")
     if attention and not image_input:
-        raise ValueError("attention weighs the image feature, but hand_input leaves the image out")
+        raise NetworkError("attention weighs the image feature, but hand_input leaves the image out")
     if keypoint_input and not heatmaps:
-        raise ValueError("hand_input reads the 2D branch's keypoints: add heatmaps to the parts")
+        raise NetworkError("hand_input reads the 2D branch's keypoints: add heatmaps to the parts")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from s2hand.errors import NetworkError
 from s2hand.models.integral import integral_keypoints
 from s2hand.skeleton import NUM_JOINTS
 
@@ -136,11 +137,11 @@ class StackedHourglass(nn.Module):
             num_joints: J, number of heat maps per stage.
 
         Raises:
-            ValueError: a size is impossible.
+            NetworkError: a size is impossible.
         """
         super().__init__()
         if min(num_stacks, depth, num_modules, num_joints) < 1 or features < 8 or features % 8:
-            raise ValueError(
+            raise NetworkError(
                 "hourglass: stacks, depth, modules and joints must be at least 1 and features a positive"
                 f" multiple of 8, got {num_stacks}, {depth}, {num_modules}, {num_joints} and {features}"
             )
@@ -180,11 +181,11 @@ class KeypointNet(nn.Module):
             input_size: N, side in pixels to which images are padded.
 
         Raises:
-            ValueError: the hourglass cannot halve the maps of this input evenly.
+            NetworkError: the hourglass cannot halve the maps of this input evenly.
         """
         super().__init__()
         if input_size < 1 or input_size % hourglass.size_multiple:
-            raise ValueError(
+            raise NetworkError(
                 f"hourglass input size {input_size} px must be a multiple of {hourglass.size_multiple} px"
             )
         self.hourglass = hourglass

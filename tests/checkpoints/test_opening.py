@@ -11,7 +11,8 @@ from support.untrained_checkpoint import E2E, SIZE, write_own
 
 import s2hand
 from s2hand import checkpoints
-from s2hand.checkpoints import checkpoint, converted, published
+from s2hand.checkpoints import CheckpointError, checkpoint, converted, published, weights
+from s2hand.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from s2hand.checkpoints.starting import StartingWeights
 from s2hand.config import config_from_dict
 from s2hand.hand import load_hand_model
@@ -34,8 +35,8 @@ def reads(monkeypatch):
 
         monkeypatch.setattr(module, name, read)
 
-    counted(checkpoint, "_load")
-    counted(published, "_unpickle")
+    counted(checkpoint, "read_torch_file")
+    counted(published, "read_torch_file")
     counted(converted, "load_file")
     return files
 
@@ -51,9 +52,9 @@ def published_file(tmp_path_factory):
         return torch.rand(shape, generator=torch.Generator().manual_seed(zlib.crc32(key.encode())))
 
     networks = ("encoder", "decoder", "rgb2hm", "texture_light_from_low")
-    weights = {name: {key: weight(key, shape) for key, shape in keys[name].items()} for name in networks}
+    held = {name: {key: weight(key, shape) for key, shape in keys[name].items()} for name in networks}
     path = tmp_path_factory.mktemp("published") / "texturehand_7.t7"
-    torch.save({"epoch": 7, "args": argparse.Namespace(use_mean_shape=True), **weights}, path)
+    torch.save({"epoch": 7, "args": argparse.Namespace(use_mean_shape=True), **held}, path)
     return path
 
 
@@ -123,3 +124,91 @@ def test_public_names_live_where_they_are_said_to():
     }
     for name in ("load_hand_model", "HandModel", "ManoLayer"):
         assert hasattr(s2hand.hand, name)
+
+
+def rewritten(path, **changes):
+    """A checkpoint with other entries; ``config`` is updated, not replaced."""
+    state = read_checkpoint(path)
+    config = json.loads(state["config"]) | changes.pop("config", {})
+    write_checkpoint(path, state | {"config": json.dumps(config)} | changes)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"model": [1, 2]}, "its model is of type list, expected dict"),
+        ({"config": 3}, "its config is of type int, expected str"),
+        ({"model": {}}, "holds no network"),
+        ({"model": {"backbone.a": "text"}}, "backbone.a is of type str, expected real numbers"),
+        (
+            {"model": {"backbone.a": torch.ones(2) * 1j}},
+            "backbone.a is of type torch.complex64, expected real",
+        ),
+        ({"average": {"hand_head.b": torch.tensor([float("nan")])}}, "hand_head.b holds NaN or infinite"),
+    ],
+)
+def test_entries_of_a_wrong_kind_are_named(tmp_path, entry, message):
+    path = tmp_path / "a.pt"
+    write_own(path)
+    write_checkpoint(path, read_checkpoint(path) | entry)
+    with pytest.raises(CheckpointError, match=message) as error:
+        checkpoints.open(path, device="cpu")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"hourglass_features": 200_000}, "says hourglass_features 200000, but its weights have 16"),
+        ({"hourglass_depth": 60}, "says hourglass_depth 60, but its weights have 4"),
+        ({"hourglass_stacks": 10**30}, "says hourglass_stacks of type int, but its weights have 1"),
+        ({"num_pca": [[]]}, "says num_pca of type list, but its weights have 30"),
+        (
+            {"backbone": "resnet18"},
+            r"not those of its backbone resnet18 \(it lacks \d+ weights, first network",
+        ),
+        ({"backbone": "no_such_net"}, "'no_such_net' is not a network of timm"),
+        ({"image_size": 1 << 40}, "unfit keys .image_size"),
+    ],
+)
+def test_sizes_are_compared_before_anything_is_built(tmp_path, monkeypatch, config, message):
+    write_own(tmp_path / "a.pt")
+    path = rewritten(tmp_path / "a.pt", config=config)
+    monkeypatch.setattr(weights, "build_hand_net", None)
+    with pytest.raises(CheckpointError, match=message) as error:
+        checkpoints.open(path, device="cpu")
+    assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_brings_its_sizes(tmp_path):
+    """What the config leaves to its defaults is taken from the file."""
+    path = tmp_path / "a.pt"
+    saved = write_own(path, num_pca=12, hourglass_depth=2, hand_input="image+keypoints")
+    silent = {key: value for key, value in E2E.items() if key not in ("backbone", "hourglass_features")}
+    silent |= {"pretrain_model": str(path), "test_requires": E2E["train_requires"]}
+    config = config_from_dict(silent)
+    start = StartingWeights(config)
+    lines = []
+    network = start.network(lines.append)
+    assert (network.num_pca, network.hourglass_depth, network.hourglass_features) == (12, 2, 16)
+    assert (network.hand_input, network.backbone) == ("image+keypoints", "test_resnet")
+    assert f"num_pca is 12, as stored in {path}" in lines
+    model = build_hand_net(network, config.network_parts, load_hand_model("generic"))
+    start.load_into(model, evaluated=True)
+    assert torch.equal(model.hand_head.pose[2].bias, saved.hand_head.pose[2].bias)
+
+
+def test_other_sizes_take_three_lines_at_most(tmp_path):
+    """One for each key that the config sets otherwise, and the error; not one key after the other."""
+    write_own(tmp_path / "a.pt")
+    lines = []
+    config = config_from_dict(E2E | {"pretrain_model": str(tmp_path / "a.pt"), "backbone": "resnet18"})
+    start = StartingWeights(config)
+    network = start.network(lines.append)
+    assert lines == [f"backbone is 'test_resnet' in {tmp_path / 'a.pt'}, but the config says 'resnet18'"]
+    model = build_hand_net(network, config.network_parts, load_hand_model("generic"))
+    with pytest.raises(CheckpointError, match="its backbone does not fit the network") as error:
+        start.load_into(model, evaluated=False)
+    assert len(str(error.value)) < 400
+    assert "use the backbone, hourglass_* and num_pca that it was trained with" in str(error.value)

@@ -265,3 +265,12 @@ def test_what_is_no_weights_file_is_refused(tmp_path, content):
         file.write_bytes(content)
     with pytest.raises(DetectorWeightsError, match="no file" if content is None else "cannot be read"):
         load_openpose(file)
+
+
+def test_the_prefix_of_data_parallel_is_dropped(tmp_path):
+    torch.manual_seed(0)
+    weights = {name: torch.zeros_like(value) for name, value in OpenPoseHandNet().state_dict().items()}
+    weights["conv1_1.bias"] += 3
+    torch.save({f"module.{name}": value for name, value in weights.items()}, tmp_path / "hand.pth")
+    network, _ = load_openpose(tmp_path / "hand.pth")
+    assert (network.conv1_1.bias == 3).all()

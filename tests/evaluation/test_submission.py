@@ -141,3 +141,17 @@ def test_malformed_archives(tmp_path):
         archive.writestr("results.json", "[]")
     with pytest.raises(S2HandError, match=r"expected pred\.json"):
         read_submission(tmp_path / "other.zip")
+
+
+def test_archives_of_other_methods_and_bombs_are_not_unpacked(tmp_path):
+    path = tmp_path / "pred.zip"
+    for method, message in (
+        (zipfile.ZIP_BZIP2, "neither stored nor deflated"),
+        (zipfile.ZIP_DEFLATED, "unpacks from"),
+    ):
+        with zipfile.ZipFile(path, "w", method) as archive, archive.open("pred.json", "w") as member:
+            for _ in range(65):
+                member.write(b" " * (1 << 20))
+        with pytest.raises(S2HandError, match=message) as error:
+            submission.load_arrays(path)
+        assert "\n" not in str(error.value)

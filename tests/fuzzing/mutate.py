@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable
 
 import numpy as np
+from support.hostile_pickles import IN_A_DICT
 
 Mutator = Callable[[bytes, np.random.Generator], bytes]
 
@@ -16,7 +18,18 @@ ODD_VALUES = (
     *(None, True, False, 0, -1, 2**31, 2**63, 10**400, 0.5, 1e308, "", "x" * 5000, "../../../etc/passwd"),
     *("\u0000", "\ud800", [], {}, [[]], [None], {"a": []}),
 )
-ODD_TEXTS = (b"NaN", b"Infinity", b"1e999", b"[" * 100_000, b'{"a":' * 5000, b"\xff\xfe", b"", b"}", b'"')
+ODD_TEXTS = (
+    b"NaN",
+    b"Infinity",
+    b"1e999",
+    b"9" * 5000,
+    b"[" * 100_000,
+    b'{"a":' * 5000,
+    b"\xff\xfe",
+    b"",
+    b"}",
+    b'"',
+)
 
 HARMFUL_NAMES = (
     *(("os", "system"), ("posix", "system"), ("nt", "system"), ("builtins", "eval"), ("builtins", "exec")),
@@ -27,6 +40,9 @@ HARMFUL_NAMES = (
 )
 """What an attack would ask for. Whoever calls one of these leaves a file named ``canary``, or is seen by the
 audit hook."""
+
+ZEROS = 1 << 24
+"""Bytes of zeros that a member of an archive unpacks to; more would only slow the damaging."""
 
 ODD_COUNTS = (0, 1, 0x7F, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF)
 
@@ -96,6 +112,39 @@ def damage_pickle(content: bytes, random: np.random.Generator) -> bytes:
             return content[:start] + call + content[end:] if end > start else damage_bytes(content, random)
         case _:
             return damage_bytes(content, random)
+
+
+def plant_structure(content: bytes, random: np.random.Generator) -> bytes:
+    """An entry that asks for endless work or memory, put into a dict of a pickle, be it the outermost."""
+    places = [place for place, byte in enumerate(content[:4096]) if byte == b"}"[0]]
+    if not places:
+        return damage_pickle(content, random)
+    place = places[0 if random.random() < 0.5 else random.integers(len(places))] + 1
+    if content[place : place + 1] == b"q":  # the dict's own place in the memo
+        place += 2
+    kinds = list(IN_A_DICT)
+    return content[:place] + IN_A_DICT[kinds[random.integers(len(kinds))]] + b"s" + content[place:]
+
+
+def pack_otherwise(content: bytes, random: np.random.Generator) -> bytes:
+    """An archive packed by another method, at times with a member of zeros added or one replaced by zeros."""
+    methods = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    match random.integers(4):
+        case 0:
+            members.append(("extra.npy", bytes(ZEROS)))
+        case 1:
+            chosen = int(random.integers(len(members)))
+            members[chosen] = (members[chosen][0], bytes(ZEROS))
+        case 2:
+            members.append(members[0])
+    packed = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(packed, "w", methods[random.integers(4)]) as archive:
+        warnings.simplefilter("ignore", UserWarning)  # of two members of one name
+        for name, data in members:
+            archive.writestr(name, data)
+    return packed.getvalue()
 
 
 def inside_zip(mutate: Mutator) -> Mutator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import pickle
 import tempfile
@@ -14,13 +15,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from fuzzing.mutate import Mutator, damage_bytes, damage_json, damage_pickle, inside_zip
+from fuzzing.mutate import (
+    ODD_VALUES,
+    Mutator,
+    damage_bytes,
+    damage_json,
+    damage_pickle,
+    inside_zip,
+    pack_otherwise,
+    plant_structure,
+)
 from PIL import ExifTags, Image
 
 from s2hand.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from s2hand.checkpoints.converted import convert_published, read_published
 from s2hand.checkpoints.weights import read_stored
 from s2hand.config import load_config
+from s2hand.config.sections import NetworkSection
 from s2hand.datasets import (
     Detections,
     DetectorInfo,
@@ -39,7 +50,7 @@ from s2hand.evaluation.submission import read_submission, write_submission
 from s2hand.hand import HandModelError, load_hand_model
 from s2hand.images.images import read_image
 from s2hand.images.photos import read_photo, read_photo_header
-from s2hand.models import HandHead, HandNet
+from s2hand.models import HandHead, HandNet, build_hand_net
 
 
 @dataclass(frozen=True)
@@ -190,6 +201,48 @@ def _write_own(path: Path) -> None:
     write_checkpoint(path, {"model": {"a": torch.ones(3)}, "progress": {"epoch": 1}, "config": "{}"})
 
 
+def _write_npz(path: Path) -> None:
+    from s2hand.hand.assets import EXPECTED_SHAPES
+
+    np.savez_compressed(path, **{key: np.zeros((3, 2)) for key in EXPECTED_SHAPES})
+
+
+_BRANCH = {
+    **{"image_size": 32, "hourglass_stacks": 1, "hourglass_depth": 1},
+    **{"hourglass_modules": 1, "hourglass_features": 8},
+}
+
+
+def _write_branch(path: Path) -> None:
+    """A checkpoint of the smallest 2D branch."""
+    model = build_hand_net(NetworkSection(**_BRANCH), {"heatmaps"})
+    write_checkpoint(path, {"model": model.state_dict(), "config": json.dumps(_BRANCH)})
+
+
+def damage_checkpoint(content: bytes, random: np.random.Generator) -> bytes:
+    """An entry, a weight or a key of the config replaced, in a file that is sound otherwise."""
+    state = torch.load(io.BytesIO(content), weights_only=True)
+    odd = ODD_VALUES[random.integers(len(ODD_VALUES))]
+    weights = state["model"]
+    name = list(weights)[random.integers(len(weights))]
+    match random.integers(5):
+        case 0:
+            state[list(state)[random.integers(len(state))]] = odd
+        case 1:
+            weights[name] = odd
+        case 2:
+            weights[name] = weights[name].to((torch.complex64, torch.bool)[random.integers(2)])
+        case 3:
+            weights[name] = torch.full((2,), float("nan"))
+        case _:
+            key = list(_BRANCH)[random.integers(len(_BRANCH))]
+            value = (odd, 200_000, 60, 1 << 40)[random.integers(4)]
+            state["config"] = json.dumps(_BRANCH | {key: value}, default=str)
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
+
+
 class _TwoHands(HandDataset):
     """The same made-up hand twice."""
 
@@ -247,7 +300,11 @@ def _role(path: Path) -> str:
     return "labels" if path.name.endswith(".labels.json") else "annotations"
 
 
-_ZIPPED_PICKLE = (damage_bytes, inside_zip(damage_pickle), inside_zip(damage_bytes))
+_ZIPPED_PICKLE = (
+    *(damage_bytes, inside_zip(damage_pickle), inside_zip(damage_bytes)),
+    *(inside_zip(plant_structure), pack_otherwise),
+)
+_PICKLE = (damage_pickle, damage_bytes, plant_structure)
 
 TARGETS = {
     "config": Target("experiment.json", _write_config, load_config, (damage_json, damage_bytes)),
@@ -277,16 +334,16 @@ TARGETS = {
         "pred.zip",
         lambda path: _write_prediction(path.with_suffix(".json")),
         read_submission,
-        (damage_bytes, inside_zip(damage_json)),
+        (damage_bytes, inside_zip(damage_json), pack_otherwise),
     ),
-    "HO-3D pickle": Target("0000.pkl", _write_meta, read_meta, (damage_pickle, damage_bytes)),
-    "MANO pickle": Target("MANO_RIGHT.pkl", _write_mano, _read_mano, (damage_pickle, damage_bytes)),
+    "HO-3D pickle": Target("0000.pkl", _write_meta, read_meta, _PICKLE),
+    "MANO pickle": Target("MANO_RIGHT.pkl", _write_mano, _read_mano, _PICKLE),
     "checkpoint .t7": Target("texturehand_3.t7", _published(), read_published, _ZIPPED_PICKLE),
     "checkpoint .t7, legacy": Target(
         "handhm_3.t7",
         _published(_use_new_zipfile_serialization=False),
         read_published,
-        (damage_pickle, damage_bytes),
+        _PICKLE,
     ),
     "checkpoint .t7 into a network": Target(
         "texturehand_4.t7",
@@ -307,5 +364,14 @@ TARGETS = {
     "shard's sample": Target("00000001.json", _write_sample, _read_sample, (damage_json, damage_bytes)),
     "shard's labels": Target("00000001.labels.json", _write_sample, _read_sample, (damage_json,)),
     "shard": Target("shard-000000.tar", _write_shards, _read_shards, (damage_bytes,)),
+    "hand model .npz": Target(
+        "hand.npz", _write_npz, _read_mano, (damage_bytes, inside_zip(damage_bytes), pack_otherwise)
+    ),
+    "own checkpoint, its entries": Target(
+        "checkpoint_0001.pt",
+        _write_branch,
+        lambda path: read_stored(path).build({"heatmaps"}),
+        (damage_checkpoint,),
+    ),
     "own checkpoint": Target("checkpoint_last.pt", _write_own, read_checkpoint, _ZIPPED_PICKLE),
 }

@@ -5,6 +5,7 @@ import os
 import pickle
 import sys
 import types
+import zipfile
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import scipy.sparse
 
 from s2hand.errors import S2HandError
 from s2hand.hand import HandModel, HandModelError, load_hand_model, save_hand_model
-from s2hand.hand.assets import MANO_PARENTS
+from s2hand.hand.assets import MANO_PARENTS, RIGHT_JOINTS, is_left_hand
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -198,17 +199,17 @@ def test_forged_objects_cost_nothing(random_model, tmp_path, monkeypatch):
     endless.x = endless
     entries = mano_entries(random_model)
     contents = {
-        "J_regressor": pickle.dumps({**entries, "J_regressor": huge}),
-        "shapedirs": pickle.dumps({**entries, "shapedirs": endless}),
+        "'J_regressor'": pickle.dumps({**entries, "J_regressor": huge}),
+        "nested more than 64 deep": pickle.dumps({**entries, "shapedirs": endless}),
         # A memo's place with a forged number makes the unpickler in C ask for gigabytes.
-        "v_template": b"}r\xff\xff\xff\x7f.",
-        "hands_mean": pickle.dumps({**entries, "hands_mean": [[0.0]]}),
+        "'v_template'": b"}r\xff\xff\xff\x7f.",
+        "'hands_mean'": pickle.dumps({**entries, "hands_mean": [[0.0]]}),
     }
     monkeypatch.undo()
     path = tmp_path / "MANO_RIGHT.pkl"
     for entry, content in contents.items():
         path.write_bytes(content)
-        with pytest.raises(HandModelError, match=f"'{entry}'"):
+        with pytest.raises(HandModelError, match=entry):
             load_hand_model(path)
     path.write_bytes(bytes((1 << 26) + 1))
     with pytest.raises(HandModelError, match="more than 64 MiB"):
@@ -277,3 +278,56 @@ def test_convert_script(random_model, tmp_path, capsys):
     source.write_bytes(pickle.dumps(mano_entries(random_model)))
     assert script.main([str(source)]) == 0
     assert_same_model(load_hand_model(tmp_path / "MANO_RIGHT.npz"), random_model)
+
+
+def test_a_left_hand_is_refused(generic_model, random_model, tmp_path):
+    """The generic hand mirrored, turned and in decimetres; arrays that are no hand at all are left alone."""
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    turn *= np.sign(np.linalg.det(turn))
+    for mirror, name in ((-1, "MANO_LEFT.npz"), (1, "MANO_RIGHT.npz")):
+        vertices = 10 * (generic_model.v_template * [1, mirror, 1]) @ turn
+        save_hand_model(replace(generic_model, v_template=vertices), tmp_path / name)
+    with pytest.raises(HandModelError, match=r"MANO_LEFT\.npz: a left hand, or a mirrored one") as error:
+        load_hand_model(tmp_path / "MANO_LEFT.npz")
+    assert "\n" not in str(error.value)
+    load_hand_model(tmp_path / "MANO_RIGHT.npz")
+    mirrored = replace(random_model, v_template=random_model.v_template * [-1, 1, 1])
+    assert not is_left_hand(random_model)
+    assert not is_left_hand(mirrored)
+
+
+def test_the_right_joints_are_the_generic_hands(generic_model):
+    joints = generic_model.J_regressor @ generic_model.v_template
+    np.testing.assert_allclose(joints, RIGHT_JOINTS, rtol=0, atol=6e-4)
+
+
+def test_members_that_are_not_needed_are_not_unpacked(random_model, tmp_path):
+    """An archive of a few kilobytes may hold gigabytes of zeros."""
+    path = tmp_path / "hand.npz"
+    save_hand_model(random_model, path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("extra.npy", bytes(1 << 25))
+        archive.getinfo("extra.npy").file_size = 1 << 40
+    assert_same_model(load_hand_model(path), random_model)
+
+
+def test_arrays_that_are_too_large_are_not_unpacked(tmp_path):
+    path = tmp_path / "hand.npz"
+    np.savez_compressed(path, v_template=np.zeros(1 << 22))
+    with pytest.raises(HandModelError, match=r"v_template\.npy unpacks from [0-9,]+ to 33,554,560 bytes"):
+        load_hand_model(path)
+
+
+def test_a_selection_of_selections_is_evaluated_in_bounds(random_model, tmp_path, monkeypatch):
+    """Twenty that refer twice to the one before would be evaluated a million times."""
+    select_class = made_up_class(monkeypatch, "chumpy.reordering", "Select")
+    inner = np.arange(6)
+    for _ in range(20):
+        select = select_class()
+        select.__dict__.update(a=inner, idxs=inner, preferred_shape=(6,))
+        inner = select
+    content = pickle.dumps({**mano_entries(random_model), "shapedirs": inner})
+    monkeypatch.undo()
+    (tmp_path / "MANO_RIGHT.pkl").write_bytes(content)
+    with pytest.raises(HandModelError, match=r"amounts to more than|arrays made of arrays"):
+        load_hand_model(tmp_path / "MANO_RIGHT.pkl")

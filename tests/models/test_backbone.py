@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from s2hand.errors import NetworkError
 from s2hand.models import Backbone
 
 
@@ -43,3 +44,17 @@ def test_unknown_names_list_close_ones():
         Backbone("resnet5O")
     with pytest.raises(ValueError, match="no feature map of stride 4"):
         Backbone("vit_tiny_patch16_224")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet18.no_such_weights", "cannot be built"),
+        ("swin_tiny_patch4_window7_224", "cannot take images of 64 px"),
+    ],
+)
+def test_networks_that_cannot_be_used_are_refused_in_one_line(name, message):
+    with pytest.raises(NetworkError, match=message) as error:
+        Backbone(name).check_size(64)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 500

@@ -7,9 +7,7 @@ background, every stage after the first from the maps before it and the features
 
 from __future__ import annotations
 
-import hashlib
-import io
-import re
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from s2hand.errors import S2HandError
+from s2hand.files import sha256_of_file
+from s2hand.torch_files import read_torch_file
+from s2hand.torch_pickle import without_wrapper
 
 STRIDE = 8
 """Input pixels per cell of a map."""
@@ -128,18 +129,16 @@ def load_openpose(path: str | Path) -> tuple[OpenPoseHandNet, str]:
     if not path.is_file():
         raise DetectorWeightsError(f"no file {path}: expected hand_pose_model.pth of OpenPose's PyTorch port")
     try:
-        content = path.read_bytes()
-        weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle may raise anything
-        # torch puts the cause after a paragraph of advice; other errors start with it.
-        cause = re.search(r"WeightsUnpickler error:\s+(.+)", str(error)) or re.search(r"(.+)", str(error))
-        reason = cause[1][:200] if cause else type(error).__name__
-        raise DetectorWeightsError(f"{path}: cannot be read as torch weights ({reason}): {REMEDY}") from None
+        weights = read_torch_file(path)
+    except (OSError, pickle.UnpicklingError) as error:
+        raise DetectorWeightsError(f"{path}: cannot be read as torch weights ({error}): {REMEDY}") from None
+    if isinstance(weights, dict):
+        weights = without_wrapper(weights)
     with torch.device("meta"):  # shapes alone, not 37 million random weights that would be overwritten
         network = OpenPoseHandNet()
     _check_weights(path, weights, network.state_dict())
     network.load_state_dict({name: weight.float() for name, weight in weights.items()}, assign=True)
-    return network.eval().requires_grad_(False), hashlib.sha256(content).hexdigest()
+    return network.eval().requires_grad_(False), sha256_of_file(path)
 
 
 def _check_weights(path: Path, weights: object, expected: Mapping[str, Tensor]) -> None:
@@ -161,5 +160,5 @@ def _check_weights(path: Path, weights: object, expected: Mapping[str, Tensor]) 
                 f"{path}: {name} is {tuple(found.shape)} {found.dtype}, expected floating point of "
                 f"{tuple(weight.shape)}: {REMEDY}"
             )
-        if found.layout != torch.strided or not found.isfinite().all():
+        if not found.isfinite().all():
             raise DetectorWeightsError(f"{path}: {name} holds values that are not finite numbers: {REMEDY}")
