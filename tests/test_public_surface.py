@@ -19,11 +19,17 @@ SURFACE = (
     ("s2hand.losses", "DEFAULT_WEIGHTS"),
     ("s2hand.losses", "Objective"),
     ("s2hand.metrics", "hand_metrics"),
-    ("s2hand.datasets", "read_detections"),
-    ("s2hand.datasets", "write_detections"),
+    ("s2hand.detection", "HandDetector"),
+    ("s2hand.detection", "read_detections"),
+    ("s2hand.detection", "write_detections"),
 )
 
 
 @pytest.mark.parametrize(("module", "name"), SURFACE)
 def test_name_is_there(module, name):
     assert getattr(importlib.import_module(module), name) is not None
+
+
+def test_the_bundled_parts_are_built_by_their_names():
+    assert callable(importlib.import_module("s2hand").HandReconstructor.small)
+    assert callable(importlib.import_module("s2hand.detection").HandDetector.bundled)

@@ -1,0 +1,99 @@
+"""The bundled network from photo to files, on the photos in the package."""
+
+import json
+
+import numpy as np
+import pytest
+import trimesh
+
+import s2hand
+from s2hand.cli import main
+from s2hand.errors import S2HandError
+from s2hand.images.photos import read_photo
+from s2hand.prediction.sample_photos import sample_photos
+
+
+@pytest.fixture(scope="module")
+def small():
+    return s2hand.HandReconstructor.small(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return read_photo(sample_photos()[1])
+
+
+@pytest.fixture(scope="module")
+def hands(small, photo):
+    return small.predict(photo, refine=True)
+
+
+def distance(hands):
+    """Mean distance of the joints from the detected keypoints in larger sides of their box."""
+    side = np.ptp(hands.detected_keypoints[0].numpy(), axis=0).max()
+    return float((hands.keypoints_2d - hands.detected_keypoints).norm(dim=-1).mean()) / side
+
+
+def test_a_hand_lies_on_its_keypoints_and_has_the_photos_colours(hands, photo):
+    assert (len(hands), hands.image_numbers, hands.hands) == (1, (0,), ("left",))
+    assert distance(hands) < 0.06
+    skin = hands.face_textures[0].tanh().median(0).values.numpy()
+    assert skin[0] > skin[1] > skin[2]  # red, green, blue
+    assert hands.painted
+
+
+def test_refinement_brings_it_nearer(small, photo, hands):
+    assert distance(hands) < distance(small.predict(photo))
+
+
+def test_a_mirrored_photo_has_the_mirrored_hand(small, photo, hands):
+    mirrored = small.predict(np.ascontiguousarray(photo[:, ::-1]), refine=True)
+    assert mirrored.hands == ("right",)
+    unmirrored = mirrored.joints[0].numpy() * (-1, 1, 1)
+    difference = unmirrored - hands.joints[0].numpy()
+    assert np.linalg.norm(difference - difference.mean(0), axis=1).mean() < 0.006
+
+
+def test_a_photo_without_hands_has_none(small):
+    grey = np.full((120, 160, 3), 128, np.uint8)
+    found = small.predict([grey, grey])
+    assert (len(found), list(found), found.image_numbers) == (0, [], ())
+
+
+def test_the_hand_in_a_box_is_the_one_found(small, photo, hands):
+    low, high = hands.detected_keypoints[0].numpy().min(0), hands.detected_keypoints[0].numpy().max(0)
+    found = small.predict(photo, boxes=[[*low, *(high - low)]], hand="left", refine=True)
+    np.testing.assert_allclose(found.joints[0], hands.joints[0], atol=0.02)
+    assert len(small.predict(photo, boxes=[[0, 0, 30, 30]])) == 0
+
+
+def test_keypoints_alone_are_lifted(small, photo, hands):
+    found = small.predict(photo, hand="left", keypoints=hands.detected_keypoints.numpy(), refine=True)
+    assert distance(found) < 0.06
+    with pytest.raises(S2HandError, match="0 keypoints of the left hand are known"):
+        small.predict(photo, hand="left", keypoints=np.zeros((1, 21, 2)), confidence=np.zeros((1, 21)))
+
+
+def test_the_command_needs_photos_alone(tmp_path, capsys):
+    out = tmp_path / "hands"
+    assert main(["predict", "--samples", "--out", str(out), "--device", "cpu", "--refine"]) == 0
+    index = json.loads((out / "index.json").read_text())
+    assert [len(entry["hands"]) for entry in index["images"]] == [1, 1]
+    assert not any("doubts" in hand for entry in index["images"] for hand in entry["hands"])
+    mesh = trimesh.load(out / index["images"][0]["hands"][0]["files"]["glb"], force="mesh")
+    assert len(mesh.faces) == 1538
+    assert "index.html shows them" in capsys.readouterr().out
+
+
+def test_without_photos_the_command_says_what_to_name(capsys):
+    assert main(["predict"]) == 2
+    assert "--samples" in capsys.readouterr().err
+
+
+def test_strict_is_an_exit_code_of_its_own(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (64, 64), "grey").save(tmp_path / "wall.png")
+    arguments = ["predict", str(tmp_path / "wall.png"), "--out", str(tmp_path / "o"), "--device", "cpu"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--strict"]) == 4
