@@ -1,4 +1,4 @@
-"""The commands that write datasets: synth, shard."""
+"""The commands that write and show datasets: synth, shard, view."""
 
 from __future__ import annotations
 
@@ -90,3 +90,25 @@ def shard(arguments: argparse.Namespace) -> None:
         overwrite=arguments.overwrite,
     )
     print(f'to train from them: "train_datasets": ["Shards"], "shards_path": "{arguments.out}"')
+
+
+def view_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source",
+        metavar="CONFIG_OR_FOLDER",
+        help="JSON of an experiment, or a dataset's folder: photos with detections.json, FreiHAND, HO-3D, "
+        "or shards",
+    )
+    command.add_argument(
+        "--samples", type=int, metavar="N", default=100, help="number of hands to show (%(default)s)"
+    )
+    command.add_argument("--out", metavar="FILE", default="dataset.html", help="page to write (%(default)s)")
+    override_arguments(command)
+
+
+def view(arguments: argparse.Namespace) -> None:
+    """Write a page about a dataset: detections, what the network sees, what is left out and why."""
+    from s2hand.experiment.view import config_to_view, view_datasets
+
+    config = config_to_view(arguments.source, overrides(arguments))
+    print(view_datasets(config, arguments.out, arguments.samples, command=arguments.command_line))

@@ -9,6 +9,7 @@ import argparse
 import difflib
 import importlib.metadata
 import os
+import shlex
 import signal
 import sys
 
@@ -32,6 +33,7 @@ COMMANDS = (
     ("staged", experiments.staged_arguments, experiments.staged),
     ("synth", datasets.synth_arguments, datasets.synth),
     ("shard", datasets.shard_arguments, datasets.shard),
+    ("view", datasets.view_arguments, datasets.view),
     ("detect", detection.detect_arguments, detection.detect),
     ("import-detections", detection.import_arguments, detection.import_detections),
     ("predict", prediction.predict_arguments, prediction.predict),
@@ -39,6 +41,7 @@ COMMANDS = (
     ("score", evaluation.score_arguments, evaluation.score),
     ("doctor", checks.doctor_arguments, checks.doctor),
     ("compare", evaluation.compare_arguments, evaluation.compare),
+    ("report", evaluation.report_arguments, evaluation.report),
     ("config", checks.config_arguments, checks.config),
     ("convert-checkpoint", checks.convert_arguments, checks.convert_checkpoint),
 )
@@ -103,6 +106,7 @@ def _run(argv: list[str]) -> int | None:
         word = unknown[0].partition("=")[0]
         remedy = _suggestion(word, known, f"s2hand {argv[0]} --help lists them")
         raise UsageError(f"{argv[0]}: unknown argument {word!r}; {remedy}")
+    parsed.command_line = shlex.join(["s2hand", *argv])
     return parsed.run(parsed)
 
 

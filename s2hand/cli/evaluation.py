@@ -1,8 +1,10 @@
-"""The commands that judge what runs have written: score, compare."""
+"""The commands that judge what runs have written: score, compare, report."""
 
 from __future__ import annotations
 
 import argparse
+
+from s2hand.cli.overrides import override_arguments, overrides
 
 
 def score_arguments(command: argparse.ArgumentParser) -> None:
@@ -32,3 +34,28 @@ def compare(arguments: argparse.Namespace) -> None:
     if arguments.out is not None:
         for path in write_comparison(comparison, arguments.out):
             print(path)
+
+
+def report_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", metavar="RUN", help="run folder, the base_out_path of a config")
+    command.add_argument("--dataset", metavar="NAME", help="dataset to score on (the first of val_datasets)")
+    command.add_argument(
+        "--samples", type=int, metavar="N", default=60, help="number of samples to show (%(default)s)"
+    )
+    command.add_argument("--out", metavar="FILE", help="page to write (RUN/report_DATASET.html)")
+    override_arguments(command)
+
+
+def report(arguments: argparse.Namespace) -> None:
+    """Write a page about the best weights of a run: metrics, errors, training curves, samples in 3D."""
+    from s2hand.experiment.report import write_run_report
+
+    path = write_run_report(
+        arguments.folder,
+        arguments.dataset,
+        samples=arguments.samples,
+        out=arguments.out,
+        overrides=overrides(arguments),
+        command=arguments.command_line,
+    )
+    print(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from s2hand.config import Config
@@ -32,11 +33,15 @@ LABEL_OF_FIELD = {
 
 def training_dataset(config: Config) -> CombinedDataset:
     """Every dataset of ``train_datasets``, augmented; labels only where a loss of the config reads them."""
-    jitter = config.color_jitter
-    augment = AugmentationConfig(config.rotation_deg, jitter, jitter, jitter)
-    labels = training_labels(config)
+    augment, labels = augmentation(config), training_labels(config)
     parts = [build_dataset(config, name, "training", labels, augment) for name in config.train_datasets]
     return CombinedDataset(parts, config.max_unreadable_share)
+
+
+def augmentation(config: Config) -> AugmentationConfig:
+    """The random changes of training images."""
+    jitter = config.color_jitter
+    return AugmentationConfig(config.rotation_deg, jitter, jitter, jitter)
 
 
 def training_labels(config: Config) -> set[str]:
@@ -77,6 +82,13 @@ def build_dataset(
         return FolderDataset(config, split, **common)
     builders = {"FreiHand": _freihand, "Synthetic": _synthetic, "HO3D": _ho3d, "Shards": _shards}
     return builders[name](config, split, common)
+
+
+def sample_name(dataset: HandDataset | CombinedDataset, index: int) -> str:
+    """What a sample is called on pages: its image, relative to the dataset's folder where there is one."""
+    path = Path(dataset.image_path(index))
+    root = getattr(dataset, "root", None)
+    return (path.relative_to(root) if root is not None and path.is_relative_to(root) else path).as_posix()
 
 
 def _freihand(config: Config, split: str, common: dict[str, Any]) -> FreiHandDataset:

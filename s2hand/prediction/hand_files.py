@@ -134,17 +134,21 @@ def overlay_of(photo: np.ndarray, hands: Reconstruction) -> Overlay:
 
 def versions_of(answerer: Answerer) -> dict[str, str]:
     """What makes the predictions: the program, PyTorch, the checkpoint with its SHA-256, the hand model."""
-    try:
-        own = importlib.metadata.version("s2hand")
-    except importlib.metadata.PackageNotFoundError:  # it runs from its sources
-        own = "not installed"
     return {
-        "s2hand": own,
+        "s2hand": program_version(),
         "torch": torch.__version__,
         "checkpoint": answerer.path.name,
         "checkpoint_sha256": sha256_of_file(answerer.path),
         "hand_model": answerer.hand_model.name,
     }
+
+
+def program_version() -> str:
+    """The version of the installed package."""
+    try:
+        return importlib.metadata.version("s2hand")
+    except importlib.metadata.PackageNotFoundError:  # it runs from its sources
+        return "not installed"
 
 
 def _save(path: Path, image: np.ndarray, **options) -> None:
