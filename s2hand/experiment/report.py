@@ -156,10 +156,12 @@ def _training_curves(config: Config, name: str) -> list[Curve]:
     """The run's metrics on the dataset and its losses, each a chart."""
     if not config.run_dir.is_dir():
         return []
-    recorded = read_run(config.run_dir, config.run_dir.name).curves
-    titles = {}
-    for key, title in TABLE_COLUMNS.items():
-        titles |= {f"evaluation/{key}": title, f"evaluation/{name}/{key}": title}
+    run = read_run(config.run_dir, config.run_dir.name)
+    recorded = run.curves
+    # Metrics are recorded without a dataset's name where a run evaluates on one alone.
+    is_alone = run.config is not None and run.config.get("val_datasets") == [name]
+    prefix = "evaluation/" if is_alone else f"evaluation/{name}/"
+    titles = {prefix + key: title for key, title in TABLE_COLUMNS.items()}
     titles |= {"train/total": "Total loss"} | {f"train/{loss}": f"Loss {loss}" for loss in config.losses}
     return [
         Curve(title, {title: sorted(recorded[key].items())})

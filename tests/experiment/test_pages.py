@@ -96,6 +96,24 @@ def test_a_report_without_labels_says_so_and_shows_left_hands_as_left(
     assert drawn > 0
 
 
+def test_a_report_on_another_dataset_is_about_that_one(small_config, freihand_folder, reported, capsys):
+    result = run(small_config("e2e", total_epochs=1), lambda line: None)
+    settings = (f"freihand_base_path={freihand_folder}", "test_refinement=true", "refine_steps=1")
+    command = ["report", str(result.folder), "--dataset", "FreiHand", "--samples", "3", "--set", *settings]
+    assert cli.main(command) == 0
+    assert (result.folder / "report_FreiHand.html").is_file()
+    (report,) = reported
+    # The generic hand's vertices do not correspond to MANO's, nor were the run's metrics those of FreiHAND.
+    assert set(report.metrics) == {"This run", "This run, refined"}
+    for metrics in report.metrics.values():
+        assert "pa_mpjpe" in metrics
+        assert not {"mpvpe", "pa_mpvpe", "auc_v", "pa_auc_v", "f5", "pa_f15"} & set(metrics)
+    assert all(sample.scene.frames[0].shapes[0].gt_vertices is None for sample in report.samples)
+    titles = {curve.title for curve in report.curves}
+    assert "Total loss" in titles
+    assert "PA-MPJPE mm" not in titles
+
+
 def test_a_report_needs_hands(small_config):
     result = run(small_config("kp", total_epochs=1), lambda line: None)
     with pytest.raises(S2HandError, match="predicts no hands in 3D"):
