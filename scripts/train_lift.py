@@ -199,7 +199,10 @@ def write(path: Path, net: LiftNet, scores: dict[str, float], seed: int, steps: 
     save_file({name: value.half().contiguous() for name, value in net.state_dict().items()}, path)
     card = {
         "what": "lifts a hand's landmarks to the pose of a hand model",
-        "trained_on": "projected random hands of the generic hand model; no photo",
+        "trained_on": (
+            "projected random hands of the generic hand model; no photo, but landmark offsets and pose ranges "
+            "fitted to photos (docs/lifting.md)"
+        ),
         "seed": seed,
         "steps": steps,
         "batch": BATCH,
