@@ -200,8 +200,8 @@ def write(path: Path, net: LiftNet, scores: dict[str, float], seed: int, steps: 
     card = {
         "what": "lifts a hand's landmarks to the pose of a hand model",
         "trained_on": (
-            "projected random hands of the generic hand model; no photo, but landmark offsets and pose ranges "
-            "fitted to photos (docs/lifting.md)"
+            "projected random hands of the generic hand model; no photo, but landmark offsets and "
+            "pose ranges fitted to photos (docs/lifting.md)"
         ),
         "seed": seed,
         "steps": steps,
