@@ -200,8 +200,10 @@ def write(path: Path, net: LiftNet, scores: dict[str, float], seed: int, steps: 
     card = {
         "what": "lifts a hand's landmarks to the pose of a hand model",
         "trained_on": (
-            "projected random hands of the generic hand model; no photo, but landmark offsets and "
-            "pose ranges fitted to photos (docs/lifting.md)"
+            "projected random hands of the generic hand model, no photo; offsets and errors of landmarks are "
+            "those of MediaPipe's in half of American Sign Language Letters (David Lee), Sign Language "
+            "Digits Dataset and HandsDataset (SubhiH); how poses are sampled was chosen earlier, by fits to "
+            "photos of both halves and of rps-cv-images (docs/lifting.md)"
         ),
         "seed": seed,
         "steps": steps,
