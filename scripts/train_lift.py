@@ -199,7 +199,12 @@ def write(path: Path, net: LiftNet, scores: dict[str, float], seed: int, steps: 
     save_file({name: value.half().contiguous() for name, value in net.state_dict().items()}, path)
     card = {
         "what": "lifts a hand's landmarks to the pose of a hand model",
-        "trained_on": "projected random hands of the generic hand model; no photo",
+        "trained_on": (
+            "projected random hands of the generic hand model, no photo; offsets and errors of landmarks are "
+            "those of MediaPipe's in half of American Sign Language Letters (David Lee), Sign Language "
+            "Digits Dataset and HandsDataset (SubhiH); how poses are sampled was chosen earlier, by fits to "
+            "photos of both halves and of rps-cv-images (docs/lifting.md)"
+        ),
         "seed": seed,
         "steps": steps,
         "batch": BATCH,
