@@ -51,7 +51,8 @@ def check_weights(path: Path, modules: Mapping[str, Mapping[str, Tensor]]) -> No
             if not isinstance(weight, Tensor) or weight.is_complex():
                 kind = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
                 raise CheckpointError(f"{path}: {name} is of type {kind}, expected real numbers; {DAMAGED}")
-            if weight.is_floating_point() and not bool(weight.isfinite().all()):
+            # Networks hold single precision, in which a double may turn out infinite.
+            if weight.is_floating_point() and not bool(weight.float().isfinite().all()):
                 raise CheckpointError(f"{path}: {name} holds NaN or infinite weights; {DAMAGED}")
 
 

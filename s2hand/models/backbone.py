@@ -21,6 +21,9 @@ DEFAULT_BACKBONE = "tf_efficientnet_b3"
 
 CHOICE = f"choose a convolutional network such as '{DEFAULT_BACKBONE}' or 'resnet50'"
 
+MAX_SHOWN_NAME = 100
+"""Longest name in a message, of which a file may hold any; timm's own are shorter."""
+
 
 class Backbone(nn.Module):
     """A timm network that returns its stride-4 map and its pooled feature.
@@ -102,6 +105,8 @@ class Backbone(nn.Module):
 
 
 def _unknown_name(name: str) -> str:
+    if len(name) > MAX_SHOWN_NAME:
+        name = f"{name[:MAX_SHOWN_NAME]}..."
     close = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)
     hint = f"did you mean {', '.join(close)}?" if close else "timm.list_models() lists the names"
     return f"backbone '{name}' is not a network of timm {timm.__version__}: {hint}"

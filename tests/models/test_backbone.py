@@ -58,3 +58,9 @@ def test_networks_that_cannot_be_used_are_refused_in_one_line(name, message):
         Backbone(name).check_size(64)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 500
+
+
+def test_message_about_a_backbone_shortens_a_name_of_any_length():
+    with pytest.raises(NetworkError, match="is not a network of timm") as caught:
+        Backbone("x" * 1_000_000)
+    assert len(str(caught.value)) < 300
