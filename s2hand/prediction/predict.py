@@ -146,7 +146,9 @@ def predict(
             done.leave_out(video, error)
     index = files.write_index(done.entries, done.unreadable)
     shown = page.write(out, files.versions, options, done.unreadable)
-    say(f"{done.summary()}; {index} lists them" + ("" if shown is None else f", and {shown} shows them"))
+    say(
+        f"{done.summary()}; {index} lists them" + ("" if shown is None else f", and {shown} shows the photos")
+    )
     return done
 
 

@@ -2,7 +2,7 @@
 
 A left hand cannot bend as a right one would have to in order to look the same. So both are lifted and refined
 to the landmarks, and the one that fits better is taken. Of 356 hands of real photos that the detector is sure
-of, this alone gives the same side for 99.7 %.
+of, this alone gives the same side for 96.6 %; most of the others lie flat, where both fit.
 """
 
 from __future__ import annotations
