@@ -12,6 +12,12 @@ from s2hand.errors import DatasetError
 
 BLOCK_BYTES = 1 << 20
 
+MAX_NAME_BYTES = 255
+"""Longest part of a path on the usual file systems; asking for a longer one is an OSError."""
+
+MAX_PATH_BYTES = 4000
+"""Longest path, a little below the 4,096 bytes of Linux."""
+
 
 @contextmanager
 def errors_named(path: str | Path) -> Iterator[None]:
@@ -62,12 +68,14 @@ def inside_folder(name: str) -> str | None:
         name: as read from a file, with ``/`` between its parts.
 
     Returns:
-        The name without ``.`` and ``..``; None if it is absolute, climbs out of the folder, is empty, or
-        holds a NUL or half of a surrogate pair, which no name of a file can.
+        The name without ``.`` and ``..``; None if it is absolute, climbs out of the folder, is empty, is
+        longer than file systems allow, or holds a NUL or half of a surrogate pair, which no name of a file can.
     """
     try:
-        name.encode("utf-8")
+        encoded = name.encode("utf-8")
     except UnicodeEncodeError:
+        return None
+    if len(encoded) > MAX_PATH_BYTES or max(map(len, encoded.split(b"/"))) > MAX_NAME_BYTES:
         return None
     parts = []
     for part in name.split("/"):

@@ -26,7 +26,13 @@ import numpy as np
 
 from s2hand.datasets.json_files import as_array, read_json, write_json
 from s2hand.errors import DatasetError
-from s2hand.images.plausible import check_boxes, check_cameras, check_confidence, check_keypoints
+from s2hand.images.plausible import (
+    LARGEST_SIDE_PX,
+    check_boxes,
+    check_cameras,
+    check_confidence,
+    check_keypoints,
+)
 from s2hand.skeleton import NUM_JOINTS
 
 FORMAT = "s2hand-detections-1"
@@ -203,6 +209,8 @@ def _read_versioned(content: dict, path: str | Path) -> Detections:
     sizes = np.stack([_column(images, key, (), path) for key in ("width", "height")], -1)
     if (sizes < 1).any() or (sizes != np.round(sizes)).any():
         raise DatasetError(f"{path}: width and height must be whole numbers of pixels from 1")
+    if (sizes > LARGEST_SIDE_PX).any():
+        raise DatasetError(f"{path}: width and height must be at most {LARGEST_SIDE_PX} px")
     return Detections(
         _column(images, "keypoints", (NUM_JOINTS, 2), path),
         _column(images, "confidence", (NUM_JOINTS,), path),

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from s2hand.progress_bar import ProgressBar
 
 from s2hand.cache import cached_file
 from s2hand.errors import DatasetError
+from s2hand.progress_bar import ProgressBar
 from s2hand.safe_pickle import loads_arrays, plain_array
 from s2hand.skeleton import HO3D_TO_FREIHAND, NUM_JOINTS
 

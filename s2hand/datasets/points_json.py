@@ -13,11 +13,11 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
-from s2hand.progress_bar import ProgressBar
 
 from s2hand.cache import cached_file, file_stamp
 from s2hand.datasets.json_files import as_array, parse_json, read_json
 from s2hand.files import require_file
+from s2hand.progress_bar import ProgressBar
 
 REMEDY = "copy or download it again"
 CACHED_FROM_BYTES = 32 << 20

@@ -224,3 +224,10 @@ def test_fields_of_other_lengths_are_refused(everything_known):
         dataclasses.replace(everything_known, boxes=np.zeros((2, 4)))
     with pytest.raises(DatasetError, match="left or right, got 'both'"):
         dataclasses.replace(everything_known, hands=("left", "both", "right"))
+
+
+def test_sizes_beyond_every_image_are_refused(tmp_path):
+    image = {"name": "a.jpg", "width": 2**70, "height": 9, "keypoints": [[1, 2]] * 21, "confidence": [1] * 21}
+    (tmp_path / "a.json").write_text(json.dumps({"format": "s2hand-detections-1", "images": [image]}))
+    with pytest.raises(DatasetError, match="width and height must be at most 100000 px"):
+        read_detections(tmp_path / "a.json")

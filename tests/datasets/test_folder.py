@@ -17,11 +17,10 @@ from s2hand.datasets import (
     collate_hands,
     read_detections,
 )
-from s2hand.images.intrinsics import StatedCamera
-from s2hand.images.square_view import look_at_square
 from s2hand.geometry.mirror import mirror_camera, mirror_keypoints, mirror_points
 from s2hand.hand import load_hand_model
 from s2hand.images.photos import read_photo
+from s2hand.images.square_view import look_at_square
 from s2hand.rendering import MeshRenderer
 
 SIZE = 96

@@ -9,8 +9,7 @@ from support.own_photos import folder_dataset
 
 from s2hand.datasets import Detections, read_detections
 from s2hand.errors import DatasetError
-from s2hand.images.intrinsics import DEFAULT_FOCAL_OVER_LONGER_SIDE
-from s2hand.images.intrinsics import StatedCamera
+from s2hand.images.intrinsics import DEFAULT_FOCAL_OVER_LONGER_SIDE, StatedCamera
 
 
 class TestCameras:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2hand.progress_bar import ProgressBar
-
 from s2hand.datasets.base import HandDataset, SampleRecord
 from s2hand.datasets.json_files import write_json
 from s2hand.datasets.shards.index import COLUMNS, FORMAT, INDEX
@@ -20,6 +18,7 @@ from s2hand.errors import DatasetError
 from s2hand.files import written_whole
 from s2hand.images.images import read_image, read_mask
 from s2hand.images.photos import read_photo
+from s2hand.progress_bar import ProgressBar
 
 DEFAULT_MEGABYTES = 256.0
 """Size at which a new tar is begun: long enough to be read in one go, short enough to be moved about."""
