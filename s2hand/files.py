@@ -69,7 +69,7 @@ def inside_folder(name: str) -> str | None:
 
     Returns:
         The name without ``.`` and ``..``; None if it is absolute, climbs out of the folder, is empty, is
-        longer than file systems allow, or holds a NUL or half of a surrogate pair, which no name of a file can.
+        longer than file systems allow, or holds a NUL or half of a surrogate pair, as no file's name can.
     """
     try:
         encoded = name.encode("utf-8")

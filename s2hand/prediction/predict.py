@@ -113,7 +113,8 @@ def predict(
         What was written, and what could not be read.
 
     Raises:
-        S2HandError: the checkpoint or the detections cannot be used, or there are no photos.
+        S2HandError: the checkpoint or the detections cannot be used, there are no photos, or none of them can
+            be read.
     """
     hands, out = DetectedHands(options), Path(out)
     photos = [photo for photo in find_photos(sources) if not _lies_in(photo.path, out)]
@@ -144,6 +145,9 @@ def predict(
             done.unreadable += missing
         except DatasetError as error:
             done.leave_out(video, error)
+    if not done.entries:  # an index of nothing must not replace that of an earlier prediction
+        more = f" (and {len(done.unreadable) - 1:,} more)" if len(done.unreadable) > 1 else ""
+        raise DatasetError(f"nothing could be predicted: {done.unreadable[0]}{more}")
     index = files.write_index(done.entries, done.unreadable)
     shown = page.write(out, files.versions, options, done.unreadable)
     say(

@@ -97,3 +97,13 @@ def test_strict_is_an_exit_code_of_its_own(tmp_path):
     arguments = ["predict", str(tmp_path / "wall.png"), "--out", str(tmp_path / "o"), "--device", "cpu"]
     assert main(arguments) == 0
     assert main([*arguments, "--strict"]) == 4
+
+
+def test_what_cannot_be_read_leaves_an_earlier_prediction_alone(tmp_path, capsys):
+    out = tmp_path / "o"
+    out.mkdir()
+    (out / "index.json").write_text("earlier")
+    (tmp_path / "text.jpg").write_text("no image")
+    assert main(["predict", str(tmp_path / "text.jpg"), "--out", str(out), "--device", "cpu"]) == 2
+    assert "nothing could be predicted: text.jpg" in capsys.readouterr().err
+    assert (out / "index.json").read_text() == "earlier"
