@@ -12,7 +12,8 @@ FOCAL = 2.0
 
 @pytest.fixture(scope="module")
 def reconstructor(tmp_path_factory):
-    path = write_own(tmp_path_factory.mktemp("network") / "c.pt")
+    path = tmp_path_factory.mktemp("network") / "c.pt"
+    write_own(path)
     reconstructor = s2hand.HandReconstructor.from_checkpoint(path, device="cpu")
     reconstructor.answerer.focal_range = (FOCAL, FOCAL)
     return reconstructor
