@@ -63,7 +63,7 @@ class FreiHandDataset(HandDataset):
         rows: label rows to use, e.g. ``slice(30000)``; None for all.
         controlled_size: use only this many samples, the first ones: as published, all green-screen samples
             come first.
-        seed: of the random changes.
+        seed: seed of the random changes.
         key: config key that names ``root``, for messages.
 
     Raises:

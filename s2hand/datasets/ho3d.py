@@ -60,7 +60,7 @@ class Ho3dDataset(HandDataset):
         labels: which of ``joints``, ``vertices``, ``scale`` to read; None for all but the scale. Evaluation
             leaves out those that were not downloaded: the attribute ``labels`` says what was found.
         controlled_size: use only this many frames, the first ones.
-        seed: of the random changes.
+        seed: seed of the random changes.
         key: config key that names ``root``, for messages.
 
     Raises:

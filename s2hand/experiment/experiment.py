@@ -34,7 +34,7 @@ class Experiment:
         processes: the processes that run the experiment together.
         say: takes each line meant for the user; silent in all processes but the main one.
         device: where this process computes.
-        precision: of the network, "fp32", "bf16" or "fp16".
+        precision: precision of the network, "fp32", "bf16" or "fp16".
         channels_last: whether images and features are channels-last in memory.
         hand_model: the arrays of the hand.
         val_datasets: dataset name -> evaluation split.

@@ -28,7 +28,7 @@ def replay_losses(path: str | Path, device: str = "cpu", precision: str | None =
     Args:
         path: a run's nonfinite_batch.pt, or the run's folder.
         device: where to compute.
-        precision: of the network; None: the config's.
+        precision: precision of the network; None takes the config's.
 
     Returns:
         Loss name -> unweighted value with its graph, and "total"; call ``backward`` for gradients.

@@ -39,13 +39,13 @@ class RefinementErrors:
     have, as photos leave so much less when hands are fitted to them.
 
     Attributes:
-        keypoint: of a landmark in the picture, in RMS sizes of the hand.
-        depth: of a relative depth, in RMS sizes of the hand.
-        world_m: of a world landmark's coordinate, metres.
-        anchor: of an angle about the start's, in deviations of the pose prior.
-        prior: of an angle about the prior's mean, in deviations of the prior.
-        beta: of a shape coefficient.
-        limit_rad: of an angle outside of the range that hands have.
+        keypoint: expected error of a landmark in the image, in RMS sizes of the hand.
+        depth: expected error of a relative depth, in RMS sizes of the hand.
+        world_m: expected error of a world landmark's coordinate, metres.
+        anchor: expected distance of an angle from the start's, in deviations of the prior.
+        prior: expected distance of an angle from the prior's mean, in its deviations.
+        beta: expected size of a shape coefficient.
+        limit_rad: expected excess of an angle over the range that hands have.
         tolerated: c of the robust loss. At 2 a thumb that the lift has wrong counts as an outlier and stays;
             4 costs 0.13 mm on random hands, whose landmarks have gross errors.
         depth_gain: how much of the true relative depth the detector reports.

@@ -84,7 +84,7 @@ class ResultPage:
 
         Args:
             out: folder of the results.
-            versions: of what predicted.
+            versions: what made the predictions.
             options: as the index repeats them.
             unreadable: "name: reason" of each photo that could not be read.
         """
