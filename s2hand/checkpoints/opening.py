@@ -36,6 +36,7 @@ class StoredNetwork:
         focal_range: smallest and largest focal length over image side that it was trained on; None if the
             file does not tell.
         squares: where it looks for hands that were detected, as in training on folders.
+        upright: whether its images are turned so that the detected hand's fingers point up.
         notes: lines worth showing to the user.
         device: where it computes.
     """
@@ -46,6 +47,7 @@ class StoredNetwork:
     path: Path
     focal_range: tuple[float, float] | None = None
     squares: SquareRule = DEFAULT_SQUARES
+    upright: bool = False
     notes: tuple[str, ...] = ()
     device: torch.device = CPU
 
@@ -79,7 +81,15 @@ def open_network(
     focal_range = (PUBLISHED_FOCAL, PUBLISHED_FOCAL) if stored.published else stored.focal_range
     squares = DEFAULT_SQUARES if stored.published else _squares(stored)
     return StoredNetwork(
-        model, arrays, network.image_size, stored.path, focal_range, squares, tuple(notes), place
+        model,
+        arrays,
+        network.image_size,
+        stored.path,
+        focal_range,
+        squares,
+        upright=stored.settings.get("crop_upright") is True,
+        notes=tuple(notes),
+        device=place,
     )
 
 

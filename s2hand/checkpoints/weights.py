@@ -22,7 +22,7 @@ from s2hand.config.published import translate
 from s2hand.config.sections import KNOWN_KEYS, NetworkSection
 from s2hand.errors import NetworkError
 from s2hand.hand import HandModel
-from s2hand.models import MODULES_OF_PART, Backbone, HandNet, build_hand_net
+from s2hand.models import MODULES_OF_PART, HandNet, build_encoder, build_hand_net
 
 PUBLISHED_ENDINGS = (".t7", SUFFIX)
 
@@ -89,7 +89,7 @@ class StoredWeights:
                 )
         values = {key: self.settings[key] for key in NetworkSection.model_fields if key in self.settings}
         # What only the start of its training read.
-        values |= {"backbone_pretrained": False, "pretrain_model": None}
+        values |= {"backbone_pretrained": False, "hand_head_pretrained": False, "pretrain_model": None}
         try:
             return NetworkSection.model_validate(values)
         except ValidationError as error:
@@ -120,7 +120,7 @@ class StoredWeights:
     def _check_backbone(self) -> None:
         """Compares the shapes of the encoder that the file names with its weights, before one is built."""
         with torch.device("meta"):
-            encoder = Backbone(self.network.backbone)
+            encoder = build_encoder(self.network.backbone)
         if misfit := misfit_of(encoder, self.modules["backbone"]):
             raise CheckpointError(
                 f"{self.path}: its weights are not those of its backbone {self.network.backbone} ({misfit}); "

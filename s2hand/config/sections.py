@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, create_model
 
 from s2hand.config.data_sections import DataSection, FolderSection
-from s2hand.config.fields import MAX_SEED, Positive, PositiveFloat, Section, key
+from s2hand.config.fields import MAX_SEED, Positive, PositiveFloat, Section, Share, key
 from s2hand.config.loss_table import LOSSES
 
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights"]
@@ -53,15 +53,29 @@ class NetworkSection(Section):
     num_pca: int = key("Pose components that the network predicts.", 30, ge=1, le=45)
     use_mean_shape: bool = key("Keep the mean hand shape (betas 0). The published default is true.", False)
     image_size: int = key("Side of the square network input in pixels.", 224, ge=32, le=MAX_IMAGE_SIZE)
-    backbone: str = key("3D encoder: the name of a timm model with feature maps.", "tf_efficientnet_b3")
+    backbone: str = key(
+        '3D encoder: the name of a timm model with feature maps, or "mediapipe_hand", the network of the '
+        "bundled detector, which knows hands; give it crop_upright.",
+        "tf_efficientnet_b3",
+    )
     backbone_pretrained: bool = key(
-        "Start the backbone from timm's ImageNet weights, which are downloaded.", False
+        "Start the backbone from the weights that come with it: timm's ImageNet weights, which are "
+        "downloaded, or the bundled ones of mediapipe_hand. Default: true for mediapipe_hand alone.",
+        default_factory=lambda data: data["backbone"] == "mediapipe_hand",
     )
     attention: bool = key("Weight the image feature by the encoding of the 2D branch.", False)
-    hand_input: Literal["image", "image+keypoints", "keypoints"] = key(
+    hand_input: Literal["image", "image+keypoints", "keypoints", "landmarks", "image+landmarks"] = key(
         "Input of the hand head: the image feature (as in the paper), the keypoints of the 2D branch, "
-        "which learns fastest, or both.",
+        "the landmarks that the backbone mediapipe_hand reads, or one of these with the image feature.",
         "image",
+    )
+    hand_head_pretrained: bool = key(
+        "Start a hand head that reads landmarks from the bundled lift, which was trained on random hands.",
+        False,
+    )
+    detected_points: Literal["joints", "mediapipe"] = key(
+        "What the detections mean: the hand's joints, or MediaPipe's landmarks, which lie beside them.",
+        "joints",
     )
     hourglass_stacks: int = key("Number of stacks of the 2D branch.", 2, ge=1, le=16)
     hourglass_features: int = key(
@@ -127,7 +141,15 @@ class TrainingSection(Section):
     accumulate_steps: Positive = key("Batches per optimiser step; their gradients are averaged.", 1)
     optimizer: Literal["Adam", "AdamW"] = key("Optimiser; betas 0.9 and 0.999.", "Adam")
     init_lr: float = key("Initial learning rate.", 1e-3, ge=0)
+    backbone_lr_factor: Share = key(
+        "Learning rate of the backbone over that of the rest; 0 keeps the backbone as it is.", 1.0
+    )
     weight_decay: float = key("Weight decay of the optimiser.", 0.0, ge=0)
+    cache_features: bool = key(
+        "Compute the features of a backbone that stays as it is only once for each training image; needs "
+        "backbone_lr_factor, rotation_deg and color_jitter 0.",
+        False,
+    )
     lr_schedule: Literal["step", "cosine"] = key(
         "Multiply the learning rate by lr_gamma after each of lr_steps, or decay it to 0 along a cosine.",
         "step",

@@ -57,6 +57,7 @@ class FolderDataset(HandDataset):
             section names a file of labels.
         controlled_size: use only this many hands, the first ones.
         seed: of the random changes.
+        crop_upright: crop about the detected hand, fingers up; see :class:`HandDataset`.
 
     Raises:
         DatasetError: files are missing, damaged or do not fit together, or nothing is left.
@@ -73,8 +74,9 @@ class FolderDataset(HandDataset):
         labels: Iterable[str] | None = (),
         controlled_size: int | None = None,
         seed: int = 0,
+        crop_upright: bool = False,
     ):
-        super().__init__(image_size=image_size, augment=augment, seed=seed)
+        super().__init__(image_size=image_size, augment=augment, seed=seed, crop_upright=crop_upright)
         if not isinstance(section, FolderSection):
             section = FolderSection(folder_base_path=str(section))
         self.root = dataset_folder(

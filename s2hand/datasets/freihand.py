@@ -64,6 +64,7 @@ class FreiHandDataset(HandDataset):
         controlled_size: use only this many samples, the first ones: as published, all green-screen samples
             come first.
         seed: seed of the random changes.
+        crop_upright: crop about the detected hand, fingers up; see :class:`HandDataset`.
         key: config key that names ``root``, for messages.
 
     Raises:
@@ -83,9 +84,10 @@ class FreiHandDataset(HandDataset):
         rows: Sequence[int] | slice | None = None,
         controlled_size: int | None = None,
         seed: int = 0,
+        crop_upright: bool = False,
         key: str = "freihand_base_path",
     ):
-        super().__init__(image_size=image_size, augment=augment, seed=seed)
+        super().__init__(image_size=image_size, augment=augment, seed=seed, crop_upright=crop_upright)
         self.base = self.root = dataset_folder(root, split, SPLITS, key=key, layout=LAYOUT)
         self.split = split
         self.key = key

@@ -77,6 +77,7 @@ def build_dataset(
         "labels": labels,
         "controlled_size": _limit(config, split),
         "seed": config.seed,
+        "crop_upright": config.crop_upright,
     }
     if name == "Folder":
         return FolderDataset(config, split, **common)
@@ -107,7 +108,7 @@ def _freihand(config: Config, split: str, common: dict[str, Any]) -> FreiHandDat
 
 
 def _synthetic(config: Config, split: str, common: dict[str, Any]) -> FreiHandDataset:
-    from s2hand.synthetic import write_synthetic_dataset
+    from s2hand.synthetic import NOISES, write_synthetic_dataset
 
     write_synthetic_dataset(
         config.synthetic_base_path,
@@ -116,6 +117,9 @@ def _synthetic(config: Config, split: str, common: dict[str, Any]) -> FreiHandDa
         image_size=config.image_size,
         seed=config.synthetic_seed,
         view_variety=config.synthetic_view_variety,
+        wide_poses=config.synthetic_wide_poses,
+        object_share=config.synthetic_object_share,
+        noise=NOISES[config.synthetic_noise],
         hand_model=config.hand_model,
     )
     return FreiHandDataset(config.synthetic_base_path, split, key="synthetic_base_path", **common)

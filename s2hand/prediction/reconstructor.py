@@ -123,7 +123,10 @@ class HandReconstructor:
         Args:
             stated: the camera of photos that come without one.
         """
-        return Viewer(self.answerer.image_size, self.answerer.squares, stated or StatedCamera())
+        answerer = self.answerer
+        return Viewer(
+            answerer.image_size, answerer.squares, stated or StatedCamera(), upright=answerer.upright
+        )
 
     def predict(
         self,

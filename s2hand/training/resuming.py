@@ -17,7 +17,10 @@ NO_INFLUENCE = frozenset(
 """Keys that change no result, except for rounding."""
 
 READ_AT_START = frozenset(
-    {"pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model", "backbone_pretrained"}
+    {
+        *("pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model"),
+        *("backbone_pretrained", "hand_head_pretrained"),
+    }
 )
 """Keys of the weights that a run starts from; they have no effect on a run that has begun."""
 
