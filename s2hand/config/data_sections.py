@@ -94,7 +94,10 @@ class FolderSection(Section):
         None,
     )
     folder_crop_margin: float = key(
-        "Margin of the crop on each side, as a fraction of the longer side of the hand's box.", 0.3, ge=0, le=2
+        "Margin of the crop on each side, as a fraction of the longer side of the hand's box.",
+        0.3,
+        ge=0,
+        le=2,
     )
     folder_min_confidence: Share = key("Joints with at most this confidence count as missed.", 0.1)
     folder_min_joints: int = key("Leave out hands with fewer joints found.", 11, ge=2, le=NUM_JOINTS)

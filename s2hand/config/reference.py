@@ -16,17 +16,17 @@ _PREAMBLE = """\
 
 <!-- Made by `s2hand config --markdown`; edit the descriptions in s2hand/config instead. -->
 
-An experiment is one flat JSON object. Only `base_out_path` is required; `null` stands for a key's default. Unknown
-keys, wrong types and contradictions are errors that name the remedy.
+An experiment is one flat JSON object. Only `base_out_path` is required; `null` stands for a key's default.
+Unknown keys, wrong types and contradictions are errors that name the remedy.
 
 ```sh
 s2hand config configs/FreiHAND/SSL-e2e.json                   # checks a file and prints every key
 s2hand train configs/FreiHAND/SSL-e2e.json --set device=cpu   # replaces a value (JSON, otherwise text)
 ```
 
-Paths may contain `${VARIABLE}` and start with `~`; relative ones start from the current working directory. With
-`"$schema": "../schema.json"` editors complete and explain the keys. The keys of the 2021 code work unchanged or
-[have a counterpart](parity.md#published-keys).
+Paths may contain `${VARIABLE}` and start with `~`; relative ones start from the current working directory.
+With `"$schema": "../schema.json"` editors complete and explain the keys. The keys of the 2021 code work
+unchanged or [have a counterpart](parity.md#published-keys).
 
 Brackets hold the default, then the other values or the range that a key takes.
 """
@@ -34,6 +34,7 @@ Brackets hold the default, then the other values or the range that a key takes.
 _WEIGHTS = """
 Losses and their default weights, which `lambda_<loss>` replaces (0 is an error):
 """
+
 
 def json_schema() -> str:
     """The JSON schema of a config file, with the published names."""

@@ -140,7 +140,7 @@ class TrainingSection(Section):
     freeze_hm_estimator: bool = key("Keep the 2D branch as loaded. Published default: true.", False)
     device: str = key("auto (CUDA if available), cpu, cuda or cuda:<index>.", "auto", pattern=DEVICE)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = key(
-        "Precision of the networks; everything else is fp32. auto: bf16 if the device supports it, else fp32.",
+        "Precision of the networks; all else is fp32. auto: bf16 if the device supports it, otherwise fp32.",
         "fp32",
     )
     channels_last: bool | None = key(
