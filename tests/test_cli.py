@@ -159,7 +159,7 @@ def test_config_prints_schema_and_page(capsys):
     assert cli.main(["config", "--schema"]) == 0
     assert json.loads(capsys.readouterr().out)["additionalProperties"] is False
     assert cli.main(["config", "--markdown"]) == 0
-    assert capsys.readouterr().out.startswith("# The experiment's keys")
+    assert capsys.readouterr().out.startswith("# Config\n")
     assert cli.main(["config"]) == 2
 
 

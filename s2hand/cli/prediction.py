@@ -25,7 +25,7 @@ def _hand_model_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--hand-model",
         metavar="FILE",
-        help='"generic" or a MANO file (default: the one that the network was trained with)',
+        help='"generic" or a MANO file (default: the hand model that the network was trained with)',
     )
 
 
@@ -33,7 +33,7 @@ def _checkpoint_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
-        help="a .pt file, the folder of a run or a demo, a published .t7, or the .safetensors made of one",
+        help=".pt file, folder of a run or a demo, published .t7, or .safetensors converted from one",
     )
     _hand_model_argument(command)
 
@@ -44,7 +44,7 @@ def _stage_of(checkpoint: str) -> str | Path:
 
     stage = stage_of(checkpoint)
     if stage != checkpoint:
-        print(f"s2hand: note: {checkpoint}: takes its best stage, {stage}", file=sys.stderr)
+        print(f"s2hand: note: {checkpoint}: using its best stage, {stage}", file=sys.stderr)
     return stage
 
 
@@ -53,23 +53,25 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         "inputs",
         metavar="[CHECKPOINT] PHOTO",
         nargs="*",
-        help="folders, patterns, photos and videos; a checkpoint before them (.pt, run folder, .t7, "
-        ".safetensors) predicts instead of the bundled network",
+        help="photos, videos, folders and patterns; a checkpoint in front of them (.pt, run folder, .t7, "
+        ".safetensors) replaces the bundled network",
     )
-    command.add_argument("--samples", action="store_true", help="predict on the two photos in the package")
-    command.add_argument("--out", metavar="DIR", default="hands", help="folder to write (%(default)s)")
+    command.add_argument(
+        "--samples", action="store_true", help="use the two photos that come with the package"
+    )
+    command.add_argument("--out", metavar="DIR", default="hands", help="output folder (default: %(default)s)")
     _hand_model_argument(command)
     command.add_argument(
         "--detections",
         metavar="FILE",
-        help="what `s2hand detect` found: where the hands are (default: the bundled detector finds them; the "
-        "network of a checkpoint looks at whole photos)",
+        help="detections file of `s2hand detect` (default: the bundled detector finds the hands; with a "
+        "checkpoint, the network sees whole photos)",
     )
     command.add_argument(
         "--hand",
         choices=("left", "right", AUTO),
         default=AUTO,
-        help="which hands these are; auto: as detected, else right (%(default)s)",
+        help="side of the hands; auto: as detected, otherwise right (default: %(default)s)",
     )
     camera = command.add_mutually_exclusive_group()
     camera.add_argument("--focal", type=float, metavar="PX", help="focal length of all photos, in pixels")
@@ -80,10 +82,10 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         "--formats",
         metavar="LIST",
         default=",".join(DEFAULT_FORMATS),
-        help=f"what to write, some of {','.join(FORMATS)} (%(default)s)",
+        help=f"what to write, any of {','.join(FORMATS)} (default: %(default)s)",
     )
     command.add_argument(
-        "--unlit", action="store_true", help=".glb: show the skin's own colour, without light"
+        "--unlit", action="store_true", help=".glb files show the skin's own colour, without shading"
     )
     command.add_argument(
         "--refine",
@@ -92,21 +94,23 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         nargs="?",
         const=True,
         default=0,
-        help="fit the hands to the detections, or else to the 2D branch, in STEPS steps (default: as many as "
-        "the evaluation of experiments)",
+        help="fit the hands to the detected keypoints, or without detections to those of the 2D branch; "
+        "STEPS (default: 150) applies to networks of a checkpoint",
     )
     command.add_argument(
-        "--no-smooth", dest="smooth", action="store_false", help="videos: do not steady the hands over time"
+        "--no-smooth", dest="smooth", action="store_false", help="do not smooth the hands of videos over time"
     )
     command.add_argument(
-        "--batch", type=int, metavar="N", default=DEFAULT_BATCH, help="hands at once (%(default)s)"
+        "--batch", type=int, metavar="N", default=DEFAULT_BATCH, help="hands per batch (default: %(default)s)"
     )
     command.add_argument(
         "--strict",
         action="store_true",
-        help=f"exit with code {DOUBTFUL} if a hand lies off its photo or keypoints, or a photo has none",
+        help=f"exit with code {DOUBTFUL} if a hand misses its photo or its keypoints, or a photo has no hand",
     )
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index> (%(default)s)")
+    command.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or cuda:<index> (default: %(default)s)"
+    )
 
 
 def split_inputs(inputs: list[str]) -> tuple[str | None, list[str]]:
@@ -125,7 +129,7 @@ def is_checkpoint(name: str) -> bool:
 
 
 def predict(arguments: argparse.Namespace) -> int:
-    """Reconstruct the hands of photos and videos: overlays, meshes, numbers."""
+    """Reconstruct the hands in photos and videos as overlays, meshes and numbers."""
     from s2hand.prediction.predict import predict as predict_hands
     from s2hand.prediction.refine import DEFAULT_STEPS
     from s2hand.prediction.sample_photos import sample_photos
@@ -163,11 +167,11 @@ def predict(arguments: argparse.Namespace) -> int:
 
 def onnx_arguments(command: argparse.ArgumentParser) -> None:
     _checkpoint_argument(command)
-    command.add_argument("destination", metavar="OUT.onnx", help="the file to write")
+    command.add_argument("destination", metavar="OUT.onnx", help="ONNX file to write")
 
 
 def export_onnx(arguments: argparse.Namespace) -> None:
-    """Write the network with its hand layer as ONNX, and check it against PyTorch."""
+    """Export a network with its hand layer to ONNX, and check it against PyTorch."""
     from s2hand import checkpoints
     from s2hand.prediction.onnx_export import OPSET
     from s2hand.prediction.onnx_export import export_onnx as write_onnx
