@@ -140,6 +140,7 @@ class HandPrediction(TensorStruct):
         render: the textured and lit hand.
         heatmap_keypoints: (stages, B, 21, 2) px, from the 2D branch.
         heatmaps: (stages, B, 21, h, w) logits of the 2D branch.
+        joint_error_px: (B, 21) px, the mean distance from ``keypoints_2d`` at which each joint is expected.
     """
 
     vertices: Tensor | None = None
@@ -152,3 +153,4 @@ class HandPrediction(TensorStruct):
     render: RenderOutput | None = None
     heatmap_keypoints: Tensor | None = None
     heatmaps: Tensor | None = None
+    joint_error_px: Tensor | None = None

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from s2hand.config import Config, ConfigError, check_paths, config_from_dict, load_config, parse_override
 from s2hand.config.loss_table import (
+    CONFIDENCE_LOSSES,
     DEFAULT_WEIGHTS,
     HAND_LOSSES,
     HEATMAP_LOSSES,
@@ -273,6 +274,7 @@ def test_the_parts_that_losses_need_and_train():
     assert {name: sorted(spec.requires) for name, spec in LOSSES.items() if spec.requires != {"joints"}} == {
         **{name: ["heatmaps"] for name in ("hm_integral", "hm_integral_gt", "hm_cross_entropy")},
         "kp_cons": ["heatmaps", "joints"],
+        "kp_nll": ["confidence", "joints"],
         "triangle": ["verts"],
         "mtex": ["textures"],
         **{name: ["lights", "textures", "verts"] for name in ("texture", "mrgb", "ssim_tex", "sil")},
@@ -280,6 +282,7 @@ def test_the_parts_that_losses_need_and_train():
     assert {"hm_integral", "hm_integral_gt", "hm_cross_entropy"} == OWN_HEATMAP_LOSSES
     assert OWN_HEATMAP_LOSSES | {"kp_cons"} == HEATMAP_LOSSES
     assert {"texture", "mrgb", "ssim_tex", "mtex"} == TEXTURE_LOSSES
+    assert {"kp_nll"} == CONFIDENCE_LOSSES
     assert set(LOSSES) - OWN_HEATMAP_LOSSES == HAND_LOSSES
 
 
@@ -505,6 +508,8 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ({"losses": ["hm_integral"]}, "hm_integral needs heatmaps"),
         ({"losses": ["kp_cons"], "train_requires": ["heatmaps"]}, "kp_cons needs joints"),
         ({"losses": ["texture"]}, "texture needs lights and textures"),
+        ({"losses": ["kp_nll"]}, "kp_nll needs confidence in train_requires"),
+        ({"train_requires": ["joints", "confidence"]}, "no loss trains it: add kp_nll"),
         ({"losses": ["sil"]}, "sil needs lights and textures"),
         ({"losses": ["triangle"], "train_requires": ["joints"]}, "triangle needs verts"),
         ({"losses": ["mscale"], "train_requires": ["verts"]}, "mscale needs joints"),

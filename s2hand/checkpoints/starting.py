@@ -19,7 +19,7 @@ SIZES_OF_PART = {
 }
 """Config keys that are sizes and switches of a part of the network."""
 
-ESSENTIAL_PARTS = ("hand", "heatmaps")
+ESSENTIAL_PARTS = ("hand", "heatmaps", "confidence")
 """Parts without whose weights an evaluation's metrics would mean nothing."""
 
 MODULES_OF_KEY = {
@@ -159,7 +159,7 @@ def trained_modules(trained_parts: Collection[str], model: HandNet) -> frozenset
     """Names of the network's children that learn; freezes the parameters of the others.
 
     Args:
-        trained_parts: of hand, heatmaps and texture, those that learn.
+        trained_parts: of hand, heatmaps, texture and confidence, those that learn.
         model: the network.
     """
     names = {name for part in trained_parts for name in MODULES_OF_PART[part]}

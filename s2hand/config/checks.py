@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from s2hand.config.folder_checks import check_folder, ineffective_folder_keys
-from s2hand.config.loss_table import LOSSES, OWN_HEATMAP_LOSSES
+from s2hand.config.loss_table import CONFIDENCE_LOSSES, LOSSES, OWN_HEATMAP_LOSSES
 from s2hand.config.messages import ConfigError
 from s2hand.config.model import BASE_PATH_KEYS, Config
 from s2hand.config.published import LAMBDA_ALIASES
@@ -34,6 +34,7 @@ def check_consistency(config: Config, given: Collection[str]) -> list[str]:
         return notes
     _check_losses(config)
     _check_heatmaps(config)
+    _check_confidence(config)
     _check_schedule(config)
     return notes + _ineffective_keys(config, given)
 
@@ -165,6 +166,13 @@ def _check_heatmaps(config: Config) -> None:
         raise ConfigError(
             "train_requires has heatmaps, but no loss trains them: add hm_integral to losses, "
             "remove heatmaps, or load the 2D branch with pretrain_rgb2hm and set freeze_hm_estimator"
+        )
+
+
+def _check_confidence(config: Config) -> None:
+    if "confidence" in config.train_requires and not CONFIDENCE_LOSSES & set(config.losses):
+        raise ConfigError(
+            "train_requires has confidence, but no loss trains it: add kp_nll to losses, or remove confidence"
         )
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from s2hand.losses import keypoints, photometric, priors
+from s2hand.losses import keypoints, likelihood, photometric, priors
 from s2hand.structures import HandBatch, HandPrediction
 
 PUBLISHED_IMAGE_SIZE = 224
@@ -53,6 +53,11 @@ class LossInputs:
         """(stages, B, 21, 2) keypoints of the 2D branch, 224-px units."""
         return self.prediction.heatmap_keypoints * self.px_scale
 
+    @property
+    def expected_error(self) -> Tensor:
+        """(B, 21) errors that the network expects of its projected joints, 224-px units."""
+        return self.prediction.joint_error_px * self.px_scale
+
     @cached_property
     def compared(self) -> tuple[Tensor, Tensor]:
         """(shown, target) for the photometric losses, (B, 3, S, S) each; made once for all of them."""
@@ -87,6 +92,10 @@ LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     "mtex": lambda x: photometric.texture_outlier_loss(x.prediction.face_textures, *x.photometric_weight),
     "mrgb": lambda x: photometric.mean_colour_loss(*x.compared, *x.photometric_weight),
     "ssim_tex": lambda x: photometric.ssim_loss(*x.compared),
+    # Without labels, and not in the paper.
+    "kp_nll": lambda x: likelihood.keypoint_nll_loss(
+        x.projected, x.detected, x.batch.confidence, x.expected_error, x.average_total
+    ),
     # With labels, for ablations.
     "joint_2d": lambda x: keypoints.joint_squared_loss(x.projected, x.labelled),
     "joint_3d": lambda x: keypoints.joint_squared_loss(x.prediction.joints, x.batch.gt_joints),

@@ -36,6 +36,7 @@ def make_pair(image_size: int = SIZE, batch_size: int = 2):
         render=render,
         heatmap_keypoints=heatmaps,
         heatmaps=5 * rand(2, 21, 8, 8).transpose(0, 1),
+        joint_error_px=image_size * (0.05 + 0.1 * rand(21)),
     )
     batch = HandBatch(
         image=rand(3, SIZE, SIZE),
@@ -126,7 +127,7 @@ def test_bad_settings_are_refused(arguments, message):
 
 def test_pixel_losses_mean_the_same_at_every_image_size():
     names = ["open_2dj", "open_2dj_de", "open_bone_direc", "hm_integral", "kp_cons"]
-    names += ["joint_2d", "bone_direc", "hm_integral_gt"]
+    names += ["joint_2d", "bone_direc", "hm_integral_gt", "kp_nll"]
     weights = {name: DEFAULT_WEIGHTS[name] for name in names}
     published = Objective(weights, FACES)(*make_pair(224))
     for size in (64, 128, 448):

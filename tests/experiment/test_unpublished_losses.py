@@ -1,0 +1,66 @@
+"""The losses that are not in the paper, each trained for two steps from its name in a config."""
+
+import json
+
+import numpy as np
+import pytest
+
+from s2hand import HandReconstructor
+from s2hand.checkpoints.checkpoint import read_checkpoint
+from s2hand.experiment import Experiment, run
+
+SHAPE_LOSSES = ["tsa_poses", "open_2dj", "mscale", "open_bone_direc"]
+
+
+def silent(line: str) -> None:
+    """Takes what a run says."""
+
+
+def two_steps(small_config, loss, requires=(), **changes):
+    """The config of a training of two steps with the published losses of the hand and one more."""
+    return small_config(
+        "shape",
+        losses=[*SHAPE_LOSSES, loss],
+        train_requires=["joints", "verts", *requires],
+        test_requires=["joints", "verts", *requires],
+        train_batch=12,
+        total_epochs=1,
+        **changes,
+    )
+
+
+def changed_modules(config):
+    """The network's children whose weights a training changes."""
+    before = {name: value.clone() for name, value in Experiment(config, silent).model.state_dict().items()}
+    run(config, silent)
+    after = read_checkpoint(config.run_dir)["model"]
+    return {name.split(".")[0] for name, value in after.items() if not value.equal(before[name])}
+
+
+@pytest.mark.slow
+def test_a_likelihood_learns_the_confidence_that_users_get(small_config, synthetic_root):
+    config = two_steps(small_config, "kp_nll", ["confidence"])
+    assert changed_modules(config) == {"backbone", "hand_head", "confidence_head"}
+    metrics = json.loads((config.run_dir / "predictions/Synthetic/metrics.json").read_text())
+    assert 0.002 * config.image_size <= metrics["expected_px"] <= 0.25 * config.image_size
+
+    photo = sorted((synthetic_root / "evaluation/rgb").iterdir())[0]
+    hands = HandReconstructor.from_checkpoint(config.run_dir, device="cpu").predict([str(photo)])
+    assert hands.joint_confidence.shape == hands.joint_error_px.shape == (1, 21)
+    assert hands.joint_confidence.min() > 0
+    assert hands.joint_confidence.max() < 1
+    np.testing.assert_array_equal(hands[0].confidence, hands.joint_confidence[0].double().numpy())
+
+
+@pytest.mark.slow
+def test_a_checkpoint_without_confidence_is_not_evaluated_for_it(small_config, tmp_path):
+    run(two_steps(small_config, "mshape"), silent)
+    evaluated = small_config(
+        "shape",
+        mode=["evaluation"],
+        pretrain_model=str(tmp_path / "run"),
+        test_requires=["joints", "verts", "confidence"],
+        base_out_path=str(tmp_path / "evaluated"),
+    )
+    with pytest.raises(ValueError, match="lacks confidence_head, which test_requires asks for"):
+        Experiment(evaluated, silent)
