@@ -83,6 +83,9 @@ LOSSES: dict[str, LossSpec] = {
     "kp_nll": LossSpec(
         2e-3, "lambda_kp_nll", (*_PROJECTED, "joint_error_px"), _DETECTED, ("hand", "confidence")
     ),
+    # An excess of a degree weighs as much as in tsa_poses, whose mean is over 48 components instead of 4.
+    "bend_limits": LossSpec(1e-2, "lambda_bend_limits", ("pose_axis_angle",)),
+    "bend_coupled": LossSpec(1e-2, "lambda_bend_coupled", ("pose_axis_angle",)),
     # With labels, for ablations.
     "joint_2d": LossSpec(1e-4, "lambda_j2d_gt", _PROJECTED, _LABELLED_2D),
     "joint_3d": LossSpec(100.0, "lambda_j3d", _JOINTS, _LABELLED_3D),

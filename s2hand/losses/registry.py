@@ -6,7 +6,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from s2hand.losses import keypoints, likelihood, photometric, priors
+from s2hand.losses import anatomy, keypoints, likelihood, photometric, priors
 from s2hand.structures import HandBatch, HandPrediction
 
 PUBLISHED_IMAGE_SIZE = 224
@@ -96,6 +96,8 @@ LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     "kp_nll": lambda x: likelihood.keypoint_nll_loss(
         x.projected, x.detected, x.batch.confidence, x.expected_error, x.average_total
     ),
+    "bend_limits": lambda x: anatomy.bend_limit_loss(x.prediction.pose_axis_angle),
+    "bend_coupled": lambda x: anatomy.bend_coupling_loss(x.prediction.pose_axis_angle),
     # With labels, for ablations.
     "joint_2d": lambda x: keypoints.joint_squared_loss(x.projected, x.labelled),
     "joint_3d": lambda x: keypoints.joint_squared_loss(x.prediction.joints, x.batch.gt_joints),

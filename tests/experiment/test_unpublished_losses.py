@@ -29,6 +29,12 @@ def two_steps(small_config, loss, requires=(), **changes):
     )
 
 
+def losses_of(config):
+    """Loss name -> value of a run's only epoch."""
+    lines = map(json.loads, (config.run_dir / "metrics.jsonl").read_text().splitlines())
+    return next(line for line in lines if line["kind"] == "train")
+
+
 def changed_modules(config):
     """The network's children whose weights a training changes."""
     before = {name: value.clone() for name, value in Experiment(config, silent).model.state_dict().items()}
@@ -50,6 +56,14 @@ def test_a_likelihood_learns_the_confidence_that_users_get(small_config, synthet
     assert hands.joint_confidence.min() > 0
     assert hands.joint_confidence.max() < 1
     np.testing.assert_array_equal(hands[0].confidence, hands.joint_confidence[0].double().numpy())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["bend_limits", "bend_coupled"])
+def test_a_prior_of_the_hand_trains(small_config, loss):
+    config = two_steps(small_config, loss)
+    assert changed_modules(config) == {"backbone", "hand_head"}
+    assert np.isfinite(losses_of(config)[loss])
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def make_pair(image_size: int = SIZE, batch_size: int = 2):
         joints=rand(21, 3),
         keypoints_2d=keypoints,
         parameters=parameters,
-        pose_axis_angle=rand(16, 3),
+        pose_axis_angle=2 * rand(16, 3),
         face_textures=rand(40, 3).pow(8),  # skewed, so that some faces are outliers
         light=rand(11),
         render=render,
