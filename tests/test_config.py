@@ -508,6 +508,7 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ({"losses": ["hm_integral"]}, "hm_integral needs heatmaps"),
         ({"losses": ["kp_cons"], "train_requires": ["heatmaps"]}, "kp_cons needs joints"),
         ({"losses": ["texture"]}, "texture needs lights and textures"),
+        ({"losses": ["penetration"], "train_requires": ["verts"]}, "penetration needs joints"),
         ({"losses": ["kp_nll"]}, "kp_nll needs confidence in train_requires"),
         ({"train_requires": ["joints", "confidence"]}, "no loss trains it: add kp_nll"),
         ({"losses": ["sil"]}, "sil needs lights and textures"),

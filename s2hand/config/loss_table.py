@@ -86,6 +86,7 @@ LOSSES: dict[str, LossSpec] = {
     # An excess of a degree weighs as much as in tsa_poses, whose mean is over 48 components instead of 4.
     "bend_limits": LossSpec(1e-2, "lambda_bend_limits", ("pose_axis_angle",)),
     "bend_coupled": LossSpec(1e-2, "lambda_bend_coupled", ("pose_axis_angle",)),
+    "penetration": LossSpec(0.1, "lambda_penetration", _JOINTS),
     # With labels, for ablations.
     "joint_2d": LossSpec(1e-4, "lambda_j2d_gt", _PROJECTED, _LABELLED_2D),
     "joint_3d": LossSpec(100.0, "lambda_j3d", _JOINTS, _LABELLED_3D),

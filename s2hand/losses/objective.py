@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from s2hand.config.loss_table import LOSSES
 from s2hand.errors import S2HandError
+from s2hand.hand.spheres import HandSpheres
 from s2hand.losses.photometric import PHOTOMETRIC_PAIRS
 from s2hand.losses.registry import LOSS_FUNCTIONS, PUBLISHED_IMAGE_SIZE, LossInputs
 from s2hand.structures import HandBatch, HandPrediction
@@ -30,9 +31,11 @@ class Objective(nn.Module):
         average_total: averages a scalar over the processes of a distributed run. With it, averaging losses
             and gradients over equal shares of a batch gives those of the whole batch; without it, a
             confidence-weighted mean is a mean of the processes' own means.
+        spheres: the flesh of the hand; ``penetration`` alone reads them.
 
     Raises:
-        S2HandError: no or unknown losses, weights that are not finite, an unknown background.
+        S2HandError: no or unknown losses, weights that are not finite, an unknown background, no spheres for
+            ``penetration``.
     """
 
     faces: Tensor
@@ -44,6 +47,7 @@ class Objective(nn.Module):
         image_size: int = PUBLISHED_IMAGE_SIZE,
         photometric_background: str = "masked",
         average_total: Callable[[Tensor], Tensor] | None = None,
+        spheres: HandSpheres | None = None,
     ):
         super().__init__()
         check_loss_names(weights)
@@ -59,10 +63,13 @@ class Objective(nn.Module):
             )
         if image_size <= 0:
             raise S2HandError(f"image_size is {image_size}; expected the images' side in pixels")
+        if "penetration" in weights and spheres is None:
+            raise S2HandError("loss 'penetration' needs the hand's spheres; give HandSpheres(hand_model)")
         self.weights = {name: float(weight) for name, weight in weights.items()}
         self.px_scale = PUBLISHED_IMAGE_SIZE / image_size
         self.photometric_pair = PHOTOMETRIC_PAIRS[photometric_background]
         self.average_total = average_total
+        self.spheres = spheres
         self.register_buffer("faces", torch.as_tensor(faces).long(), persistent=False)
 
     @property
@@ -88,7 +95,7 @@ class Objective(nn.Module):
         with torch.autocast(device_type, enabled=False):
             inputs = LossInputs(
                 *(widen(prediction), widen(batch), self.faces),
-                *(self.px_scale, self.photometric_pair, self.average_total),
+                *(self.px_scale, self.photometric_pair, self.average_total, self.spheres),
             )
             values = {name: LOSS_FUNCTIONS[name](inputs) for name in self.weights}
             total = sum(weight * values[name] for name, weight in self.weights.items())

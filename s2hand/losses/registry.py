@@ -6,7 +6,8 @@ from functools import cached_property
 
 from torch import Tensor
 
-from s2hand.losses import anatomy, keypoints, likelihood, photometric, priors
+from s2hand.hand.spheres import HandSpheres
+from s2hand.losses import anatomy, keypoints, likelihood, penetration, photometric, priors
 from s2hand.structures import HandBatch, HandPrediction
 
 PUBLISHED_IMAGE_SIZE = 224
@@ -24,6 +25,7 @@ class LossInputs:
         px_scale: turns pixels of the batch's images into pixels of a 224 px image.
         photometric_pair: (rgb, silhouette, image) -> (shown, target), see :mod:`s2hand.losses.photometric`.
         average_total: see :func:`s2hand.losses.keypoints.weighted_mean`.
+        spheres: the flesh of the hand; None if no loss reads them.
     """
 
     prediction: HandPrediction
@@ -32,6 +34,7 @@ class LossInputs:
     px_scale: float
     photometric_pair: Callable
     average_total: Callable[[Tensor], Tensor] | None
+    spheres: HandSpheres | None = None
 
     @property
     def projected(self) -> Tensor:
@@ -98,6 +101,7 @@ LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     ),
     "bend_limits": lambda x: anatomy.bend_limit_loss(x.prediction.pose_axis_angle),
     "bend_coupled": lambda x: anatomy.bend_coupling_loss(x.prediction.pose_axis_angle),
+    "penetration": lambda x: penetration.penetration_loss(x.prediction.joints, x.spheres),
     # With labels, for ablations.
     "joint_2d": lambda x: keypoints.joint_squared_loss(x.projected, x.labelled),
     "joint_3d": lambda x: keypoints.joint_squared_loss(x.prediction.joints, x.batch.gt_joints),

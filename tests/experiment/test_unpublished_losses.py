@@ -59,7 +59,7 @@ def test_a_likelihood_learns_the_confidence_that_users_get(small_config, synthet
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", ["bend_limits", "bend_coupled"])
+@pytest.mark.parametrize("loss", ["bend_limits", "bend_coupled", "penetration"])
 def test_a_prior_of_the_hand_trains(small_config, loss):
     config = two_steps(small_config, loss)
     assert changed_modules(config) == {"backbone", "hand_head"}

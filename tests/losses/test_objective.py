@@ -7,10 +7,13 @@ import torch
 
 from s2hand.config.loss_table import LOSSES, PREDICTION_PARTS
 from s2hand.errors import S2HandError
+from s2hand.hand import load_hand_model
+from s2hand.hand.spheres import HandSpheres
 from s2hand.losses import DEFAULT_WEIGHTS, Objective, find_non_finite
 from s2hand.structures import HandBatch, HandParameters, HandPrediction, RenderOutput
 
 SIZE = 16
+SPHERES = HandSpheres(load_hand_model("generic"))
 FACES = torch.tensor([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
 
 
@@ -64,7 +67,7 @@ def only(struct, names, keep=()):
 def test_each_loss_reads_what_its_spec_says_and_no_more(name):
     prediction, batch = make_pair()
     spec = LOSSES[name]
-    objective = Objective({name: 2.0}, FACES, image_size=SIZE)
+    objective = Objective({name: 2.0}, FACES, image_size=SIZE, spheres=SPHERES)
     lean = objective(only(prediction, spec.reads), only(batch, spec.fields, keep=("image",)))
     full = objective(prediction, batch)
     assert set(lean) == {name, "total"}
@@ -78,7 +81,7 @@ def test_each_loss_reads_what_its_spec_says_and_no_more(name):
 @pytest.mark.parametrize("name", LOSSES)
 def test_each_missing_input_is_named(name):
     prediction, batch = make_pair()
-    objective = Objective({name: 1.0}, FACES, image_size=SIZE)
+    objective = Objective({name: 1.0}, FACES, image_size=SIZE, spheres=SPHERES)
     for field in set(LOSSES[name].fields) - {"image"}:
         with pytest.raises(S2HandError, match=rf"loss '{name}' needs '{field}' in the batch"):
             objective(prediction, replace(batch, **{field: None}))
@@ -97,7 +100,7 @@ def test_required_parts_and_fields():
 
 def test_every_loss_together():
     prediction, batch = make_pair()
-    values = Objective(DEFAULT_WEIGHTS, FACES, image_size=SIZE)(prediction, batch)
+    values = Objective(DEFAULT_WEIGHTS, FACES, image_size=SIZE, spheres=SPHERES)(prediction, batch)
     assert list(values) == [*LOSSES, "total"]
     expected = sum(DEFAULT_WEIGHTS[name] * float(values[name]) for name in LOSSES)
     assert float(values["total"]) == pytest.approx(expected, rel=1e-6)
@@ -118,6 +121,7 @@ def test_unknown_loss_names_the_nearest(name, suggestion):
         ({"weights": {"mshape": float("nan")}}, "weight of loss 'mshape' is nan"),
         ({"weights": {"mshape": 1}, "photometric_background": "blue"}, "expected one of masked, published"),
         ({"weights": {"mshape": 1}, "image_size": 0}, "image_size is 0"),
+        ({"weights": {"penetration": 1}}, "'penetration' needs the hand's spheres"),
     ],
 )
 def test_bad_settings_are_refused(arguments, message):
