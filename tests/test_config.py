@@ -277,11 +277,11 @@ def test_the_parts_that_losses_need_and_train():
         "kp_nll": ["confidence", "joints"],
         "triangle": ["verts"],
         "mtex": ["textures"],
-        **{name: ["lights", "textures", "verts"] for name in ("texture", "mrgb", "ssim_tex", "sil")},
+        **{name: ["lights", "textures", "verts"] for name in ("texture", "mrgb", "ssim_tex", "tone", "sil")},
     }
     assert {"hm_integral", "hm_integral_gt", "hm_cross_entropy"} == OWN_HEATMAP_LOSSES
     assert OWN_HEATMAP_LOSSES | {"kp_cons"} == HEATMAP_LOSSES
-    assert {"texture", "mrgb", "ssim_tex", "mtex"} == TEXTURE_LOSSES
+    assert {"texture", "mrgb", "ssim_tex", "mtex", "tone"} == TEXTURE_LOSSES
     assert {"kp_nll"} == CONFIDENCE_LOSSES
     assert set(LOSSES) - OWN_HEATMAP_LOSSES == HAND_LOSSES
 
@@ -511,6 +511,7 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ({"losses": ["penetration"], "train_requires": ["verts"]}, "penetration needs joints"),
         ({"losses": ["kp_nll"]}, "kp_nll needs confidence in train_requires"),
         ({"train_requires": ["joints", "confidence"]}, "no loss trains it: add kp_nll"),
+        ({"losses": ["tone"]}, "tone needs lights and textures"),
         ({"losses": ["sil"]}, "sil needs lights and textures"),
         ({"losses": ["triangle"], "train_requires": ["joints"]}, "triangle needs verts"),
         ({"losses": ["mscale"], "train_requires": ["verts"]}, "mscale needs joints"),

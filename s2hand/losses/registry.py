@@ -7,7 +7,7 @@ from functools import cached_property
 from torch import Tensor
 
 from s2hand.hand.spheres import HandSpheres
-from s2hand.losses import anatomy, keypoints, likelihood, penetration, photometric, priors
+from s2hand.losses import anatomy, keypoints, likelihood, penetration, photometric, priors, tone
 from s2hand.structures import HandBatch, HandPrediction
 
 PUBLISHED_IMAGE_SIZE = 224
@@ -68,6 +68,11 @@ class LossInputs:
         return self.photometric_pair(render.rgb, render.silhouette, self.batch.image)
 
     @property
+    def rendered(self) -> tuple[Tensor, Tensor]:
+        """The rendering (B, 3, S, S) with its background, and its silhouette (B, S, S)."""
+        return self.prediction.render.rgb, self.prediction.render.silhouette
+
+    @property
     def confidence(self) -> tuple[Tensor, Callable | None]:
         """(B, 21) confidences of the detected keypoints, and how their sum is averaged over processes."""
         return self.batch.confidence, self.average_total
@@ -102,6 +107,7 @@ LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     "bend_limits": lambda x: anatomy.bend_limit_loss(x.prediction.pose_axis_angle),
     "bend_coupled": lambda x: anatomy.bend_coupling_loss(x.prediction.pose_axis_angle),
     "penetration": lambda x: penetration.penetration_loss(x.prediction.joints, x.spheres),
+    "tone": lambda x: tone.tone_loss(*x.rendered, x.batch.image, *x.photometric_weight),
     # With labels, for ablations.
     "joint_2d": lambda x: keypoints.joint_squared_loss(x.projected, x.labelled),
     "joint_3d": lambda x: keypoints.joint_squared_loss(x.prediction.joints, x.batch.gt_joints),

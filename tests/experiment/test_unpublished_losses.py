@@ -67,6 +67,13 @@ def test_a_prior_of_the_hand_trains(small_config, loss):
 
 
 @pytest.mark.slow
+def test_the_tone_trains_hand_and_texture(small_config):
+    config = two_steps(small_config, "tone", ["textures", "lights"])
+    assert changed_modules(config) == {"backbone", "hand_head", "texture_light_head"}
+    assert 0 < losses_of(config)["tone"] < 1
+
+
+@pytest.mark.slow
 def test_a_checkpoint_without_confidence_is_not_evaluated_for_it(small_config, tmp_path):
     run(two_steps(small_config, "mshape"), silent)
     evaluated = small_config(
