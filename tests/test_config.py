@@ -177,6 +177,29 @@ def test_shipped_stages_train_their_parts_and_chain(dataset, dataset_variables):
     assert Path(configs["evaluation"].pretrain_model) == configs["SSL-finetune"].run_dir
 
 
+@pytest.mark.parametrize("dataset", ["FreiHAND", "HO3D"])
+@pytest.mark.parametrize("stage", ["SSL-shape", "SSL-finetune", "SSL-e2e"])
+def test_modern_variant_adds_losses_to_the_published_stage(dataset, stage, dataset_variables):
+    folder = ROOT / "configs" / dataset
+    published, modern = (load_config(folder / f"{name}{stage}.json") for name in ("", "modern-"))
+    assert modern.losses[: len(published.losses)] == published.losses
+    assert modern.trained_parts == published.trained_parts | {"confidence"}
+    assert {"confidence"} < set(modern.test_requires)
+    changed = {key for key, value in published.model_dump().items() if getattr(modern, key) != value}
+    allowed = {"losses", "train_requires", "test_requires", "base_out_path", "pretrain_model"}
+    assert changed <= allowed
+    if stage == "SSL-finetune":
+        assert Path(modern.pretrain_model) == Path("runs") / dataset / "modern-SSL-shape"
+
+
+@pytest.mark.parametrize("dataset", ["FreiHAND", "HO3D"])
+def test_resnet_twin_differs_in_its_backbone_alone(dataset, dataset_variables):
+    folder = ROOT / "configs" / dataset
+    config, twin = (load_config(folder / f"SSL-e2e{name}.json").model_dump() for name in ("", "-resnet50"))
+    assert {key for key in config if config[key] != twin[key]} == {"backbone", "base_out_path"}
+    assert twin["backbone"] == "resnet50"
+
+
 def test_unset_variable_says_what_to_export(monkeypatch):
     monkeypatch.setenv("FREIHAND_PATH", "/data")
     monkeypatch.delenv("MANO_RIGHT", raising=False)

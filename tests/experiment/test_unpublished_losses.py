@@ -74,6 +74,18 @@ def test_the_tone_trains_hand_and_texture(small_config):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dataset", ["FreiHAND", "HO3D"])
+def test_a_modern_config_trains_all_its_losses_together(small_config, pytestconfig, dataset):
+    shipped = json.loads((pytestconfig.rootpath / f"configs/{dataset}/modern-SSL-e2e.json").read_text())
+    keys = {key: shipped[key] for key in ("losses", "train_requires", "test_requires", "use_mean_shape")}
+    config = small_config("e2e", train_batch=12, total_epochs=1, **keys)
+    modules = {"backbone", "hand_head", "texture_light_head", "keypoint_net", "confidence_head"}
+    assert changed_modules(config) == modules
+    values = losses_of(config)
+    assert all(np.isfinite(values[loss]) for loss in shipped["losses"])
+
+
+@pytest.mark.slow
 def test_a_checkpoint_without_confidence_is_not_evaluated_for_it(small_config, tmp_path):
     run(two_steps(small_config, "mshape"), silent)
     evaluated = small_config(
