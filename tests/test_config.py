@@ -531,6 +531,7 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ({"losses": ["hm_integral"]}, "hm_integral needs heatmaps"),
         ({"losses": ["kp_cons"], "train_requires": ["heatmaps"]}, "kp_cons needs joints"),
         ({"losses": ["texture"]}, "texture needs lights and textures"),
+        ({"losses": ["world_bones"]}, "3D landmarks, which FreiHand cannot have"),
         ({"losses": ["penetration"], "train_requires": ["verts"]}, "penetration needs joints"),
         ({"losses": ["kp_nll"]}, "kp_nll needs confidence in train_requires"),
         ({"train_requires": ["joints", "confidence"]}, "no loss trains it: add kp_nll"),

@@ -11,6 +11,9 @@ from s2hand.config.messages import ConfigError
 from s2hand.config.model import BASE_PATH_KEYS, Config
 from s2hand.config.published import LAMBDA_ALIASES
 
+WITH_WORLD_JOINTS = ("Folder", "Shards")
+"""Datasets whose detections may hold 3D landmarks."""
+
 
 def check_consistency(config: Config, given: Collection[str]) -> list[str]:
     """Refuses keys that contradict each other.
@@ -137,6 +140,12 @@ def _check_losses(config: Config) -> None:
                 f"task hm_train trains the 2D branch alone, but losses asks for {foreign[0]}; "
                 "keep hm_integral only, or set task to train"
             )
+    without = [name for name in config.train_datasets if name not in WITH_WORLD_JOINTS]
+    if "world_bones" in config.losses and without:
+        raise ConfigError(
+            f"the loss world_bones needs 3D landmarks, which {without[0]} cannot have: train on Folder with "
+            "detections of `s2hand detect`, or remove it"
+        )
     for name in config.losses:
         if missing := LOSSES[name].requires - set(config.train_requires):
             raise ConfigError(f"the loss {name} needs {' and '.join(sorted(missing))} in train_requires")

@@ -88,6 +88,7 @@ LOSSES: dict[str, LossSpec] = {
     "bend_coupled": LossSpec(1e-2, "lambda_bend_coupled", ("pose_axis_angle",)),
     "penetration": LossSpec(0.1, "lambda_penetration", _JOINTS),
     "tone": LossSpec(1e-2, "lambda_tone", _RENDER, _IMAGE, _APPEARANCE),
+    "world_bones": LossSpec(0.1, "lambda_world_bones", _JOINTS, ("world_joints", "world_confidence")),
     # With labels, for ablations.
     "joint_2d": LossSpec(1e-4, "lambda_j2d_gt", _PROJECTED, _LABELLED_2D),
     "joint_3d": LossSpec(100.0, "lambda_j3d", _JOINTS, _LABELLED_3D),

@@ -94,8 +94,13 @@ class Objective(nn.Module):
         device_type = batch.image.device.type
         with torch.autocast(device_type, enabled=False):
             inputs = LossInputs(
-                *(widen(prediction), widen(batch), self.faces),
-                *(self.px_scale, self.photometric_pair, self.average_total, self.spheres),
+                widen(prediction),
+                widen(batch),
+                faces=self.faces,
+                px_scale=self.px_scale,
+                photometric_pair=self.photometric_pair,
+                average_total=self.average_total,
+                spheres=self.spheres,
             )
             values = {name: LOSS_FUNCTIONS[name](inputs) for name in self.weights}
             total = sum(weight * values[name] for name, weight in self.weights.items())
@@ -124,6 +129,8 @@ _REMEDIES = {
     "confidence": "a file of detected keypoints",
     "photometric_weight": "a file of detected keypoints (the weight comes from their confidences)",
     "mask": "hand masks",
+    "world_joints": "detections with 3D landmarks, as `s2hand detect` writes them",
+    "world_confidence": "detections with 3D landmarks, as `s2hand detect` writes them",
     "gt_joints": "its 3D labels",
     "gt_keypoints_2d": "its 3D labels and camera matrices",
     "gt_scale": "its scales",

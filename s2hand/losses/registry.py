@@ -7,7 +7,7 @@ from functools import cached_property
 from torch import Tensor
 
 from s2hand.hand.spheres import HandSpheres
-from s2hand.losses import anatomy, keypoints, likelihood, penetration, photometric, priors, tone
+from s2hand.losses import anatomy, keypoints, likelihood, penetration, photometric, priors, tone, world
 from s2hand.structures import HandBatch, HandPrediction
 
 PUBLISHED_IMAGE_SIZE = 224
@@ -108,6 +108,9 @@ LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     "bend_coupled": lambda x: anatomy.bend_coupling_loss(x.prediction.pose_axis_angle),
     "penetration": lambda x: penetration.penetration_loss(x.prediction.joints, x.spheres),
     "tone": lambda x: tone.tone_loss(*x.rendered, x.batch.image, *x.photometric_weight),
+    "world_bones": lambda x: world.world_bone_loss(
+        x.prediction.joints, x.batch.world_joints, x.batch.world_confidence
+    ),
     # With labels, for ablations.
     "joint_2d": lambda x: keypoints.joint_squared_loss(x.projected, x.labelled),
     "joint_3d": lambda x: keypoints.joint_squared_loss(x.prediction.joints, x.batch.gt_joints),

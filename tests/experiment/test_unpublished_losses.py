@@ -1,6 +1,7 @@
 """The losses that are not in the paper, each trained for two steps from its name in a config."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,9 +24,7 @@ def two_steps(small_config, loss, requires=(), **changes):
         losses=[*SHAPE_LOSSES, loss],
         train_requires=["joints", "verts", *requires],
         test_requires=["joints", "verts", *requires],
-        train_batch=12,
-        total_epochs=1,
-        **changes,
+        **({"train_batch": 12, "total_epochs": 1} | changes),
     )
 
 
@@ -71,6 +70,19 @@ def test_the_tone_trains_hand_and_texture(small_config):
     config = two_steps(small_config, "tone", ["textures", "lights"])
     assert changed_modules(config) == {"backbone", "hand_head", "texture_light_head"}
     assert 0 < losses_of(config)["tone"] < 1
+
+
+@pytest.mark.slow
+def test_directions_of_3d_landmarks_train_the_hand(small_config, own, truth, rewrite_detections):
+    joints = np.float32([truth[name]["joints"] for name in truth])
+    world = joints - joints.mean(1, keepdims=True)
+    rewrite_detections(
+        lambda found: replace(found, world=world, world_spread=np.full((len(world), 21), 0.01))
+    )
+    folder = {"train_datasets": ["Folder"], "val_datasets": ["Folder"], "folder_base_path": str(own)}
+    config = two_steps(small_config, "world_bones", **folder, train_batch=4)
+    assert changed_modules(config) == {"backbone", "hand_head"}
+    assert 0 < losses_of(config)["world_bones"] < 4
 
 
 @pytest.mark.slow

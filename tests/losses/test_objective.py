@@ -48,6 +48,8 @@ def make_pair(image_size: int = SIZE, batch_size: int = 2):
         keypoints_2d=detected,
         confidence=rand(21),
         photometric_weight=rand(1)[:, 0],
+        world_joints=rand(21, 3),
+        world_confidence=rand(21),
         gt_joints=rand(21, 3),
         gt_vertices=rand(4, 3),
         gt_keypoints_2d=labelled,
