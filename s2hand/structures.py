@@ -80,6 +80,9 @@ class HandBatch(TensorStruct):
         keypoints_2d: (B, 21, 2) px, detected; (0, 0) where missed. None without detections.
         confidence: (B, 21) of the detections, 0 where missed.
         photometric_weight: (B,) weight of the sample in photometric losses.
+        world_joints: (B, 21, 3) metres, what a detector guesses of the hand in 3D, about any origin and
+            turned as ``image`` is: x right, y down, z away; 0 where unknown. None without such detections.
+        world_confidence: (B, 21) of ``world_joints``, 0 where unknown.
         gt_joints: (B, 21, 3) metres, camera frame; None if not read (training without labels never reads it).
         gt_vertices: (B, 778, 3) metres, camera frame, or None.
         gt_keypoints_2d: (B, 21, 2) px, projected ground truth, or None.
@@ -97,6 +100,8 @@ class HandBatch(TensorStruct):
     keypoints_2d: Tensor | None = None
     confidence: Tensor | None = None
     photometric_weight: Tensor | None = None
+    world_joints: Tensor | None = None
+    world_confidence: Tensor | None = None
     gt_joints: Tensor | None = None
     gt_vertices: Tensor | None = None
     gt_keypoints_2d: Tensor | None = None
@@ -142,6 +147,7 @@ class HandPrediction(TensorStruct):
         render: the textured and lit hand.
         heatmap_keypoints: (stages, B, 21, 2) px, from the 2D branch.
         heatmaps: (stages, B, 21, h, w) logits of the 2D branch.
+        joint_error_px: (B, 21) px, the mean distance from ``keypoints_2d`` at which each joint is expected.
     """
 
     vertices: Tensor | None = None
@@ -155,3 +161,4 @@ class HandPrediction(TensorStruct):
     render: RenderOutput | None = None
     heatmap_keypoints: Tensor | None = None
     heatmaps: Tensor | None = None
+    joint_error_px: Tensor | None = None

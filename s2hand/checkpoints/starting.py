@@ -22,7 +22,7 @@ SIZES_OF_PART = {
 }
 """Config keys that are sizes and switches of a part of the network."""
 
-ESSENTIAL_PARTS = ("hand", "heatmaps")
+ESSENTIAL_PARTS = ("hand", "heatmaps", "confidence")
 """Parts without whose weights an evaluation's metrics would mean nothing."""
 
 MODULES_OF_KEY = {
@@ -164,7 +164,7 @@ def trained_modules(
     """Names of the network's children that learn; freezes the parameters of the others.
 
     Args:
-        trained_parts: of hand, heatmaps and texture, those that learn.
+        trained_parts: of hand, heatmaps, texture and confidence, those that learn.
         model: the network.
         keeps_backbone: whether the backbone stays as it is, whatever learns on top of it.
     """

@@ -60,10 +60,12 @@ class StoredWeights:
 
     @property
     def parts(self) -> frozenset[str]:
-        """The parts of the network that the file holds: of hand, heatmaps, texture and, with it, render."""
+        """The parts that the file holds: of hand, heatmaps, texture with render, and confidence."""
         parts = {part for part, modules in NEEDED_MODULES.items() if self.modules.keys() >= set(modules)}
         if "hand" in parts and "texture_light_head" in self.modules:
             parts |= {"texture", "render"}
+        if "hand" in parts and "confidence_head" in self.modules:
+            parts.add("confidence")
         return frozenset(parts)
 
     @property

@@ -6,13 +6,16 @@ from collections.abc import Collection
 from pathlib import Path
 
 from s2hand.config.folder_checks import check_folder, ineffective_folder_keys
-from s2hand.config.loss_table import LOSSES, OWN_HEATMAP_LOSSES
+from s2hand.config.loss_table import CONFIDENCE_LOSSES, LOSSES, OWN_HEATMAP_LOSSES
 from s2hand.config.messages import ConfigError
 from s2hand.config.model import BASE_PATH_KEYS, Config
 from s2hand.config.published import LAMBDA_ALIASES
 
 NUM_POSE = 45
 """Finger angles of the hand model."""
+
+WITH_WORLD_JOINTS = ("Folder", "Shards")
+"""Datasets whose detections may hold 3D landmarks."""
 
 
 def check_consistency(config: Config, given: Collection[str]) -> list[str]:
@@ -37,6 +40,7 @@ def check_consistency(config: Config, given: Collection[str]) -> list[str]:
         return notes
     _check_losses(config)
     _check_heatmaps(config)
+    _check_confidence(config)
     _check_schedule(config)
     return notes + _ineffective_keys(config, given)
 
@@ -160,6 +164,12 @@ def _check_losses(config: Config) -> None:
                 f"task hm_train trains the 2D branch alone, but losses asks for {foreign[0]}; "
                 "keep hm_integral only, or set task to train"
             )
+    without = [name for name in config.train_datasets if name not in WITH_WORLD_JOINTS]
+    if "world_bones" in config.losses and without:
+        raise ConfigError(
+            f"the loss world_bones needs 3D landmarks, which {without[0]} cannot have: train on Folder with "
+            "detections of `s2hand detect`, or remove it"
+        )
     for name in config.losses:
         if missing := LOSSES[name].requires - set(config.train_requires):
             raise ConfigError(f"the loss {name} needs {' and '.join(sorted(missing))} in train_requires")
@@ -189,6 +199,13 @@ def _check_heatmaps(config: Config) -> None:
         raise ConfigError(
             "train_requires has heatmaps, but no loss trains them: add hm_integral to losses, "
             "remove heatmaps, or load the 2D branch with pretrain_rgb2hm and set freeze_hm_estimator"
+        )
+
+
+def _check_confidence(config: Config) -> None:
+    if "confidence" in config.train_requires and not CONFIDENCE_LOSSES & set(config.losses):
+        raise ConfigError(
+            "train_requires has confidence, but no loss trains it: add kp_nll to losses, or remove confidence"
         )
 
 

@@ -12,7 +12,7 @@ from s2hand.config.data_sections import DataSection, FolderSection
 from s2hand.config.fields import MAX_SEED, Positive, PositiveFloat, Section, Share, key
 from s2hand.config.loss_table import LOSSES
 
-Part = Literal["heatmaps", "joints", "verts", "textures", "lights"]
+Part = Literal["heatmaps", "joints", "verts", "textures", "lights", "confidence"]
 DEFAULT_REFINE_STEPS = 150
 """Steps of the fit to keypoints, in evaluation and prediction."""
 
@@ -28,12 +28,13 @@ PARTS_OF_REQUIRED = {
     "verts": ("hand",),
     "textures": ("hand", "texture", "render"),
     "lights": ("hand", "texture", "render"),
+    "confidence": ("hand", "confidence"),
 }
 """What ``train_requires`` and ``test_requires`` name, and the parts of the network that yield it."""
 
 
 def parts_of(requires: Collection[str]) -> frozenset[str]:
-    """The parts of the network (hand, heatmaps, texture, render) that yield what is required."""
+    """The parts of the network (hand, heatmaps, texture, render, confidence) that yield what is required."""
     return frozenset(part for name in requires for part in PARTS_OF_REQUIRED[name])
 
 

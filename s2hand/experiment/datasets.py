@@ -27,8 +27,9 @@ LABEL_OF_FIELD = {
     "gt_vertices": "vertices",
     "gt_scale": "scale",
     "mask": "mask",
+    "world_joints": "world",
 }
-"""Fields of HandBatch that are labels, and the label that a dataset must read for each."""
+"""Fields of HandBatch that a dataset fills on request alone, mostly labels, and what to ask it for."""
 
 
 def training_dataset(config: Config) -> CombinedDataset:
@@ -138,6 +139,8 @@ def _ho3d(config: Config, split: str, common: dict[str, Any]) -> Ho3dDataset:
 def _shards(config: Config, split: str, common: dict[str, Any]) -> ShardDataset | CombinedDataset:
     root = require_folder(config.shards_path, key="shards_path", expected=SHARDS_LAYOUT)
     folders = shard_folders(root / split)
+    if common["labels"] is not None:  # shards hold 3D landmarks with the other detections, if at all
+        common = common | {"labels": set(common["labels"]) - {"world"}}
     if (limit := common["controlled_size"]) is not None:
         common = common | {"controlled_size": max(limit // len(folders), 1)}
     parts = [ShardDataset(folder, window=config.shards_window, **common) for folder in folders]

@@ -107,7 +107,7 @@ class Experiment:
     @property
     def evaluation_parts(self) -> frozenset[str]:
         """The parts of the network that evaluation computes for every sample."""
-        return parts_of(self.config.test_requires) & {"hand", "heatmaps"}
+        return parts_of(self.config.test_requires) & {"hand", "heatmaps", "confidence"}
 
     @property
     def panel_maker(self) -> PanelMaker:

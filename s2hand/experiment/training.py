@@ -17,6 +17,7 @@ from s2hand.experiment.datasets import training_dataset
 from s2hand.experiment.evaluating import PREDICTIONS, draw_sheets, evaluate_experiment
 from s2hand.experiment.experiment import Experiment
 from s2hand.hand import HandModel
+from s2hand.hand.spheres import HandSpheres
 from s2hand.losses import Objective
 from s2hand.runtime.allocator import keep_freed_memory
 from s2hand.runtime.distributed import ALONE, Processes
@@ -147,4 +148,5 @@ def build_objective(config: Config, hand_model: HandModel, processes: Processes 
         image_size=config.image_size,
         photometric_background=config.photometric_background,
         average_total=processes.mean if processes.size > 1 else None,
+        spheres=HandSpheres(hand_model) if "penetration" in config.losses else None,
     )

@@ -41,6 +41,8 @@ class Hand:
         face_colors: (F, 3) albedo, sRGB in [0, 1], or None.
         light: (11,) see :mod:`s2hand.rendering.lighting`, camera frame, or None.
         refined: whether it was fitted to keypoints.
+        confidence: (21,) the probability that each of ``keypoints_2d`` lies within a tenth of the hand's size
+            of where the joint is seen, or None.
     """
 
     image: str
@@ -57,6 +59,7 @@ class Hand:
     face_colors: np.ndarray | None = None
     light: np.ndarray | None = None
     refined: bool = False
+    confidence: np.ndarray | None = None
 
     def __repr__(self) -> str:
         distance_m = float(self.vertices[:, 2].mean())

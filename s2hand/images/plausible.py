@@ -41,6 +41,9 @@ LARGEST_FOCAL_PX = FOCAL_OVER_LONGER_SIDE[1] * LARGEST_SIDE_PX
 FARTHEST_CENTRE = 100.0
 """Principal points lie within this many longer sides of the middle, in crops from large photos too."""
 
+LARGEST_HAND_M = 1.0
+"""Joints of a hand about its middle, and what is uncertain about them, are less."""
+
 Where = Callable[[int], str]
 """Names a row in messages."""
 
@@ -204,3 +207,24 @@ def check_cameras(K: np.ndarray, sizes: np.ndarray, where: Where) -> None:
 
 def _shown(box: np.ndarray) -> str:
     return f"[{', '.join(f'{value:g}' for value in box)}]"
+
+
+def check_metres(values: np.ndarray, name: str, where: Where) -> None:
+    """Refuses lengths that are in no hand.
+
+    Args:
+        values: (N, ...) metres, NaN where unknown.
+        name: what they are called in the file.
+        where: names a row.
+
+    Raises:
+        DatasetError: one is beyond ``LARGEST_HAND_M``.
+    """
+    beyond = (np.abs(values) > LARGEST_HAND_M).reshape(len(values), -1).any(-1)
+    if beyond.any():
+        row = int(beyond.argmax())
+        largest = float(np.nanmax(np.abs(values[row])))
+        raise DatasetError(
+            f"{where(row)}: {name} must be metres about the hand, at most {LARGEST_HAND_M:g}, got "
+            f"{largest:g}: convert millimetres to metres"
+        )

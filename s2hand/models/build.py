@@ -14,7 +14,7 @@ from s2hand.models.attention import HeatmapAttention
 from s2hand.models.backbone import DEFAULT_BACKBONE, Backbone
 from s2hand.models.hand_encoder import HAND_BACKBONE, HandEncoder
 from s2hand.models.hand_net import PARTS, HandNet
-from s2hand.models.heads import HandHead, TextureLightHead
+from s2hand.models.heads import ConfidenceHead, HandHead, TextureLightHead
 from s2hand.models.hourglass import KeypointNet, StackedHourglass
 from s2hand.models.landmark_definition import mediapipe_chain
 from s2hand.models.landmark_lift import LandmarkLifter, LiftNet, bundled_weights
@@ -50,11 +50,13 @@ def build_hand_net(
         if network.backbone not in (DEFAULT_BACKBONE, HAND_BACKBONE):
             encoder.check_size(network.image_size)
         children["backbone"] = encoder
+        width = encoder.feature_channels * (image_input or landmark_input) + RAY_FEATURES * keypoint_input
         if landmark_input:
             children["hand_head"] = _lifter(network, hand_model, encoder.feature_channels * image_input)
         else:
-            width = encoder.feature_channels * image_input + RAY_FEATURES * keypoint_input
             children["hand_head"] = HandHead(width, network.num_pca, use_mean_shape=network.use_mean_shape)
+        if "confidence" in parts:
+            children["confidence_head"] = ConfidenceHead(width)
         children["mano_layer"] = ManoLayer(hand_model, network.num_pca, network.fingertips)
         if network.detected_points == "mediapipe":
             children["landmark_chain"] = mediapipe_chain(hand_model, network.fingertips)
@@ -110,6 +112,8 @@ def _check_parts(
         raise NetworkError("a network with a hand needs hand_model: load one with load_hand_model('generic')")
     if not hand and ("texture" in parts or "render" in parts):
         raise NetworkError("texture and render need the hand's encoder and mesh: add hand to the parts")
+    if not hand and "confidence" in parts:
+        raise NetworkError("confidence is that of the hand's joints: add hand to the parts")
     if attention and not heatmaps:
         raise NetworkError("attention joins the 2D branch to the encoder: add heatmaps to the parts")
     if attention and not image_input:

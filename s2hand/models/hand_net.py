@@ -14,13 +14,14 @@ from s2hand.models.lifting import keypoint_rays
 from s2hand.models.placing import place_hand
 from s2hand.structures import HandParameters, HandPrediction
 
-PARTS = frozenset({"hand", "texture", "render", "heatmaps"})
+PARTS = frozenset({"hand", "texture", "render", "heatmaps", "confidence"})
 """The parts of an answer that can be asked for."""
 
 MODULES_OF_PART = {
     "hand": ("backbone", "hand_head", "attention"),
     "heatmaps": ("keypoint_net",),
     "texture": ("texture_light_head",),
+    "confidence": ("confidence_head",),
 }
 """The children of :class:`HandNet` that have weights, by the part that they serve."""
 
@@ -37,6 +38,7 @@ class HandNet(nn.Module):
         renderer: (vertices, K, face_textures, light) to ``RenderOutput``.
         keypoint_net: image to ``KeypointOutput``.
         attention: the 2D branch's encoding to factors (B, C) of the feature.
+        confidence_head: the hand head's input to the errors (B, 21) of joints, in sides of the image.
         image_input: whether the hand head reads the encoder's feature.
         keypoint_input: whether it reads the 2D branch's keypoints.
         landmark_input: whether it reads the landmarks that the encoder's feature tells.
@@ -52,6 +54,7 @@ class HandNet(nn.Module):
         renderer: nn.Module | None = None,
         keypoint_net: nn.Module | None = None,
         attention: nn.Module | None = None,
+        confidence_head: nn.Module | None = None,
         image_input: bool = True,
         keypoint_input: bool = False,
         landmark_input: bool = False,
@@ -69,6 +72,7 @@ class HandNet(nn.Module):
         self.renderer = renderer
         self.keypoint_net = keypoint_net
         self.attention = attention
+        self.confidence_head = confidence_head
 
     def forward(
         self,
@@ -83,8 +87,9 @@ class HandNet(nn.Module):
             image: (B, 3, S, S) RGB in [0, 1].
             K: (B, 3, 3) camera matrix in pixels of ``image``; only the 2D branch works without it.
             parts: any of ``hand`` (parameters, vertices, joints, keypoints), ``texture`` (face textures and
-                light), ``render`` (the rendering, which implies hand and texture) and ``heatmaps`` (the 2D
-                branch, which does not need the encoder).
+                light), ``render`` (the rendering, which implies hand and texture), ``confidence`` (the errors
+                expected of the joints, which imply the hand) and ``heatmaps`` (the 2D branch, which does
+                not need the encoder).
             encoded: the encoder's low-level map and feature of these images, where they are known already.
 
         Returns:
@@ -96,6 +101,8 @@ class HandNet(nn.Module):
         wanted = frozenset(parts)
         if "render" in wanted:
             wanted |= {"hand", "texture"}
+        if "confidence" in wanted:
+            wanted |= {"hand"}
         self._check(wanted, K)
         fields = {}
         keypoints = None
@@ -109,10 +116,13 @@ class HandNet(nn.Module):
             low_features, feature = self.backbone(image) if encoded is None else encoded
         if "hand" in wanted:
             if self.landmark_input:
-                parameters = self._lifted(feature, K, image.shape[-1])
+                hand_input, parameters = feature, self._lifted(feature, K, image.shape[-1])
             else:
-                parameters = self.hand_head(self._hand_input(feature, keypoints, K))
+                hand_input = self._hand_input(feature, keypoints, K)
+                parameters = self.hand_head(hand_input)
             fields |= self.place_hand(parameters, K)
+            if "confidence" in wanted:
+                fields["joint_error_px"] = image.shape[-1] * self.confidence_head(hand_input)
         if "texture" in wanted:
             fields["face_textures"], fields["light"] = self.texture_light_head(low_features)
         if "render" in wanted:
@@ -165,6 +175,7 @@ class HandNet(nn.Module):
             "texture": ("backbone", "texture_light_head"),
             "render": ("renderer",),
             "heatmaps": ("keypoint_net",),
+            "confidence": ("confidence_head",),
         }
         for part in sorted(wanted):
             for name in needs[part]:

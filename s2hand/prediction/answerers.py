@@ -111,6 +111,8 @@ class ImageAnswerer:
         parts = {"hand"}
         if self.model.texture_light_head is not None:
             parts.add("texture")
+        if self.model.confidence_head is not None:
+            parts.add("confidence")
         if self.finds_keypoints and (keypoints or self.model.hand_needs_keypoints):
             parts.add("heatmaps")
         known = self._known_focal(batch.K)
