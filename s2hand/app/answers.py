@@ -125,9 +125,10 @@ class Answers:
             edit = work.edits[index]
             light = edit.light or LightEdit.of(work.hands.light[index])
             box = [round(value) for value in work.box(index)]
-        lamp = light.ambient, light.lamp, light.azimuth_deg, light.elevation_deg, light.warmth
+        angles = round(light.azimuth_deg), round(light.elevation_deg)
+        lamp = round(light.ambient, 2), round(light.lamp, 2), *angles, light.warmth
         texture = gr.update(choices=texture_names(session), value=edit.texture)
-        return [*box, *edit.shape, *edit.pose, *(round(value, 2) for value in lamp), texture, edit.color]
+        return [*box, *edit.shape, *edit.pose, *lamp, texture, edit.color]
 
 
 def chosen_hand(session: Session, label: str | None) -> int:

@@ -16,7 +16,7 @@ from s2hand.prediction.answerers import Answerer
 from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.structures import HandPrediction
 
-SHAPE_SLIDERS, POSE_SLIDERS = 5, 8
+SHAPE_SLIDERS, POSE_SLIDERS = 5, 6
 """How many coefficients of shape and pose can be moved: the first ones, which change most."""
 
 PHOTO, EVEN, COLOR, PARTS = "From the photo", "Even skin", "One colour", "Parts of the hand"

@@ -25,7 +25,7 @@ STREAM_NOTE = "Frames go to this program alone. The stream stops after {seconds:
 
 @dataclass
 class PhotoPart:
-    """The components of the tab for photos."""
+    """The components of the tab for photos; ``tabs`` are those of a hand besides its box."""
 
     photo: gr.Image
     samples: list[gr.Button]
@@ -35,7 +35,8 @@ class PhotoPart:
     shows: gr.Radio
     skeleton: gr.Checkbox
     hand: gr.Radio
-    boxes: gr.Accordion
+    boxes: gr.Tab
+    tabs: list[gr.Tab]
     box: list[gr.Number]
     side: gr.Radio
     replace: gr.Button
@@ -98,76 +99,105 @@ def lay_out(limits: Limits) -> Layout:
 
 
 def _photo_part() -> PhotoPart:
+    """Photo, picture and controls beside each other, or below each other on a phone, in this order."""
     parts: dict = {}
     with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=300):
-            parts["photo"] = gr.Image(
-                label="Photo",
-                type="filepath",
-                image_mode=None,
-                sources=["upload", "webcam", "clipboard"],
-                webcam_options=gr.WebcamOptions(mirror=False),
-                buttons=[],
-                height=260,
-            )
-            with gr.Row():
-                parts["samples"] = [gr.Button(text, size="sm", min_width=120) for text in SAMPLES]
-            parts["refine"] = gr.Checkbox(False, label="Refine: fit the hands to their keypoints")
-            parts["status"] = gr.Markdown(NOTHING_YET, elem_classes="status")
+        with gr.Column(scale=3, min_width=300):
+            parts |= _photo_input()
+        with gr.Column(scale=5, min_width=320):
+            parts |= _picture()
+        with gr.Column(scale=3, min_width=300):
             parts["hand"] = gr.Radio([], label="Hand", visible=False)
-            parts |= _box_controls() | _hand_controls()
-        with gr.Column(scale=3, min_width=320):
-            parts["picture"] = gr.Image(
-                label="Hands", interactive=False, buttons=["fullscreen"], type="filepath", height=440
-            )
-            with gr.Row():
-                parts["shows"] = gr.Radio(
-                    [HANDS, CLAY, BOXES], value=HANDS, label="The picture shows", scale=2
-                )
-                parts["skeleton"] = gr.Checkbox(False, label="Joints", scale=1, min_width=90)
+            with gr.Tabs(selected="shape"):
+                parts |= _box_controls() | _hand_controls()
+            parts["reset"] = gr.Button("Undo all changes of this hand", size="sm")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=8, min_width=320):
             parts["viewer"] = gr.HTML("", elem_classes="viewer-holder", padding=False)
-            parts["files"] = gr.File(
-                label="Downloads", file_count="multiple", interactive=False, visible=False
-            )
+        with gr.Column(scale=3, min_width=300):
+            parts["files"] = _downloads()
     return PhotoPart(**parts)
+
+
+def _photo_input() -> dict:
+    parts: dict = {
+        "photo": gr.Image(
+            label="Photo",
+            type="filepath",
+            image_mode=None,
+            sources=["upload", "webcam", "clipboard"],
+            webcam_options=gr.WebcamOptions(mirror=False),
+            buttons=[],
+            height=260,
+        )
+    }
+    with gr.Row():
+        parts["samples"] = [gr.Button(text, size="sm", min_width=120) for text in SAMPLES]
+    parts["refine"] = gr.Checkbox(False, label="Refine: fit the hands to their keypoints")
+    parts["status"] = gr.Markdown(NOTHING_YET, elem_classes="status")
+    return parts
+
+
+def _picture() -> dict:
+    parts: dict = {
+        "picture": gr.Image(
+            label="Hands", interactive=False, buttons=["fullscreen"], type="filepath", height=480
+        )
+    }
+    with gr.Row(elem_classes="picture-controls"):
+        parts["shows"] = gr.Radio(
+            [HANDS, CLAY, BOXES], value=HANDS, show_label=False, scale=3, container=False
+        )
+        parts["skeleton"] = gr.Checkbox(False, label="Joints", scale=1, min_width=90, container=False)
+    return parts
 
 
 def _box_controls() -> dict:
     parts: dict = {}
-    with gr.Accordion("Boxes", open=False) as parts["boxes"]:
+    with gr.Tab("Boxes") as parts["boxes"]:
         gr.Markdown("Click two opposite corners in the picture, or type pixels of the photo.")
-        with gr.Row():
-            parts["box"] = [
-                gr.Number(label=label, precision=0, min_width=70)
-                for label in ("Left", "Top", "Width", "Height")
-            ]
+        parts["box"] = []
+        for labels in (("Left", "Top"), ("Width", "Height")):
+            with gr.Row():
+                parts["box"] += [gr.Number(label=label, precision=0, min_width=110) for label in labels]
         parts["side"] = gr.Radio([AUTO, "left", "right"], value=AUTO, label="Which hand")
+        parts["replace"] = gr.Button("Look for this hand here", size="sm")
         with gr.Row():
-            parts["replace"] = gr.Button("Look here again", size="sm", min_width=110)
             parts["add"] = gr.Button("Add a hand", size="sm", min_width=110)
-            parts["remove"] = gr.Button("Remove", size="sm", min_width=110)
+            parts["remove"] = gr.Button("Remove this one", size="sm", min_width=110)
     return parts
 
 
 def _hand_controls() -> dict:
     parts: dict = {}
-    with gr.Accordion("Shape", open=False):
+    with gr.Tab("Shape", id="shape") as shape_tab:
         parts["shape"] = _sliders("Shape", SHAPE_SLIDERS, SHAPE_RANGE)
-    with gr.Accordion("Pose", open=False):
+    with gr.Tab("Pose") as pose_tab:
         parts["pose"] = _sliders("Pose", POSE_SLIDERS, POSE_RANGE)
-    with gr.Accordion("Light", open=False):
+    with gr.Tab("Light") as light_tab:
         parts["light"] = [
             gr.Slider(0, 2, 0.6, step=0.01, label="Brightness all around"),
             gr.Slider(0, 2, 0.5, step=0.01, label="Lamp"),
-            gr.Slider(-180, 180, 0, step=1, label="Lamp, left to right (degrees)"),
-            gr.Slider(-90, 90, 0, step=1, label="Lamp, below to above (degrees)"),
+            gr.Slider(-180, 180, 0, step=1, label="Lamp: left to right (°)"),
+            gr.Slider(-90, 90, 0, step=1, label="Lamp: below to above (°)"),
             gr.Slider(-1, 1, 0, step=0.01, label="Cool to warm"),
         ]
-    with gr.Accordion("Texture", open=False):
+    with gr.Tab("Texture") as texture_tab:
         parts["texture"] = gr.Dropdown(list(TEXTURES), value=TEXTURES[0], label="Texture")
-        parts["color"] = gr.ColorPicker(DEFAULT_COLOR, label="Colour")
-    parts["reset"] = gr.Button("Undo all changes of this hand", size="sm")
+        parts["color"] = gr.ColorPicker(DEFAULT_COLOR, label="Colour of “One colour”")
+    parts["tabs"] = [shape_tab, pose_tab, light_tab, texture_tab]
     return parts
+
+
+def _sliders(name: str, count: int, reach: float) -> list[gr.Slider]:
+    gr.Markdown("Changes in standard deviations; 0 is as reconstructed.")
+    return [gr.Slider(-reach, reach, 0, step=0.01, label=f"{name} {number + 1}") for number in range(count)]
+
+
+def _downloads() -> gr.File:
+    return gr.File(
+        label="Downloads", file_count="multiple", interactive=False, visible=False, elem_classes="downloads"
+    )
 
 
 def _sliders(name: str, count: int, reach: float) -> list[gr.Slider]:
@@ -191,9 +221,9 @@ def _video_part(limits: Limits) -> VideoPart:
             refine = gr.Checkbox(False, label="Refine: fit the hands to their keypoints")
             start = gr.Button("Reconstruct", variant="primary")
             status = gr.Markdown(VIDEO_NOTE.format(frames=limits.video_frames), elem_classes="status")
+            files = _downloads()
         with gr.Column(scale=3, min_width=320):
             viewer = gr.HTML("", elem_classes="viewer-holder", padding=False)
-            files = gr.File(label="Downloads", file_count="multiple", interactive=False, visible=False)
     return VideoPart(video, refine, start, status, viewer, files)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,7 +108,10 @@ def serve(
             timeout_graceful_shutdown=1,
             server_header=False,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        # uvicorn raises the signal that ended it again: it must reach the contexts, which remove the files.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 @contextlib.contextmanager

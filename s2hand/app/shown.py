@@ -12,7 +12,7 @@ from PIL import Image
 from s2hand.app.work import PhotoWork
 from s2hand.pages import Scene, embed, photo_scene
 from s2hand.pages.embedded import scene_document
-from s2hand.pages.prediction_cards import CAMERA_SOURCES, counted
+from s2hand.pages.prediction_cards import CAMERA_SOURCES
 from s2hand.prediction.checks import doubts_of
 from s2hand.prediction.reconstruction import Reconstruction
 
@@ -29,12 +29,9 @@ def told(work: PhotoWork | None) -> str:
     if work.hands is None:
         return NO_HAND
     hands = list(work.hands)
-    parts = []
-    for label, hand in zip(work.labels, hands, strict=True):
-        parts.append(f"{label.lower()} {100 * float(hand.vertices[:, 2].mean()):.0f} cm away")
     camera = CAMERA_SOURCES.get(hands[0].focal_source, hands[0].focal_source)
     lines = [
-        f"**{counted(len(hands), 'hand')}**: {', '.join(parts)}"
+        f"**{' and '.join(label.lower() for label in work.labels).capitalize()}**"
         + (", fitted to the keypoints" if work.refined else "")
         + f". Focal length {hands[0].K[0, 0]:,.0f} px, {camera}."
     ]

@@ -68,8 +68,10 @@ def _wire_photo(events: PhotoEvents, edits: EditEvents, part: PhotoPart) -> None
         button.click(handler, [part.hand, *picture], everything, **DRAWING)
     part.hand.input(events.choose, [part.hand, *picture], everything, **DRAWING)
     _wire_sliders(edits, part)
-    part.boxes.expand(lambda: BOXES, None, part.shows, api_visibility="private")
-    part.boxes.collapse(lambda: HANDS, None, part.shows, api_visibility="private")
+    # Whoever draws boxes wants to see them, whoever moves sliders the hands.
+    part.boxes.select(lambda: BOXES, None, part.shows, api_visibility="private")
+    for tab in part.tabs:
+        tab.select(_not_boxes, part.shows, part.shows, api_visibility="private")
     for chooser in (part.shows.change, part.skeleton.input):
         chooser(edits.draw, [part.hand, *picture], part.picture, show_progress="hidden", **DRAWING)
     part.picture.select(
@@ -84,18 +86,22 @@ def _wire_sliders(edits: EditEvents, part: PhotoPart) -> None:
         "light": part.light,
         "texture": [part.texture, part.color],
     }
+    results = [part.viewer, part.files]
     for kind, components in kinds.items():
-        for component in components:
-            changed = component.input(
-                edits.changer(kind),
-                [part.hand, part.shows, part.skeleton, *components],
-                part.picture,
-                show_progress="hidden",
-                trigger_mode="always_last",
-                **DRAWING,
-            )
-            done = component.release if isinstance(component, gr.Slider) else changed.then
-            done(edits.settle, None, [part.viewer, part.files], show_progress="hidden", **DRAWING)
+        changed = gr.on(
+            [component.input for component in components],
+            edits.changer(kind),
+            [part.hand, part.shows, part.skeleton, *components],
+            part.picture,
+            show_progress="hidden",
+            trigger_mode="always_last",
+            **DRAWING,
+        )
+        if kind == "texture":
+            changed.then(edits.settle, None, results, show_progress="hidden", **DRAWING)
+        else:
+            let_go = [component.release for component in components]
+            gr.on(let_go, edits.settle, None, results, show_progress="hidden", **DRAWING)
 
 
 def _wire_video(events: MovingEvents, part: VideoPart) -> None:
@@ -121,3 +127,7 @@ def _wire_webcam(events: MovingEvents, part: WebcamPart, limits: Limits) -> None
         api_visibility="private",
         show_progress="hidden",
     )
+
+
+def _not_boxes(shows: str) -> str:
+    return HANDS if shows == BOXES else shows

@@ -24,6 +24,9 @@ PREVIEW_PX = 1280
 BOX_COLORS = ((0, 158, 115), (213, 94, 0), (86, 180, 233), (204, 121, 167), (240, 228, 66))
 """RGB of the boxes, hand by hand (Okabe and Ito, 2008)."""
 
+BOX_MARGIN = 0.1
+"""Keypoints lie inside of the fingers: their box grows by this part of its longer side."""
+
 OUTLINE_COLOR = (18, 20, 26)
 
 
@@ -68,10 +71,12 @@ class PhotoWork:
         return [replace(view, photo=photo) for view in self.views]
 
     def box(self, index: int) -> tuple[float, float, float, float]:
-        """Left, top, width and height of the square about a hand's keypoints, px of the photo."""
-        keypoints = self.views[index].keypoints
-        (left, top), (right, bottom) = keypoints.min(0), keypoints.max(0)
-        return float(left), float(top), float(right - left), float(bottom - top)
+        """Left, top, width and height of the box about a hand's keypoints, px of the photo."""
+        low, high = (limit(self.views[index].keypoints, axis=0) for limit in (np.min, np.max))
+        margin = BOX_MARGIN * (high - low).max()
+        size = self.header.width, self.header.height
+        low, high = np.clip(low - margin, 0, size), np.clip(high + margin, 0, size)
+        return *low.tolist(), *(high - low).tolist()
 
 
 def shrunk(photo: np.ndarray) -> np.ndarray:

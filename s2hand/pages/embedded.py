@@ -17,7 +17,7 @@ OPEN_SCRIPT = (
 )
 
 STYLE = (
-    "body{margin:0;min-height:100vh;display:flex;flex-direction:column;background:transparent}"
+    "html{background:transparent}body{margin:0;min-height:100vh;display:flex;flex-direction:column;background:transparent}"
     ".viewer{flex:1;display:flex;flex-direction:column;background:transparent}"
     ".viewer-stage{flex:1;height:auto;min-height:240px}"
 )
