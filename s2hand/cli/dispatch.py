@@ -13,7 +13,7 @@ import shlex
 import signal
 import sys
 
-from s2hand.cli import checks, datasets, detection, evaluation, experiments, prediction
+from s2hand.cli import app, checks, datasets, detection, evaluation, experiments, prediction
 from s2hand.cli.streams import open_closed_streams, print_anything, reader_left, silence_output
 from s2hand.errors import S2HandError
 
@@ -37,6 +37,7 @@ COMMANDS = (
     ("detect", detection.detect_arguments, detection.detect),
     ("import-detections", detection.import_arguments, detection.import_detections),
     ("predict", prediction.predict_arguments, prediction.predict),
+    ("app", app.app_arguments, app.app),
     ("export-onnx", prediction.onnx_arguments, prediction.export_onnx),
     ("score", evaluation.score_arguments, evaluation.score),
     ("doctor", checks.doctor_arguments, checks.doctor),
