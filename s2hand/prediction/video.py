@@ -75,7 +75,8 @@ def predict_video(
     drawn, lines = files.out / f"{video.stem}.mp4", files.out / f"{video.stem}.jsonl"
     frames = _frames(video, source, hands, reconstructor.viewer(hands.stated))
     steady = _Steady() if options.smooth else None
-    motions = VideoMotions(name)
+    paints = "skinned" in options.formats and reconstructor.answerer.paints_from_photos
+    motions = VideoMotions(name, paints)
     count = 0
     with (
         written_whole(drawn) as partial_video,
@@ -90,7 +91,7 @@ def predict_video(
         ):
             writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
             _write_line(line_file, _line(frame, found, name))
-            motions.add(frame.number, frame.time_s, tracks_of(views), found)
+            motions.add(frame.number, frame.time_s, frame.pixels, tracks_of(views), found)
             count += 1
             bar.update()
     missing = source.shortfall(count)
