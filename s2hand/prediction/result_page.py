@@ -19,7 +19,7 @@ from s2hand.pages import (
 )
 from s2hand.pages.hands import hand_labels
 from s2hand.pages.predictions import LARGEST_ITEMS, PHOTO_SIZES
-from s2hand.prediction.options import PredictOptions
+from s2hand.prediction.options import ENDINGS, PredictOptions
 from s2hand.prediction.reconstruction import Reconstruction
 
 PAGE_FILE = "index.html"
@@ -60,7 +60,7 @@ class ResultPage:
                 looked_at=hand.looked_at,
                 refined=hand.refined,
                 warnings=[f"{doubt[0].upper()}{doubt[1:]}." for doubt in stated.get("doubts", ())],
-                downloads={f".{kind}": path for kind, path in stated["files"].items()},
+                downloads={f".{ENDINGS[kind]}": path for kind, path in stated["files"].items()},
             )
             for label, hand, scores, stated in zip(
                 hand_labels(exported), exported, confidence, entry["hands"], strict=True

@@ -18,6 +18,7 @@ from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, overlay_of
 from s2hand.prediction.hand_views import HandView, Viewer
+from s2hand.prediction.motion_files import VideoMotions
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated
 from s2hand.prediction.reconstructor import Group, HandReconstructor
@@ -53,13 +54,13 @@ def predict_video(
     files: HandFiles,
     progress: bool = True,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Predicts the hands of every frame and writes STEM.mp4 and STEM.jsonl.
+    """Predicts the hands of every frame and writes STEM.mp4, STEM.jsonl, and the formats with motion.
 
     Args:
         reconstructor: predicts.
         video: the file, and what its results are called.
         hands: tells where the hands are.
-        files: knows folder, versions and options; its formats do not matter.
+        files: knows folder, versions and options; of its formats those with motion are written.
         progress: whether a bar is shown.
 
     Returns:
@@ -74,6 +75,8 @@ def predict_video(
     drawn, lines = files.out / f"{video.stem}.mp4", files.out / f"{video.stem}.jsonl"
     frames = _frames(video, source, hands, reconstructor.viewer(hands.stated))
     steady = _Steady() if options.smooth else None
+    paints = "skinned" in options.formats and reconstructor.answerer.paints_from_photos
+    motions = VideoMotions(name, paints)
     count = 0
     with (
         written_whole(drawn) as partial_video,
@@ -83,11 +86,12 @@ def predict_video(
         ProgressBar(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
     ):
         _write_line(line_file, _opening_line(name, header, options.smooth, files.versions))
-        for frame, _, found in reconstructor.predict_groups(
+        for frame, views, found in reconstructor.predict_groups(
             frames, refine=options.refine != 0, adjust=steady, paint=False
         ):
             writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
             _write_line(line_file, _line(frame, found, name))
+            motions.add(frame.number, frame.time_s, frame.pixels, tracks_of(views), found)
             count += 1
             bar.update()
     missing = source.shortfall(count)
@@ -100,6 +104,7 @@ def predict_video(
         "smoothed": options.smooth,
         "overlay": drawn.relative_to(files.out).as_posix(),
         "lines": lines.relative_to(files.out).as_posix(),
+        **motions.write(files, video.stem),
     }
     return entry, [] if missing is None else [f"{name}: {missing}"]
 
@@ -112,7 +117,7 @@ class _Steady:
 
     def __call__(self, parameters: HandParameters, groups: Sequence[Group]) -> HandParameters:
         """The steadied parameters of the hands of some frames, in their order."""
-        hands = [(track, frame.time_s) for frame, views in groups for track in _tracks(views)]
+        hands = [(track, frame.time_s) for frame, views in groups for track in tracks_of(views)]
         steady = []
         for row, (track, time_s) in enumerate(hands):
             hand = HandParameters(**{name: value[[row]] for name, value in vars(parameters).items()})
@@ -120,7 +125,7 @@ class _Steady:
         return concatenated(steady)
 
 
-def _tracks(views: Sequence[HandView]) -> list[tuple[str, int]]:
+def tracks_of(views: Sequence[HandView]) -> list[tuple[str, int]]:
     """Which hand of the video each is: as followed, or else the first, second, ... of its side."""
     seen: Counter[str] = Counter()
     tracks = []
