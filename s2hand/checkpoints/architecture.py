@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from s2hand.checkpoints.checkpoint import CheckpointError
@@ -44,16 +45,26 @@ def _matching(weights: Mapping[str, Tensor], pattern: str) -> list[Tensor]:
 
 
 def check_weights(path: Path, modules: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Refuses what no network has as weights: other things than numbers, complex ones, NaN."""
+    """Refuses what no network has as weights: other things than floating-point numbers, NaN.
+
+    Torch would copy whole numbers, truth values and complex numbers into real weights without a word.
+    """
     for module, weights in modules.items():
         for key, weight in weights.items():
             name = printable(f"{module}.{key}")
-            if not isinstance(weight, Tensor) or weight.is_complex():
+            if not (isinstance(weight, Tensor) and (weight.is_floating_point() or _counts(key, weight))):
                 kind = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
-                raise CheckpointError(f"{path}: {name} is of type {kind}, expected real numbers; {DAMAGED}")
+                raise CheckpointError(
+                    f"{path}: {name} is of type {kind}, expected floating-point numbers; {DAMAGED}"
+                )
             # Networks hold single precision, in which a double may turn out infinite.
             if weight.is_floating_point() and not bool(weight.float().isfinite().all()):
                 raise CheckpointError(f"{path}: {name} holds NaN or infinite weights; {DAMAGED}")
+
+
+def _counts(key: str, weight: Tensor) -> bool:
+    """Whether a weight is a counter of whole numbers."""
+    return key.endswith(COUNTER) and not weight.is_complex() and weight.dtype != torch.bool
 
 
 def misfit_of(module: nn.Module, weights: Mapping[str, Tensor]) -> str:

@@ -16,7 +16,7 @@ from s2hand.evaluation.evaluator import REFINED, Evaluation
 from s2hand.evaluation.results import TABLE_COLUMNS
 from s2hand.evaluation.run_records import read_run
 from s2hand.experiment.datasets import sample_name
-from s2hand.experiment.evaluating import foreign_datasets, score_experiment
+from s2hand.experiment.evaluating import score_experiment
 from s2hand.experiment.experiment import Experiment
 from s2hand.experiment.stored_run import config_to_evaluate
 from s2hand.geometry.mirror import mirror_camera, mirror_faces, mirror_points
@@ -88,7 +88,7 @@ def write_run_report(
 
 def _report(experiment: Experiment, name: str, samples: int, command: str) -> Report:
     config, found = experiment.config, experiment.evaluations[name]
-    foreign = name in foreign_datasets(config)
+    foreign = name in experiment.foreign
     count = len(found.index)
     joint_errors = aligned_errors = None
     places = np.linspace(0, count - 1, min(samples, count)).round().astype(int)

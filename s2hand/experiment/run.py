@@ -11,7 +11,6 @@ from s2hand.experiment.evaluating import (
     PREDICTIONS,
     draw_sheets,
     evaluate_experiment,
-    foreign_datasets,
     stored_metrics,
 )
 from s2hand.experiment.experiment import Experiment
@@ -65,8 +64,8 @@ def run(config: Config, say=print) -> RunResult:
         Experiment(config, say, processes) as experiment,
         experiment.open_recorder() as recorder,
     ):
-        if names := foreign_datasets(config):
-            experiment.say(GENERIC_WARNING.format(names=" and ".join(names)))
+        if experiment.foreign:
+            experiment.say(GENERIC_WARNING.format(names=" and ".join(experiment.foreign)))
         if config.stage == "train":
             train_experiment(experiment, recorder)
         else:
