@@ -187,10 +187,7 @@ def stored_in(state: Mapping[str, Any], path: Path) -> StoredWeights:
         settings, _ = translate(json.loads(state["config"]))  # without keys retired since
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         settings = {}
-    if strange := next((key for key in weights if not isinstance(key, str)), None):
-        raise CheckpointError(f"{path}: a weight has a name of type {type(strange).__name__}; {DAMAGED}")
-    modules = modules_of(weights)
-    check_weights(path, modules)
+    modules = checked_modules(weights, path)
     settings = {key: value for key, value in settings.items() if value is not None}
     progress = state.get("progress") or {}
     epoch = progress.get("epoch")
@@ -214,6 +211,19 @@ def _focal_range(path: Path, stored: Any) -> tuple[float, float] | None:
     if not 0 < low <= high < math.inf:
         raise CheckpointError(f"{path}: its range of focal lengths is damaged; name another checkpoint")
     return low, high
+
+
+def checked_modules(weights: Mapping[str, Tensor], path: Path) -> dict[str, dict[str, Tensor]]:
+    """A network's state dict, taken apart by the network's children, if it holds what networks have.
+
+    Raises:
+        CheckpointError: names or weights are of another kind, or weights are not finite.
+    """
+    if strange := [type(key).__name__ for key in weights if not isinstance(key, str)]:
+        raise CheckpointError(f"{path}: a weight has a name of type {strange[0]}; {DAMAGED}")
+    modules = modules_of(weights)
+    check_weights(path, modules)
+    return modules
 
 
 def modules_of(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from s2hand.checkpoints.architecture import check_weights
 from s2hand.checkpoints.checkpoint import CheckpointError
-from s2hand.checkpoints.weights import modules_of
+from s2hand.checkpoints.weights import checked_modules
 from s2hand.runtime.distributed import Processes
 from s2hand.runtime.random_state import random_state, restore_random_state
 from s2hand.training.ema import WeightAverage
@@ -88,7 +87,7 @@ class TrainingState:
     def _load(self, stored: dict[str, Any], differences: Mapping[str, tuple[Any, Any]]) -> None:
         """Loads each entry of a checkpoint; one that is damaged may raise anything."""
         for entry in ("model", "average"):
-            check_weights(Path(entry), modules_of(stored.get(entry) or {}))
+            checked_modules(stored.get(entry) or {}, Path(entry))
         try:
             self.model.load_state_dict(stored["model"])
             self._load_optimizer(stored["optimizer"])

@@ -176,11 +176,14 @@ def with_height(tiff, height):
     return bytes(content)
 
 
-@pytest.mark.parametrize("height", [401, 640, 5000])
-@pytest.mark.parametrize("coding", TIFFS)
-def test_a_tiff_with_a_false_height_is_refused(tmp_path, coding, height):
+@pytest.mark.parametrize(
+    ("coding", "rows_more"),
+    # JPEG within TIFF hides some rows that are missing in its last strip.
+    [(coding, rows) for coding in TIFFS for rows in (1, 240, 4600) if (coding, rows) != ("jpeg", 1)],
+)
+def test_a_tiff_with_a_false_height_is_refused(tmp_path, coding, rows_more):
     tiff = encode(scene(400, 80, 3), "TIFF", **TIFFS[coding])
-    refused(tmp_path / "a.tif", with_height(tiff, height))
+    refused(tmp_path / "a.tif", with_height(tiff, 400 + rows_more))
     with pytest.raises(DatasetError, match="damaged or cut short"):
         read_photo_header(tmp_path / "a.tif")
 
