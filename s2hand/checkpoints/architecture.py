@@ -1,4 +1,4 @@
-"""What weights tell of their network: its sizes, whether they fit it, and whether they are weights at all."""
+"""What weights are: taken apart by networks, their sizes, whether they fit, and whether they are weights at all."""
 
 from __future__ import annotations
 
@@ -42,6 +42,28 @@ def sizes_of_weights(modules: Mapping[str, Mapping[str, Tensor]]) -> dict[str, i
 
 def _matching(weights: Mapping[str, Tensor], pattern: str) -> list[Tensor]:
     return [weight for key, weight in weights.items() if re.fullmatch(pattern, key)]
+
+
+def checked_modules(weights: Mapping[str, Tensor], path: Path) -> dict[str, dict[str, Tensor]]:
+    """A network's state dict, taken apart by the network's children, if it holds what networks have.
+
+    Raises:
+        CheckpointError: names or weights are of another kind, or weights are not finite.
+    """
+    if strange := [type(key).__name__ for key in weights if not isinstance(key, str)]:
+        raise CheckpointError(f"{path}: a weight has a name of type {strange[0]}; {DAMAGED}")
+    modules = modules_of(weights)
+    check_weights(path, modules)
+    return modules
+
+
+def modules_of(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """A network's state dict, taken apart by the network's children."""
+    modules: dict[str, dict[str, Tensor]] = {}
+    for key, value in weights.items():
+        module, _, name = str(key).partition(".")
+        modules.setdefault(module, {})[name] = value
+    return modules
 
 
 def check_weights(path: Path, modules: Mapping[str, Mapping[str, Tensor]]) -> None:

@@ -13,7 +13,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from s2hand.checkpoints.architecture import DAMAGED, check_weights, misfit_of, sizes_of_weights
+from s2hand.checkpoints.architecture import check_weights, checked_modules, misfit_of, sizes_of_weights
 from s2hand.checkpoints.checkpoint import CheckpointError, newest_sound, read_checkpoint
 from s2hand.checkpoints.converted import SUFFIX, read_published
 from s2hand.checkpoints.published import PublishedCheckpoint, printable
@@ -211,28 +211,6 @@ def _focal_range(path: Path, stored: Any) -> tuple[float, float] | None:
     if not 0 < low <= high < math.inf:
         raise CheckpointError(f"{path}: its range of focal lengths is damaged; name another checkpoint")
     return low, high
-
-
-def checked_modules(weights: Mapping[str, Tensor], path: Path) -> dict[str, dict[str, Tensor]]:
-    """A network's state dict, taken apart by the network's children, if it holds what networks have.
-
-    Raises:
-        CheckpointError: names or weights are of another kind, or weights are not finite.
-    """
-    if strange := [type(key).__name__ for key in weights if not isinstance(key, str)]:
-        raise CheckpointError(f"{path}: a weight has a name of type {strange[0]}; {DAMAGED}")
-    modules = modules_of(weights)
-    check_weights(path, modules)
-    return modules
-
-
-def modules_of(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """A network's state dict, taken apart by the network's children."""
-    modules: dict[str, dict[str, Tensor]] = {}
-    for key, value in weights.items():
-        module, _, name = str(key).partition(".")
-        modules.setdefault(module, {})[name] = value
-    return modules
 
 
 def _of_published(checkpoint: PublishedCheckpoint) -> StoredWeights:

@@ -8,8 +8,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from s2hand.checkpoints.architecture import modules_of
 from s2hand.checkpoints.checkpoint import CheckpointError
-from s2hand.checkpoints.weights import OTHER_VERSION, StoredWeights, modules_of
+from s2hand.checkpoints.weights import OTHER_VERSION, StoredWeights
 from s2hand.config import Config
 from s2hand.experiment.training import build_objective
 from s2hand.hand import load_hand_model

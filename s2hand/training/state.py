@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from s2hand.checkpoints.architecture import checked_modules
 from s2hand.checkpoints.checkpoint import CheckpointError
-from s2hand.checkpoints.weights import checked_modules
 from s2hand.runtime.distributed import Processes
 from s2hand.runtime.random_state import random_state, restore_random_state
 from s2hand.training.ema import WeightAverage
