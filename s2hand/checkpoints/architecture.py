@@ -1,4 +1,4 @@
-"""What weights are: taken apart by networks, their sizes, whether they fit, and whether they are weights at all."""
+"""What weights are: taken apart by networks, their sizes, whether they fit, and what is none."""
 
 from __future__ import annotations
 
