@@ -38,16 +38,6 @@ def _checkpoint_argument(command: argparse.ArgumentParser) -> None:
     _hand_model_argument(command)
 
 
-def _stage_of(checkpoint: str) -> str | Path:
-    """The best stage of a folder that `s2hand demo` wrote; any other checkpoint as it is."""
-    from s2hand.evaluation.run_records import stage_of
-
-    stage = stage_of(checkpoint)
-    if stage != checkpoint:
-        print(f"s2hand: note: {checkpoint}: using its best stage, {stage}", file=sys.stderr)
-    return stage
-
-
 def predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "inputs",
@@ -146,8 +136,6 @@ def predict(arguments: argparse.Namespace) -> int:
         arguments.formats += ("skinned",)
     arguments.K = None if arguments.K is None else tuple(arguments.K)
     checkpoint, photos = split_inputs(arguments.inputs)
-    if checkpoint is not None:
-        checkpoint = _stage_of(checkpoint)
     if arguments.samples:
         photos += [str(path) for path in sample_photos()]
     if not photos:
@@ -179,11 +167,11 @@ def onnx_arguments(command: argparse.ArgumentParser) -> None:
 
 def export_onnx(arguments: argparse.Namespace) -> None:
     """Export a network with its hand layer to ONNX, and check it against PyTorch."""
-    from s2hand import checkpoints
+    from s2hand.prediction.networks import open_trained
     from s2hand.prediction.onnx_export import OPSET
     from s2hand.prediction.onnx_export import export_onnx as write_onnx
 
-    network = checkpoints.open(_stage_of(arguments.checkpoint), arguments.hand_model, device="cpu")
+    network = open_trained(arguments.checkpoint, arguments.hand_model, device="cpu")
     for line in network.notes:
         print(f"s2hand: note: {line}", file=sys.stderr)
     written = write_onnx(network.model, network.image_size, arguments.destination)

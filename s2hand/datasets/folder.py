@@ -141,7 +141,7 @@ class FolderDataset(HandDataset):
         )
 
     def summary(self) -> str:
-        """One line: what was taken, what was left out, and where the cameras come from."""
+        """What was taken, what was left out, and where the cameras come from; and doubts about the joints."""
         photos = len({self.name(index) for index in range(len(self))})
         lefts = sum(self.hand(index) == "left" for index in range(len(self)))
         counts = Counter(self.camera_sources)
@@ -152,8 +152,9 @@ class FolderDataset(HandDataset):
             f"{self.section.folder_min_joints} joints above {self.section.folder_min_confidence:g}; "
             f"cameras: {', '.join(sources)}"
         )
-        unreadable = len(self.detections.unreadable)
-        return line + (f"; the detector could not read {unreadable:,} photos" if unreadable else "")
+        if unreadable := len(self.detections.unreadable):
+            line += f"; the detector could not read {unreadable:,} photos"
+        return "\n".join(filter(None, (line, self.detections.order_doubt(self.source))))
 
     def _load_detections(self, detections: Detections | None) -> tuple[Detections, str]:
         """The detections, and their name in messages."""

@@ -126,6 +126,10 @@ class FreiHandDataset(HandDataset):
             **fields,
         )
 
+    def summary(self) -> str:
+        """A line if the detected joints are in another order; else nothing, as everything is taken."""
+        return "" if self.detections is None else self.detections.order_doubt(self._source)
+
     def _image(self, kind: str, number: int) -> Path:
         return self.root / self.split / kind / f"{number:08d}.jpg"
 
@@ -184,6 +188,7 @@ class FreiHandDataset(HandDataset):
                 f"{source}: expected one row for each of the {self._num_rows} rows of {self.split}_K.json, "
                 f"got {len(detections)}: detect on this dataset, or name another detections file"
             )
+        self._source = source
         return detections
 
     def _read_array(self, path: Path, shape: tuple[int | None, ...]) -> np.ndarray:

@@ -117,6 +117,12 @@ class Ho3dDataset(HandDataset):
             **self._labels_of(index),
         )
 
+    def summary(self) -> str:
+        """A line on each sequence whose detected joints are in another order."""
+        found = self._detections or {}
+        doubts = (detections.order_doubt(f"detections of {name}") for name, detections in found.items())
+        return "\n".join(filter(None, doubts))
+
     def _labels_of(self, index: int) -> dict[str, np.ndarray | float]:
         """The labels asked for: joints and vertices in FreiHAND's order and frame, and the scale."""
         points = {name: array[index] for name, array in self._points.items()}

@@ -8,8 +8,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from s2hand.checkpoints.architecture import modules_of
 from s2hand.checkpoints.checkpoint import CheckpointError
-from s2hand.checkpoints.weights import OTHER_VERSION, StoredWeights, modules_of
+from s2hand.checkpoints.weights import OTHER_VERSION, StoredWeights
 from s2hand.config import Config
 from s2hand.experiment.stored_run import NO_OTHER_WEIGHTS
 from s2hand.experiment.training import build_objective

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from s2hand import checkpoints
 from s2hand.datasets.detections import is_preview
 from s2hand.errors import DatasetError
 from s2hand.images.listing import passed_over
@@ -16,6 +15,7 @@ from s2hand.prediction.answerers import ImageAnswerer
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, versions_of
+from s2hand.prediction.networks import open_trained
 from s2hand.prediction.options import AUTO, DEFAULT_BATCH, PredictOptions
 from s2hand.prediction.photos import Photo, find_photos
 from s2hand.prediction.reconstructor import Group, HandReconstructor
@@ -171,7 +171,7 @@ def _reconstructor(
     """The bundled network, or that of a checkpoint."""
     if checkpoint is None:
         return HandReconstructor.small(device, hand_model, batch_size=batch_size)
-    network = checkpoints.open(checkpoint, hand_model, device)
+    network = open_trained(checkpoint, hand_model, device)
     return HandReconstructor(ImageAnswerer(network, options.refine or DEFAULT_STEPS), batch_size)
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2hand import checkpoints
 from s2hand.detection.mediapipe import HandDetector
 from s2hand.errors import S2HandError
 from s2hand.images.intrinsics import StatedCamera
@@ -21,6 +20,7 @@ from s2hand.prediction.asked_hands import Image, asked_hands
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.landmark_answerer import LandmarkAnswerer
+from s2hand.prediction.networks import open_trained
 from s2hand.prediction.options import DEFAULT_BATCH
 from s2hand.prediction.photo_texture import appearance_from_photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated, in_photos, turned_back
@@ -72,8 +72,10 @@ class HandReconstructor:
         """Rebuilds the network that a checkpoint was trained with.
 
         Args:
-            path: a checkpoint (.pt) or a run's folder; or a published checkpoint (.t7, or .safetensors).
-            hand_model: "generic" or the path of a MANO file; None: the one that it was trained with.
+            path: a checkpoint (.pt), a run's folder, or one of several stages, of which the best is taken;
+                or a published checkpoint (.t7, or .safetensors).
+            hand_model: "generic" or the path of a MANO file; None: the one that it was trained with, or
+                generic if there is no file of it.
             device: "auto", "cpu", "cuda" or "cuda:<index>".
             batch_size: see the class.
             refine_steps: see the class.
@@ -84,7 +86,7 @@ class HandReconstructor:
         Warns:
             UserWarning: one for each of :attr:`notes`, such as another hand than the one of the training.
         """
-        found = cls(ImageAnswerer(checkpoints.open(path, hand_model, device), refine_steps), batch_size)
+        found = cls(ImageAnswerer(open_trained(path, hand_model, device), refine_steps), batch_size)
         for note in found.notes:
             warnings.warn(note, stacklevel=2)
         return found
