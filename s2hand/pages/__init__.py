@@ -6,7 +6,7 @@ arrays and text, and know no networks, datasets or configs.
 
 from s2hand.pages.dataset import DatasetPage, write_dataset_page
 from s2hand.pages.dataset_samples import DatasetSample
-from s2hand.pages.hands import photo_scene, write_joints_csv
+from s2hand.pages.hands import photo_scene
 from s2hand.pages.media import EmbeddedImage, embed
 from s2hand.pages.prediction_cards import PredictedHand, PredictedItem
 from s2hand.pages.predictions import PredictionPage, write_prediction_page
@@ -33,7 +33,6 @@ __all__ = [
     "spread_samples",
     "vertex_colors",
     "write_dataset_page",
-    "write_joints_csv",
     "write_prediction_page",
     "write_report",
 ]

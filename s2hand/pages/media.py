@@ -69,12 +69,18 @@ def embed(
         return image
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"image: expected (H, W, 3) uint8, got {image.shape} {image.dtype}")
-    picture = Image.fromarray(image)
-    scale = longest_px / max(picture.size)
-    if scale < 1:
-        size = tuple(max(1, round(side * scale)) for side in picture.size)
-        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+    picture = Image.fromarray(shrunk(image, longest_px))
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=quality, method=WEBP_METHOD)
     content = base64.b64encode(buffer.getvalue()).decode("ascii")
     return EmbeddedImage(f"data:image/webp;base64,{content}", *picture.size)
+
+
+def shrunk(image: np.ndarray, longest_px: int) -> np.ndarray:
+    """An image (H, W, C) uint8 whose longer side is at most so many pixels."""
+    scale = longest_px / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
+    picture = Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+    return np.asarray(picture)

@@ -59,17 +59,19 @@ def write_prediction_page(path: str | Path, page: PredictionPage) -> Path:
     scenes = SceneScripts()
     cards = []
     photo_px = _photo_px(len(page.items))
-    for number, item in enumerate(page.items[:LARGEST_ITEMS]):
+    items = page.items[:LARGEST_ITEMS]
+    first = next((number for number, item in enumerate(items) if item.hands), 0)
+    for number, item in enumerate(items):
         scenes.add(f"item-{number}", item.scene, photo_px)
-        cards.append(prediction_card(number, item))
-    still = embed(page.items[0].still) if page.items else None
+        cards.append(prediction_card(number, item, number == first))
+    still = embed(items[first].still) if items else None
     return write_document(
         path,
         title=page.title,
         kind="Predictions",
         lead=_summary(page),
         sections=[
-            viewer_html(still, "the first photo with its predicted hands") if page.items else "",
+            viewer_html(still, f"{items[first].scene.name} with its predicted hands") if page.items else "",
             _gallery(cards, len(page.items)),
             _unreadable(page.unreadable),
             provenance(page.command, page.versions, page.settings),

@@ -136,12 +136,14 @@ def predict(
         note(line)
     files = HandFiles(out, versions_of(reconstructor.answerer), options)
     done = Predictions()
-    page = ResultPage(len(still))
+    page = ResultPage(len(still), len(photos) - len(still))
     _predict_photos(reconstructor, still, hands, files, done, page, progress)
     for video in (photo for photo in photos if photo.is_video):
+        watched = page.watch()
         try:
-            entry, missing = predict_video(reconstructor, video, hands, files, progress)
+            entry, missing = predict_video(reconstructor, video, hands, files, progress, watched.add)
             done.entries.append(entry)
+            page.add_video(entry, watched)
             done.unreadable += missing
         except DatasetError as error:
             done.leave_out(video, error)
@@ -150,9 +152,7 @@ def predict(
         raise DatasetError(f"nothing could be predicted: {done.unreadable[0]}{more}")
     index = files.write_index(done.entries, done.unreadable)
     shown = page.write(out, files.versions, options, done.unreadable)
-    say(
-        f"{done.summary()}; {index} lists them" + ("" if shown is None else f", and {shown} shows the photos")
-    )
+    say(f"{done.summary()}; {index} lists them" + ("" if shown is None else f", and {shown} shows them"))
     return done
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,12 +46,17 @@ class Frame:
     pixels: np.ndarray
 
 
+Watch = Callable[[Frame, Sequence[HandView], Reconstruction | None], None]
+"""Is shown each frame with its hands, None where it has none."""
+
+
 def predict_video(
     reconstructor: HandReconstructor,
     video: Photo,
     hands: DetectedHands | FoundHands,
     files: HandFiles,
     progress: bool = True,
+    watch: Watch | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Predicts the hands of every frame and writes STEM.mp4 and STEM.jsonl.
 
@@ -61,6 +66,7 @@ def predict_video(
         hands: tells where the hands are.
         files: knows folder, versions and options; its formats do not matter.
         progress: whether a bar is shown.
+        watch: is shown each frame.
 
     Returns:
         The video's entry in the index; and "name: reason" if part of it could not be read.
@@ -83,11 +89,13 @@ def predict_video(
         ProgressBar(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
     ):
         _write_line(line_file, _opening_line(name, header, options.smooth, files.versions))
-        for frame, _, found in reconstructor.predict_groups(
+        for frame, views, found in reconstructor.predict_groups(
             frames, refine=options.refine != 0, adjust=steady, paint=False
         ):
             writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
             _write_line(line_file, _line(frame, found, name))
+            if watch is not None:
+                watch(frame, views, found)
             count += 1
             bar.update()
     missing = source.shortfall(count)
@@ -112,7 +120,7 @@ class _Steady:
 
     def __call__(self, parameters: HandParameters, groups: Sequence[Group]) -> HandParameters:
         """The steadied parameters of the hands of some frames, in their order."""
-        hands = [(track, frame.time_s) for frame, views in groups for track in _tracks(views)]
+        hands = [(track, frame.time_s) for frame, views in groups for track in tracks_of(views)]
         steady = []
         for row, (track, time_s) in enumerate(hands):
             hand = HandParameters(**{name: value[[row]] for name, value in vars(parameters).items()})
@@ -120,7 +128,7 @@ class _Steady:
         return concatenated(steady)
 
 
-def _tracks(views: Sequence[HandView]) -> list[tuple[str, int]]:
+def tracks_of(views: Sequence[HandView]) -> list[tuple[str, int]]:
     """Which hand of the video each is: as followed, or else the first, second, ... of its side."""
     seen: Counter[str] = Counter()
     tracks = []

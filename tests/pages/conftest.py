@@ -237,6 +237,15 @@ class Opened:
         inner = (slice(8, -8), slice(8, -8))
         return self._canvas_when(lambda now: changed(before[inner], now[inner]) < 0.002, "stayed different")
 
+    def canvas_after(self, *keys: str) -> np.ndarray:
+        """The canvas as each of some keys has changed it."""
+        self.tab.locator(".viewer-stage canvas").focus()
+        picture = self.canvas()
+        for key in keys:
+            self.tab.keyboard.press(key)
+            picture = self.canvas_unlike(picture)
+        return picture
+
     def _canvas_when(self, is_so, otherwise: str) -> np.ndarray:
         for _ in range(TRIES):
             picture = self.canvas()

@@ -1,6 +1,5 @@
 """What the pages say, as text: names, numbers, links; and that nothing in them reaches outside."""
 
-import csv
 import re
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from s2hand.pages import (
     photo_scene,
     spread_samples,
     write_dataset_page,
-    write_joints_csv,
     write_prediction_page,
     write_report,
 )
@@ -81,15 +79,26 @@ def test_many_photos_are_smaller_and_the_page_ends_somewhere(made_up, tmp_path, 
     assert "The first 3 of 4 photos and videos" in path.read_text()
 
 
-def test_joints_are_written_as_a_table(made_up, tmp_path):
-    hands = [made_up.exported("a.jpg"), made_up.exported("a.jpg", "left")]
-    path = write_joints_csv(tmp_path / "a.csv", hands)
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 42
-    assert (rows[8]["hand"], rows[8]["name"]) == ("Right hand", "Index finger tip")
-    assert float(rows[29]["x_m"]) == pytest.approx(hands[1].joints[8, 0], abs=1e-6)
-    assert float(rows[8]["v_px"]) == pytest.approx(hands[0].keypoints_2d[8, 1], abs=0.01)
+def test_a_page_opens_with_the_first_photo_that_shows_a_hand(made_up, tmp_path):
+    shown = photo_scene("b.jpg", made_up.photo, [made_up.exported("b.jpg")])
+    empty = photo_scene("a.jpg", made_up.photo, [], (320, 240), np.eye(3))
+    items = [
+        PredictedItem(empty, made_up.photo),
+        PredictedItem(shown, made_up.photo, [PredictedHand("Right hand")]),
+    ]
+    content = write_prediction_page(tmp_path / "index.html", PredictionPage(items)).read_text()
+    assert re.findall(r'data-open="(item-\d)" data-first', content) == ["item-1"]
+    assert content.count("No hand was found") == 1
+    assert content.count('title="with warnings"') == 1
+
+
+def test_files_that_the_page_makes_are_offered_where_there_are_none(made_up, tmp_path):
+    scene = photo_scene("a.jpg", made_up.photo, [made_up.exported("a.jpg")])
+    for downloads, offered in (({".glb": "a.glb"}, 1), ({".obj": "a.obj"}, 0)):
+        item = PredictedItem(scene, made_up.photo, [PredictedHand("Right hand", downloads=downloads)])
+        content = write_prediction_page(tmp_path / "index.html", PredictionPage([item])).read_text()
+        assert content.count('data-save="obj"') == offered
+        assert content.count('data-save="csv"') == 1
 
 
 def test_samples_of_a_report_are_spread_from_best_to_worst():
