@@ -43,7 +43,12 @@ def replaced(monkeypatch):
 def runs(replaced):
     """The configs that would have been run."""
     configs = []
-    replaced("s2hand.experiment", run=configs.append, config_to_evaluate=config_to_evaluate)
+
+    def run(config, *, command):
+        assert command.startswith("s2hand ")
+        configs.append(config)
+
+    replaced("s2hand.experiment", run=run, config_to_evaluate=config_to_evaluate)
     return configs
 
 

@@ -27,14 +27,14 @@ def evaluate_arguments(command: argparse.ArgumentParser) -> None:
 
 def train(arguments: argparse.Namespace) -> None:
     """Train, evaluate at intervals, and continue where an earlier run stopped."""
-    _run(load(arguments.file, arguments))
+    _run(load(arguments.file, arguments), arguments)
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Evaluate a run's best weights, or the network that an experiment names, without training it."""
     from s2hand.experiment import config_to_evaluate
 
-    _run(load(arguments.file, arguments, config_to_evaluate))
+    _run(load(arguments.file, arguments, config_to_evaluate), arguments)
 
 
 def staged_arguments(command: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def staged(arguments: argparse.Namespace) -> None:
     """Train the hand, then the 2D branch, then both together, and evaluate."""
     configs = [load(Path(arguments.folder) / f"{stage}.json", arguments) for stage in STAGES]
     for config in configs:
-        _run(config)
+        _run(config, arguments)
 
 
 def demo_arguments(command: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def demo(arguments: argparse.Namespace) -> None:
     run_demo(arguments.out, overrides(arguments))
 
 
-def _run(config) -> None:
+def _run(config, arguments: argparse.Namespace) -> None:
     from s2hand import experiment
 
-    experiment.run(config)
+    experiment.run(config, command=arguments.command_line)

@@ -83,6 +83,11 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         help=f"what to write, some of {','.join(FORMATS)} (%(default)s)",
     )
     command.add_argument(
+        "--skinned",
+        action="store_true",
+        help="write .skinned.glb as well, a mesh with a skeleton, animated for videos: the format skinned",
+    )
+    command.add_argument(
         "--unlit", action="store_true", help=".glb: show the skin's own colour, without light"
     )
     command.add_argument(
@@ -133,6 +138,8 @@ def predict(arguments: argparse.Namespace) -> int:
     if arguments.refine is True:
         arguments.refine = DEFAULT_STEPS
     arguments.formats = tuple(name.strip() for name in arguments.formats.split(",") if name.strip())
+    if arguments.skinned and "skinned" not in arguments.formats:
+        arguments.formats += ("skinned",)
     arguments.K = None if arguments.K is None else tuple(arguments.K)
     checkpoint, photos = split_inputs(arguments.inputs)
     if checkpoint is not None:

@@ -168,6 +168,11 @@ class OutputSection(Section):
     save_interval: Positive = key("Epochs between checkpoints.", 1)
     keep_checkpoints: Positive = key("Number of checkpoints to keep, besides the best one.", 3)
     is_write_tb: bool = key("Write TensorBoard events.", False)
+    write_report: bool = key(
+        "After an evaluation and at the end of a training, write a page about each dataset, "
+        "report_DATASET.html: metrics, errors, samples in 3D.",
+        True,
+    )
     eval_interval: int = key(
         "Epochs between evaluations. Default: save_interval.",
         default_factory=lambda data: data["save_interval"],

@@ -74,7 +74,7 @@ def draw_sheets(experiment: Experiment, recorder: RunRecorder, progress: Progres
     for name, dataset in experiment.val_datasets.items():
         try:
             sheet = experiment.panel_maker.spread_sheet(dataset)
-            recorder.figure(f"{name}_epoch{progress.epoch:04d}", sheet, step=progress.step)
+            recorder.figure(name, f"{name}_epoch{progress.epoch:04d}", sheet, step=progress.step)
         except Exception as error:  # a figure is not worth the end of a training
             reason = " ".join(str(error).split())[:200]
             experiment.say(f"no figure of {name}: {type(error).__name__}: {reason}")

@@ -64,9 +64,12 @@ class Hand:
 
     def colors(self) -> np.ndarray:
         """(F, 3) sRGB in [0, 1]: the albedo, or ``BARE_COLOR``."""
-        if self.face_colors is None:
-            return np.tile(BARE_COLOR, (len(self.faces), 1))
-        return np.clip(self.face_colors, 0, 1)
+        return colors_or_bare(self.face_colors, len(self.faces))
+
+
+def colors_or_bare(face_colors: np.ndarray | None, count: int) -> np.ndarray:
+    """(F, 3) sRGB in [0, 1]: the albedo of F faces, ``BARE_COLOR`` where there is none."""
+    return np.tile(BARE_COLOR, (count, 1)) if face_colors is None else np.clip(face_colors, 0, 1)
 
 
 def to_gltf_frame(points: np.ndarray) -> np.ndarray:

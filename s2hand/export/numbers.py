@@ -31,6 +31,7 @@ FRAMES = {
     "vertices, joints, translation, light": CAMERA_FRAME,
     ".obj, .ply": CAMERA_FRAME,
     ".glb": GLTF_FRAME,
+    ".bvh": GLTF_FRAME,
 }
 
 ORDERS = {

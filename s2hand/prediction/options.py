@@ -9,8 +9,14 @@ from s2hand.errors import S2HandError
 AUTO = "auto"
 
 PHOTO_FORMATS = ("overlay", "mask")
-HAND_FORMATS = ("glb", "obj", "ply", "json", "npz")
+MOTION_FORMATS = ("skinned", "bvh", "robot")
+"""Those that hold poses, which videos have as well."""
+
+HAND_FORMATS = ("glb", "obj", "ply", "json", "npz", *MOTION_FORMATS)
 FORMATS = PHOTO_FORMATS + HAND_FORMATS
+ENDINGS = {name: name for name in HAND_FORMATS} | {"skinned": "skinned.glb", "robot": "robot.json"}
+"""How the files' names end."""
+
 DEFAULT_FORMATS = ("overlay", "glb", "json", "npz")
 
 DEFAULT_BATCH = 16
@@ -26,7 +32,8 @@ class PredictOptions:
         hand: "left", "right", or "auto": as in the detections, else right.
         focal: focal length in pixels of all photos without a camera of their own, or None.
         K: fx, fy, cx and cy of those photos in pixels, or None.
-        formats: what to write for photos, a subset of ``FORMATS``.
+        formats: what to write, a subset of ``FORMATS``; of videos, overlay and numbers are always written,
+            and further only ``MOTION_FORMATS``.
         unlit: whether .glb files show the albedo as it is, without light.
         refine: number of steps in which hands are fitted to the detections, or else to the keypoints of the
             network's 2D branch; 0 leaves the fit out.

@@ -134,7 +134,7 @@ def predict(
         unknown.append(f"passed over, as they cannot be read: {others}")
     for line in (*reconstructor.notes, *_notes(hands, options), *unknown):
         note(line)
-    files = HandFiles(out, versions_of(reconstructor.answerer), options)
+    files = HandFiles(out, versions_of(reconstructor.answerer), options, reconstructor.answerer.hand_model)
     done = Predictions()
     page = ResultPage(len(still), len(photos) - len(still))
     _predict_photos(reconstructor, still, hands, files, done, page, progress)
@@ -145,6 +145,11 @@ def predict(
             done.entries.append(entry)
             page.add_video(entry, watched)
             done.unreadable += missing
+            if entry.get("bvh_resampled"):
+                note(
+                    f"{video.name}: its frames are not evenly spaced; .bvh has a constant frame time, so the "
+                    f"motion in it is resampled to {1000 * entry['bvh_frame_time_s']:.1f} ms"
+                )
         except DatasetError as error:
             done.leave_out(video, error)
     if not done.entries:  # an index of nothing must not replace that of an earlier prediction

@@ -20,7 +20,7 @@ from s2hand.pages import (
 from s2hand.pages.hands import hand_labels
 from s2hand.pages.predictions import LARGEST_ITEMS, PHOTO_SIZES
 from s2hand.pages.scenes import LARGEST_VIDEO_FRAMES
-from s2hand.prediction.options import PredictOptions
+from s2hand.prediction.options import ENDINGS, PredictOptions
 from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.prediction.video_scene import VideoScene, still_of
 
@@ -33,6 +33,7 @@ FEWEST_FRAMES = 2
 """A video of one frame would be a photo."""
 
 DOWNLOADS = {"overlay": "overlay", "mask": "mask", "lines": ".jsonl"}
+DOWNLOADS |= {kind: f".{ENDINGS[kind]}" for kind in ("skinned", "robot")}
 """Keys of the index that name a file of a whole photo or video, and what the page calls it."""
 
 
@@ -73,7 +74,7 @@ class ResultPage:
                 looked_at=hand.looked_at,
                 refined=hand.refined,
                 warnings=[f"{doubt[0].upper()}{doubt[1:]}." for doubt in stated.get("doubts", ())],
-                downloads={f".{kind}": path for kind, path in stated["files"].items()},
+                downloads={f".{ENDINGS[kind]}": path for kind, path in stated["files"].items()},
             )
             for label, hand, scores, stated in zip(
                 hand_labels([hand.hand for hand in exported]),
@@ -103,13 +104,15 @@ class ResultPage:
             return
         size = entry["width"], entry["height"]
         scene = watched.scene(entry["name"], size, entry["fps"], _unknown_camera(size))
+        motions = entry.get("bvh", [])
         told = [
             PredictedHand(
                 hand.label,
                 confidence=float(np.mean(seen.confidence)) if seen.confidence else None,
                 seen=_share_of_frames(seen.frames, entry["frames"]),
+                downloads={".bvh": motions[number]} if motions else {},
             )
-            for hand, seen in zip(scene.hands, watched.hands.values(), strict=True)
+            for number, (hand, seen) in enumerate(zip(scene.hands, watched.hands.values(), strict=True))
         ]
         item = PredictedItem(
             scene,

@@ -18,6 +18,7 @@ from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, overlay_of
 from s2hand.prediction.hand_views import HandView, Viewer
+from s2hand.prediction.motion_files import VideoMotions
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated
 from s2hand.prediction.reconstructor import Group, HandReconstructor
@@ -58,13 +59,13 @@ def predict_video(
     progress: bool = True,
     watch: Watch | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Predicts the hands of every frame and writes STEM.mp4 and STEM.jsonl.
+    """Predicts the hands of every frame and writes STEM.mp4, STEM.jsonl, and the formats with motion.
 
     Args:
         reconstructor: predicts.
         video: the file, and what its results are called.
         hands: tells where the hands are.
-        files: knows folder, versions and options; its formats do not matter.
+        files: knows folder, versions and options; of its formats those with motion are written.
         progress: whether a bar is shown.
         watch: is shown each frame.
 
@@ -80,6 +81,7 @@ def predict_video(
     drawn, lines = files.out / f"{video.stem}.mp4", files.out / f"{video.stem}.jsonl"
     frames = _frames(video, source, hands, reconstructor.viewer(hands.stated))
     steady = _Steady() if options.smooth else None
+    motions = VideoMotions(name)
     count = 0
     with (
         written_whole(drawn) as partial_video,
@@ -96,6 +98,7 @@ def predict_video(
             _write_line(line_file, _line(frame, found, name))
             if watch is not None:
                 watch(frame, views, found)
+            motions.add(frame.number, frame.time_s, tracks_of(views), found)
             count += 1
             bar.update()
     missing = source.shortfall(count)
@@ -108,6 +111,7 @@ def predict_video(
         "smoothed": options.smooth,
         "overlay": drawn.relative_to(files.out).as_posix(),
         "lines": lines.relative_to(files.out).as_posix(),
+        **motions.write(files, video.stem),
     }
     return entry, [] if missing is None else [f"{name}: {missing}"]
 

@@ -83,9 +83,18 @@ class Averages:
             self.sums[name] = self.sums.get(name, 0) + value.detach().float()
         self.count += 1
 
+    def copy(self) -> Averages:
+        """The means so far, which further batches do not change."""
+        return Averages(dict(self.sums), self.count)
+
+    def since(self, earlier: Averages) -> Averages:
+        """The means over the batches after those of a copy."""
+        sums = {name: total - earlier.sums.get(name, 0) for name, total in self.sums.items()}
+        return Averages(sums, self.count - earlier.count)
+
     def means(self, processes: Processes = ALONE) -> dict[str, float]:
         """Loss name -> mean over the batches of all processes, which must call this together."""
-        if not self.sums:
+        if not self.count:
             return {}
         totals = processes.mean(torch.stack(list(self.sums.values())))
         return dict(zip(self.sums, (totals / self.count).tolist(), strict=True))

@@ -11,7 +11,8 @@ from s2hand.config.published import translate
 NO_INFLUENCE = frozenset(
     {
         *("base_out_path", "resume", "mode", "device", "num_workers", "channels_last", "compile"),
-        *("save_interval", "keep_checkpoints", "is_write_tb", "eval_interval", "val_batch", "refine_steps"),
+        *("save_interval", "keep_checkpoints", "is_write_tb", "write_report", "eval_interval"),
+        *("val_batch", "refine_steps"),
     }
 )
 """Keys that change no result, except for rounding."""
