@@ -80,7 +80,7 @@ def predict_video(
     name, options = video.name, files.options
     drawn, lines = files.out / f"{video.stem}.mp4", files.out / f"{video.stem}.jsonl"
     frames = _frames(video, source, hands, reconstructor.viewer(hands.stated))
-    steady = _Steady() if options.smooth else None
+    steady = SteadyHands() if options.smooth else None
     motions = VideoMotions(name)
     count = 0
     with (
@@ -90,12 +90,12 @@ def predict_video(
         partial_lines.open("w", encoding="utf-8") as line_file,
         ProgressBar(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
     ):
-        _write_line(line_file, _opening_line(name, header, options.smooth, files.versions))
+        write_line(line_file, opening_line(name, header, options.smooth, files.versions))
         for frame, views, found in reconstructor.predict_groups(
             frames, refine=options.refine != 0, adjust=steady, paint=False
         ):
             writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
-            _write_line(line_file, _line(frame, found, name))
+            write_line(line_file, frame_line(frame, found, name))
             if watch is not None:
                 watch(frame, views, found)
             motions.add(frame.number, frame.time_s, tracks_of(views), found)
@@ -116,7 +116,7 @@ def predict_video(
     return entry, [] if missing is None else [f"{name}: {missing}"]
 
 
-class _Steady:
+class SteadyHands:
     """Steadies the hands of a video, with one filter for each hand."""
 
     def __init__(self) -> None:
@@ -154,7 +154,7 @@ def _frames(
         yield Frame(number, time_s, pixels), hands.views(viewer, video, pixels, header, number)
 
 
-def _opening_line(name: str, header: VideoHeader, smooth: bool, versions: dict[str, str]) -> dict[str, Any]:
+def opening_line(name: str, header: VideoHeader, smooth: bool, versions: dict[str, str]) -> dict[str, Any]:
     return {
         "format": LINES_FORMAT,
         "video": name,
@@ -167,7 +167,7 @@ def _opening_line(name: str, header: VideoHeader, smooth: bool, versions: dict[s
     }
 
 
-def _line(frame: Frame, hands: Reconstruction | None, video: str) -> dict[str, Any]:
+def frame_line(frame: Frame, hands: Reconstruction | None, video: str) -> dict[str, Any]:
     records = [] if hands is None else [hand_as_dict(replace(hand, image=video)) for hand in hands]
     kept = [{key: value for key, value in record.items() if key not in LEFT_OUT} for record in records]
     for record, track in zip(kept, () if hands is None else hands.tracks, strict=True):
@@ -176,5 +176,5 @@ def _line(frame: Frame, hands: Reconstruction | None, video: str) -> dict[str, A
     return {"frame": frame.number, "time_s": round(frame.time_s, 6), "hands": kept}
 
 
-def _write_line(file, content: dict[str, Any]) -> None:
+def write_line(file, content: dict[str, Any]) -> None:
     file.write(json.dumps(content) + "\n")
