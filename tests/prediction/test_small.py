@@ -82,7 +82,7 @@ def test_the_command_needs_photos_alone(tmp_path, capsys):
     assert not any("doubts" in hand for entry in index["images"] for hand in entry["hands"])
     mesh = trimesh.load(out / index["images"][0]["hands"][0]["files"]["glb"], force="mesh")
     assert len(mesh.faces) == 1538
-    assert "index.html shows the photos" in capsys.readouterr().out
+    assert "index.html shows them" in capsys.readouterr().out
 
 
 def test_without_photos_the_command_says_what_to_name(capsys):
