@@ -6,7 +6,7 @@ other by changing the signs of y and z.
 """
 
 from s2hand.export.gltf import write_glb
-from s2hand.export.hand import CAMERA_FRAME, GLTF_FRAME, Hand, color_atlas, to_gltf_frame
+from s2hand.export.hand import CAMERA_FRAME, GLTF_FRAME, Hand, HandSize, color_atlas, to_gltf_frame
 from s2hand.export.meshes import write_obj, write_ply
 from s2hand.export.numbers import FRAMES, MODEL_NOTE, UNITS, hand_as_dict, write_hand_json, write_hand_npz
 
@@ -17,6 +17,7 @@ __all__ = [
     "MODEL_NOTE",
     "UNITS",
     "Hand",
+    "HandSize",
     "color_atlas",
     "hand_as_dict",
     "to_gltf_frame",
