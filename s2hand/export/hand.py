@@ -77,7 +77,7 @@ class Hand:
 
     def __repr__(self) -> str:
         distance_m = float(self.vertices[:, 2].mean())
-        return f"<Hand: {self.hand}, {self.image!r}, looked at: {self.looked_at}, {distance_m:.2f} m away>"
+        return f"<Hand: {self.hand} in {self.image!r}, {distance_m:.2f} m away>"
 
     def colors(self) -> np.ndarray:
         """(F, 3) sRGB in [0, 1]: the albedo, or ``BARE_COLOR``."""

@@ -79,7 +79,8 @@ class Reconstruction(HandPrediction):
 
     def __repr__(self) -> str:
         noun = "hand" if len(self) == 1 else "hands"
-        return f"<Reconstruction: {len(self)} {noun}, {self.hands.count('left')} left>"
+        sides = ", ".join(f"{self.hands.count(side)} {side}" for side in ("left", "right"))
+        return f"<Reconstruction: {len(self)} {noun} ({sides})>"
 
     def __iter__(self) -> Iterator[Hand]:
         return (self[index] for index in range(len(self)))
