@@ -118,6 +118,13 @@ def _known_of_hands_arguments(command: argparse.ArgumentParser) -> None:
         default=AUTO,
         help="side of the hands; auto: as detected, otherwise right (default: %(default)s)",
     )
+    command.add_argument(
+        "--hand-length",
+        dest="hand_length_mm",
+        type=float,
+        metavar="MM",
+        help="wrist to tip of the middle finger: makes sizes and distances true (default: a guess)",
+    )
     camera = command.add_mutually_exclusive_group()
     camera.add_argument("--focal", type=float, metavar="PX", help="focal length of all photos, in pixels")
     camera.add_argument(

@@ -59,10 +59,13 @@ def open_prediction(
     detected = DetectedHands(options)
     unknown = undetected(photos, detected)
     if checkpoint is None:
-        reconstructor = HandReconstructor.small(device, hand_model, batch_size=batch_size)
+        reconstructor = HandReconstructor.small(
+            device, hand_model, batch_size=batch_size, hand_length_mm=options.hand_length_mm
+        )
     else:
         network = open_trained(checkpoint, hand_model, device)
-        reconstructor = HandReconstructor(ImageAnswerer(network, options.refine or DEFAULT_STEPS), batch_size)
+        answerer = ImageAnswerer(network, options.refine or DEFAULT_STEPS)
+        reconstructor = HandReconstructor(answerer, batch_size, hand_length_mm=options.hand_length_mm)
     hands: DetectedHands | FoundHands = detected
     if detected.detections is None and reconstructor.finder is not None:
         hands = reconstructor.finder.told(options.hand, detected.stated)
