@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,6 @@ class LandmarkAnswerer:
     ) -> None:
         self.hand_model, self.device, self.path = hand_model, device, path
         self.lifter = lifter.to(device)
-        self.refiner = LandmarkRefiner(self.lifter.chain).to(device)
         self.layer = ManoLayer(hand_model, num_pca=NUM_POSE).to(device)
 
     @classmethod
@@ -72,6 +72,11 @@ class LandmarkAnswerer:
         """
         arrays = load_hand_model(hand_model or "generic")
         return cls(LandmarkLifter.bundled(arrays, path), arrays, resolve_device(device), path)
+
+    @cached_property
+    def refiner(self) -> LandmarkRefiner:
+        """Refines hands, made at first use: most predictions refine none, and its sampled poses take time."""
+        return LandmarkRefiner(self.lifter.chain).to(self.device)
 
     @torch.no_grad()
     def __call__(

@@ -23,6 +23,7 @@ from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated
 from s2hand.prediction.reconstructor import Group, HandReconstructor
 from s2hand.prediction.smoothing import HandSmoother
+from s2hand.prediction.threads import DoneLater
 from s2hand.progress_bar import ProgressBar
 from s2hand.structures import HandParameters
 
@@ -89,18 +90,23 @@ def predict_video(
         VideoWriter(partial_video, header.fps, (header.width, header.height)) as writer,
         partial_lines.open("w", encoding="utf-8") as line_file,
         ProgressBar(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
+        DoneLater() as later,
     ):
-        write_line(line_file, opening_line(name, header, options.smooth, files.versions))
-        for frame, views, found in reconstructor.predict_groups(
-            frames, refine=options.refine != 0, adjust=steady, paint=False
-        ):
+
+        def finish(frame: Frame, views: Sequence[HandView], found: Reconstruction | None) -> None:
             writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
             write_line(line_file, frame_line(frame, found, name))
             if watch is not None:
                 watch(frame, views, found)
             motions.add(frame.number, frame.time_s, tracks_of(views), found)
-            count += 1
             bar.update()
+
+        write_line(line_file, opening_line(name, header, options.smooth, files.versions))
+        for predicted in reconstructor.predict_groups(
+            frames, refine=options.refine != 0, adjust=steady, paint=False
+        ):
+            later(finish, *predicted)
+            count += 1
     missing = source.shortfall(count)
     entry = {
         "name": name,

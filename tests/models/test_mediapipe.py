@@ -9,7 +9,7 @@ from torch import nn
 
 from s2hand.models.mediapipe import WeightsError, load_landmark_net, load_palm_net
 from s2hand.models.mediapipe.blocks import SameConv2d
-from s2hand.models.mediapipe.packed import can_pack, pack_convolutions
+from s2hand.models.mediapipe.packed import can_pack, pack_network
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "mediapipe.npz"
 TOLERANCE = 1e-3
@@ -124,7 +124,7 @@ def test_packed_networks_give_the_same(load, side, images):
     if not can_pack():
         pytest.skip("this build of PyTorch cannot pack")
     batch = images[:, :, :side, :side]
-    packed = pack_convolutions(load(), side)
+    packed = pack_network(load(), side)
     for answer, expected in zip(packed(batch), load()(batch), strict=True):
         torch.testing.assert_close(answer, expected, atol=1e-3, rtol=0)
 
