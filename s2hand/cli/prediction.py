@@ -89,6 +89,11 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         "the evaluation of experiments)",
     )
     command.add_argument(
+        "--photometric",
+        action="store_true",
+        help="refine to the photo too: silhouette, skin and light, so that the shape follows (slower)",
+    )
+    command.add_argument(
         "--no-smooth", dest="smooth", action="store_false", help="videos: do not steady the hands over time"
     )
     command.add_argument(
@@ -149,7 +154,7 @@ def predict(arguments: argparse.Namespace) -> int:
     from s2hand.prediction.refine import DEFAULT_STEPS
     from s2hand.prediction.sample_photos import sample_photos
 
-    if arguments.refine is True:
+    if arguments.refine is True or (arguments.photometric and not arguments.refine):
         arguments.refine = DEFAULT_STEPS
     arguments.formats = tuple(name.strip() for name in arguments.formats.split(",") if name.strip())
     arguments.K = None if arguments.K is None else tuple(arguments.K)
