@@ -94,6 +94,11 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         "the evaluation of experiments)",
     )
     command.add_argument(
+        "--photometric",
+        action="store_true",
+        help="refine to the photo too: silhouette, skin and light, so that the shape follows (slower)",
+    )
+    command.add_argument(
         "--no-smooth", dest="smooth", action="store_false", help="videos: do not steady the hands over time"
     )
     command.add_argument(
@@ -119,6 +124,13 @@ def _known_of_hands_arguments(command: argparse.ArgumentParser) -> None:
         choices=("left", "right", AUTO),
         default=AUTO,
         help="which hands these are; auto: as detected, else right (%(default)s)",
+    )
+    command.add_argument(
+        "--hand-length",
+        dest="hand_length_mm",
+        type=float,
+        metavar="MM",
+        help="wrist to tip of the middle finger: makes sizes and distances true (default: a guess)",
     )
     camera = command.add_mutually_exclusive_group()
     camera.add_argument("--focal", type=float, metavar="PX", help="focal length of all photos, in pixels")
@@ -147,7 +159,7 @@ def predict(arguments: argparse.Namespace) -> int:
     from s2hand.prediction.refine import DEFAULT_STEPS
     from s2hand.prediction.sample_photos import sample_photos
 
-    if arguments.refine is True:
+    if arguments.refine is True or (arguments.photometric and not arguments.refine):
         arguments.refine = DEFAULT_STEPS
     arguments.formats = tuple(name.strip() for name in arguments.formats.split(",") if name.strip())
     if arguments.skinned and "skinned" not in arguments.formats:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2hand import checkpoints
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, S2HandError
 from s2hand.prediction.answerers import ImageAnswerer
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
@@ -56,13 +56,24 @@ def open_prediction(
     Raises:
         S2HandError: the checkpoint or the detections cannot be used, or there is nothing to refine with.
     """
+    if checkpoint is not None and options.photometric:
+        raise S2HandError(
+            f"--photometric follows the hands of the bundled network: leave it or {checkpoint} out"
+        )
     detected = DetectedHands(options)
     unknown = undetected(photos, detected)
     if checkpoint is None:
-        reconstructor = HandReconstructor.small(device, hand_model, batch_size=batch_size)
+        reconstructor = HandReconstructor.small(
+            device,
+            hand_model,
+            batch_size=batch_size,
+            hand_length_mm=options.hand_length_mm,
+            photometric=options.photometric,
+        )
     else:
         network = checkpoints.open(checkpoint, hand_model, device)
-        reconstructor = HandReconstructor(ImageAnswerer(network, options.refine or DEFAULT_STEPS), batch_size)
+        answerer = ImageAnswerer(network, options.refine or DEFAULT_STEPS)
+        reconstructor = HandReconstructor(answerer, batch_size, hand_length_mm=options.hand_length_mm)
     hands: DetectedHands | FoundHands = detected
     if detected.detections is None and reconstructor.finder is not None:
         hands = reconstructor.finder.told(options.hand, detected.stated)

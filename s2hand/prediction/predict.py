@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from s2hand.datasets.detections import is_preview
+from s2hand.datasets.detections import HANDS, is_preview
 from s2hand.errors import DatasetError
 from s2hand.images.listing import passed_over
 from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
@@ -65,7 +65,8 @@ class Predictions:
         parts = []
         if len(self.entries) > len(videos):
             photos = _counted(len(self.entries) - len(videos), "photo")
-            parts.append(f"{photos} with {_counted(len(hands), 'hand')} ({hands.count('left'):,} left)")
+            sides = ", ".join(f"{hands.count(side):,} {side}" for side in HANDS)
+            parts.append(f"{photos} with {_counted(len(hands), 'hand')} ({sides})")
         if videos:
             frames = sum(entry["frames"] for entry in videos)
             parts.append(f"{_counted(len(videos), 'video')} with {_counted(frames, 'frame')}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -11,9 +11,10 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from s2hand.export import Hand
+from s2hand.export import Hand, HandSize
 from s2hand.geometry.cameras import project_points
 from s2hand.geometry.mirror import mirror_faces, mirror_points
+from s2hand.hand.length import LengthPrior
 from s2hand.images.square_view import SquareView
 from s2hand.prediction.hand_views import HandView
 from s2hand.skeleton import NUM_JOINTS
@@ -22,7 +23,7 @@ from s2hand.structures import HandParameters, HandPrediction, TensorStruct
 STAGED_FIELDS = ("heatmap_keypoints",)
 """Fields whose first dimension counts stages, and whose second counts samples."""
 
-SHARED_FIELDS = ("right_faces", "painted")
+SHARED_FIELDS = ("right_faces", "painted", "size_prior")
 """Fields that are the same for all samples."""
 
 LIGHT_DIRECTION = slice(8, 11)
@@ -53,6 +54,8 @@ class Reconstruction(HandPrediction):
         confidence: (B, 21) of the detected keypoints, 0 where there are none.
         detected_keypoints: (B, 21, 2) px of the photo; 0 where there are none.
         painted: whether textures were taken from the photos.
+        lengths_mm: (B,) millimetres from the wrist to the tip of the middle finger.
+        size_prior: what is expected of lengths where none was given; None: all have the length given.
     """
 
     K: Tensor | None = None
@@ -68,13 +71,16 @@ class Reconstruction(HandPrediction):
     confidence: Tensor | None = None
     detected_keypoints: Tensor | None = None
     painted: bool = False
+    lengths_mm: Tensor | None = None
+    size_prior: LengthPrior | None = None
 
     def __len__(self) -> int:
         return len(self.hands)
 
     def __repr__(self) -> str:
         noun = "hand" if len(self) == 1 else "hands"
-        return f"<Reconstruction: {len(self)} {noun}, {self.hands.count('left')} left>"
+        sides = ", ".join(f"{self.hands.count(side)} {side}" for side in ("left", "right"))
+        return f"<Reconstruction: {len(self)} {noun} ({sides})>"
 
     def __iter__(self) -> Iterator[Hand]:
         return (self[index] for index in range(len(self)))
@@ -111,7 +117,14 @@ class Reconstruction(HandPrediction):
             face_colors=_array(self.face_textures[index].tanh()) if textured else None,
             light=_array(self.light[index]) if textured else None,
             refined=self.refined[index],
+            size=None if self.lengths_mm is None else self._size(index),
         )
+
+    def _size(self, index: int) -> HandSize:
+        length_mm = float(self.lengths_mm[index])
+        if self.size_prior is None:
+            return HandSize("hand_length", length_mm)
+        return HandSize("prior", length_mm, asdict(self.size_prior))
 
     def faces(self, index: int) -> Tensor:
         """(F, 3) vertex numbers of one hand, counter-clockwise from outside, for left hands too."""
