@@ -5,7 +5,8 @@ arrays and text, and know no networks, datasets or configs.
 """
 
 from s2hand.pages.dataset import DatasetPage, write_dataset_page
-from s2hand.pages.dataset_samples import DatasetSample
+from s2hand.pages.dataset_samples import Crop, DatasetSample
+from s2hand.pages.demonstration import Demonstration, TrainingImage, write_demonstration
 from s2hand.pages.hands import photo_scene
 from s2hand.pages.media import EmbeddedImage, embed
 from s2hand.pages.prediction_cards import PredictedHand, PredictedItem
@@ -15,8 +16,10 @@ from s2hand.pages.report_samples import ReportSample, report_sample
 from s2hand.pages.scenes import HandShape, Scene, SceneFrame, SceneHand, vertex_colors
 
 __all__ = [
+    "Crop",
     "DatasetPage",
     "DatasetSample",
+    "Demonstration",
     "EmbeddedImage",
     "HandShape",
     "PredictedHand",
@@ -27,12 +30,14 @@ __all__ = [
     "Scene",
     "SceneFrame",
     "SceneHand",
+    "TrainingImage",
     "embed",
     "photo_scene",
     "report_sample",
     "spread_samples",
     "vertex_colors",
     "write_dataset_page",
+    "write_demonstration",
     "write_prediction_page",
     "write_report",
 ]

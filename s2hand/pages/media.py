@@ -58,7 +58,7 @@ def embed(
     caller with many photos can embed each as it comes and keep none of them.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB, or (H, W, 4) with opacity.
         longest_px: its longer side is shrunk to this; smaller images stay as they are.
         quality: WebP's, 0 to 100.
 
@@ -67,8 +67,8 @@ def embed(
     """
     if isinstance(image, EmbeddedImage):
         return image
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"image: expected (H, W, 3) uint8, got {image.shape} {image.dtype}")
+    if image.ndim != 3 or image.shape[2] not in (3, 4) or image.dtype != np.uint8:
+        raise ValueError(f"image: expected (H, W, 3) or (H, W, 4) uint8, got {image.shape} {image.dtype}")
     picture = Image.fromarray(shrunk(image, longest_px))
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=quality, method=WEBP_METHOD)

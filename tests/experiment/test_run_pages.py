@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.made_up_ho3d import write_ho3d
 
 from s2hand import cli
@@ -180,6 +181,7 @@ def test_a_folder_is_viewed_with_what_it_leaves_out(own, rewrite_detections, tmp
         return found
 
     rewrite_detections(lose)
+    Image.new("RGB", (40, 30)).save(own / "blank.png")
     page = tmp_path / "view.html"
     settings = ["--set", "folder_val_share=0", "image_size=64"]
     assert cli.main(["view", str(own), "--out", str(page), *settings]) == 0
@@ -188,6 +190,8 @@ def test_a_folder_is_viewed_with_what_it_leaves_out(own, rewrite_detections, tmp
     assert text.count('data-reason="used"') == 13
     assert text.count('data-reason="fewer than 11 joints found"') == 1
     assert text.count("<figcaption>augmented</figcaption>") == 3 * 13
+    assert "1 photo without a hand" in text
+    assert "blank.png" in text
     assert "cameras: " in text
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-PAGES = ("prediction_page", "report_page", "dataset_page")
+PAGES = ("prediction_page", "report_page", "dataset_page", "demo_page")
 OVERFLOWING = """() => [...document.querySelectorAll('body *')]
     .filter((e) => e.checkVisibility() && !e.closest('.viewer-stage, .hidden, svg, .skip'))
     .filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && e.getBoundingClientRect().width > 0)
@@ -314,6 +314,16 @@ def test_samples_are_sorted_and_searched(open_page, report_page):
     tab.get_by_role("searchbox").fill("0003")
     assert rows.evaluate_all(column) == [values[9]]
     assert tab.locator("[data-count]").inner_text() == "1 of 10"
+
+
+def test_the_demos_findings_open_in_the_viewer(open_page, demo_page):
+    opened = open_page(demo_page)
+    opened.wait_for("sample-0")
+    seen = opened.canvas()
+    opened.open("sample-7")
+    opened.tab.get_by_role("radio", name="Error").check(force=True)
+    opened.canvas_unlike(seen, 0.005)
+    assert "Aligned error" in opened.tab.locator("[data-detail]").inner_text()
 
 
 def test_a_dataset_is_filtered_and_its_samples_open(open_page, dataset_page):

@@ -24,7 +24,7 @@ from s2hand.pages.keypoints import keypoints_svg, missed_joints
 from s2hand.pages.metrics_table import headline_facts, metrics_table
 
 HOSTILE = "</script><img src=x onerror=alert(1)>.jpg"
-PAGES = ("prediction_page", "report_page", "dataset_page")
+PAGES = ("prediction_page", "report_page", "dataset_page", "demo_page")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -135,10 +135,35 @@ def test_a_report_without_samples_or_truth_still_opens(tmp_path):
     assert "<h2>Samples</h2>" not in content
 
 
+def test_the_demo_tells_its_results_beside_baselines(demo_page):
+    content = demo_page.read_text()
+    (table,) = re.findall(r'<table class="results">(.*?)</table>', content)
+    rows = [re.findall(r">([^<]+)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", table)]
+    assert rows[1:] == [
+        ["Trained network", "9.5", "20.0", "9.1", "3.00"],
+        ["Always the mean hand", "13.0", "50.0", "12.0", "30.00"],
+        ["The detector it learned from", "–", "–", "–", "2.00"],
+    ]
+    assert table.count("class=best") == 4
+    assert "always the mean hand: 13.0 mm" in content
+    assert content.count('class="finding-tiles"') == 2
+    assert content.count('class="card-detail" data-detail-of=') == 10
+
+
 def test_a_dataset_counts_what_is_left_out(dataset_page):
     content = dataset_page.read_text()
     for figure, label in (("6", "hands"), ("4", "used"), ("2", "left out")):
         assert f"<b>{figure}</b><span>{label}</span>" in content
+    assert "30 photos without a hand" in content
+    assert "1 of them is shown. The detector found no hand in them" in content
+    assert "<b>album/cut.jpg</b> it ends too early" in content
+
+
+def test_crops_show_their_keypoints(dataset_page):
+    crops = re.findall(r"<figure>(.*?)</figure>", dataset_page.read_text())
+    crops = [crop for crop in crops if 'alt="crop' in crop]
+    assert len(crops) == 2 * 6
+    assert all(crop.count("<circle") == 21 for crop in crops)
 
 
 def test_charts_hold_their_values():
