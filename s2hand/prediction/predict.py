@@ -129,22 +129,8 @@ def predict(
     still = [photo for photo in photos if not photo.is_video]
     done, page = Predictions(), ResultPage(len(still), len(photos) - len(still))
     _predict_photos(opened, still, files, done, page, progress)
-    for video in (photo for photo in photos if photo.is_video):
-        watched = page.watch()
-        try:
-            entry, missing = predict_video(
-                opened.reconstructor, video, opened.hands, files, progress, watched.add
-            )
-            done.entries.append(entry)
-            page.add_video(entry, watched)
-            done.unreadable += missing
-            if entry.get("bvh_resampled"):
-                note(
-                    f"{video.name}: its frames are not evenly spaced; .bvh has a constant frame time, so the "
-                    f"motion in it is resampled to {1000 * entry['bvh_frame_time_s']:.1f} ms"
-                )
-        except DatasetError as error:
-            done.leave_out(video, error)
+    videos = [photo for photo in photos if photo.is_video]
+    _predict_videos(opened, videos, files, done, page, note, progress)
     if not done.entries:  # an index of nothing must not replace that of an earlier prediction
         more = f" (and {len(done.unreadable) - 1:,} more)" if len(done.unreadable) > 1 else ""
         raise DatasetError(f"nothing could be predicted: {done.unreadable[0]}{more}")
@@ -204,6 +190,34 @@ def _predict_photos(
 
 def _read(photo: Photo) -> tuple[np.ndarray, PhotoHeader]:
     return read_photo(photo.path), read_photo_header(photo.path)
+
+
+def _predict_videos(
+    opened: Opened,
+    videos: Sequence[Photo],
+    files: HandFiles,
+    done: Predictions,
+    page: ResultPage,
+    note: Callable[[str], None],
+    progress: bool,
+) -> None:
+    """Predicts and writes the hands of videos; those that cannot be read are noted, and the rest goes on."""
+    for video in videos:
+        watched = page.watch()
+        try:
+            entry, missing = predict_video(
+                opened.reconstructor, video, opened.hands, files, progress, watched.add
+            )
+            done.entries.append(entry)
+            page.add_video(entry, watched)
+            done.unreadable += missing
+            if entry.get("bvh_resampled"):
+                note(
+                    f"{video.name}: its frames are not evenly spaced; .bvh has a constant frame time, so the "
+                    f"motion in it is resampled to {1000 * entry['bvh_frame_time_s']:.1f} ms"
+                )
+        except DatasetError as error:
+            done.leave_out(video, error)
 
 
 def _lies_in(path: Path, folder: Path) -> bool:

@@ -107,19 +107,23 @@ def predict_video(
         ):
             later(finish, *predicted)
             count += 1
+    entry = _entry(video, header, count, options.smooth) | motions.write(files, video.stem)
     missing = source.shortfall(count)
-    entry = {
-        "name": name,
+    return entry, [] if missing is None else [f"{name}: {missing}"]
+
+
+def _entry(video: Photo, header: VideoHeader, frames: int, smoothed: bool) -> dict[str, Any]:
+    """The video's entry in the index."""
+    return {
+        "name": video.name,
         "width": header.width,
         "height": header.height,
-        "frames": count,
+        "frames": frames,
         "fps": header.fps,
-        "smoothed": options.smooth,
-        "overlay": drawn.relative_to(files.out).as_posix(),
-        "lines": lines.relative_to(files.out).as_posix(),
-        **motions.write(files, video.stem),
+        "smoothed": smoothed,
+        "overlay": f"{video.stem}.mp4",
+        "lines": f"{video.stem}.jsonl",
     }
-    return entry, [] if missing is None else [f"{name}: {missing}"]
 
 
 class SteadyHands:
