@@ -25,7 +25,10 @@ def score(arguments: argparse.Namespace) -> None:
 def benchmark_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("name", choices=("synthetic",), help="synthetic: SynthHand, generated hands")
     command.add_argument(
-        "source", metavar="RUN", nargs="?", help="run folder (default: the network that comes with the package)"
+        "source",
+        metavar="RUN",
+        nargs="?",
+        help="run folder (default: the network that comes with the package)",
     )
     command.add_argument(
         "--data",
