@@ -143,6 +143,8 @@ class HandPrediction(TensorStruct):
         vertices: (B, 778, 3) metres, camera frame.
         joints: (B, 21, 3) metres, camera frame.
         keypoints_2d: (B, 21, 2) px, ``joints`` projected with K.
+        landmarks_2d: (B, 21, 2) px, where a detector should see the hand's joints, if it means other points
+            by them (``detected_points`` in configs); None: at ``keypoints_2d``.
         parameters: the regressed hand parameters.
         pose_axis_angle: (B, 16, 3) radians, MANO order.
         face_textures: (B, F, 3) RGB per face, before light.
@@ -156,6 +158,7 @@ class HandPrediction(TensorStruct):
     vertices: Tensor | None = None
     joints: Tensor | None = None
     keypoints_2d: Tensor | None = None
+    landmarks_2d: Tensor | None = None
     parameters: HandParameters | None = None
     pose_axis_angle: Tensor | None = None
     face_textures: Tensor | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PREDICTION_PARTS = {
-    "hand": ("vertices", "joints", "keypoints_2d", "parameters", "pose_axis_angle"),
+    "hand": ("vertices", "joints", "keypoints_2d", "landmarks_2d", "parameters", "pose_axis_angle"),
     "heatmaps": ("heatmap_keypoints", "heatmaps"),
     "texture": ("face_textures", "light"),
     "render": ("render",),

@@ -5,40 +5,34 @@ from __future__ import annotations
 import json
 import textwrap
 
+from s2hand.config.fields import MAX_SEED
+from s2hand.config.loss_table import DEFAULT_WEIGHTS
 from s2hand.config.model import Config
 from s2hand.config.published import KEY_ALIASES, LAMBDA_ALIASES, RETIRED_KEYS
 from s2hand.config.sections import SECTIONS
 
 _PREAMBLE = """\
-# The experiment's keys
+# Config
 
 <!-- Made by `s2hand config --markdown`; edit the descriptions in s2hand/config instead. -->
 
-An experiment is one flat JSON object. Only `base_out_path` is required; every other key has a default, which
-`null` stands for, too. Unknown keys, wrong types and contradictions are errors. `s2hand config FILE` checks a
-file and prints every key with its resolved value; `--set key=value` replaces a value (JSON, otherwise text).
+An experiment is one flat JSON object. Only `base_out_path` is required; `null` stands for a key's default.
+Unknown keys, wrong types and contradictions are errors that name the remedy.
 
-Paths may contain `${VARIABLE}` and start with `~`; relative paths start from the current working directory.
-With `"$schema": "../schema.json"` editors complete and explain the keys.
+```sh
+s2hand config configs/FreiHAND/SSL-e2e.json                   # checks a file and prints every key
+s2hand train configs/FreiHAND/SSL-e2e.json --set device=cpu   # replaces a value (JSON, otherwise text)
+```
+
+Paths may contain `${VARIABLE}` and start with `~`; relative ones start from the current working directory.
+With `"$schema": "../schema.json"` editors complete and explain the keys. The keys of the 2021 code work
+unchanged or [have a counterpart](parity.md#published-keys).
+
+Brackets hold the default, then the other values or the range that a key takes.
 """
 
-_TABLE_HEAD = ("| key | type (default) | meaning |", "|---|---|---|")
-
-_LAMBDAS = """\
-`lambda_<loss>` is the weight of a loss, by default the published one. A weight of 0 for a loss in `losses` is
-an error.
-"""
-
-_PUBLISHED = """\
-## Published names
-
-Configs of the published code load unchanged. Some keys have another name here:
-
-{aliases}
-
-These have no effect; a note says what replaces each one that a file contains:
-
-{retired}
+_WEIGHTS = """
+Losses and their default weights, which `lambda_<loss>` replaces (0 is an error):
 """
 
 
@@ -66,20 +60,14 @@ def markdown() -> str:
     parts = [_PREAMBLE]
     schemas = Config.model_json_schema()["properties"]
     for section in SECTIONS:
-        fields = section.model_fields
-        weights = [name for name in fields if name.startswith("lambda_")]
-        rows = [_row(name, schemas[name]) for name in fields if name not in weights]
-        parts.append("\n".join([f"## {section.__doc__.rstrip('.')}\n", *_TABLE_HEAD, *rows, ""]))
-        if weights:
-            parts.append(_LAMBDAS)
-    aliases = [f"`{alias}`: `{'`, `'.join(own)}`" for alias, own in _alias_meanings().items()]
-    retired = [f"`{name}`" for name in RETIRED_KEYS]
-    parts.append(_PUBLISHED.format(aliases=_paragraph(aliases, "; "), retired=_paragraph(retired, ", ")))
+        names = [name for name in section.model_fields if not name.startswith("lambda_")]
+        items = [_item(name, schemas[name]) for name in names]
+        parts.append("\n".join([f"## {section.__doc__.rstrip('.')}\n", *items]))
+        if "losses" in names:
+            weights = [f"`{name}` {weight:g}" for name, weight in DEFAULT_WEIGHTS.items()]
+            parts.append(_WEIGHTS + textwrap.fill(", ".join(weights) + ".", 115, break_on_hyphens=False))
+        parts.append("")
     return "\n".join(parts)
-
-
-def _paragraph(items: list[str], separator: str) -> str:
-    return textwrap.fill(separator.join(items) + ".", 115, break_on_hyphens=False)
 
 
 def _alias_meanings() -> dict[str, list[str]]:
@@ -87,24 +75,26 @@ def _alias_meanings() -> dict[str, list[str]]:
     return {**{alias: [name] for alias, name in KEY_ALIASES.items()}, **lambdas}
 
 
-def _row(name: str, schema: dict) -> str:
+def _item(name: str, schema: dict) -> str:
+    """One key as an item of a list, with its default and what else it takes in brackets."""
     field = Config.model_fields[name]
-    default = ""
+    values = []
     if field.is_required():
-        default = " (required)"
+        values.append("required")
     elif field.default_factory is None and field.default is not None:
-        default = f" (`{json.dumps(field.default)}`)"
-    return f"| `{name}` | {_takes(schema)}{default} | {field.description} |"
+        values.append(f"`{json.dumps(field.default)}`")
+    values += [choice for choice in _takes(schema) if choice not in values]
+    brackets = f" ({', '.join(values)})" if values else ""
+    return f"- `{name}`{brackets}: {field.description.replace('<', '&lt;')}"
 
 
-def _takes(schema: dict) -> str:
-    """The values that a JSON schema allows, in words."""
-    if "anyOf" in schema:
-        return " or ".join(_takes(option) for option in schema["anyOf"] if option.get("type") != "null")
-    if "enum" in schema:
-        return ", ".join(f"`{choice}`" for choice in schema["enum"])
-    if schema["type"] == "array":
-        return f"list of {_takes(schema['items'])}"
-    words = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    limits = ", ".join(f"{sign} {schema[name]}" for name, sign in words.items() if name in schema)
-    return f"{schema['type']} {limits}".strip()
+def _takes(schema: dict) -> list[str]:
+    """The choices that a JSON schema allows, or its range; nothing where these follow from the type."""
+    options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
+    option = options[0]
+    if "enum" in option:
+        return [f"`{json.dumps(choice)}`" for choice in option["enum"]]
+    lowest, highest = option.get("minimum"), option.get("maximum")
+    if lowest is None or highest is None or highest >= MAX_SEED:
+        return []
+    return [f"{lowest:g} to {highest:g}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from s2hand.errors import DatasetError
 from s2hand.files import require_folder
+from s2hand.images.crops import DEFAULT_SQUARES
 from s2hand.geometry.mirror import mirror_points
 from s2hand.images.images import ImageFile, read_image, read_mask
 from s2hand.images.plain_background import plain_silhouette
@@ -91,14 +92,19 @@ class HandDataset(Dataset):
         image_size: side of the samples' images in pixels.
         augment: random changes of training images; None for none, as in evaluation.
         seed: of the random changes.
+        crop_upright: crop images about the detected hand, where the record has no crop about a hand already,
+            and turn them so that its fingers point up, before they are turned at random.
     """
 
-    def __init__(self, *, image_size: int, augment: AugmentationConfig | None, seed: int):
+    def __init__(
+        self, *, image_size: int, augment: AugmentationConfig | None, seed: int, crop_upright: bool = False
+    ):
         if image_size < 1:
             raise ValueError(f"image_size must be positive, got {image_size}")
         self.image_size = image_size
         self.augment = augment
         self.seed = seed
+        self.crop_upright = crop_upright
         # Shared memory: workers that outlive an epoch see the next one's number.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         self._finds_silhouettes = False
@@ -150,14 +156,19 @@ class HandDataset(Dataset):
         if self.augment is not None:
             random = np.random.default_rng((self.seed, self.epoch, index))
         record = self.record(index, random)
+        if self.crop_upright and not record.look_at:
+            record = replace(record, crop=_square_about_hand(record))
         marks = {"index": np.int64(index), "mirrored": np.bool_(record.mirrored)}
         return {**self._augmented(record, random), **marks}
 
     def _augmented(self, record: SampleRecord, random: np.random.Generator | None) -> Sample:
         stored, shrunk = _read_stored(record, self.image_size)
         angle_rad = 0.0
+        if self.crop_upright and record.keypoints_2d is not None:
+            level = self._view(record, stored, shrunk, 0.0)
+            angle_rad = level.upright_angle(record.keypoints_2d, record.confidence)
         if random is not None and self.augment.rotation_deg:
-            angle_rad = math.radians(random.uniform(-self.augment.rotation_deg, self.augment.rotation_deg))
+            angle_rad += math.radians(random.uniform(-self.augment.rotation_deg, self.augment.rotation_deg))
         view = self._view(record, stored, shrunk, angle_rad)
         image = view.image(stored, shrunk)
         if random is not None and self.augment.changes_colour:
@@ -240,6 +251,14 @@ def _square(record: SampleRecord, stored: np.ndarray) -> tuple[float, float, flo
     if height != width:
         raise DatasetError(f"{record.image_path}: expected a square crop, got {width} x {height} px")
     return 0.0, 0.0, float(width)
+
+
+def _square_about_hand(record: SampleRecord) -> tuple[float, float, float] | None:
+    """The square about the detected keypoints; the record's own where hardly any was found."""
+    try:
+        return DEFAULT_SQUARES.square(None, record.keypoints_2d, record.confidence)[0]
+    except DatasetError:
+        return record.crop
 
 
 def _true_keypoints(record: SampleRecord) -> np.ndarray:

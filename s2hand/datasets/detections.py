@@ -28,6 +28,7 @@ import numpy as np
 
 from s2hand.datasets.json_files import as_array, read_json, write_json
 from s2hand.errors import DatasetError
+from s2hand.images.joint_orders import better_order
 from s2hand.images.plausible import (
     LARGEST_SIDE_PX,
     check_boxes,
@@ -54,6 +55,12 @@ OTHER_PROGRAMS = {
 
 HALF_SURE_M = 0.01
 """Spread of a joint's looks at which it counts half: a guess in 3D is wrong by about as much on average."""
+HINTS = {
+    "confidence": f", {NUM_JOINTS} in [0, 1]: write 1 for joints that are certain, 0 for those that were missed",
+    "width": " of pixels of the upright image",
+    "height": " of pixels of the upright image",
+}
+"""What to write for a key that is missing."""
 
 TRUSTED_CONFIDENCE = 0.1
 """A sample counts in photometric losses only if each of its joints is more certain than this (published)."""
@@ -148,6 +155,21 @@ class Detections:
             "world_joints": np.nan_to_num(world),
             "world_confidence": confidence if known else np.zeros_like(confidence),
         }
+
+
+    def order_doubt(self, source: str | Path) -> str:
+        """A line on joints that are certainly in another order than FreiHAND's; "" if nothing tells that.
+
+        Args:
+            source: where the detections were read, for the line.
+        """
+        order = better_order(self.keypoints, self.confidence)
+        if order is None or not order[1]:  # a single hand may be drawn in any order
+            return ""
+        return (
+            f"WARNING: {source}: joints are expected as wrist, then thumb to little finger from base to tip, "
+            f"but these look like {order[0]}: reorder them"
+        )
 
 
 def read_detections(path: str | Path) -> Detections:
@@ -263,6 +285,13 @@ def _column(
     given = [row for row, image in enumerate(images) if not optional or image.get(key) is not None]
     if optional and not given:
         return None
+    for row in given:
+        if key not in images[row]:
+            expected = f"numbers of shape {shape}" if shape else "a number"
+            raise DatasetError(
+                f"{path}: image {row} ({images[row]['name']}) has no {key}: expected {expected}"
+                f"{HINTS.get(key, '')}"
+            )
     values = [images[row].get(key) for row in given]
     try:
         array = as_array(values, (len(given), *shape), what=f"{path}, {key}")

@@ -58,6 +58,7 @@ class FolderDataset(HandDataset):
             section names a file of labels.
         controlled_size: use only this many hands, the first ones.
         seed: of the random changes.
+        crop_upright: crop about the detected hand, fingers up; see :class:`HandDataset`.
 
     Raises:
         DatasetError: files are missing, damaged or do not fit together, or nothing is left.
@@ -74,8 +75,9 @@ class FolderDataset(HandDataset):
         labels: Iterable[str] | None = (),
         controlled_size: int | None = None,
         seed: int = 0,
+        crop_upright: bool = False,
     ):
-        super().__init__(image_size=image_size, augment=augment, seed=seed)
+        super().__init__(image_size=image_size, augment=augment, seed=seed, crop_upright=crop_upright)
         if not isinstance(section, FolderSection):
             section = FolderSection(folder_base_path=str(section))
         self.root = dataset_folder(
@@ -139,7 +141,7 @@ class FolderDataset(HandDataset):
         )
 
     def summary(self) -> str:
-        """One line: what was taken, what was left out, and where the cameras come from."""
+        """What was taken, what was left out, and where the cameras come from; and doubts about the joints."""
         photos = len({self.name(index) for index in range(len(self))})
         lefts = sum(self.hand(index) == "left" for index in range(len(self)))
         counts = Counter(self.camera_sources)
@@ -150,8 +152,9 @@ class FolderDataset(HandDataset):
             f"{self.section.folder_min_joints} joints above {self.section.folder_min_confidence:g}; "
             f"cameras: {', '.join(sources)}"
         )
-        unreadable = len(self.detections.unreadable)
-        return line + (f"; the detector could not read {unreadable:,} photos" if unreadable else "")
+        if unreadable := len(self.detections.unreadable):
+            line += f"; the detector could not read {unreadable:,} photos"
+        return "\n".join(filter(None, (line, self.detections.order_doubt(self.source))))
 
     def _load_detections(self, detections: Detections | None) -> tuple[Detections, str]:
         """The detections, and their name in messages."""

@@ -26,6 +26,10 @@ LARGEST_CONFIDENCE = 2.0
 
 PER_CENT = 100.0
 
+FARTHEST_OUTSIDE = 10.0
+"""Boxes and keypoints lie within this many longer sides of their image; extrapolated joints of a hand that is
+mostly out of view reach less than two sides over its border."""
+
 BOX_OUTSIDE = 0.5
 """Share of a box outside of its image above which it is read as two corners, if that fits."""
 
@@ -83,7 +87,8 @@ def check_keypoints(
         where: names a row.
 
     Raises:
-        DatasetError: most hands are within a pixel, or one is farther outside than the image is long.
+        DatasetError: most hands are within a pixel, or one is farther outside than the image is long, or has
+            a joint at more than ``FARTHEST_OUTSIDE`` times that.
     """
     found = confidence > 0
     rows = np.flatnonzero(found.sum(-1) > 1)
@@ -110,6 +115,15 @@ def check_keypoints(
             f"{sizes[row][0]} x {sizes[row][1]} px: give pixels of the upright image, not of a crop or of "
             "another size"
         )
+    longer = sizes[rows].max(-1)
+    farthest = np.maximum(high - longer[:, None], -low).max(-1)
+    wild = farthest > FARTHEST_OUTSIDE * longer
+    if wild.any():
+        row = rows[np.argmax(wild)]
+        raise DatasetError(
+            f"{where(row)}: a keypoint is {farthest[np.argmax(wild)]:.3g} px outside of the image: give "
+            "pixels, and confidence 0 to a joint that was missed"
+        )
 
 
 def check_boxes(
@@ -119,7 +133,7 @@ def check_boxes(
     keypoints: np.ndarray | None = None,
     confidence: np.ndarray | None = None,
 ) -> None:
-    """Refuses boxes that are shares of the image, or two corners.
+    """Refuses boxes that are shares of the image, far larger than it, or two corners.
 
     Args:
         boxes: (N, 4) left, top, width and height; NaN rows where there is none.
@@ -129,7 +143,8 @@ def check_boxes(
         confidence: (N, 21) of the keypoints.
 
     Raises:
-        DatasetError: a box is within a pixel; or all boxes can be two corners, and that explains them better.
+        DatasetError: a box is within a pixel, or reaches ``FARTHEST_OUTSIDE`` longer sides over the image's
+            border; or all boxes can be two corners, and that explains them better.
     """
     rows = np.flatnonzero(~np.isnan(boxes).any(-1))
     boxes = boxes[rows].astype(np.float64)
@@ -143,9 +158,18 @@ def check_boxes(
             f"{where(row)}: the box {_shown(boxes[np.argmax(small)])} looks like shares of the image, in "
             "[0, 1]; multiply it by width and height: left, top, width and height in pixels are expected"
         )
+    longer = np.full(len(rows), LARGEST_SIDE_PX) if sizes is None else sizes.max(-1)
+    first, second = boxes[:, :2], boxes[:, 2:]
+    outside = np.maximum(first + second - longer[:, None], -first).max(-1)
+    far = outside > FARTHEST_OUTSIDE * longer
+    if far.any():
+        at = np.argmax(far)
+        raise DatasetError(
+            f"{where(rows[at])}: the box {_shown(boxes[at])} reaches {outside[at]:.3g} px over the image's "
+            "border; left, top, width and height in pixels of the upright image are expected"
+        )
     if sizes is None or not len(rows):
         return
-    first, second = boxes[:, :2], boxes[:, 2:]
     if not ((first >= 0) & (second > first) & (second <= sizes + 1)).all():
         return
     seen = np.clip(np.minimum(first + second, sizes) - first, 0, None).prod(-1) / second.prod(-1)

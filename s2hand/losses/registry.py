@@ -52,6 +52,12 @@ class LossInputs:
         return self.prediction.keypoints_2d * self.px_scale
 
     @property
+    def detectable(self) -> Tensor:
+        """(B, 21, 2) where a detector should see the joints, 224-px units."""
+        landmarks = self.prediction.landmarks_2d
+        return self.projected if landmarks is None else landmarks * self.px_scale
+
+    @property
     def detected(self) -> Tensor:
         """(B, 21, 2) detected keypoints, 224-px units."""
         return self.batch.keypoints_2d * self.px_scale
@@ -96,11 +102,11 @@ class LossInputs:
 LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     # Without labels.
     "tsa_poses": lambda x: priors.joint_angle_loss(x.prediction.pose_axis_angle),
-    "open_2dj": lambda x: keypoints.detected_joint_loss(x.projected, x.detected, *x.confidence),
-    "open_bone_direc": lambda x: keypoints.bone_direction_loss(x.projected, x.detected, x.batch.confidence),
+    "open_2dj": lambda x: keypoints.detected_joint_loss(x.detectable, x.detected, *x.confidence),
+    "open_bone_direc": lambda x: keypoints.bone_direction_loss(x.detectable, x.detected, x.batch.confidence),
     "mscale": lambda x: priors.mean_scale_loss(x.prediction.joints),
     "hm_integral": lambda x: keypoints.heatmap_loss(x.from_heatmaps, x.detected, *x.confidence),
-    "kp_cons": lambda x: keypoints.keypoint_consistency_loss(x.from_heatmaps, x.projected),
+    "kp_cons": lambda x: keypoints.keypoint_consistency_loss(x.from_heatmaps, x.detectable),
     "hm_cross_entropy": lambda x: keypoints.heatmap_cross_entropy(
         x.prediction.heatmaps, x.batch.keypoints_2d, *x.confidence
     ),
@@ -112,7 +118,7 @@ LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     "ssim_tex": lambda x: photometric.ssim_loss(*x.compared),
     # Without labels, and not in the paper.
     "kp_nll": lambda x: likelihood.keypoint_nll_loss(
-        x.projected, x.detected, x.batch.confidence, x.expected_error, x.average_total
+        x.detectable, x.detected, x.batch.confidence, x.expected_error, x.average_total
     ),
     "bend_limits": lambda x: anatomy.bend_limit_loss(x.prediction.pose_axis_angle),
     "bend_coupled": lambda x: anatomy.bend_coupling_loss(x.prediction.pose_axis_angle),
@@ -137,6 +143,6 @@ LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     "sil": lambda x: photometric.silhouette_loss(x.prediction.render.silhouette, x.batch.mask),
     "scale": lambda x: priors.scale_loss(x.prediction.joints, x.batch.gt_scale),
     # An ablation that ignores the detections' confidences.
-    "open_2dj_de": lambda x: keypoints.detected_joint_squared_loss(x.projected, x.detected),
+    "open_2dj_de": lambda x: keypoints.detected_joint_squared_loss(x.detectable, x.detected),
 }
 """The unweighted losses by the names of :data:`s2hand.config.loss_table.LOSSES`."""

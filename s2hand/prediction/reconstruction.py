@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -11,9 +11,10 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from s2hand.export import Hand
+from s2hand.export import Hand, HandSize
 from s2hand.geometry.cameras import project_points
 from s2hand.geometry.mirror import mirror_faces, mirror_points
+from s2hand.hand.length import LengthPrior
 from s2hand.images.square_view import SquareView
 from s2hand.losses.likelihood import confidence_of_error, hand_size_px
 from s2hand.prediction.hand_views import HandView
@@ -23,7 +24,7 @@ from s2hand.structures import HandParameters, HandPrediction, TensorStruct
 STAGED_FIELDS = ("heatmap_keypoints",)
 """Fields whose first dimension counts stages, and whose second counts samples."""
 
-SHARED_FIELDS = ("right_faces", "painted")
+SHARED_FIELDS = ("right_faces", "painted", "size_prior")
 """Fields that are the same for all samples."""
 
 LIGHT_DIRECTION = slice(8, 11)
@@ -56,6 +57,8 @@ class Reconstruction(HandPrediction):
         painted: whether textures were taken from the photos.
         joint_confidence: (B, 21) the probability that each projected joint lies within a tenth of the hand's
             size of where it is seen; None if the network states none.
+        lengths_mm: (B,) millimetres from the wrist to the tip of the middle finger.
+        size_prior: what is expected of lengths where none was given; None: all have the length given.
     """
 
     K: Tensor | None = None
@@ -72,13 +75,16 @@ class Reconstruction(HandPrediction):
     detected_keypoints: Tensor | None = None
     painted: bool = False
     joint_confidence: Tensor | None = None
+    lengths_mm: Tensor | None = None
+    size_prior: LengthPrior | None = None
 
     def __len__(self) -> int:
         return len(self.hands)
 
     def __repr__(self) -> str:
         noun = "hand" if len(self) == 1 else "hands"
-        return f"<Reconstruction: {len(self)} {noun}, {self.hands.count('left')} left>"
+        sides = ", ".join(f"{self.hands.count(side)} {side}" for side in ("left", "right"))
+        return f"<Reconstruction: {len(self)} {noun} ({sides})>"
 
     def __iter__(self) -> Iterator[Hand]:
         return (self[index] for index in range(len(self)))
@@ -116,7 +122,14 @@ class Reconstruction(HandPrediction):
             light=_array(self.light[index]) if textured else None,
             refined=self.refined[index],
             confidence=None if self.joint_confidence is None else _array(self.joint_confidence[index]),
+            size=None if self.lengths_mm is None else self._size(index),
         )
+
+    def _size(self, index: int) -> HandSize:
+        length_mm = float(self.lengths_mm[index])
+        if self.size_prior is None:
+            return HandSize("hand_length", length_mm)
+        return HandSize("prior", length_mm, asdict(self.size_prior))
 
     def faces(self, index: int) -> Tensor:
         """(F, 3) vertex numbers of one hand, counter-clockwise from outside, for left hands too."""

@@ -247,3 +247,31 @@ def test_sizes_beyond_every_image_are_refused(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"format": "s2hand-detections-1", "images": [image]}))
     with pytest.raises(DatasetError, match="width and height must be at most 100000 px"):
         read_detections(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("confidence", r"image 1 \(b.jpg\) has no confidence: .*21 in \[0, 1\]: write 1 for joints that are"),
+        ("keypoints", r"image 1 \(b.jpg\) has no keypoints: expected numbers of shape \(21, 2\)"),
+        ("width", r"image 1 \(b.jpg\) has no width: expected a number of pixels of the upright image"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path, key, message):
+    images = [IMAGE, {name: value for name, value in IMAGE.items() if name != key} | {"name": "b.jpg"}]
+    (tmp_path / "d.json").write_text(json.dumps({"format": "s2hand-detections-1", "images": images}))
+    with pytest.raises(DatasetError, match=message):
+        read_detections(tmp_path / "d.json")
+
+
+def test_the_order_of_joints_is_doubted_of_many_hands_only(detections):
+    """A single hand may be drawn in any order; what real hands look like is measured with the orders."""
+    finger = np.arange(1, 5)[:, None] * [0.0, -9.0]
+    hand = np.concatenate([[[0.0, 0.0]], *(finger + [x, y] for x, y in zip(range(-30, 45, 15), (-20, *[-60] * 4)))])
+    hands = np.stack([100 + hand + shift for shift in range(12)]).astype(np.float32)
+    tips_first = [0, *(base + step for base in range(1, 21, 4) for step in (3, 2, 1, 0))]
+    sure = np.ones((12, 21), np.float32)
+    assert Detections(hands, sure).order_doubt("d.json") == ""
+    assert "from tip to base: reorder them" in Detections(hands[:, tips_first], sure).order_doubt("d.json")
+    assert Detections(hands[:3, tips_first], sure[:3]).order_doubt("d.json") == ""
+    assert Detections(hands[:, tips_first], 0 * sure).order_doubt("d.json") == ""
