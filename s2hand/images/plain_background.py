@@ -19,6 +19,12 @@ BORDER = 0.06
 LIGHTNESS_WEIGHT = 0.5
 """Of a difference in CIELAB's lightness: shadows change it more than the two colour axes."""
 
+SATURATED = 30.0
+"""Chroma in CIELAB from which a background keeps a colour unlike skin's in shadow, as green screens do."""
+
+DEEPEST_SHADOW, GAMMA = 0.25, 2.2
+"""Share of its light that a saturated background keeps in the deepest shadow; sRGB's exponent, about."""
+
 FITS = 5
 OUTLIER = 3.0
 """Rounds of the fit; border pixels farther from it than so many deviations are left out of the next one."""
@@ -72,16 +78,27 @@ def plain_silhouette(image: np.ndarray, points: np.ndarray | None = None) -> np.
 
 def _foreground(image: np.ndarray) -> np.ndarray | None:
     """(H, W) uint8, 1 where an image is not its background; None if that is not plain."""
-    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
-    lab[..., 0] *= LIGHTNESS_WEIGHT
+    rgb = image.astype(np.float32) / 255
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) * (LIGHTNESS_WEIGHT, 1, 1)
     model = _background(lab)
     if model is None:
         return None
     background, deviation = model
+    if np.median(np.hypot(background[..., 1], background[..., 2])) >= SATURATED:
+        background = _shaded(background, rgb)
     difference = np.linalg.norm(lab - background, axis=-1)
     mask = (difference > max(LEAST_DIFFERENCE, DEVIATIONS * deviation)).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     return _one_object(mask)
+
+
+def _shaded(background: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    """A background (H, W, 3), weighted CIELAB, in the shadow that brings it nearest to an image's pixels."""
+    lit = cv2.cvtColor((background / (LIGHTNESS_WEIGHT, 1, 1)).astype(np.float32), cv2.COLOR_Lab2RGB)
+    lit, seen = lit.clip(0, 1) ** GAMMA, rgb**GAMMA
+    light = (lit * seen).sum(-1) / (lit * lit).sum(-1).clip(1e-6)
+    shaded = (lit * light.clip(DEEPEST_SHADOW, 1)[..., None]) ** (1 / GAMMA)
+    return cv2.cvtColor(shaded.astype(np.float32), cv2.COLOR_RGB2Lab) * (LIGHTNESS_WEIGHT, 1, 1)
 
 
 def _background(lab: np.ndarray) -> tuple[np.ndarray, float] | None:

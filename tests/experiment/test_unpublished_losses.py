@@ -76,6 +76,16 @@ def test_the_tone_trains_hand_and_texture(small_config):
 
 
 @pytest.mark.slow
+def test_predictions_for_photos_hold_the_confidence(small_config, own):
+    folder = {"train_datasets": ["Folder"], "val_datasets": ["Folder"], "folder_base_path": str(own)}
+    config = two_steps(small_config, "kp_nll", ["confidence"], **folder, train_batch=4)
+    run(config, silent)
+    with np.load(config.run_dir / "predictions/Folder/predictions.npz") as arrays:
+        assert arrays["confidence"].shape == (len(arrays["names"]), 21)
+        assert ((arrays["confidence"] > 0) & (arrays["confidence"] < 1)).all()
+
+
+@pytest.mark.slow
 def test_directions_of_3d_landmarks_train_the_hand(small_config, own, truth, rewrite_detections):
     joints = np.float32([truth[name]["joints"] for name in truth])
     world = joints - joints.mean(1, keepdims=True)

@@ -51,6 +51,13 @@ def test_large_and_small_photos_give_the_same():
         assert iou(found > 0, mask) > 0.93
 
 
+def test_shadows_on_a_green_screen_are_background():
+    mask = hand_mask()
+    shadow = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    background = np.where(shadow[..., None], (30, 85, 36), (60, 160, 70))
+    assert iou(plain_silhouette(photo_of(mask, background)) > 0, mask) > 0.95
+
+
 def test_a_highlight_is_filled_and_a_gap_between_fingers_is_not():
     mask = hand_mask()
     photo = photo_of(mask, (60, 160, 70))
