@@ -80,6 +80,9 @@ class HandBatch(TensorStruct):
         keypoints_2d: (B, 21, 2) px, detected; (0, 0) where missed. None without detections.
         confidence: (B, 21) of the detections, 0 where missed.
         photometric_weight: (B,) weight of the sample in photometric losses.
+        world_joints: (B, 21, 3) metres, what a detector guesses of the hand in 3D, about any origin and
+            turned as ``image`` is: x right, y down, z away; 0 where unknown. None without such detections.
+        world_confidence: (B, 21) of ``world_joints``, 0 where unknown.
         gt_joints: (B, 21, 3) metres, camera frame; None if not read (training without labels never reads it).
         gt_vertices: (B, 778, 3) metres, camera frame, or None.
         gt_keypoints_2d: (B, 21, 2) px, projected ground truth, or None.
@@ -97,6 +100,8 @@ class HandBatch(TensorStruct):
     keypoints_2d: Tensor | None = None
     confidence: Tensor | None = None
     photometric_weight: Tensor | None = None
+    world_joints: Tensor | None = None
+    world_confidence: Tensor | None = None
     gt_joints: Tensor | None = None
     gt_vertices: Tensor | None = None
     gt_keypoints_2d: Tensor | None = None
@@ -133,6 +138,8 @@ class HandPrediction(TensorStruct):
         vertices: (B, 778, 3) metres, camera frame.
         joints: (B, 21, 3) metres, camera frame.
         keypoints_2d: (B, 21, 2) px, ``joints`` projected with K.
+        landmarks_2d: (B, 21, 2) px, where a detector should see the hand's joints, if it means other points
+            by them (``detected_points`` in configs); None: at ``keypoints_2d``.
         parameters: the regressed hand parameters.
         pose_axis_angle: (B, 16, 3) radians, MANO order.
         face_textures: (B, F, 3) RGB per face, before light.
@@ -140,11 +147,13 @@ class HandPrediction(TensorStruct):
         render: the textured and lit hand.
         heatmap_keypoints: (stages, B, 21, 2) px, from the 2D branch.
         heatmaps: (stages, B, 21, h, w) logits of the 2D branch.
+        joint_error_px: (B, 21) px, the mean distance from ``keypoints_2d`` at which each joint is expected.
     """
 
     vertices: Tensor | None = None
     joints: Tensor | None = None
     keypoints_2d: Tensor | None = None
+    landmarks_2d: Tensor | None = None
     parameters: HandParameters | None = None
     pose_axis_angle: Tensor | None = None
     face_textures: Tensor | None = None
@@ -152,3 +161,4 @@ class HandPrediction(TensorStruct):
     render: RenderOutput | None = None
     heatmap_keypoints: Tensor | None = None
     heatmaps: Tensor | None = None
+    joint_error_px: Tensor | None = None

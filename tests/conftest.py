@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 import torch
+from support.chromium import running_chromium
 from support.made_up_freihand import write_freihand
 from support.own_photos import draw_photos
 
@@ -77,6 +78,7 @@ def small_config(synthetic_root, tmp_path):
                 "val_batch": 8,
                 "num_workers": 0,
                 "device": "cpu",
+                "write_report": False,
             }
             | changes
         )
@@ -119,3 +121,9 @@ def rewrite_detections(own):
         write_versioned_detections(path, change(read_detections(path)))
 
     return rewrite
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, steered by Playwright: one for all tests, as Playwright runs once in a process."""
+    yield from running_chromium()

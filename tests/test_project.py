@@ -45,6 +45,14 @@ def test_only_the_root_error_derives_from_builtin_errors_alone():
     assert strays == ["s2hand/errors.py: S2HandError"]
 
 
+def test_no_test_hides_another_of_its_name():
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        names = [
+            node.name for node in ast.parse(path.read_text(encoding="utf-8")).body if hasattr(node, "name")
+        ]
+        assert sorted(names) == sorted(set(names)), path
+
+
 def test_every_import_is_declared():
     packages = {
         "cv2": "opencv-python-headless",

@@ -29,14 +29,14 @@ def evaluate_arguments(command: argparse.ArgumentParser) -> None:
 
 def train(arguments: argparse.Namespace) -> None:
     """Train a network, evaluating at intervals; an interrupted run is resumed."""
-    _run(load(arguments.file, arguments))
+    _run(load(arguments.file, arguments), arguments)
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Evaluate the best weights of a run, or the checkpoint that a config names."""
     from s2hand.experiment import config_to_evaluate
 
-    _run(load(arguments.file, arguments, config_to_evaluate))
+    _run(load(arguments.file, arguments, config_to_evaluate), arguments)
 
 
 def staged_arguments(command: argparse.ArgumentParser) -> None:
@@ -54,7 +54,7 @@ def staged(arguments: argparse.Namespace) -> None:
     """Train the hand head, then the 2D branch, then both together, and evaluate the result."""
     configs = [load(Path(arguments.folder) / f"{stage}.json", arguments) for stage in STAGES]
     for config in configs:
-        _run(config)
+        _run(config, arguments)
 
 
 def demo_arguments(command: argparse.ArgumentParser) -> None:
@@ -71,7 +71,7 @@ def demo(arguments: argparse.Namespace) -> None:
     run_demo(arguments.out, overrides(arguments))
 
 
-def _run(config) -> None:
+def _run(config, arguments: argparse.Namespace) -> None:
     from s2hand import experiment
 
-    experiment.run(config)
+    experiment.run(config, command=arguments.command_line)

@@ -14,6 +14,17 @@ SYNTHETIC_TRAIN_SIZE, SYNTHETIC_EVAL_SIZE = 2000, 200
 """Images of the Synthetic dataset, unless others are asked for."""
 
 
+UPRIGHT_ROTATION_DEG = 20.0
+"""Detections tell which way is up to some degrees; the hand landmark network takes more."""
+
+
+def usual_rotation_deg(data: dict) -> float:
+    """The default of ``rotation_deg`` beside the keys before it."""
+    if data["crop_upright"]:
+        return UPRIGHT_ROTATION_DEG
+    return 0.0 if set(data["train_datasets"]) == {"HO3D"} else 180.0
+
+
 class DataSection(Section):
     """Data."""
 
@@ -52,15 +63,25 @@ class DataSection(Section):
     synthetic_view_variety: Share = key(
         "Variety of rotations: 1 as in FreiHAND; 0 upright, with the palm or the back to the camera.", 1.0
     )
+    synthetic_wide_poses: bool = key("Draw poses as wide as photos show them.", False)
+    synthetic_object_share: Share = key(
+        "Share of the images with something in the hand, and of those with something before it.", 0.0
+    )
+    synthetic_noise: Literal["independent", "bundled"] = key(
+        "Errors of the simulated detector: independent, or like the bundled detector's, shared by a finger "
+        "and beside the joints (set detected_points to mediapipe).",
+        "independent",
+    )
     synthetic_seed: int = key("Seed of the generated dataset.", 0, ge=0, le=MAX_SEED)
     shards_path: str | None = key("Folder that `s2hand shard` wrote.", None)
     shards_window: Positive | None = key(
         "Shuffle within this many tars at a time, for slow disks. Default: shuffle over everything.", None
     )
+    crop_upright: bool = key("Crop about the detected hand, fingers up, as mediapipe_hand expects.", False)
     rotation_deg: float = key(
         "Largest random rotation of training images in degrees. Default: 180, but 0 for HO3D alone, as "
-        "published.",
-        default_factory=lambda data: 0.0 if set(data["train_datasets"]) == {"HO3D"} else 180.0,
+        "published, and 20 with crop_upright.",
+        default_factory=usual_rotation_deg,
         ge=0,
         le=180,
     )

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 from pydantic import Field, create_model
 
 from s2hand.config.data_sections import DataSection, FolderSection
-from s2hand.config.fields import MAX_SEED, Positive, PositiveFloat, Section, key
+from s2hand.config.fields import MAX_SEED, Positive, PositiveFloat, Section, Share, key
 from s2hand.config.loss_table import LOSSES
 
-Part = Literal["heatmaps", "joints", "verts", "textures", "lights"]
+Part = Literal["heatmaps", "joints", "verts", "textures", "lights", "confidence"]
 DEFAULT_REFINE_STEPS = 150
 """Steps of the fit to keypoints, in evaluation and prediction."""
 
@@ -28,12 +28,13 @@ PARTS_OF_REQUIRED = {
     "verts": ("hand",),
     "textures": ("hand", "texture", "render"),
     "lights": ("hand", "texture", "render"),
+    "confidence": ("hand", "confidence"),
 }
 """What ``train_requires`` and ``test_requires`` name, and the parts of the network that yield it."""
 
 
 def parts_of(requires: Collection[str]) -> frozenset[str]:
-    """The parts of the network (hand, heatmaps, texture, render) that yield what is required."""
+    """The parts of the network (hand, heatmaps, texture, render, confidence) that yield what is required."""
     return frozenset(part for name in requires for part in PARTS_OF_REQUIRED[name])
 
 
@@ -52,13 +53,28 @@ class NetworkSection(Section):
     num_pca: int = key("Pose components that the network predicts.", 30, ge=1, le=45)
     use_mean_shape: bool = key("Keep the mean hand shape (betas 0). Published default: true.", False)
     image_size: int = key("Side of the square network input in pixels.", 224, ge=32, le=MAX_IMAGE_SIZE)
-    backbone: str = key("3D encoder: the name of a timm model with feature maps.", "tf_efficientnet_b3")
-    backbone_pretrained: bool = key("Start from timm's ImageNet weights, which are downloaded.", False)
+    backbone: str = key(
+        '3D encoder: the name of a timm model with feature maps, or "mediapipe_hand", the bundled '
+        "detector's network, with crop_upright.",
+        "tf_efficientnet_b3",
+    )
+    backbone_pretrained: bool = key(
+        "Start from timm's ImageNet weights, which are downloaded, or mediapipe_hand's own, which are "
+        "bundled. Default: true for mediapipe_hand alone.",
+        default_factory=lambda data: data["backbone"] == "mediapipe_hand",
+    )
     attention: bool = key("Weight the image feature by the encoding of the 2D branch.", False)
-    hand_input: Literal["image", "image+keypoints", "keypoints"] = key(
-        "Input of the hand head: the image feature (as in the paper), the keypoints of the 2D branch (learns "
-        "fastest), or both.",
+    hand_input: Literal["image", "image+keypoints", "keypoints", "landmarks", "image+landmarks"] = key(
+        "Input of the hand head: the image feature (as in the paper), the keypoints of the 2D branch "
+        "(learns fastest), the landmarks that mediapipe_hand reads, or one of these with the feature.",
         "image",
+    )
+    hand_head_pretrained: bool = key(
+        "Start a head that reads landmarks from the bundled lift, which was trained on random hands.", False
+    )
+    detected_points: Literal["joints", "mediapipe"] = key(
+        "What the detections mean: the hand's joints, or MediaPipe's landmarks, which lie beside them.",
+        "joints",
     )
     hourglass_stacks: int = key("Stacks of the 2D branch.", 2, ge=1, le=16)
     hourglass_features: int = key(
@@ -125,7 +141,11 @@ class TrainingSection(Section):
     accumulate_steps: Positive = key("Batches per optimiser step; their gradients are averaged.", 1)
     optimizer: Literal["Adam", "AdamW"] = key("Optimiser, with betas 0.9 and 0.999.", "Adam")
     init_lr: float = key("Initial learning rate.", 1e-3, ge=0)
+    backbone_lr_factor: Share = key("Learning rate of the backbone over that of the rest; 0 freezes it.", 1.0)
     weight_decay: float = key("Weight decay of the optimiser.", 0.0, ge=0)
+    cache_features: bool = key(
+        "Compute a frozen backbone's features once for each training image, which must not change.", False
+    )
     lr_schedule: Literal["step", "cosine"] = key(
         "Multiply the learning rate by lr_gamma after each of lr_steps, or decay it to 0 along a cosine.",
         "step",
@@ -163,6 +183,11 @@ class OutputSection(Section):
     save_interval: Positive = key("Epochs between checkpoints.", 1)
     keep_checkpoints: Positive = key("Number of checkpoints to keep besides the best one.", 3)
     is_write_tb: bool = key("Write TensorBoard events.", False)
+    write_report: bool = key(
+        "After an evaluation and at the end of a training, write a page about each dataset, "
+        "report_DATASET.html: metrics, errors, samples in 3D.",
+        True,
+    )
     eval_interval: int = key(
         "Epochs between evaluations. Default: save_interval.",
         default_factory=lambda data: data["save_interval"],

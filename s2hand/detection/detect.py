@@ -78,7 +78,8 @@ def run_detection(
         hand = "right"
     for line in images.notes:
         say(line)
-    say(f"{source}: {images.kind}, {len(images.images):,} images; {info.name}, {info.settings}")
+    stated = ", ".join(f"{name} {value}" for name, value in info.settings.items())
+    say(f"{source}: {images.kind}, {len(images.images):,} images; {info.name} ({stated})")
     say(f"{info.name}: {LICENCES[settings.name]}")
     if images.kind == "video" and not follow and settings.name == BUNDLED:
         say("a share has not all frames: hands are found in each by itself, not followed from frame to frame")

@@ -73,11 +73,13 @@ class Viewer:
         image_size: S, side of the network's images in pixels.
         squares: where to look for hands that were detected.
         stated: camera of photos that come without one.
+        upright: whether views are turned so that the detected hand's fingers point up.
     """
 
     image_size: int
     squares: SquareRule = DEFAULT_SQUARES
     stated: StatedCamera = field(default_factory=StatedCamera)
+    upright: bool = False
 
     def view(
         self,
@@ -129,6 +131,8 @@ class Viewer:
         view = view_square(
             square, K, header.width, self.image_size, look_at=looked_at != WHOLE, mirrored=hand == "left"
         )
+        if self.upright and keypoints is not None:
+            view = view.turned(view.upright_angle(keypoints, confidence))
         return HandView(
             name=name,
             photo=photo,

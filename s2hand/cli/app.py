@@ -1,0 +1,37 @@
+"""The sub-command that serves the app: app."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def app_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--host",
+        metavar="ADDRESS",
+        default="127.0.0.1",
+        help="address to listen on; 0.0.0.0 lets other machines in, without a password (%(default)s)",
+    )
+    command.add_argument(
+        "--port",
+        type=int,
+        metavar="N",
+        default=7860,
+        help="port to listen on; 0: any that is free (%(default)s)",
+    )
+    command.add_argument(
+        "--upload-mb", type=float, metavar="MB", default=50, help="largest file that is taken (%(default)s)"
+    )
+    command.add_argument("--hand-model", metavar="FILE", help='"generic" or a MANO file (default: generic)')
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index> (%(default)s)")
+
+
+def app(arguments: argparse.Namespace) -> None:
+    """Open photos, videos and the webcam in the browser, and change the hands found there."""
+    from s2hand.app.limits import Limits
+    from s2hand.app.server import check_gradio, serve
+    from s2hand.prediction.reconstructor import HandReconstructor
+
+    check_gradio()
+    reconstructor = HandReconstructor.small(arguments.device, arguments.hand_model)
+    serve(reconstructor, arguments.host, arguments.port, Limits(upload_mb=arguments.upload_mb))
