@@ -28,7 +28,7 @@ def benchmark_arguments(command: argparse.ArgumentParser) -> None:
         "source",
         metavar="RUN",
         nargs="?",
-        help="run folder (default: the network that comes with the package)",
+        help="run folder (default: the bundled network)",
     )
     command.add_argument(
         "--data",

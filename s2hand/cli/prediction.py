@@ -52,8 +52,8 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--camera",
         metavar="N",
-        help="instead of photos: show the hands before camera N (0 is the first; or a video file) on a "
-        "page of this machine, which can record them",
+        help="instead of photos: show the hands in front of camera N (0 is the first) or in a video file "
+        "on a page of this machine, which can record them",
     )
     command.add_argument(
         "--port",
@@ -74,7 +74,7 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--skinned",
         action="store_true",
-        help="write .skinned.glb as well, a mesh with a skeleton, animated for videos: the format skinned",
+        help="also write .skinned.glb, a mesh with a skeleton, animated for videos",
     )
     command.add_argument(
         "--unlit", action="store_true", help=".glb files show the skin's own colour, without shading"
@@ -128,7 +128,7 @@ def _known_of_hands_arguments(command: argparse.ArgumentParser) -> None:
         dest="hand_length_mm",
         type=float,
         metavar="MM",
-        help="wrist to tip of the middle finger: makes sizes and distances true (default: a guess)",
+        help="length from the wrist to the tip of the middle finger, which makes sizes and distances true",
     )
     camera = command.add_mutually_exclusive_group()
     camera.add_argument("--focal", type=float, metavar="PX", help="focal length of all photos, in pixels")
