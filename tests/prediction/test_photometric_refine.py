@@ -35,7 +35,7 @@ def hand(refiner, stoutness=0.0):
     betas = torch.zeros(1, 10)
     betas[0, STOUT] = stoutness
     angles = refiner.layer.pose_mean.unflatten(-1, (15, 3))[None]
-    rotation = torch.tensor([[[0.0, -1, 0], [0, 0, 1], [-1, 0, 0]]])
+    rotation = torch.tensor([[[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]])  # the palm or the back is seen
     points = refiner.residuals.chain(angles, betas, rotation)
     return PosedHand(angles, betas, rotation, torch.tensor([[0, 0, 0.45]]) - points.mean(1))
 
