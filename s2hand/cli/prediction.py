@@ -84,9 +84,8 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         metavar="STEPS",
         nargs="?",
         const=True,
-        default=0,
-        help="fit the hands to the detections, or else to the 2D branch, in STEPS steps (default: as many as "
-        "the evaluation of experiments)",
+        help="fit the hands to the detections, or else to the 2D branch, in STEPS steps if a checkpoint is "
+        "named (150); 0: do not (default: photos with the bundled network alone)",
     )
     command.add_argument(
         "--photometric",

@@ -185,7 +185,7 @@ def _predict_photos(
                 done.leave_out(photo, error)
 
     with ProgressBar(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
-        for owner, _, found in reconstructor.predict_groups(groups(), refine=files.options.refine != 0):
+        for owner, _, found in reconstructor.predict_groups(groups(), refine=opened.refines_photos):
             photo, pixels = owner
             done.entries.append(files.write(photo, pixels, found))
             page.add(done.entries[-1], pixels, found)

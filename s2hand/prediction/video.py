@@ -85,7 +85,7 @@ def predict_video(
     ):
         write_line(line_file, opening_line(name, header, options.smooth, files.versions))
         for frame, _, found in reconstructor.predict_groups(
-            frames, refine=options.refine != 0, adjust=steady, paint=False
+            frames, refine=bool(options.refine), adjust=steady, paint=False
         ):
             writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
             write_line(line_file, frame_line(frame, found, name))

@@ -110,7 +110,7 @@ class LiveHands:
         options, reconstructor = self.opened.options, self.opened.reconstructor
         steady = SteadyHands() if options.smooth else None
         for frame, _, found in reconstructor.predict_groups(
-            self._frames(), refine=options.refine != 0, adjust=steady, paint=False
+            self._frames(), refine=bool(options.refine), adjust=steady, paint=False
         ):
             drawn = frame.pixels if found is None else overlay_of(frame.pixels, found).image
             self._show(drawn, found)
