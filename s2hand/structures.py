@@ -88,6 +88,9 @@ class HandBatch(TensorStruct):
         gt_keypoints_2d: (B, 21, 2) px, projected ground truth, or None.
         gt_scale: (B,) metres, length of bone 9-10, or None.
         mask: (B, S, S) in [0, 1], hand segmentation, or None.
+        found_mask: (B, S, S) in [0, 1], silhouette found before a plain background, 0 where none was. None if
+            none was looked for.
+        found_mask_weight: (B,) 1 where one was found, else 0.
         mirrored: (B,) bool, left hands: everything here is of their mirror images, right hands. None: no.
         to_photo: (B, 3, 3) rotation from the camera frame here to that of the image on disk (where
             ``mirrored``, of its mirror image): training turns images, and photos' squares are seen by cameras
@@ -107,6 +110,8 @@ class HandBatch(TensorStruct):
     gt_keypoints_2d: Tensor | None = None
     gt_scale: Tensor | None = None
     mask: Tensor | None = None
+    found_mask: Tensor | None = None
+    found_mask_weight: Tensor | None = None
     mirrored: Tensor | None = None
     to_photo: Tensor | None = None
 

@@ -300,7 +300,10 @@ def test_the_parts_that_losses_need_and_train():
         "kp_nll": ["confidence", "joints"],
         "triangle": ["verts"],
         "mtex": ["textures"],
-        **{name: ["lights", "textures", "verts"] for name in ("texture", "mrgb", "ssim_tex", "tone", "sil")},
+        **{
+            name: ["lights", "textures", "verts"]
+            for name in ("texture", "mrgb", "ssim_tex", "tone", "plain_silhouette", "sil")
+        },
     }
     assert {"hm_integral", "hm_integral_gt", "hm_cross_entropy"} == OWN_HEATMAP_LOSSES
     assert OWN_HEATMAP_LOSSES | {"kp_cons"} == HEATMAP_LOSSES
@@ -535,6 +538,7 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ({"losses": ["penetration"], "train_requires": ["verts"]}, "penetration needs joints"),
         ({"losses": ["kp_nll"]}, "kp_nll needs confidence in train_requires"),
         ({"train_requires": ["joints", "confidence"]}, "no loss trains it: add kp_nll"),
+        ({"losses": ["plain_silhouette"]}, "plain_silhouette needs lights and textures"),
         ({"losses": ["tone"]}, "tone needs lights and textures"),
         ({"losses": ["sil"]}, "sil needs lights and textures"),
         ({"losses": ["triangle"], "train_requires": ["joints"]}, "triangle needs verts"),

@@ -90,6 +90,11 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         "STEPS (default: 150) applies to networks of a checkpoint",
     )
     command.add_argument(
+        "--photometric",
+        action="store_true",
+        help="refine to the photo too, its silhouette, skin and light, so that the shape follows (slower)",
+    )
+    command.add_argument(
         "--no-smooth", dest="smooth", action="store_false", help="do not smooth the hands of videos over time"
     )
     command.add_argument(
@@ -152,7 +157,7 @@ def predict(arguments: argparse.Namespace) -> int:
     from s2hand.prediction.refine import DEFAULT_STEPS
     from s2hand.prediction.sample_photos import sample_photos
 
-    if arguments.refine is True:
+    if arguments.refine is True or (arguments.photometric and not arguments.refine):
         arguments.refine = DEFAULT_STEPS
     arguments.formats = tuple(name.strip() for name in arguments.formats.split(",") if name.strip())
     if arguments.skinned and "skinned" not in arguments.formats:

@@ -89,6 +89,9 @@ LOSSES: dict[str, LossSpec] = {
     "penetration": LossSpec(0.1, "lambda_penetration", _JOINTS),
     "tone": LossSpec(1e-2, "lambda_tone", _RENDER, _IMAGE, _APPEARANCE),
     "world_bones": LossSpec(0.1, "lambda_world_bones", _JOINTS, ("world_joints", "world_confidence")),
+    "plain_silhouette": LossSpec(
+        5e-3, "lambda_plain_silhouette", _RENDER, ("found_mask", "found_mask_weight", *_DETECTED)
+    ),
     # With labels, for ablations.
     "joint_2d": LossSpec(1e-4, "lambda_j2d_gt", _PROJECTED, _LABELLED_2D),
     "joint_3d": LossSpec(100.0, "lambda_j3d", _JOINTS, _LABELLED_3D),

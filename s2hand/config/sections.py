@@ -13,6 +13,15 @@ from s2hand.config.fields import MAX_SEED, Positive, PositiveFloat, Section, Sha
 from s2hand.config.loss_table import LOSSES
 
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights", "confidence"]
+HandInput = Literal[
+    "image",
+    "image+keypoints",
+    "keypoints",
+    "landmarks",
+    "image+landmarks",
+    "detections",
+    "image+detections",
+]
 DEFAULT_REFINE_STEPS = 150
 """Steps of the fit to keypoints, in evaluation and prediction."""
 
@@ -64,9 +73,9 @@ class NetworkSection(Section):
         default_factory=lambda data: data["backbone"] == "mediapipe_hand",
     )
     attention: bool = key("Weight the image feature by the encoding of the 2D branch.", False)
-    hand_input: Literal["image", "image+keypoints", "keypoints", "landmarks", "image+landmarks"] = key(
-        "Input of the hand head: the image feature (as in the paper), keypoints of the 2D branch "
-        "(learns fastest), landmarks of mediapipe_hand, or both kinds.",
+    hand_input: HandInput = key(
+        "Input of the hand head: the image feature (as in the paper), keypoints of the 2D branch (learns "
+        "fastest), landmarks of mediapipe_hand, these where the detections have them, or two of them.",
         "image",
     )
     hand_head_pretrained: bool = key(

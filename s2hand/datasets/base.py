@@ -16,6 +16,7 @@ from s2hand.files import require_folder
 from s2hand.images.crops import DEFAULT_SQUARES
 from s2hand.geometry.mirror import mirror_points
 from s2hand.images.images import ImageFile, read_image, read_mask
+from s2hand.images.plain_background import plain_silhouette
 from s2hand.images.photos import read_photo, read_photo_shrunk
 from s2hand.images.square_view import SquareView, view_square
 from s2hand.images.transforms import (
@@ -106,6 +107,7 @@ class HandDataset(Dataset):
         self.crop_upright = crop_upright
         # Shared memory: workers that outlive an epoch see the next one's number.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+        self._finds_silhouettes = False
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -129,6 +131,13 @@ class HandDataset(Dataset):
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch for which random changes are drawn; reaches running workers."""
         self._epoch.fill_(epoch)
+
+    def find_silhouettes(self) -> None:
+        """From now on, samples hold the silhouettes that are found before plain backgrounds.
+
+        Call it before a loader starts workers, which would not hear of it.
+        """
+        self._finds_silhouettes = True
 
     @property
     def epoch(self) -> int:
@@ -168,6 +177,8 @@ class HandDataset(Dataset):
         if record.mask_path is not None:
             mask = read_mask(record.mask_path)
             sample["mask"] = self._view(record, mask, 1, angle_rad).image(mask)
+        if self._finds_silhouettes:
+            sample |= _found_silhouette(record, stored, shrunk, view)
         return {
             name: value if value.dtype == np.uint8 else value.astype(np.float32)
             for name, value in sample.items()
@@ -256,6 +267,16 @@ def _true_keypoints(record: SampleRecord) -> np.ndarray:
         return record.true_keypoints_2d
     projected = record.joints @ record.K.T
     return projected[:, :2] / projected[:, 2:]
+
+
+def _found_silhouette(record: SampleRecord, stored: np.ndarray, shrunk: int, view: SquareView) -> Sample:
+    """What stands before a plain background, as the sample shows it, and whether there is such a thing."""
+    points = None
+    if record.keypoints_2d is not None:
+        points = record.keypoints_2d[record.confidence > 0] / shrunk
+    found = plain_silhouette(stored, points)
+    mask = np.zeros(stored.shape[:2], np.uint8) if found is None else found
+    return {"found_mask": view.image(mask, shrunk), "found_mask_weight": np.float32(found is not None)}
 
 
 def _seen_world(joints: np.ndarray, mirrored: bool, angle_rad: float) -> np.ndarray:

@@ -40,7 +40,10 @@ def training_dataset(config: Config) -> CombinedDataset:
     """Every dataset of ``train_datasets``, augmented; labels only where a loss of the config reads them."""
     augment, labels = augmentation(config), training_labels(config)
     parts = [build_dataset(config, name, "training", labels, augment) for name in config.train_datasets]
-    return CombinedDataset(parts, config.max_unreadable_share)
+    dataset = CombinedDataset(parts, config.max_unreadable_share)
+    if any("found_mask" in LOSSES[name].fields for name in config.losses):
+        dataset.find_silhouettes()
+    return dataset
 
 
 def augmentation(config: Config) -> AugmentationConfig:

@@ -125,6 +125,8 @@ class Objective(nn.Module):
 
 
 _REMEDIES = {
+    "found_mask": "silhouettes (HandDataset.find_silhouettes)",
+    "found_mask_weight": "silhouettes (HandDataset.find_silhouettes)",
     "keypoints_2d": "a file of detected keypoints",
     "confidence": "a file of detected keypoints",
     "photometric_weight": "a file of detected keypoints (the weight comes from their confidences)",

@@ -7,7 +7,17 @@ from functools import cached_property
 from torch import Tensor
 
 from s2hand.hand.spheres import HandSpheres
-from s2hand.losses import anatomy, keypoints, likelihood, penetration, photometric, priors, tone, world
+from s2hand.losses import (
+    anatomy,
+    found_silhouette,
+    keypoints,
+    likelihood,
+    penetration,
+    photometric,
+    priors,
+    tone,
+    world,
+)
 from s2hand.structures import HandBatch, HandPrediction
 
 PUBLISHED_IMAGE_SIZE = 224
@@ -116,6 +126,13 @@ LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     "tone": lambda x: tone.tone_loss(*x.rendered, x.batch.image, *x.photometric_weight),
     "world_bones": lambda x: world.world_bone_loss(
         x.prediction.joints, x.batch.world_joints, x.batch.world_confidence
+    ),
+    "plain_silhouette": lambda x: found_silhouette.found_silhouette_loss(
+        x.prediction.render.silhouette,
+        x.batch.found_mask,
+        x.batch.found_mask_weight,
+        x.batch.keypoints_2d,
+        *x.confidence,
     ),
     # With labels, for ablations.
     "joint_2d": lambda x: keypoints.joint_squared_loss(x.projected, x.labelled),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, S2HandError
 from s2hand.prediction.answerers import ImageAnswerer
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
@@ -56,11 +56,19 @@ def open_prediction(
     Raises:
         S2HandError: the checkpoint or the detections cannot be used, or there is nothing to refine with.
     """
+    if checkpoint is not None and options.photometric:
+        raise S2HandError(
+            f"--photometric follows the hands of the bundled network: leave it or {checkpoint} out"
+        )
     detected = DetectedHands(options)
     unknown = undetected(photos, detected)
     if checkpoint is None:
         reconstructor = HandReconstructor.small(
-            device, hand_model, batch_size=batch_size, hand_length_mm=options.hand_length_mm
+            device,
+            hand_model,
+            batch_size=batch_size,
+            hand_length_mm=options.hand_length_mm,
+            photometric=options.photometric,
         )
     else:
         network = open_trained(checkpoint, hand_model, device)

@@ -40,6 +40,7 @@ class PredictOptions:
         unlit: whether .glb files show the albedo as it is, without light.
         refine: number of steps in which hands are fitted to the detections, or else to the keypoints of the
             network's 2D branch; 0 leaves the fit out.
+        photometric: whether that fit also follows silhouette and colours of the photo.
         smooth: whether hands in videos are steadied over time.
         hand_length_mm: wrist to tip of the middle finger of all hands, which sets their size and distance;
             None: as the shape that was found says, which is a guess.
@@ -55,6 +56,7 @@ class PredictOptions:
     formats: tuple[str, ...] = DEFAULT_FORMATS
     unlit: bool = False
     refine: int = 0
+    photometric: bool = False
     smooth: bool = True
     hand_length_mm: float | None = None
 

@@ -9,6 +9,7 @@ faces that the camera does not see are filled in from their neighbours over the 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -177,7 +178,13 @@ def fill_unseen(colors: np.ndarray, seen: np.ndarray, faces: np.ndarray) -> np.n
 
 
 def _face_neighbours(faces: np.ndarray) -> csr_matrix:
-    """(F, F) with 1 where two faces share an edge."""
+    """(F, F) with 1 where two faces share an edge; not to be changed, as it is kept for the next hand."""
+    return _neighbours_of_faces(np.ascontiguousarray(faces, np.int64).tobytes())
+
+
+@lru_cache(maxsize=4)  # right and left hands, of a hand model or two
+def _neighbours_of_faces(stored: bytes) -> csr_matrix:
+    faces = np.frombuffer(stored, np.int64).reshape(-1, 3)
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1)
     owner = np.repeat(np.arange(len(faces)), 3)
     _, edge = np.unique(edges, axis=0, return_inverse=True)

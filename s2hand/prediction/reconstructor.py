@@ -112,6 +112,7 @@ class HandReconstructor:
         *,
         batch_size: int = DEFAULT_BATCH,
         hand_length_mm: float | None = None,
+        photometric: bool = False,
     ) -> HandReconstructor:
         """The bundled detector and the bundled network: every hand of every image, with nothing to download.
 
@@ -120,12 +121,13 @@ class HandReconstructor:
             hand_model: "generic" or the path of a MANO file; None: generic, with which it was trained.
             batch_size: see the class.
             hand_length_mm: see the class.
+            photometric: where hands are refined, let them follow what the photo shows too; takes longer.
 
         Raises:
             S2HandError: the hand model cannot be read, or there is no such device.
         """
         place = resolve_device(device)
-        answerer = LandmarkAnswerer.bundled(hand_model, device)
+        answerer = LandmarkAnswerer.bundled(hand_model, device, photometric=photometric)
         finder = FoundHands(HandDetector.bundled(place), SideJudge(answerer))
         return cls(answerer, batch_size, finder, hand_length_mm=hand_length_mm)
 

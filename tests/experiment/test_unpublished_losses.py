@@ -1,14 +1,17 @@
 """The losses that are not in the paper, each trained for two steps from its name in a config."""
 
 import json
+import shutil
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from s2hand import HandReconstructor
 from s2hand.checkpoints.checkpoint import read_checkpoint
 from s2hand.experiment import Experiment, run
+from s2hand.experiment.datasets import training_dataset
 
 SHAPE_LOSSES = ["tsa_poses", "open_2dj", "mscale", "open_bone_direc"]
 
@@ -73,6 +76,16 @@ def test_the_tone_trains_hand_and_texture(small_config):
 
 
 @pytest.mark.slow
+def test_predictions_for_photos_hold_the_confidence(small_config, own):
+    folder = {"train_datasets": ["Folder"], "val_datasets": ["Folder"], "folder_base_path": str(own)}
+    config = two_steps(small_config, "kp_nll", ["confidence"], **folder, train_batch=4)
+    run(config, silent)
+    with np.load(config.run_dir / "predictions/Folder/predictions.npz") as arrays:
+        assert arrays["confidence"].shape == (len(arrays["names"]), 21)
+        assert ((arrays["confidence"] > 0) & (arrays["confidence"] < 1)).all()
+
+
+@pytest.mark.slow
 def test_directions_of_3d_landmarks_train_the_hand(small_config, own, truth, rewrite_detections):
     joints = np.float32([truth[name]["joints"] for name in truth])
     world = joints - joints.mean(1, keepdims=True)
@@ -83,6 +96,29 @@ def test_directions_of_3d_landmarks_train_the_hand(small_config, own, truth, rew
     config = two_steps(small_config, "world_bones", **folder, train_batch=4)
     assert changed_modules(config) == {"backbone", "hand_head"}
     assert 0 < losses_of(config)["world_bones"] < 4
+
+
+@pytest.mark.slow
+def test_silhouettes_found_before_a_plain_background_train_the_hand(small_config, synthetic_root, tmp_path):
+    """Of the images, half get a plain background; the loss learns from these."""
+    root = shutil.copytree(synthetic_root, tmp_path / "plain")
+    for number, path in enumerate(sorted((root / "training/rgb").iterdir())):
+        if number % 2:
+            image, mask = cv2.imread(str(path)), cv2.imread(str(root / "training/mask" / path.name))
+            cv2.imwrite(str(path), np.where(mask > 127, image, (70, 160, 60)).astype(np.uint8))
+    config = two_steps(
+        small_config,
+        "plain_silhouette",
+        ["textures", "lights"],
+        train_datasets=["FreiHand"],
+        val_datasets=["FreiHand"],
+        freihand_base_path=str(root),
+    )
+    dataset = training_dataset(config)
+    found = [sample["found_mask_weight"] for sample in map(dataset.__getitem__, range(len(dataset)))]
+    assert sum(found) > len(found) / 4
+    assert changed_modules(config) == {"backbone", "hand_head"}
+    assert 0 < losses_of(config)["plain_silhouette"] < 1
 
 
 @pytest.mark.slow

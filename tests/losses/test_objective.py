@@ -55,6 +55,8 @@ def make_pair(image_size: int = SIZE, batch_size: int = 2):
         gt_keypoints_2d=labelled,
         gt_scale=rand(1)[:, 0],
         mask=rand(SIZE, SIZE).round(),
+        found_mask=rand(SIZE, SIZE).round(),
+        found_mask_weight=torch.ones(batch_size),
     )
     return prediction, batch
 
