@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "docs/notebooks").glob("*.ipynb"))
-TIMEOUT_S = 300
+TIMEOUT_S = 900
 """Of one cell; a machine that is busy with other work takes several times as long as an idle one."""
 
 
