@@ -69,7 +69,6 @@ class PageServer(ThreadingHTTPServer):
         """What requests may call this machine."""
         return f"{ADDRESS}:{self.server_port}", f"localhost:{self.server_port}"
 
-
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients may leave whenever they like; anything else is reported as usual."""
         if not isinstance(sys.exc_info()[1], OSError):
