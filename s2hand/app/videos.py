@@ -12,10 +12,10 @@ import torch
 
 from s2hand.app.downloads import zipped
 from s2hand.app.reading import open_bounded_video
-from s2hand.app.sessions import Session
 from s2hand.app.studio import Studio
 from s2hand.geometry.mirror import mirror_faces, mirror_points
-from s2hand.images.intrinsics import StatedCamera
+from s2hand.images.intrinsics import StatedCamera, choose_camera
+from s2hand.images.photos import PhotoHeader
 from s2hand.images.videos import VideoFrames
 from s2hand.pages import HandShape, Scene, SceneFrame, SceneHand, embed
 from s2hand.pages.media import FRAME_PX
@@ -29,15 +29,12 @@ from s2hand.structures import HandParameters, HandPrediction
 PARAMETERS = ("hand_pose", "betas", "rotation", "translation", "scale")
 
 
-def process_video(
-    studio: Studio, session: Session, path: Path, name: str, refine: bool
-) -> tuple[Scene, list[Path]]:
+def process_video(studio: Studio, path: Path, name: str, refine: bool) -> tuple[Scene, list[Path]]:
     """Reconstructs the hands of all frames.
 
     Args:
         studio: reconstructs; other requests wait meanwhile.
-        session: the page.
-        path: the file.
+        path: the file; results are written to a folder beside it.
         name: what it is called.
         refine: whether hands are fitted to their keypoints.
 
@@ -45,10 +42,10 @@ def process_video(
         The scene, and the files: the drawn video, the numbers, and the zip of both.
 
     Raises:
-        S2HandError: it is no video, too long or too large, or it shows no hand.
+        S2HandError: it is no video, or it is too long or too large.
     """
     source = open_bounded_video(path, name, studio.limits)
-    folder = session.place_for("video")
+    folder = path.with_name("results")
     options = PredictOptions(refine=DEFAULT_STEPS if refine else 0)
     video = Photo(path, name, Path(name).stem)
     finder = studio.reconstructor.finder.told(AUTO, StatedCamera())
@@ -92,16 +89,8 @@ def video_scene(studio: Studio, name: str, source: VideoFrames, records: list[li
             row += 1
         frames.append(SceneFrame(pixels, shapes))
     header = source.header
-    K = (
-        flat[0]["K"]
-        if flat
-        else [
-            [max(header.width, header.height), 0, header.width / 2],
-            [0, max(header.width, header.height), header.height / 2],
-            [0, 0, 1],
-        ]
-    )
-    return Scene(name, (header.width, header.height), np.array(K, float), hands, frames, header.fps)
+    K, _ = choose_camera(PhotoHeader(header.width, header.height, None))
+    return Scene(name, (header.width, header.height), K, hands, frames, header.fps)
 
 
 def _pictures(source: VideoFrames) -> Iterator:
