@@ -16,6 +16,16 @@ FINGERS = {
 }
 FINGERTIPS = tuple(chain[-1] for chain in FINGERS.values())
 
+JOINT_NAMES = (
+    "wrist",
+    *("thumb_cmc", "thumb_mcp", "thumb_ip", "thumb_tip"),
+    *("index_mcp", "index_pip", "index_dip", "index_tip"),
+    *("middle_mcp", "middle_pip", "middle_dip", "middle_tip"),
+    *("ring_mcp", "ring_pip", "ring_dip", "ring_tip"),
+    *("little_mcp", "little_pip", "little_dip", "little_tip"),
+)
+"""Anatomical names for files that other programs read."""
+
 BONES = tuple(
     (parent, child)
     for chain in FINGERS.values()
@@ -28,6 +38,11 @@ SCALE_BONE = (9, 10)
 
 MANO_WITH_TIPS_TO_FREIHAND = (0, 5, 6, 7, 8, 9, 10, 11, 12, 17, 18, 19, 20, 13, 14, 15, 16, 1, 2, 3, 4)
 """MANO's 16 joints with a tip after each finger (21): position ``i`` of that list is this FreiHAND joint."""
+
+MANO_JOINT_NAMES = tuple(
+    JOINT_NAMES[joint] for joint in MANO_WITH_TIPS_TO_FREIHAND if joint not in FINGERTIPS
+)
+"""Names of MANO's own 16 joints, in MANO's order."""
 
 FREIHAND_FROM_MANO_WITH_TIPS = tuple(MANO_WITH_TIPS_TO_FREIHAND.index(joint) for joint in range(NUM_JOINTS))
 """``freihand = mano_with_tips[FREIHAND_FROM_MANO_WITH_TIPS]``."""

@@ -78,6 +78,7 @@ def small_config(synthetic_root, tmp_path):
                 "val_batch": 8,
                 "num_workers": 0,
                 "device": "cpu",
+                "write_report": False,
             }
             | changes
         )

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs
 from s2hand.app.limits import Limits
 from s2hand.app.sessions import Sessions
 from s2hand.app.uploads import Uploads
+from s2hand.errors import S2HandError
 
 COOKIE = "s2hand-browser"
 
@@ -55,7 +56,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class RefusedError(Exception):
+class RefusedError(S2HandError):
     """A request that does not pass.
 
     Args:

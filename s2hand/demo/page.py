@@ -1,4 +1,4 @@
-"""The demo's page of figures."""
+"""The demo's page, and its figures as files."""
 
 from __future__ import annotations
 
@@ -11,26 +11,22 @@ import torch
 from s2hand.config import Config
 from s2hand.datasets import HandDataset
 from s2hand.evaluation.evaluator import Evaluation
-from s2hand.evaluation.panels import PanelMaker
 from s2hand.evaluation.run_records import read_run
 from s2hand.experiment import Experiment
+from s2hand.experiment.datasets import build_dataset
+from s2hand.experiment.report_samples import predicted_samples
 from s2hand.geometry.procrustes import similarity_align
+from s2hand.pages import Demonstration, TrainingImage, write_demonstration
 from s2hand.structures import HandPrediction
-from s2hand.visualize import (
-    Curve,
-    Figure,
-    Table,
-    contact_sheet,
-    hero_strip,
-    turntable,
-    viewer_mesh,
-    write_gif,
-    write_image,
-    write_page,
-)
+from s2hand.visualize import Curve, hero_strip, render_from, turntable, write_gif, write_image
+from s2hand.visualize.panels import OTHER_VIEW_DEG
 
-HERO_SAMPLES = 4
-SHEET_SAMPLES = 6
+DATASET = "Synthetic"
+
+FINDINGS = 4
+FINDING_PX = 320
+RANDOM_SAMPLES = 6
+EXTREME_SAMPLES = 3
 TRAINING_IMAGES = 24
 TITLE = "A 3D hand from one photo, learned without a single label"
 
@@ -54,35 +50,44 @@ def write_demo_page(
     Returns:
         The HTML file.
     """
-    dataset = experiment.val_datasets["Synthetic"]
-    evaluation = experiment.evaluations["Synthetic"]
+    dataset, evaluation = experiment.val_datasets[DATASET], experiment.evaluations[DATASET]
     faces = torch.from_numpy(experiment.hand_model.faces)
-    ranked = np.argsort(joint_errors_mm(evaluation))
+    ranked = np.argsort(joint_errors_mm(evaluation)).tolist()
     # Spread evenly from the 10th to the 70th percentile: good and mediocre results, stated as such.
-    chosen = [int(ranked[round(share * (len(ranked) - 1))]) for share in np.linspace(0.1, 0.7, HERO_SAMPLES)]
+    chosen = [ranked[round(share * (len(ranked) - 1))] for share in np.linspace(0.1, 0.7, FINDINGS)]
     batch, prediction = experiment.panel_maker.predict(dataset, chosen)
-    hero = hero_strip(batch, prediction, range(len(chosen)), faces)
-    write_image(path.parent / "hero.png", hero)
+    write_image(path.parent / "hero.png", hero_strip(batch, prediction, range(len(chosen)), faces))
     write_gif(path.parent / "turntable.gif", turning_hand(prediction, faces))
-    return write_page(
-        path,
+    few = min(RANDOM_SAMPLES, len(dataset))
+    groups = {
+        "Drawn at random": np.random.default_rng(0).choice(len(dataset), few, replace=False).tolist(),
+        "Best": ranked[:EXTREME_SAMPLES],
+        "Worst": ranked[-EXTREME_SAMPLES:],
+    }
+    shown = list(dict.fromkeys([*chosen, *(index for group in groups.values() for index in group)]))
+    page = Demonstration(
         title=TITLE,
         lead=(
             f"The network saw {experiment.config.synthetic_train_size:,} generated images and the noisy 2D "
             "keypoints of a simulated detector: no 3D, no mask, no label. "
             f"It took {seconds / 60:.0f} minutes."
         ),
-        table=results_table(rows, len(evaluation.index)),
-        hero=Figure(
-            hero,
-            "Input, predicted hand over it, and the same hand from the side, for four unseen images at the "
-            "10th, 30th, 50th and 70th percentile of the error.",
+        metrics=rows,
+        note=(
+            f"On {len(evaluation.index)} images of hands, poses, lights and backgrounds that training did "
+            "not see. Lower is better; PA is after Procrustes alignment. The detector's error leaves out "
+            "what it missed."
         ),
-        mesh=viewer_mesh(prediction, 0, faces, "A predicted hand. Drag to turn it."),
-        sheets=_sheets(experiment.panel_maker, dataset, ranked),
+        samples=list(predicted_samples(experiment, DATASET, shown, with_truth=True)),
+        turned=[seen_from_the_side(prediction, row, faces) for row in range(len(chosen))],
+        findings_note="Each image, the predicted hand over it, and the same hand from the side: four unseen "
+        "images, at the 10th, 30th, 50th and 70th percentile of the error.",
+        groups={title: [shown.index(index) for index in group] for title, group in groups.items()},
+        training=training_images(build_dataset(experiment.config, DATASET, "training", ())),
         curves=training_curves(stages, rows),
         settings=experiment.config.model_dump(exclude_unset=True),
     )
+    return write_demonstration(path, page)
 
 
 def joint_errors_mm(evaluation: Evaluation) -> np.ndarray:
@@ -96,20 +101,6 @@ def turning_hand(prediction: HandPrediction, faces: torch.Tensor) -> list[np.nda
     texture = None if prediction.face_textures is None else prediction.face_textures[0]
     light = None if prediction.light is None else prediction.light[0]
     return turntable(prediction.vertices[0], faces, face_textures=texture, light=light)
-
-
-def results_table(rows: dict[str, dict[str, float]], samples: int) -> Table:
-    """The headline metrics."""
-    keys = ("pa_mpjpe", "pa_mpvpe", "keypoints_px")
-    return Table(
-        columns=("", "PA-MPJPE (mm)", "PA-MPVPE (mm)", "2D error (px)"),
-        rows=[(name, *(metrics.get(key) for key in keys)) for name, metrics in rows.items()],
-        note=(
-            f"On {samples} images of hands, poses, lights and backgrounds that training did not see. "
-            "Lower is better; PA is after Procrustes alignment. The detector's error leaves out what "
-            "it missed."
-        ),
-    )
 
 
 def training_curves(stages: Sequence[Config], rows: dict[str, dict[str, float]]) -> list[Curve]:
@@ -135,18 +126,19 @@ def training_curves(stages: Sequence[Config], rows: dict[str, dict[str, float]])
     ]
 
 
-def _sheets(panels: PanelMaker, dataset: HandDataset, ranked: np.ndarray) -> list[Figure]:
-    count = min(SHEET_SAMPLES, len(dataset))
-    random = np.random.default_rng(0).choice(len(dataset), count, replace=False)
-    choices = {
-        "Random samples": (random, "Drawn at random, not chosen."),
-        "Best": (ranked[: count // 2], "Smallest error of all unseen images."),
-        "Worst": (ranked[-(count // 2) :], "Largest error of all unseen images."),
-    }
-    figures = [
-        Figure(panels.sheet(dataset, [int(index) for index in indices]), caption, title)
-        for title, (indices, caption) in choices.items()
-    ]
-    images = [dataset[index]["image"] for index in range(min(TRAINING_IMAGES, len(dataset)))]
-    figures.append(Figure(contact_sheet(images, 8), "Examples of the images.", "The generated data"))
-    return figures
+def seen_from_the_side(prediction: HandPrediction, index: int, faces: torch.Tensor) -> np.ndarray:
+    """A predicted hand, turned, on a transparent background: (S, S, 4) uint8."""
+    textures, light = (
+        None if values is None else values[index] for values in (prediction.face_textures, prediction.light)
+    )
+    view = render_from(prediction.vertices[index], faces, FINDING_PX, OTHER_VIEW_DEG, textures, light)
+    opacity = view.silhouette[..., None]
+    # The view lies over white, which is taken away again where it shines through the edge.
+    colors = np.clip(1 - (1 - view.smooth) / np.maximum(opacity, 1e-3), 0, 1)
+    return np.rint(255 * np.concatenate([colors, opacity], -1)).astype(np.uint8)
+
+
+def training_images(dataset: HandDataset) -> list[TrainingImage]:
+    """The first images of training with their detections."""
+    samples = (dataset[index] for index in range(min(TRAINING_IMAGES, len(dataset))))
+    return [TrainingImage(each["image"], each["keypoints_2d"], each["confidence"]) for each in samples]

@@ -1,52 +1,60 @@
-"""The report of a run: its best weights scored on a dataset, with samples to look at in 3D."""
+"""Reports of a run: its weights scored on a dataset beside baselines, with samples to look at in 3D."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from s2hand.config import Config
-from s2hand.datasets import CombinedDataset, HandDataset
 from s2hand.errors import S2HandError
+from s2hand.evaluation.baselines import mean_hand_metrics
 from s2hand.evaluation.evaluator import REFINED, Evaluation
 from s2hand.evaluation.results import TABLE_COLUMNS
-from s2hand.evaluation.run_records import read_run
-from s2hand.experiment.datasets import sample_name
-from s2hand.experiment.evaluating import foreign_datasets, score_experiment
+from s2hand.evaluation.run_records import holds_training, read_run
+from s2hand.experiment.evaluating import SCALE_JOINTS, score_experiment
 from s2hand.experiment.experiment import Experiment
+from s2hand.experiment.report_samples import predicted_samples
 from s2hand.experiment.stored_run import config_to_evaluate
-from s2hand.geometry.mirror import mirror_camera, mirror_faces, mirror_points
 from s2hand.geometry.procrustes import similarity_align
-from s2hand.pages import (
-    HandShape,
-    Report,
-    ReportSample,
-    SceneHand,
-    report_sample,
-    spread_samples,
-    vertex_colors,
-    write_report,
-)
+from s2hand.pages import Report, spread_samples, write_report
 from s2hand.prediction.hand_files import program_version
-from s2hand.prediction.reconstruction import LIGHT_DIRECTION
-from s2hand.structures import HandBatch, HandPrediction
 from s2hand.visualize.charts import Curve
-from s2hand.visualize.photo import Overlay
-from s2hand.visualize.pixels import to_array, to_image
+
+SAMPLES_SHOWN = 60
 
 VERTEX_METRICS = ("mpvpe", "auc_v", "f5", "f15")
 """How the names of metrics end that compare vertices."""
+
+MEAN_HAND = "Always the mean hand"
+
+NO_LOSSES = ("learning_rate", "images_per_second")
+"""What is recorded of a training besides its losses."""
+
+
+@dataclass(frozen=True)
+class ReportedRun:
+    """What a report says about where its figures come from.
+
+    Attributes:
+        weights: the checkpoint that was evaluated.
+        epoch: the number of epochs that it was trained for, or None.
+        command: that wrote the page.
+    """
+
+    weights: str
+    epoch: int | None
+    command: str = ""
 
 
 def write_run_report(
     source: str | Path,
     dataset: str | None = None,
     *,
-    samples: int = 60,
+    samples: int = SAMPLES_SHOWN,
     out: str | Path | None = None,
     overrides: dict | None = None,
     command: str = "",
@@ -81,14 +89,40 @@ def write_run_report(
                 f"{source}: its network predicts no hands in 3D; give the run of a stage that does"
             )
         score_experiment(experiment)
-        report = _report(experiment, name, samples, command)
+        run = ReportedRun(config.pretrain_model or "untrained", experiment.start_epoch, command)
+        report = _report(experiment, name, run, samples)
         say(report.lead)
-    return write_report(config.run_dir / f"report_{name}.html" if out is None else out, report)
+    return write_report(_report_file(config, name) if out is None else out, report)
 
 
-def _report(experiment: Experiment, name: str, samples: int, command: str) -> Report:
+def write_reports(experiment: Experiment, run: ReportedRun) -> None:
+    """Writes a report about each dataset that was just scored; what fails is only reported.
+
+    Does nothing where the config wants no reports, or the network predicts no hands in 3D.
+
+    Args:
+        experiment: with its evaluations, and the weights that they are of.
+        run: what the pages say about them.
+    """
+    config = experiment.config
+    if not (config.write_report and experiment.processes.is_main and "hand" in experiment.evaluation_parts):
+        return
+    for name in experiment.evaluations:
+        try:
+            report = _report(experiment, name, run, SAMPLES_SHOWN)
+            experiment.say(f"report: {write_report(_report_file(config, name), report)}")
+        except Exception as error:  # a page is not worth the end of a training
+            reason = " ".join(str(error).split())[:200]
+            experiment.say(f"no report of {name}: {type(error).__name__}: {reason}")
+
+
+def _report_file(config: Config, name: str) -> Path:
+    return config.run_dir / f"report_{name}.html"
+
+
+def _report(experiment: Experiment, name: str, run: ReportedRun, samples: int) -> Report:
     config, found = experiment.config, experiment.evaluations[name]
-    foreign = name in foreign_datasets(config)
+    foreign = name in experiment.foreign
     count = len(found.index)
     joint_errors = aligned_errors = None
     places = np.linspace(0, count - 1, min(samples, count)).round().astype(int)
@@ -96,21 +130,23 @@ def _report(experiment: Experiment, name: str, samples: int, command: str) -> Re
         joint_errors = _distances_mm(found.joints, found.gt_joints)
         aligned_errors = _distances_mm(similarity_align(found.joints, found.gt_joints), found.gt_joints)
         places = spread_samples(aligned_errors.mean(1), samples)
+    rows, training = _metric_rows(experiment, name, foreign), _training_folder(config)
+    shown = predicted_samples(experiment, name, found.index[places].tolist(), with_truth=not foreign)
     return Report(
-        title=config.run_dir.name,
+        title=(training or config.run_dir).name,
         dataset=name,
         count=count,
-        metrics=_metric_rows(found, foreign),
+        metrics=rows,
         joint_errors_mm=joint_errors,
         aligned_joint_errors_mm=aligned_errors,
-        samples=list(_samples(experiment, name, found.index[places].tolist(), with_truth=not foreign)),
-        curves=_training_curves(config, name),
-        lead=_lead(experiment, name, found),
-        command=command,
+        samples=list(shown),
+        curves=[] if training is None else _training_curves(training, name, rows.get(MEAN_HAND, {})),
+        lead=_lead(name, found, run.epoch),
+        command=run.command,
         versions={
             "s2hand": program_version(),
             "torch": torch.__version__,
-            "weights": config.pretrain_model or "untrained",
+            "weights": run.weights,
             "hand_model": config.hand_model,
         },
         config={key: value for key, value in json.loads(config.to_json()).items() if value is not None},
@@ -122,9 +158,8 @@ def _distances_mm(joints: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return 1000 * np.linalg.norm(joints - truth, axis=-1)
 
 
-def _lead(experiment: Experiment, name: str, found: Evaluation) -> str:
+def _lead(name: str, found: Evaluation, epoch: int | None) -> str:
     """What was evaluated, with which weights; and what there is to say without labels."""
-    epoch = experiment.start_epoch
     weights = "" if epoch is None else f" with the weights after epoch {epoch}"
     line = f"Evaluated on {len(found.index):,} samples of {name}{weights}."
     if found.gt_joints is not None:
@@ -138,12 +173,16 @@ def _lead(experiment: Experiment, name: str, found: Evaluation) -> str:
     )
 
 
-def _metric_rows(found: Evaluation, foreign: bool) -> dict[str, dict[str, float]]:
-    """The metrics of the network and of its refined hands; none without labels."""
+def _metric_rows(experiment: Experiment, name: str, foreign: bool) -> dict[str, dict[str, float]]:
+    """The metrics of the network, of its refined hands, and of the mean hand; none without labels."""
+    found = experiment.evaluations[name]
     if found.gt_joints is None:
         return {}
     own = {key: value for key, value in found.metrics.items() if not key.startswith(REFINED)}
-    rows = {"This run": own, "This run, refined": found.refined_metrics()}
+    mean_hand = mean_hand_metrics(
+        found, experiment.hand_model, SCALE_JOINTS.get(name), with_vertices=not foreign
+    )
+    rows = {"This run": own, "This run, refined": found.refined_metrics(), MEAN_HAND: mean_hand}
     left_out = VERTEX_METRICS if foreign else ()
     return {
         row: {key: value for key, value in metrics.items() if not key.endswith(left_out)}
@@ -152,90 +191,35 @@ def _metric_rows(found: Evaluation, foreign: bool) -> dict[str, dict[str, float]
     }
 
 
-def _training_curves(config: Config, name: str) -> list[Curve]:
-    """The run's metrics on the dataset and its losses, each a chart."""
-    if not config.run_dir.is_dir():
-        return []
-    run = read_run(config.run_dir, config.run_dir.name)
-    recorded = run.curves
+def _training_folder(config: Config) -> Path | None:
+    """The run in which the weights were trained: this one, or the one that they were taken from."""
+    if config.stage == "train" or config.pretrain_model is None:
+        folder = config.run_dir
+    else:
+        weights = Path(config.pretrain_model).expanduser()
+        folder = weights if weights.is_dir() else weights.parent
+    return folder if holds_training(folder) else None
+
+
+def _training_curves(folder: Path, name: str, baseline: dict[str, float]) -> list[Curve]:
+    """The run's metrics on the dataset and its losses, each a chart.
+
+    Args:
+        folder: the run's.
+        name: the dataset's.
+        baseline: metrics of the mean hand.
+    """
+    run = read_run(folder, folder.name)
     # Metrics are recorded without a dataset's name where a run evaluates on one alone.
     is_alone = run.config is not None and run.config.get("val_datasets") == [name]
     prefix = "evaluation/" if is_alone else f"evaluation/{name}/"
-    titles = {prefix + key: title for key, title in TABLE_COLUMNS.items()}
-    titles |= {"train/total": "Total loss"} | {f"train/{loss}": f"Loss {loss}" for loss in config.losses}
-    return [
-        Curve(title, {title: sorted(recorded[key].items())})
-        for key, title in titles.items()
-        if key in recorded
-    ]
-
-
-def _samples(
-    experiment: Experiment, name: str, indices: Sequence[int], with_truth: bool
-) -> Iterator[ReportSample]:
-    """Predicts samples, a few at a time.
-
-    Args:
-        experiment: its network predicts.
-        name: the dataset's.
-        indices: the samples' numbers.
-        with_truth: whether true vertices correspond to the predicted ones, and are shown.
-    """
-    dataset, size = experiment.val_datasets[name], experiment.config.val_batch
-    faces = experiment.hand_model.faces
-    for start in range(0, len(indices), size):
-        chunk = indices[start : start + size]
-        batch, prediction = experiment.panel_maker.predict(dataset, chunk)
-        for row, index in enumerate(chunk):
-            yield _sample(dataset, index, row, batch, prediction, faces, with_truth)
-
-
-def _sample(
-    dataset: HandDataset | CombinedDataset,
-    index: int,
-    row: int,
-    batch: HandBatch,
-    prediction: HandPrediction,
-    faces: np.ndarray,
-    with_truth: bool,
-) -> ReportSample:
-    """A sample as the network sees it, but with left hands, which it sees in a mirror, as left ones.
-
-    Args:
-        dataset: names the sample.
-        index: its number there.
-        row: its place in the batch.
-        batch: image, camera and labels.
-        prediction: the network's answer.
-        faces: (F, 3) of the right hand's mesh.
-        with_truth: whether to show the true vertices.
-    """
-
-    def values(source: HandBatch | HandPrediction, field: str) -> np.ndarray | None:
-        found = getattr(source, field)
-        return None if found is None else to_array(found[row])
-
-    image, K = to_image(batch.image[row]), values(batch, "K")
-    still = Overlay.of_photo(image).with_hand(prediction.vertices[row], torch.from_numpy(faces), batch.K[row])
-    still = still.image
-    points = {
-        "vertices": values(prediction, "vertices"),
-        "joints": values(prediction, "joints"),
-        "gt_vertices": values(batch, "gt_vertices") if with_truth else None,
-        "gt_joints": values(batch, "gt_joints"),
-    }
-    textures, light = values(prediction, "face_textures"), values(prediction, "light")
-    # The renderer's colours: textures pass through tanh before they are lit.
-    colors = None if textures is None else vertex_colors(np.tanh(textures), faces)
-    mirrored = batch.mirrored is not None and bool(batch.mirrored[row])
-    if mirrored:
-        image, still = (np.ascontiguousarray(pixels[:, ::-1]) for pixels in (image, still))
-        K, faces = mirror_camera(K, image.shape[1]), mirror_faces(faces)
-        points = {field: None if array is None else mirror_points(array) for field, array in points.items()}
-        if light is not None:
-            light[LIGHT_DIRECTION] = mirror_points(light[LIGHT_DIRECTION])
-    hand = SceneHand("Left hand" if mirrored else "Right hand", faces, colors, light)
-    shape = HandShape(**points, confidence=values(batch, "confidence"))
-    return report_sample(
-        sample_name(dataset, index), image, (image.shape[1], image.shape[0]), K, hand, shape, still
-    )
+    titles = {prefix + key: title for key, title in TABLE_COLUMNS.items()} | {"train/total": "Total loss"}
+    losses = [key.removeprefix("train/") for key in run.curves if key.startswith("train/")]
+    titles |= {f"train/{loss}": f"Loss {loss}" for loss in losses if loss not in (*NO_LOSSES, "total")}
+    curves = []
+    for key, title in titles.items():
+        if key in run.curves:
+            metric = key.removeprefix(prefix)
+            reference = {"mean hand": baseline[metric]} if metric in baseline else {}
+            curves.append(Curve(title, {title: sorted(run.curves[key].items())}, reference=reference))
+    return curves

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from s2hand.checkpoints.checkpoint import LAST
 from s2hand.config import Config
 from s2hand.evaluation.evaluator import Evaluation
 from s2hand.experiment.evaluating import (
     PREDICTIONS,
     draw_sheets,
     evaluate_experiment,
-    foreign_datasets,
     stored_metrics,
 )
 from s2hand.experiment.experiment import Experiment
+from s2hand.experiment.report import ReportedRun, write_reports
 from s2hand.experiment.run_lock import exclusive
 from s2hand.experiment.stored_run import apart_from_training
 from s2hand.experiment.training import train_experiment
@@ -41,12 +42,13 @@ class RunResult:
     evaluations: dict[str, Evaluation]
 
 
-def run(config: Config, say=print) -> RunResult:
+def run(config: Config, say=print, command: str = "") -> RunResult:
     """Runs an experiment: what ``s2hand train FILE`` and examples/train.py do, under torchrun as without.
 
     Args:
         config: the experiment.
         say: takes each line meant for the user.
+        command: what was typed, for the reports.
 
     Returns:
         Where the results lie, and the last evaluation. With several processes only the main one's evaluation
@@ -65,14 +67,17 @@ def run(config: Config, say=print) -> RunResult:
         Experiment(config, say, processes) as experiment,
         experiment.open_recorder() as recorder,
     ):
-        if names := foreign_datasets(config):
-            experiment.say(GENERIC_WARNING.format(names=" and ".join(names)))
+        if experiment.foreign:
+            experiment.say(GENERIC_WARNING.format(names=" and ".join(experiment.foreign)))
         if config.stage == "train":
-            train_experiment(experiment, recorder)
+            epoch = train_experiment(experiment, recorder).epoch
+            write_reports(experiment, ReportedRun(str(config.run_dir / LAST), epoch, command))
         else:
             evaluate_experiment(experiment, recorder)
             draw_sheets(experiment, recorder)
             experiment.say(f"metrics and predictions: {config.run_dir / PREDICTIONS}")
+            weights = config.pretrain_model or "untrained"
+            write_reports(experiment, ReportedRun(weights, experiment.start_epoch, command))
         processes.wait()  # the main process is still writing
     metrics = {name: found.metrics for name, found in experiment.evaluations.items()}
     return RunResult(config.run_dir, metrics or stored_metrics(config), experiment.evaluations)

@@ -17,11 +17,13 @@ from s2hand.experiment.datasets import training_dataset
 from s2hand.experiment.evaluating import PREDICTIONS, draw_sheets, evaluate_experiment
 from s2hand.experiment.experiment import Experiment
 from s2hand.hand import HandModel
+from s2hand.hand.spheres import HandSpheres
 from s2hand.losses import Objective
 from s2hand.runtime.allocator import keep_freed_memory
 from s2hand.runtime.distributed import ALONE, Processes
+from s2hand.training.feature_cache import FeatureCache
 from s2hand.training.progress import Progress
-from s2hand.training.reporting import METRICS_FILE, TENSORBOARD, RunRecorder
+from s2hand.training.reporting import METRICS_FILE, RunRecorder
 from s2hand.training.step import TrainingLosses
 from s2hand.training.trainer import Trainer
 
@@ -32,10 +34,13 @@ BEST_METRICS = {
 """What the best checkpoint of a task is the best in; without labels, the distance to the detections."""
 
 
-def train_experiment(experiment: Experiment, recorder: RunRecorder) -> None:
+def train_experiment(experiment: Experiment, recorder: RunRecorder) -> Progress:
     """Trains to the end, evaluating on the way; resumes where an earlier run stopped.
 
     In the end the network holds the weights that were evaluated last, which are averages under ``ema_decay``.
+
+    Returns:
+        Where the training stands in the end.
     """
     trainer, config = build_trainer(experiment, recorder), experiment.config
     if config.resume and trainer.resume(experiment.say):
@@ -45,11 +50,21 @@ def train_experiment(experiment: Experiment, recorder: RunRecorder) -> None:
             experiment.say(f"{config.run_dir} is already complete: {count}")
         else:
             experiment.say(f"resuming after epoch {place.epoch}, batch {place.batch}")
+    _describe(config, recorder, trainer.progress.step)
     trainer.run()
     if trainer.state.average:
         experiment.model.load_state_dict(trainer.state.average.state_dict())
     for line in _summary_of_end(config, trainer.progress):
         experiment.say(line)
+    return trainer.progress
+
+
+def _describe(config: Config, recorder: RunRecorder, step: int) -> None:
+    """Tells TensorBoard what is trained, and which metrics to compare runs by."""
+    prefixes = [""] if len(config.val_datasets) == 1 else [f"{name}/" for name in config.val_datasets]
+    metrics = [prefix + metric for prefix in prefixes for metric in BEST_METRICS[config.task]]
+    chosen = config.model_dump(mode="json", exclude_unset=True)
+    recorder.begin(step, json.loads(config.to_json()), chosen, metrics)
 
 
 def _summary_of_end(config: Config, progress: Progress) -> list[str]:
@@ -61,7 +76,7 @@ def _summary_of_end(config: Config, progress: Progress) -> list[str]:
         lines.append(f"best epoch: {progress.best_epoch}, with {score}; weights: {run / BEST}")
     lines.append(f"losses and metrics: {run / METRICS_FILE}; predictions: {run / PREDICTIONS}")
     if config.is_write_tb:
-        lines.append(f"curves: tensorboard --logdir {run / TENSORBOARD}")
+        lines.append(f"curves and figures: tensorboard --logdir {run}")
     commands = [f"s2hand evaluate {run}"]
     if config.task == "train":
         commands.append(f"s2hand predict {run} PHOTOS --out FOLDER")
@@ -80,7 +95,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         keep_freed_memory()
     with processes.in_turns():
         dataset = training_dataset(config)
-    trained = trained_modules(config.trained_parts, model)
+    trained = trained_modules(config.trained_parts, model, config.backbone_lr_factor == 0)
     loader = experiment.keep_open(closing(experiment.make_loader(dataset, config.train_batch, shuffle=True)))
 
     batch_images = loader.batch_sampler.batch_size * processes.size
@@ -98,8 +113,12 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
     for line in (*dataset.summary().splitlines(), _summary(experiment, trained, len(dataset))):
         experiment.say(line)
     objective = build_objective(config, experiment.hand_model, processes).to(experiment.device)
+    features = None
+    if config.cache_features:
+        keeps_maps = bool(objective.required_parts & {"texture", "render"})
+        features = FeatureCache(model.backbone, len(dataset), keeps_maps)
     return Trainer(
-        TrainingLosses(model, objective, experiment.precision),
+        TrainingLosses(model, objective, experiment.precision, features),
         batches,
         training=config,
         output=config,
@@ -142,4 +161,5 @@ def build_objective(config: Config, hand_model: HandModel, processes: Processes 
         image_size=config.image_size,
         photometric_background=config.photometric_background,
         average_total=processes.mean if processes.size > 1 else None,
+        spheres=HandSpheres(hand_model) if "penetration" in config.losses else None,
     )

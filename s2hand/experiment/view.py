@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from s2hand.config import Config, check_paths, config_from_dict
 from s2hand.datasets import CombinedDataset, FolderDataset, HandDataset
+from s2hand.datasets.detections import is_preview
 from s2hand.datasets.folder import DETECTIONS_FILE
 from s2hand.datasets.shards.index import INDEX, SETS
 from s2hand.errors import DatasetError, S2HandError
-from s2hand.experiment.datasets import augmentation, build_dataset, sample_name
+from s2hand.experiment.datasets import augmentation, build_dataset
 from s2hand.experiment.sharding import config_of_source
-from s2hand.images.images import read_image
+from s2hand.experiment.viewed_samples import BLANK, UNREADABLE, ViewedDataset, spread, viewed_samples
+from s2hand.images.listing import list_photos, photo_names
 from s2hand.images.photos import read_photo
-from s2hand.pages import DatasetPage, DatasetSample, embed, write_dataset_page
-from s2hand.pages.dataset_samples import CROP_PX, IMAGE_PX
+from s2hand.pages import DatasetPage, EmbeddedImage, embed, write_dataset_page
+from s2hand.pages.media import THUMBNAIL_PX
 
-AUGMENTATIONS = 3
-"""Augmented crops of each hand: those of the first epochs."""
-
-LEFT_OUT_SHOWN = 4
-"""At most one in so many of the hands shown is one that is left out, as long as others are there."""
-
-UNREADABLE = "cannot be read"
-BLANK = np.full((96, 96, 3), 128, np.uint8)
-"""Stands for an image that cannot be read."""
+HANDLESS_SHOWN = 24
+"""Photos without hands, at most so many, spread evenly over all."""
 
 SETTINGS = ("rotation_deg", "color_jitter", "image_size", "controlled_exp", "controlled_size")
 FOLDER_SETTINGS = (
@@ -37,19 +30,6 @@ FOLDER_SETTINGS = (
     *("folder_min_joints", "folder_val_share"),
 )
 """Keys that decide what is left out and how images are prepared."""
-
-
-@dataclass(frozen=True)
-class ViewedDataset:
-    """A dataset without augmentation and with it.
-
-    Attributes:
-        plain: as evaluation reads it.
-        augmented: as training reads it, or None where nothing is trained.
-    """
-
-    plain: HandDataset
-    augmented: HandDataset | None
 
 
 def config_to_view(source: str | Path, overrides: dict | None = None) -> Config:
@@ -99,7 +79,7 @@ def view_datasets(config: Config, out: str | Path, samples: int = 100, command: 
     for part in viewed:
         reasons = _reasons(part.plain)
         left_out.update(filter(None, reasons.values()))
-        for sample in _samples(part, reasons, max(samples // len(viewed), 1)):
+        for sample in viewed_samples(part, reasons, max(samples // len(viewed), 1)):
             shown.append(sample)
             left_out[UNREADABLE] += sample.left_out == UNREADABLE
     keys = (*SETTINGS, *(FOLDER_SETTINGS if "Folder" in names else ()))
@@ -107,12 +87,16 @@ def view_datasets(config: Config, out: str | Path, samples: int = 100, command: 
     confidence = (
         None if any(each is None for each in found) else np.concatenate([e.confidence for e in found])
     )
+    handless = [photo for part in viewed for photo in _handless(part.plain)]
     page = DatasetPage(
         title=", ".join(names),
         samples=shown,
         count=sum(_size(part.plain) for part in viewed),
         image_count=sum(_image_count(part.plain) for part in viewed),
         left_out=+left_out,
+        handless=[(name, _thumbnail(path)) for name, path in spread(handless, HANDLESS_SHOWN)],
+        handless_count=len(handless),
+        unreadable=[line for part in viewed for line in _unreadable(part.plain)],
         mean_confidence=None if confidence is None else confidence.mean(1),
         joint_confidence=None if confidence is None else confidence.mean(0),
         lead="; ".join(filter(None, (part.plain.summary() for part in viewed))),
@@ -155,73 +139,29 @@ def _reasons(dataset: HandDataset) -> dict[int, str]:
     }
 
 
-def _samples(part: ViewedDataset, reasons: dict[int, str], count: int) -> Iterator[DatasetSample]:
-    """Hands spread evenly over the dataset, and then some of those that are left out."""
-    dropped = [row for row, reason in reasons.items() if reason]
-    few = min(len(dropped), max(count // LEFT_OUT_SHOWN, count - len(part.plain)))
-    for index in _spread(range(len(part.plain)), count - few):
-        yield _used(part, index)
-    for row in _spread(dropped, few):
-        yield _left_out(part.plain, row, reasons[row])
+def _handless(dataset: HandDataset) -> list[tuple[str, Path]]:
+    """(name, path) of the photos of a folder that the detections do not mention."""
+    if not isinstance(dataset, FolderDataset):
+        return []
+    detections = Path(dataset.section.folder_detections or dataset.root / DETECTIONS_FILE).expanduser()
+    paths = [path for path in list_photos(dataset.root) if not is_preview(path, detections)]
+    known = {*dataset.detections.names, *(name for name, _ in _unreadable(dataset))}
+    return [
+        (name, path)
+        for name, path in zip(photo_names(dataset.root, paths), paths, strict=True)
+        if name not in known
+    ]
 
 
-def _spread(numbers: Sequence[int], count: int) -> list[int]:
-    """At most so many of the numbers, spread evenly over them."""
-    places = np.linspace(0, len(numbers) - 1, min(count, len(numbers))).round().astype(int)
-    return [numbers[place] for place in places]
+def _unreadable(dataset: HandDataset) -> list[tuple[str, str]]:
+    """(name, reason) of the photos of a folder that the detector could not read."""
+    lines = dataset.detections.unreadable if isinstance(dataset, FolderDataset) else ()
+    return [(name, reason) for name, _, reason in (line.partition(": ") for line in lines)]
 
 
-def _used(part: ViewedDataset, index: int) -> DatasetSample:
-    """A sample of the dataset, with its crops; one that cannot be read says why."""
-    dataset, name = part.plain, sample_name(part.plain, index)
+def _thumbnail(path: Path) -> EmbeddedImage:
+    """A photo for the page; grey if it cannot be read, which its name stands beside."""
     try:
-        record = dataset.record(index)
-        image = (read_photo if record.upright else read_image)(record.image_path)
-        crop = dataset[index]["image"]
-        augmented = []
-        for epoch in range(AUGMENTATIONS if part.augmented is not None else 0):
-            part.augmented.set_epoch(epoch)
-            augmented.append(embed(part.augmented[index]["image"], CROP_PX))
-    except DatasetError as error:
-        size = BLANK.shape[1], BLANK.shape[0]
-        return DatasetSample(name, BLANK, size, left_out=UNREADABLE, remarks=[("Error", str(error))])
-    remarks = [("Focal length", f"{record.K[0, 0]:,.0f} px")]
-    if record.photometric_weight is not None:
-        remarks.append(("Weight in photometric losses", f"{record.photometric_weight:.2f}"))
-    if record.mirrored:
-        remarks.append(("Mirrored", "yes: the network sees right hands alone"))
-    left, top, side = (0, 0, image.shape[1]) if record.crop is None else record.crop
-    return DatasetSample(
-        name,
-        embed(image, IMAGE_PX),
-        (image.shape[1], image.shape[0]),
-        record.keypoints_2d,
-        record.confidence,
-        (left, top, left + side, top + side),
-        "left" if record.mirrored else "right",
-        crop=embed(crop, CROP_PX),
-        augmented=augmented,
-        remarks=remarks,
-    )
-
-
-def _left_out(dataset: FolderDataset, row: int, reason: str) -> DatasetSample:
-    """A row of a folder's detections that the dataset leaves out."""
-    found, remarks = dataset.detections, []
-    try:
-        image = read_photo(dataset.root / found.names[row])
-        size = image.shape[1], image.shape[0]
-    except DatasetError as error:
-        image, size, remarks = BLANK, (BLANK.shape[1], BLANK.shape[0]), [("Error", str(error))]
-    box = None if found.boxes is None or np.isnan(found.boxes[row]).any() else found.boxes[row]
-    return DatasetSample(
-        found.names[row],
-        embed(image, IMAGE_PX),
-        size,
-        found.keypoints[row],
-        found.confidence[row],
-        None if box is None else (*box[:2], *(box[:2] + box[2:])),
-        "right" if found.hands is None else found.hands[row],
-        reason,
-        remarks=remarks,
-    )
+        return embed(read_photo(path), THUMBNAIL_PX)
+    except DatasetError:
+        return embed(BLANK)

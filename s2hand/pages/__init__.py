@@ -5,8 +5,9 @@ arrays and text, and know no networks, datasets or configs.
 """
 
 from s2hand.pages.dataset import DatasetPage, write_dataset_page
-from s2hand.pages.dataset_samples import DatasetSample
-from s2hand.pages.hands import photo_scene, write_joints_csv
+from s2hand.pages.dataset_samples import Crop, DatasetSample
+from s2hand.pages.demonstration import Demonstration, TrainingImage, write_demonstration
+from s2hand.pages.hands import photo_scene
 from s2hand.pages.media import EmbeddedImage, embed
 from s2hand.pages.prediction_cards import PredictedHand, PredictedItem
 from s2hand.pages.predictions import PredictionPage, write_prediction_page
@@ -15,8 +16,10 @@ from s2hand.pages.report_samples import ReportSample, report_sample
 from s2hand.pages.scenes import HandShape, Scene, SceneFrame, SceneHand, vertex_colors
 
 __all__ = [
+    "Crop",
     "DatasetPage",
     "DatasetSample",
+    "Demonstration",
     "EmbeddedImage",
     "HandShape",
     "PredictedHand",
@@ -27,13 +30,14 @@ __all__ = [
     "Scene",
     "SceneFrame",
     "SceneHand",
+    "TrainingImage",
     "embed",
     "photo_scene",
     "report_sample",
     "spread_samples",
     "vertex_colors",
     "write_dataset_page",
-    "write_joints_csv",
+    "write_demonstration",
     "write_prediction_page",
     "write_report",
 ]

@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from s2hand.pages.charts import hand_map, histogram
 from s2hand.pages.dataset_samples import DIALOG, KEPT, DatasetSample, sample_card, sample_template
-from s2hand.pages.document import facts, provenance, section, write_document
+from s2hand.pages.document import facts, provenance, section, unreadable_section, write_document
 from s2hand.pages.listing import list_controls
+from s2hand.pages.media import THUMBNAIL_PX, EmbeddedImage, embed
 
 ORDER = (
     ("number", "In order"),
@@ -36,6 +37,9 @@ class DatasetPage:
         left_out: reason -> number of hands left out for it, by default counted among those shown.
         mean_confidence: (N,) of each hand's detections, by default of those shown.
         joint_confidence: (21,) mean of each joint, by default of those shown.
+        handless: (name, photo) of some of the photos in which no hand was found.
+        handless_count: how many there are, by default those shown.
+        unreadable: (name, reason) of images that could not be read.
         lead: a sentence below the headline.
         command: that wrote the page.
         settings: that decide what is left out and how images are prepared.
@@ -48,6 +52,9 @@ class DatasetPage:
     left_out: Mapping[str, int] | None = None
     mean_confidence: ArrayLike | None = None
     joint_confidence: ArrayLike | None = None
+    handless: Sequence[tuple[str, np.ndarray | EmbeddedImage]] = ()
+    handless_count: int | None = None
+    unreadable: Sequence[tuple[str, str]] = ()
     lead: str = ""
     command: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
@@ -86,6 +93,8 @@ def write_dataset_page(path: str | Path, page: DatasetPage) -> Path:
             section("What is left out, and why", _reasons(left_out, count)),
             section("Detections", _charts(page)),
             section(shown, _grid(samples)) if samples else "",
+            _handless(page),
+            unreadable_section(page.unreadable),
             provenance(page.command, settings=page.settings),
             templates + DIALOG,
         ],
@@ -147,3 +156,23 @@ def _grid(samples: Sequence[DatasetSample]) -> str:
     )
     cards = "".join(sample_card(number, sample) for number, sample in enumerate(samples))
     return f'{controls}<ul class="cards" id="hands" data-list>{cards}</ul>'
+
+
+def _handless(page: DatasetPage) -> str:
+    """Photos in which no hand was found."""
+    count = len(page.handless) if page.handless_count is None else page.handless_count
+    if not count:
+        return ""
+    cards = "".join(
+        f'<li><span class="thumb">{embed(image, THUMBNAIL_PX).html(name)}</span>'
+        f'<span class="card-name" title="{escape(name, quote=True)}">'
+        f"{escape(PurePath(name).name)}</span></li>"
+        for name, image in page.handless
+    )
+    verb = "is" if len(page.handless) == 1 else "are"
+    shown = f"{len(page.handless):,} of them {verb} shown. " if len(page.handless) < count else ""
+    return section(
+        "1 photo without a hand" if count == 1 else f"{count:,} photos without a hand",
+        f'<ul class="cards">{cards}</ul>',
+        note=f"{shown}The detector found no hand in them, or has not seen them.",
+    )

@@ -27,6 +27,23 @@ DIALOG = (
 
 
 @dataclass(frozen=True)
+class Crop:
+    """What the network sees of a hand.
+
+    Attributes:
+        image: (S, S, 3) uint8, or embedded at any resolution.
+        side: S, px that the keypoints refer to.
+        keypoints: (21, 2) px; (0, 0) where missed. None if there are none.
+        confidence: (21,) of the keypoints.
+    """
+
+    image: np.ndarray | EmbeddedImage
+    side: int
+    keypoints: ArrayLike | None = None
+    confidence: ArrayLike | None = None
+
+
+@dataclass(frozen=True)
 class DatasetSample:
     """A hand in an image.
 
@@ -39,7 +56,7 @@ class DatasetSample:
         box: left, top, right, bottom px, or None.
         hand: "right" or "left".
         left_out: why training does not use it, in a few words; empty if it does.
-        crop: (H, W, 3) uint8, what the network sees without augmentation.
+        crop: what the network sees without augmentation.
         augmented: the same as training may see it.
         remarks: (name, value) of further facts.
     """
@@ -52,8 +69,8 @@ class DatasetSample:
     box: ArrayLike | None = None
     hand: str = "right"
     left_out: str = ""
-    crop: np.ndarray | EmbeddedImage | None = None
-    augmented: Sequence[np.ndarray | EmbeddedImage] = ()
+    crop: Crop | None = None
+    augmented: Sequence[Crop] = ()
     remarks: Sequence[tuple[str, str]] = ()
 
     @property
@@ -114,10 +131,12 @@ def _drawn(sample: DatasetSample) -> str:
 
 def _crops(sample: DatasetSample) -> str:
     """What the network sees."""
-    images = [] if sample.crop is None else [(sample.crop, "as it is")]
-    images += [(image, "augmented") for image in sample.augmented]
+    crops = [] if sample.crop is None else [(sample.crop, "as it is")]
+    crops += [(crop, "augmented") for crop in sample.augmented]
     figures = "".join(
-        f"<figure>{embed(image, CROP_PX).html(f'crop, {label}')}<figcaption>{label}</figcaption></figure>"
-        for image, label in images
+        f'<figure><span class="thumb">{embed(crop.image, CROP_PX).html(f"crop, {label}")}'
+        f"{keypoints_svg((crop.side, crop.side), crop.keypoints, crop.confidence)}</span>"
+        f"<figcaption>{label}</figcaption></figure>"
+        for crop, label in crops
     )
     return f'<h3>What the network sees</h3><div class="crops">{figures}</div>' if figures else ""

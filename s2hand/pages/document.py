@@ -98,6 +98,16 @@ def section(title: str, content: str, *, note: str = "", name: str = "") -> str:
     return f'<section class="block {name}"><h2>{escape(title)}</h2>{note}{content}</section>'
 
 
+def unreadable_section(entries: Sequence[tuple[str, str]]) -> str:
+    """A section with files that could not be read; empty if there are none.
+
+    Args:
+        entries: (name, reason).
+    """
+    rows = "".join(f"<li><b>{escape(name)}</b> {escape(reason)}</li>" for name, reason in entries)
+    return section("Could not be read", f'<ul class="plain">{rows}</ul>' if rows else "")
+
+
 def facts(entries: Sequence[tuple[str, str, str]]) -> str:
     """A row of large figures.
 

@@ -58,7 +58,7 @@ def embed(
     caller with many photos can embed each as it comes and keep none of them.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB, or (H, W, 4) with opacity.
         longest_px: its longer side is shrunk to this; smaller images stay as they are.
         quality: WebP's, 0 to 100.
 
@@ -67,14 +67,20 @@ def embed(
     """
     if isinstance(image, EmbeddedImage):
         return image
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"image: expected (H, W, 3) uint8, got {image.shape} {image.dtype}")
-    picture = Image.fromarray(image)
-    scale = longest_px / max(picture.size)
-    if scale < 1:
-        size = tuple(max(1, round(side * scale)) for side in picture.size)
-        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+    if image.ndim != 3 or image.shape[2] not in (3, 4) or image.dtype != np.uint8:
+        raise ValueError(f"image: expected (H, W, 3) or (H, W, 4) uint8, got {image.shape} {image.dtype}")
+    picture = Image.fromarray(shrunk(image, longest_px))
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=quality, method=WEBP_METHOD)
     content = base64.b64encode(buffer.getvalue()).decode("ascii")
     return EmbeddedImage(f"data:image/webp;base64,{content}", *picture.size)
+
+
+def shrunk(image: np.ndarray, longest_px: int) -> np.ndarray:
+    """An image (H, W, C) uint8 whose longer side is at most so many pixels."""
+    scale = longest_px / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
+    picture = Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+    return np.asarray(picture)

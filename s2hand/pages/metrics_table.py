@@ -62,7 +62,7 @@ HEADLINE = ("pa_mpjpe", "mpjpe", "pa_mpvpe", "mpvpe")
 
 
 def headline_facts(rows: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str, str]]:
-    """The first row's most telling metrics: (figure, what it is, the best baseline).
+    """The first row's most telling metrics, aligned and raw: (figure, what it is, what the other rows have).
 
     Args:
         rows: name -> metrics, the evaluated network first.
@@ -73,9 +73,8 @@ def headline_facts(rows: Mapping[str, Mapping[str, float]]) -> list[tuple[str, s
         if key not in own:
             continue
         kind = KINDS[key]
-        others = [(metrics[key], name) for name, metrics in baselines if key in metrics]
-        value, name = min(others, default=(None, ""))
-        remark = f"{name}: {kind.shown(value)} {kind.unit}" if others else ""
+        others = [(name, metrics[key]) for name, metrics in baselines if key in metrics]
+        remark = "; ".join(f"{name}: {kind.shown(value)} {kind.unit}" for name, value in others)
         group = "aligned" if kind.group == ALIGNED else "raw"
         facts.append((f"{kind.shown(own[key])} {kind.unit}", f"{kind.label}, {group}", remark))
     return facts

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 
-from s2hand.pages.document import provenance, section, write_document
+from s2hand.pages.document import provenance, section, unreadable_section, write_document
 from s2hand.pages.listing import list_controls
 from s2hand.pages.media import embed
 from s2hand.pages.prediction_cards import PredictedItem, counted, prediction_card
@@ -59,19 +58,21 @@ def write_prediction_page(path: str | Path, page: PredictionPage) -> Path:
     scenes = SceneScripts()
     cards = []
     photo_px = _photo_px(len(page.items))
-    for number, item in enumerate(page.items[:LARGEST_ITEMS]):
+    items = page.items[:LARGEST_ITEMS]
+    first = next((number for number, item in enumerate(items) if item.hands), 0)
+    for number, item in enumerate(items):
         scenes.add(f"item-{number}", item.scene, photo_px)
-        cards.append(prediction_card(number, item))
-    still = embed(page.items[0].still) if page.items else None
+        cards.append(prediction_card(number, item, number == first))
+    still = embed(items[first].still) if items else None
     return write_document(
         path,
         title=page.title,
         kind="Predictions",
         lead=_summary(page),
         sections=[
-            viewer_html(still, "the first photo with its predicted hands") if page.items else "",
+            viewer_html(still, f"{items[first].scene.name} with its predicted hands") if page.items else "",
             _gallery(cards, len(page.items)),
-            _unreadable(page.unreadable),
+            unreadable_section(page.unreadable),
             provenance(page.command, page.versions, page.settings),
         ],
         scripts=scenes.html(),
@@ -106,8 +107,3 @@ def _gallery(cards: Sequence[str], count: int) -> str:
         title = f"The first {len(cards):,} of {count:,} photos and videos"
         note = "The files of the others lie beside this page too."
     return section(title, content, note=note)
-
-
-def _unreadable(entries: Sequence[tuple[str, str]]) -> str:
-    rows = "".join(f"<li><b>{escape(name)}</b> {escape(reason)}</li>" for name, reason in entries)
-    return section("Could not be read", f'<ul class="plain">{rows}</ul>' if rows else "")

@@ -81,7 +81,8 @@ def write_report(path: str | Path, report: Report) -> Path:
                 "Metrics",
                 metrics_table(report.metrics),
                 note="The best value of each metric is bold. PA: after Procrustes alignment, which takes "
-                "away rotation, translation and scale. ST: after alignment of scale and translation alone.",
+                "away rotation, translation and scale. ST: after alignment of scale and translation alone. "
+                "The mean hand is put at the mean place of the true hands in every image.",
             ),
             section("Where the errors are", _error_charts(report)),
             section("Training", _grid([chart(curve) for curve in report.curves])),
@@ -112,8 +113,7 @@ def _samples(report: Report) -> str:
     samples = report.samples
     if not samples:
         return ""
-    first = samples[0]
-    still = embed(first.scene.frames[0].image if first.still is None else first.still)
+    still = embed(samples[0].overlay)
     content = viewer_html(still, "a sample with its prediction", "Distance to the ground truth, aligned")
     return section("Samples", content + highlights(samples))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -38,6 +38,11 @@ class ReportSample:
     confidence: float | None = None
     worst_joints: Sequence[tuple[str, float]] = ()
     still: np.ndarray | EmbeddedImage | None = None
+
+    @property
+    def overlay(self) -> np.ndarray | EmbeddedImage:
+        """The still, or else the scene's image."""
+        return self.scene.frames[0].image if self.still is None else self.still
 
 
 def report_sample(
@@ -91,10 +96,23 @@ def highlights(samples: Sequence[ReportSample]) -> str:
         "Median": ranked[middle : middle + HIGHLIGHTS_EACH],
         "Worst": ranked[: -HIGHLIGHTS_EACH - 1 : -1],
     }
+    return sample_groups(groups, samples, first=groups["Median"][0])
+
+
+def sample_groups(
+    groups: Mapping[str, Sequence[int]], samples: Sequence[ReportSample], first: int | None = None
+) -> str:
+    """Groups of samples as cards that open in the viewer.
+
+    Args:
+        groups: title -> numbers of samples.
+        samples: all that the page shows.
+        first: number of the one with which the page opens, if it is among them.
+    """
     parts = []
     for title, numbers in groups.items():
-        cards = "".join(_card(number, samples[number], title == "Median") for number in numbers)
-        parts.append(f'<div><h3>{title}</h3><div class="trio">{cards}</div></div>')
+        cards = "".join(_card(number, samples[number], number == first) for number in numbers)
+        parts.append(f'<div><h3>{escape(title)}</h3><div class="trio">{cards}</div></div>')
     return f'<div class="highlights">{"".join(parts)}</div>'
 
 
@@ -119,20 +137,20 @@ def samples_table(samples: Sequence[ReportSample]) -> str:
     )
 
 
-def _card(number: int, sample: ReportSample, middle: bool) -> str:
+def _card(number: int, sample: ReportSample, opened: bool) -> str:
     name = sample.scene.name
-    image = embed(_still(sample), CARD_PX).html(name)
-    first = " data-first" if middle else ""
+    image = embed(sample.overlay, CARD_PX).html(name)
+    first = " data-first" if opened else ""
     return (
         f'<button type="button" class="card" data-open="sample-{number}"{first}>'
         f'<span class="thumb">{image}</span>'
-        f'<span class="quiet">{sample.aligned_error_mm:.1f} mm</span></button>'
+        f'<span class="quiet">{_shown(sample.aligned_error_mm, 1, " mm")}</span></button>'
     )
 
 
 def _row(number: int, sample: ReportSample) -> str:
     name, identifier = sample.scene.name, f"sample-{number}"
-    image = embed(_still(sample), THUMBNAIL_PX, 74).html("", data_still=identifier)
+    image = embed(sample.overlay, THUMBNAIL_PX, 74).html("", data_still=identifier)
     values = {
         "aligned": sample.aligned_error_mm,
         "raw": sample.error_mm,
@@ -144,15 +162,14 @@ def _row(number: int, sample: ReportSample) -> str:
     return (
         f'<tr data-item data-number="{number}" data-search="{escape(name.lower(), quote=True)}"{data}>'
         f'<td><button type="button" class="row-open" data-open="{identifier}">{image}'
-        f'<span>{escape(name)}</span></button><div class="card-detail" data-detail-of="{identifier}">'
-        f"{_detail(sample)}</div></td>"
+        f"<span>{escape(name)}</span></button>{sample_detail(number, sample)}</td>"
         f"<td>{_shown(sample.aligned_error_mm, 1)}</td><td>{_shown(sample.error_mm, 1)}</td>"
         f'<td class="wide">{_shown(sample.confidence, 2)}</td></tr>'
     )
 
 
-def _detail(sample: ReportSample) -> str:
-    """What the panel beside the viewer says."""
+def sample_detail(number: int, sample: ReportSample) -> str:
+    """What the panel beside the viewer says of a sample, out of sight until it is opened."""
     rows = [
         ("Aligned error", _shown(sample.aligned_error_mm, 1, " mm")),
         ("Raw error", _shown(sample.error_mm, 1, " mm")),
@@ -165,11 +182,8 @@ def _detail(sample: ReportSample) -> str:
     )
     if worst:
         worst = f'<h4>Farthest off, aligned</h4><dl class="settings">{worst}</dl>'
-    return f'<h3>{escape(sample.scene.name)}</h3><dl class="settings">{terms}</dl>{worst}'
-
-
-def _still(sample: ReportSample) -> np.ndarray | EmbeddedImage:
-    return sample.scene.frames[0].image if sample.still is None else sample.still
+    told = f'<h3>{escape(sample.scene.name)}</h3><dl class="settings">{terms}</dl>{worst}'
+    return f'<div class="card-detail" data-detail-of="sample-{number}">{told}</div>'
 
 
 def _shown(value: float | None, decimals: int, unit: str = "") -> str:

@@ -13,13 +13,27 @@ import numpy as np
 import torch
 from PIL import Image
 
-from s2hand.export import Hand, write_glb, write_hand_json, write_hand_npz, write_obj, write_ply
+from s2hand.export import (
+    Hand,
+    HandMotion,
+    Rig,
+    write_bvh,
+    write_glb,
+    write_hand_json,
+    write_hand_npz,
+    write_obj,
+    write_ply,
+    write_robot_json,
+    write_skinned_glb,
+)
 from s2hand.files import sha256_of_file, write_text_whole, written_whole
+from s2hand.hand import HandModel
 from s2hand.prediction.answerers import Answerer
 from s2hand.prediction.checks import doubts_of
-from s2hand.prediction.options import HAND_FORMATS, PHOTO_FORMATS, PredictOptions
+from s2hand.prediction.options import ENDINGS, HAND_FORMATS, PHOTO_FORMATS, PredictOptions
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction
+from s2hand.prediction.rigging import rig_motion
 from s2hand.visualize import Overlay, hand_window
 
 INDEX_FORMAT = "s2hand-predictions-1"
@@ -36,11 +50,13 @@ class HandFiles:
         out: folder of all results.
         versions: what makes the predictions, see :func:`versions_of`.
         options: which formats to write.
+        hand_model: whose parameters the hands have; only the formats "skinned" and "bvh" need it.
     """
 
     out: Path
     versions: dict[str, str]
     options: PredictOptions = field(default_factory=PredictOptions)
+    hand_model: HandModel | None = None
 
     def write(self, photo: Photo, pixels: np.ndarray, hands: Reconstruction | None) -> dict[str, Any]:
         """Writes everything about one photo.
@@ -89,16 +105,22 @@ class HandFiles:
 
     def _write_hand(self, kind: str, stem: str, hand: Hand) -> str:
         """Writes one file (and what belongs to it); returns its path relative to ``out``."""
-        file = f"{stem}.{kind}"
+        file = f"{stem}.{ENDINGS[kind]}"
         writers: dict[str, Callable[[Path], Any]] = {
             "glb": lambda path: write_glb(path, hand, unlit=self.options.unlit),
             "obj": lambda path: write_obj(path, hand),
             "ply": lambda path: write_ply(path, hand),
             "json": lambda path: write_hand_json(path, hand, self.versions),
             "npz": lambda path: write_hand_npz(path, hand, self.versions),
+            "skinned": lambda path: write_skinned_glb(path, [self._rig(hand)], unlit=self.options.unlit),
+            "bvh": lambda path: write_bvh(path, self._rig(hand)),
+            "robot": lambda path: write_robot_json(path, [HandMotion.of_photo(hand)], self.versions),
         }
         writers[kind](self.out / file)
         return file
+
+    def _rig(self, hand: Hand) -> Rig:
+        return rig_motion(HandMotion.of_photo(hand), self.hand_model)
 
     def write_index(self, entries: list[dict[str, Any]], unreadable: list[str]) -> Path:
         """Writes index.json, which lists everything that was written, and with what.

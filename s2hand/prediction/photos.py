@@ -14,7 +14,7 @@ from s2hand.images.videos import is_video
 INDEX_STEM = "index"
 """Stem of index.json, which lists everything that was written."""
 
-OWN_ENDING = re.compile(r"\.(hand\d+|mask|overlay)$")
+OWN_ENDING = re.compile(r"\.(hand\d+|mask|overlay|skinned|robot)$")
 """What follows the photo's stem in the names of files that are written."""
 
 LONGEST_STEM_BYTES = 180

@@ -7,22 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from s2hand import checkpoints
-from s2hand.datasets.detections import is_preview
+import numpy as np
+
+from s2hand.datasets.detections import HANDS, is_preview
 from s2hand.errors import DatasetError
 from s2hand.images.listing import passed_over
-from s2hand.images.photos import read_photo, read_photo_header
-from s2hand.prediction.answerers import ImageAnswerer
-from s2hand.prediction.detected_hands import DetectedHands
-from s2hand.prediction.found_hands import FoundHands
+from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
+from s2hand.prediction.batches import Group
 from s2hand.prediction.hand_files import HandFiles, versions_of
-from s2hand.prediction.options import AUTO, DEFAULT_BATCH, PredictOptions
+from s2hand.prediction.opening import Opened, open_prediction
+from s2hand.prediction.options import DEFAULT_BATCH, PredictOptions
 from s2hand.prediction.photos import Photo, find_photos
-from s2hand.prediction.reconstructor import Group, HandReconstructor
-from s2hand.prediction.refine import DEFAULT_STEPS
+from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.prediction.result_page import ResultPage
+from s2hand.prediction.threads import DoneLater, read_ahead
 from s2hand.prediction.video import predict_video
 from s2hand.progress_bar import ProgressBar
+from s2hand.runtime.allocator import keep_freed_memory
 
 
 @dataclass
@@ -41,6 +42,16 @@ class Predictions:
         """Notes that a photo could not be read."""
         reason = " ".join(str(error).split()).replace(str(photo.path), photo.name)
         self.unreadable.append(f"{photo.name}: {reason.removeprefix(photo.name).lstrip(' :')}")
+
+    def require_some(self) -> None:
+        """Refuses predictions of nothing.
+
+        Raises:
+            DatasetError: no photo or video could be read.
+        """
+        if not self.entries:
+            more = f" (and {len(self.unreadable) - 1:,} more)" if len(self.unreadable) > 1 else ""
+            raise DatasetError(f"nothing could be predicted: {self.unreadable[0]}{more}")
 
     @property
     def doubtful(self) -> list[str]:
@@ -64,7 +75,8 @@ class Predictions:
         parts = []
         if len(self.entries) > len(videos):
             photos = _counted(len(self.entries) - len(videos), "photo")
-            parts.append(f"{photos} with {_counted(len(hands), 'hand')} ({hands.count('left'):,} left)")
+            sides = ", ".join(f"{hands.count(side):,} {side}" for side in HANDS)
+            parts.append(f"{photos} with {_counted(len(hands), 'hand')} ({sides})")
         if videos:
             frames = sum(entry["frames"] for entry in videos)
             parts.append(f"{_counted(len(videos), 'video')} with {_counted(frames, 'frame')}")
@@ -116,126 +128,105 @@ def predict(
         S2HandError: the checkpoint or the detections cannot be used, there are no photos, or none of them can
             be read.
     """
-    hands, out = DetectedHands(options), Path(out)
-    photos = [photo for photo in find_photos(sources) if not _lies_in(photo.path, out)]
-    if not photos:
-        raise DatasetError(f"all photos lie in {out}, the folder for the results: name another folder")
-    if options.detections is not None:
-        photos = [photo for photo in photos if not is_preview(photo.path, options.detections)]
-    still = [photo for photo in photos if not photo.is_video]
-    unknown = _undetected(photos, hands)
-    reconstructor = _reconstructor(checkpoint, hand_model, device, batch_size, options)
-    if hands.detections is None and reconstructor.finder is not None:
-        hands = reconstructor.finder.told(options.hand, hands.stated)
-    known = hands.detections is not None or reconstructor.finder is not None
-    reconstructor.check_refinement(options.refine != 0, detections=known)
-    others = ", ".join(filter(None, (passed_over(source, videos=True) for source in sources)))
-    if others:
-        unknown.append(f"passed over, as they cannot be read: {others}")
-    for line in (*reconstructor.notes, *_notes(hands, options), *unknown):
+    keep_freed_memory()  # the networks' largest maps are megabytes, new for every photo
+    out = Path(out)
+    photos = _wanted_photos(sources, out, options)
+    opened = open_prediction(checkpoint, options, hand_model, device, batch_size, photos)
+    for line in (*opened.notes, *_passed_over(sources)):
         note(line)
-    files = HandFiles(out, versions_of(reconstructor.answerer), options)
-    done = Predictions()
-    page = ResultPage(len(still))
-    _predict_photos(reconstructor, still, hands, files, done, page, progress)
-    for video in (photo for photo in photos if photo.is_video):
-        try:
-            entry, missing = predict_video(reconstructor, video, hands, files, progress)
-            done.entries.append(entry)
-            done.unreadable += missing
-        except DatasetError as error:
-            done.leave_out(video, error)
-    if not done.entries:  # an index of nothing must not replace that of an earlier prediction
-        more = f" (and {len(done.unreadable) - 1:,} more)" if len(done.unreadable) > 1 else ""
-        raise DatasetError(f"nothing could be predicted: {done.unreadable[0]}{more}")
+    answerer = opened.reconstructor.answerer
+    files = HandFiles(out, versions_of(answerer), options, answerer.hand_model)
+    still = [photo for photo in photos if not photo.is_video]
+    done, page = Predictions(), ResultPage(len(still), len(photos) - len(still))
+    _predict_photos(opened, still, files, done, page, progress)
+    videos = [photo for photo in photos if photo.is_video]
+    _predict_videos(opened, videos, files, done, page, note, progress)
+    done.require_some()  # an index of nothing must not replace that of an earlier prediction
     index = files.write_index(done.entries, done.unreadable)
     shown = page.write(out, files.versions, options, done.unreadable)
-    say(
-        f"{done.summary()}; {index} lists them" + ("" if shown is None else f", and {shown} shows the photos")
-    )
+    say(f"{done.summary()}; {index} lists them" + ("" if shown is None else f", and {shown} shows them"))
     return done
 
 
-def _reconstructor(
-    checkpoint: str | Path | None,
-    hand_model: str | Path | None,
-    device: str,
-    batch_size: int,
-    options: PredictOptions,
-) -> HandReconstructor:
-    """The bundled network, or that of a checkpoint."""
-    if checkpoint is None:
-        return HandReconstructor.small(device, hand_model, batch_size=batch_size)
-    network = checkpoints.open(checkpoint, hand_model, device)
-    return HandReconstructor(ImageAnswerer(network, options.refine or DEFAULT_STEPS), batch_size)
+def _wanted_photos(sources: Sequence[str | Path], out: Path, options: PredictOptions) -> list[Photo]:
+    """The photos and videos, without results of earlier predictions and sheets of detections."""
+    photos = [photo for photo in find_photos(sources) if not _lies_in(photo.path, out)]
+    if not photos:
+        raise DatasetError(f"all photos lie in {out}, the folder for the results: name another folder")
+    if options.detections is None:
+        return photos
+    return [photo for photo in photos if not is_preview(photo.path, options.detections)]
+
+
+def _passed_over(sources: Sequence[str | Path]) -> list[str]:
+    """A line for the user if files that look like images are left out."""
+    others = ", ".join(filter(None, (passed_over(source, videos=True) for source in sources)))
+    return [f"passed over, as they cannot be read: {others}"] if others else []
 
 
 def _predict_photos(
-    reconstructor: HandReconstructor,
+    opened: Opened,
     photos: Sequence[Photo],
-    hands: DetectedHands | FoundHands,
     files: HandFiles,
     done: Predictions,
     page: ResultPage,
     progress: bool,
 ) -> None:
     """Predicts and writes the hands of photos; those that cannot be read are noted, and the rest goes on."""
+    hands, reconstructor = opened.hands, opened.reconstructor
     viewer = reconstructor.viewer(hands.stated)
 
     def groups() -> Iterator[Group]:
-        for photo in photos:
+        for photo, read in read_ahead(_read, photos):
             try:
-                pixels, header = read_photo(photo.path), read_photo_header(photo.path)
+                pixels, header = read.result()
                 yield (photo, pixels), hands.views(viewer, photo, pixels, header)
             except DatasetError as error:
                 done.leave_out(photo, error)
 
     with ProgressBar(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
-        for owner, _, found in reconstructor.predict_groups(groups(), refine=files.options.refine != 0):
-            photo, pixels = owner
+
+        def finish(photo: Photo, pixels: np.ndarray, found: Reconstruction | None) -> None:
             done.entries.append(files.write(photo, pixels, found))
             page.add(done.entries[-1], pixels, found)
             bar.update(len(done.entries) + len(done.unreadable) - bar.n)
 
+        with DoneLater() as later:
+            for owner, _, found in reconstructor.predict_groups(groups(), refine=opened.refines_photos):
+                later(finish, *owner, found)
+
+
+def _read(photo: Photo) -> tuple[np.ndarray, PhotoHeader]:
+    return read_photo(photo.path), read_photo_header(photo.path)
+
+
+def _predict_videos(
+    opened: Opened,
+    videos: Sequence[Photo],
+    files: HandFiles,
+    done: Predictions,
+    page: ResultPage,
+    note: Callable[[str], None],
+    progress: bool,
+) -> None:
+    """Predicts and writes the hands of videos; those that cannot be read are noted, and the rest goes on."""
+    for video in videos:
+        watched = page.watch()
+        try:
+            entry, missing = predict_video(
+                opened.reconstructor, video, opened.hands, files, progress, watched.add
+            )
+            done.entries.append(entry)
+            page.add_video(entry, watched)
+            done.unreadable += missing
+            if entry.get("bvh_resampled"):
+                note(
+                    f"{video.name}: its frames are not evenly spaced; .bvh has a constant frame time, so the "
+                    f"motion in it is resampled to {1000 * entry['bvh_frame_time_s']:.1f} ms"
+                )
+        except DatasetError as error:
+            done.leave_out(video, error)
+
 
 def _lies_in(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
-
-
-def _undetected(photos: Sequence[Photo], hands: DetectedHands) -> list[str]:
-    """Lines for the user if the detections lack some of the photos or videos.
-
-    Raises:
-        DatasetError: they lack all of them, so they belong to others.
-    """
-    unknown = hands.match(photos)
-    if unknown and len(unknown) == len(photos):
-        noun = "videos" if all(photo.is_video for photo in photos) else "photos"
-        known = ", ".join(hands.detections.names[:2]) or "nothing"
-        raise DatasetError(
-            f"{hands.path} names none of the {noun} (it has {known}; these are {unknown[0].name}, ...): "
-            f"name the folder that was detected on, or detect on these {noun}"
-        )
-    lines = list(hands.doubts)
-    for noun, is_video in (("photos", False), ("videos", True)):
-        if missing := [photo.name for photo in unknown if photo.is_video == is_video]:
-            lines.append(
-                f"{hands.path} does not name {len(missing):,} of the {noun} (first {missing[0]}): "
-                "the network looks at the whole of them"
-            )
-    return lines
-
-
-def _notes(hands: DetectedHands | FoundHands, options: PredictOptions) -> list[str]:
-    """Lines for the user on what is taken for granted about the hands."""
-    if isinstance(hands, FoundHands):
-        return []
-    if hands.detections is None:
-        side = "a right" if options.hand == AUTO else f"a {options.hand}"
-        return [
-            f"without --detections the network looks at whole photos and takes what it sees for {side} "
-            "hand; `s2hand detect` finds where hands are"
-        ]
-    if options.hand == AUTO and hands.detections.hands is None:
-        return [f"{options.detections} does not tell left from right: all hands are taken for right ones"]
-    return []

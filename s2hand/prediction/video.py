@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,14 +14,17 @@ from s2hand.export import FRAMES, MODEL_NOTE, UNITS, hand_as_dict
 from s2hand.files import written_whole
 from s2hand.images.photos import PhotoHeader
 from s2hand.images.videos import VideoFrames, VideoHeader, VideoWriter
+from s2hand.prediction.batches import Group
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, overlay_of
 from s2hand.prediction.hand_views import HandView, Viewer
+from s2hand.prediction.motion_files import VideoMotions
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated
-from s2hand.prediction.reconstructor import Group, HandReconstructor
+from s2hand.prediction.reconstructor import HandReconstructor
 from s2hand.prediction.smoothing import HandSmoother
+from s2hand.prediction.threads import DoneLater
 from s2hand.progress_bar import ProgressBar
 from s2hand.structures import HandParameters
 
@@ -46,21 +49,27 @@ class Frame:
     pixels: np.ndarray
 
 
+Watch = Callable[[Frame, Sequence[HandView], Reconstruction | None], None]
+"""Is shown each frame with its hands, None where it has none."""
+
+
 def predict_video(
     reconstructor: HandReconstructor,
     video: Photo,
     hands: DetectedHands | FoundHands,
     files: HandFiles,
     progress: bool = True,
+    watch: Watch | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Predicts the hands of every frame and writes STEM.mp4 and STEM.jsonl.
+    """Predicts the hands of every frame and writes STEM.mp4, STEM.jsonl, and the formats with motion.
 
     Args:
         reconstructor: predicts.
         video: the file, and what its results are called.
         hands: tells where the hands are.
-        files: knows folder, versions and options; its formats do not matter.
+        files: knows folder, versions and options; of its formats those with motion are written.
         progress: whether a bar is shown.
+        watch: is shown each frame.
 
     Returns:
         The video's entry in the index; and "name: reason" if part of it could not be read.
@@ -73,7 +82,9 @@ def predict_video(
     name, options = video.name, files.options
     drawn, lines = files.out / f"{video.stem}.mp4", files.out / f"{video.stem}.jsonl"
     frames = _frames(video, source, hands, reconstructor.viewer(hands.stated))
-    steady = _Steady() if options.smooth else None
+    steady = SteadyHands() if options.smooth else None
+    paints = "skinned" in options.formats and reconstructor.answerer.paints_from_photos
+    motions = VideoMotions(name, paints)
     count = 0
     with (
         written_whole(drawn) as partial_video,
@@ -81,30 +92,43 @@ def predict_video(
         VideoWriter(partial_video, header.fps, (header.width, header.height)) as writer,
         partial_lines.open("w", encoding="utf-8") as line_file,
         ProgressBar(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
+        DoneLater() as later,
     ):
-        _write_line(line_file, _opening_line(name, header, options.smooth, files.versions))
-        for frame, _, found in reconstructor.predict_groups(
-            frames, refine=options.refine != 0, adjust=steady, paint=False
-        ):
+
+        def finish(frame: Frame, views: Sequence[HandView], found: Reconstruction | None) -> None:
             writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
-            _write_line(line_file, _line(frame, found, name))
-            count += 1
+            write_line(line_file, frame_line(frame, found, name))
+            if watch is not None:
+                watch(frame, views, found)
+            motions.add(frame.number, frame.time_s, frame.pixels, tracks_of(views), found)
             bar.update()
+
+        write_line(line_file, opening_line(name, header, options.smooth, files.versions))
+        for predicted in reconstructor.predict_groups(
+            frames, refine=bool(options.refine), adjust=steady, paint=False
+        ):
+            later(finish, *predicted)
+            count += 1
+    entry = _entry(video, header, count, options.smooth) | motions.write(files, video.stem)
     missing = source.shortfall(count)
-    entry = {
-        "name": name,
-        "width": header.width,
-        "height": header.height,
-        "frames": count,
-        "fps": header.fps,
-        "smoothed": options.smooth,
-        "overlay": drawn.relative_to(files.out).as_posix(),
-        "lines": lines.relative_to(files.out).as_posix(),
-    }
     return entry, [] if missing is None else [f"{name}: {missing}"]
 
 
-class _Steady:
+def _entry(video: Photo, header: VideoHeader, frames: int, smoothed: bool) -> dict[str, Any]:
+    """The video's entry in the index."""
+    return {
+        "name": video.name,
+        "width": header.width,
+        "height": header.height,
+        "frames": frames,
+        "fps": header.fps,
+        "smoothed": smoothed,
+        "overlay": f"{video.stem}.mp4",
+        "lines": f"{video.stem}.jsonl",
+    }
+
+
+class SteadyHands:
     """Steadies the hands of a video, with one filter for each hand."""
 
     def __init__(self) -> None:
@@ -112,7 +136,7 @@ class _Steady:
 
     def __call__(self, parameters: HandParameters, groups: Sequence[Group]) -> HandParameters:
         """The steadied parameters of the hands of some frames, in their order."""
-        hands = [(track, frame.time_s) for frame, views in groups for track in _tracks(views)]
+        hands = [(track, frame.time_s) for frame, views in groups for track in tracks_of(views)]
         steady = []
         for row, (track, time_s) in enumerate(hands):
             hand = HandParameters(**{name: value[[row]] for name, value in vars(parameters).items()})
@@ -120,7 +144,7 @@ class _Steady:
         return concatenated(steady)
 
 
-def _tracks(views: Sequence[HandView]) -> list[tuple[str, int]]:
+def tracks_of(views: Sequence[HandView]) -> list[tuple[str, int]]:
     """Which hand of the video each is: as followed, or else the first, second, ... of its side."""
     seen: Counter[str] = Counter()
     tracks = []
@@ -142,7 +166,7 @@ def _frames(
         yield Frame(number, time_s, pixels), hands.views(viewer, video, pixels, header, number)
 
 
-def _opening_line(name: str, header: VideoHeader, smooth: bool, versions: dict[str, str]) -> dict[str, Any]:
+def opening_line(name: str, header: VideoHeader, smooth: bool, versions: dict[str, str]) -> dict[str, Any]:
     return {
         "format": LINES_FORMAT,
         "video": name,
@@ -155,7 +179,7 @@ def _opening_line(name: str, header: VideoHeader, smooth: bool, versions: dict[s
     }
 
 
-def _line(frame: Frame, hands: Reconstruction | None, video: str) -> dict[str, Any]:
+def frame_line(frame: Frame, hands: Reconstruction | None, video: str) -> dict[str, Any]:
     records = [] if hands is None else [hand_as_dict(replace(hand, image=video)) for hand in hands]
     kept = [{key: value for key, value in record.items() if key not in LEFT_OUT} for record in records]
     for record, track in zip(kept, () if hands is None else hands.tracks, strict=True):
@@ -164,5 +188,5 @@ def _line(frame: Frame, hands: Reconstruction | None, video: str) -> dict[str, A
     return {"frame": frame.number, "time_s": round(frame.time_s, 6), "hands": kept}
 
 
-def _write_line(file, content: dict[str, Any]) -> None:
+def write_line(file, content: dict[str, Any]) -> None:
     file.write(json.dumps(content) + "\n")

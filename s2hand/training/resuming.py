@@ -11,13 +11,17 @@ from s2hand.config.published import translate
 NO_INFLUENCE = frozenset(
     {
         *("base_out_path", "resume", "mode", "device", "num_workers", "channels_last", "compile"),
-        *("save_interval", "keep_checkpoints", "is_write_tb", "eval_interval", "val_batch", "refine_steps"),
+        *("save_interval", "keep_checkpoints", "is_write_tb", "write_report", "eval_interval"),
+        *("val_batch", "refine_steps"),
     }
 )
 """Keys that change no result, except for rounding."""
 
 READ_AT_START = frozenset(
-    {"pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model", "backbone_pretrained"}
+    {
+        *("pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model"),
+        *("backbone_pretrained", "hand_head_pretrained"),
+    }
 )
 """Keys of the weights that a run starts from; they have no effect on a run that has begun."""
 
@@ -63,7 +67,8 @@ def named(differences: Mapping[str, tuple[Any, Any]]) -> str:
 
 def _plain(value: Any) -> str:
     """A value as text in which tuples equal lists, and 1 equals 1.0."""
-    return json.dumps(float(value) if isinstance(value, int) else value, sort_keys=True)
+    fits = isinstance(value, int) and abs(value) < 1 << 1000  # a damaged file may hold any number
+    return json.dumps(float(value) if fits else value, sort_keys=True)
 
 
 def _short(value: Any) -> str:

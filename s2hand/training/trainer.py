@@ -88,11 +88,10 @@ class Trainer:
         self.best_metrics = tuple(best_metrics)
         self.batch_images = batch_images
         self.processes, self.file_of = processes, file_of
-        learning = [value for value in self.model.parameters() if value.requires_grad]
         self.learning_rate = LearningRate(training)
         self.state = TrainingState(
             self.model,
-            build_optimizer(training, learning),
+            build_optimizer(training, self.model),
             torch.amp.GradScaler(self.device.type, enabled=losses.precision == "fp16"),
             WeightAverage(self.model, training.ema_decay) if training.ema_decay else None,
             Progress(batch_images=batch_images, evaluated=0),
@@ -155,7 +154,7 @@ class Trainer:
         loader = self.make_loader(progress.epoch, progress.batch)
         total = progress.batch + len(loader)
         title = f"epoch {progress.epoch + 1}/{self.training.total_epochs}"
-        averages = Averages()
+        averages, told = Averages(), Averages()
         images, start, rate = 0, time.perf_counter(), 0.0
         bar_settings = {"unit": "batch", "leave": False, "disable": not processes.is_main}
         with ProgressBar(total=total, initial=progress.batch, desc=title, **bar_settings) as bar:
@@ -171,9 +170,12 @@ class Trainer:
                 bar.update()
                 if progress.batch % BAR_INTERVAL == 0 or last:
                     loss = averages.means(processes).get("total", float("nan"))
-                    bar.set_postfix_str(
-                        f"loss {loss:.4f}, {images / (time.perf_counter() - start):.0f} images/s"
-                    )
+                    speed = images / (time.perf_counter() - start)
+                    bar.set_postfix_str(f"loss {loss:.4f}, {speed:.0f} images/s")
+                    if self.output.is_write_tb:
+                        recent, told = averages.since(told).means(processes), averages.copy()
+                        pace = {"learning_rate": rate, "images_per_second": speed}
+                        self.recorder.steps(recent | pace, step=progress.step)
                 # Gradients are not saved: the last batches before the weights move are finished first.
                 at_step = last or progress.batch % self.training.accumulate_steps == 0
                 if at_step and (number := processes.largest(stop.signal or 0)):

@@ -1,4 +1,4 @@
-"""Figures of inputs and results: keypoints, overlays, sheets, charts, animations, and the demo's page.
+"""Figures of inputs and results: keypoints, overlays, sheets, charts and animations.
 
 Every figure but a chart is a uint8 RGB array (H, W, 3). The names below are imported at first use, so that
 charts need no PyTorch.
@@ -11,13 +11,11 @@ _HOMES = {
     "charts": ("Curve",),
     "drawing": ("FINGER_COLORS", "draw_keypoints"),
     "hero": ("hero_strip",),
-    "page": ("Figure", "Table", "write_page"),
     "panels": ("evaluation_panel", "panel_titles"),
     "photo": ("Overlay", "hand_window"),
     "pixels": ("composite", "to_image", "write_image"),
     "sheets": ("contact_sheet", "evaluation_sheet", "tile_row"),
     "text": ("draw_badge", "draw_text"),
-    "viewer": ("ViewerMesh", "viewer_mesh"),
     "views": ("render_from", "render_view"),
 }
 

@@ -5,12 +5,13 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.made_up_ho3d import write_ho3d
 
 from s2hand import cli
 from s2hand.errors import DatasetError, S2HandError
+from s2hand.experiment import config_to_evaluate, run
 from s2hand.experiment import report as report_module
-from s2hand.experiment import run
 from s2hand.experiment.report import write_run_report
 from s2hand.experiment.sharding import shard_datasets
 from s2hand.experiment.view import config_to_view, view_datasets
@@ -64,6 +65,59 @@ def test_a_report_scores_the_best_weights_as_the_run_did(small_config, reported,
     assert not (result.folder / "evaluations").exists()
 
 
+@pytest.mark.slow
+def test_training_and_evaluation_end_with_a_report(small_config, reported):
+    config = small_config("e2e", total_epochs=2, write_report=True)
+    lines = []
+    result = run(config, lines.append, command="s2hand train a.json")
+    page = result.folder / "report_Synthetic.html"
+    assert lines[-1] == f"report: {page}"
+    assert "s2hand train a.json" in page.read_text()
+    (report,) = reported
+    own, mean_hand = report.metrics["This run"], report.metrics["Always the mean hand"]
+    assert own == result.metrics["Synthetic"]
+    assert {"mpjpe", "pa_mpjpe", "mpvpe", "pa_mpvpe"} <= mean_hand.keys()
+    assert "Always the mean hand: " in page.read_text()
+    assert "weights after epoch 2" in report.lead
+    assert report.versions["weights"] == str(result.folder / "checkpoint_last.pt")
+    curves = {curve.title: curve for curve in report.curves}
+    assert [epoch for epoch, _ in curves["Total loss"].series["Total loss"]] == [1, 2]
+    assert curves["PA-MPJPE mm"].reference == {"mean hand": mean_hand["pa_mpjpe"]}
+
+    # An evaluation later has a report of its own, with the curves of the training; the first one stays.
+    before = page.read_bytes()
+    evaluated = run(config_to_evaluate(result.folder, {"device": "cpu"}), lines.append)
+    assert evaluated.folder.parent == result.folder / "evaluations"
+    assert (evaluated.folder / "report_Synthetic.html").is_file()
+    assert page.read_bytes() == before
+    assert reported[1].title == report.title
+    assert [curve.title for curve in reported[1].curves] == [curve.title for curve in report.curves]
+
+
+def test_a_report_that_fails_ends_no_training(small_config, monkeypatch):
+    def fail(*arguments, **keywords):
+        raise MemoryError("no room for\na page")
+
+    monkeypatch.setattr(report_module, "predicted_samples", fail)
+    lines = []
+    config = small_config("shape", total_epochs=1, write_report=True)
+    result = run(config, lines.append)
+    assert lines[-1] == "no report of Synthetic: MemoryError: no room for a page"
+    assert (result.folder / "checkpoint_last.pt").is_file()
+    assert not list(result.folder.glob("report*"))
+
+
+def test_reports_are_written_where_they_are_wanted_and_can_be(small_config):
+    unwanted = run(small_config("shape", total_epochs=1), lambda line: None)
+    without_hands = small_config(
+        "kp", total_epochs=1, write_report=True, base_out_path=f"{unwanted.folder}_kp"
+    )
+    lines = []
+    run(without_hands, lines.append)
+    assert not [line for line in lines if line.startswith(("report", "no report"))]
+    assert not list(unwanted.folder.parent.rglob("report*"))
+
+
 def test_a_report_without_labels_says_so_and_shows_left_hands_as_left(
     small_config, photo_folder, tmp_path, reported
 ):
@@ -104,7 +158,7 @@ def test_a_report_on_another_dataset_is_about_that_one(small_config, freihand_fo
     assert (result.folder / "report_FreiHand.html").is_file()
     (report,) = reported
     # The generic hand's vertices do not correspond to MANO's, nor were the run's metrics those of FreiHAND.
-    assert set(report.metrics) == {"This run", "This run, refined"}
+    assert set(report.metrics) == {"This run", "This run, refined", "Always the mean hand"}
     for metrics in report.metrics.values():
         assert "pa_mpjpe" in metrics
         assert not {"mpvpe", "pa_mpvpe", "auc_v", "pa_auc_v", "f5", "pa_f15"} & set(metrics)
@@ -128,6 +182,7 @@ def test_a_folder_is_viewed_with_what_it_leaves_out(own, rewrite_detections, tmp
         return found
 
     rewrite_detections(lose)
+    Image.new("RGB", (40, 30)).save(own / "blank.png")
     page = tmp_path / "view.html"
     settings = ["--set", "folder_val_share=0", "image_size=64"]
     assert cli.main(["view", str(own), "--out", str(page), *settings]) == 0
@@ -136,6 +191,8 @@ def test_a_folder_is_viewed_with_what_it_leaves_out(own, rewrite_detections, tmp
     assert text.count('data-reason="used"') == 13
     assert text.count('data-reason="fewer than 11 joints found"') == 1
     assert text.count("<figcaption>augmented</figcaption>") == 3 * 13
+    assert "1 photo without a hand" in text
+    assert "blank.png" in text
     assert "cameras: " in text
 
 

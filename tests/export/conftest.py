@@ -1,12 +1,15 @@
-"""A left hand to write, posed and coloured face by face."""
+"""A left hand to write, posed and coloured face by face; and the same hand as it moves."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from s2hand.export import Hand
+from s2hand.export import Hand, HandMotion
 from s2hand.geometry.mirror import mirror_faces, mirror_points
 from s2hand.hand import ManoLayer, load_hand_model
+from s2hand.prediction.rigging import rig_motion
 
 K = np.array([[300.0, 0, 160], [0, 305, 118], [0, 0, 1]])
 
@@ -45,3 +48,43 @@ def left_hand():
         light=np.arange(11) / 10,
         refined=True,
     )
+
+
+UNEVEN_S = np.array([0.1, 0.14, 0.3, 0.33, 0.5])
+
+
+@pytest.fixture(scope="session")
+def rig(left_hand):
+    """The left hand with its skeleton."""
+    return rig_motion(HandMotion.of_photo(left_hand), load_hand_model("generic"))
+
+
+@pytest.fixture(scope="session")
+def motion(left_hand):
+    """The left hand as it turns and opens, at uneven times."""
+    model = load_hand_model("generic")
+    parameters, hands = left_hand.parameters, []
+    for step in range(len(UNEVEN_S)):
+        pose = (1 - 0.2 * step) * parameters["hand_pose"]
+        rotation = parameters["rotation"] + np.array([0, 0.3 * step, 0])
+        given = (torch.tensor(value)[None].float() for value in (pose, parameters["betas"], rotation))
+        posed = ManoLayer(model)(*given)
+        place = parameters["translation"] + np.array([0.01 * step, 0, 0])
+        vertices, joints = (
+            mirror_points(place + 0.9 * points[0].double().numpy())
+            for points in (posed.vertices, posed.joints)
+        )
+        changed = {"hand_pose": pose, "rotation": rotation, "translation": place}
+        changed["pose_axis_angle"] = posed.pose_axis_angle[0].double().numpy()
+        hands.append(
+            replace(
+                left_hand, image="clip.mp4", vertices=vertices, joints=joints, parameters=parameters | changed
+            )
+        )
+    return HandMotion.of_frames(hands, [3, 4, 7, 8, 10], UNEVEN_S, track=2)
+
+
+@pytest.fixture(scope="session")
+def moving_rig(motion):
+    """The moving hand with its skeleton."""
+    return rig_motion(motion, load_hand_model("generic"))

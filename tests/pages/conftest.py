@@ -10,8 +10,10 @@ from s2hand.export import Hand
 from s2hand.geometry.mirror import mirror_points
 from s2hand.hand import load_hand_model
 from s2hand.pages import (
+    Crop,
     DatasetPage,
     DatasetSample,
+    Demonstration,
     HandShape,
     PredictedHand,
     PredictedItem,
@@ -20,9 +22,11 @@ from s2hand.pages import (
     Scene,
     SceneFrame,
     SceneHand,
+    TrainingImage,
     photo_scene,
     report_sample,
     write_dataset_page,
+    write_demonstration,
     write_prediction_page,
     write_report,
 )
@@ -176,6 +180,32 @@ def report_page(report, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def demo_page(report, made_up, tmp_path_factory):
+    """Two findings, two groups of further samples, three training images."""
+    projected = made_up.joints @ K.T
+    keypoints = projected[:, :2] / projected[:, 2:]
+    turned = np.dstack([made_up.photo, made_up.photo[..., 1]])
+    page = Demonstration(
+        "A demo",
+        "What was learned.",
+        {
+            "trained network": {"pa_mpjpe": 9.5, "mpjpe": 20.0, "pa_mpvpe": 9.1, "keypoints_px": 3.0},
+            "always the mean hand": {"pa_mpjpe": 13.0, "mpjpe": 50.0, "pa_mpvpe": 12.0, "keypoints_px": 30.0},
+            "the detector it learned from": {"keypoints_px": 2.0},
+        },
+        "On 50 images.",
+        report.samples,
+        [turned, turned],
+        "The first two.",
+        {"Drawn at random": [4, 1, 7], "Best": [0, 2, 3]},
+        [TrainingImage(made_up.photo, keypoints, np.full(21, 0.7))] * 3,
+        report.curves,
+        {"image_size": 128},
+    )
+    return write_demonstration(tmp_path_factory.mktemp("demo") / "index.html", page)
+
+
+@pytest.fixture(scope="session")
 def dataset_page(made_up, tmp_path_factory):
     """Six hands, two of which are left out."""
     projected = made_up.joints @ K.T
@@ -190,12 +220,19 @@ def dataset_page(made_up, tmp_path_factory):
             np.full(21, 0.95 - 0.15 * number),
             (10, 20, 200, 210),
             left_out=reason,
-            crop=made_up.photo[:200, :200],
-            augmented=[made_up.photo[20:220, 50:250]],
+            crop=Crop(made_up.photo[:200, :200], 200, keypoints),
+            augmented=[Crop(made_up.photo[20:220, 50:250], 200, keypoints - (50, 20))],
         )
         for number, reason in enumerate(reasons)
     ]
-    page = DatasetPage("Photos", samples, lead="What training sees.")
+    page = DatasetPage(
+        "Photos",
+        samples,
+        handless=[("album/wall.jpg", made_up.photo)],
+        handless_count=30,
+        unreadable=[("album/cut.jpg", "it ends too early")],
+        lead="What training sees.",
+    )
     return write_dataset_page(tmp_path_factory.mktemp("dataset") / "dataset.html", page)
 
 
@@ -229,6 +266,15 @@ class Opened:
         """The canvas as soon as it looks as it did before, but for its border, which shows the focus."""
         inner = (slice(8, -8), slice(8, -8))
         return self._canvas_when(lambda now: changed(before[inner], now[inner]) < 0.002, "stayed different")
+
+    def canvas_after(self, *keys: str) -> np.ndarray:
+        """The canvas as each of some keys has changed it."""
+        self.tab.locator(".viewer-stage canvas").focus()
+        picture = self.canvas()
+        for key in keys:
+            self.tab.keyboard.press(key)
+            picture = self.canvas_unlike(picture)
+        return picture
 
     def _canvas_when(self, is_so, otherwise: str) -> np.ndarray:
         for _ in range(TRIES):

@@ -1,9 +1,12 @@
 """The pages in a real browser, opened from the disk."""
 
+import csv
+
 import numpy as np
 import pytest
+import trimesh
 
-PAGES = ("prediction_page", "report_page", "dataset_page")
+PAGES = ("prediction_page", "report_page", "dataset_page", "demo_page")
 OVERFLOWING = """() => [...document.querySelectorAll('body *')]
     .filter((e) => e.checkVisibility() && !e.closest('.viewer-stage, .hidden, svg, .skip'))
     .filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && e.getBoundingClientRect().width > 0)
@@ -18,6 +21,12 @@ WITHOUT_WEBGL = "HTMLCanvasElement.prototype.getContext = () => null;"
 
 def is_green(picture: np.ndarray) -> np.ndarray:
     return (picture[..., 1] > 180) & (picture[..., 0] < 110) & (picture[..., 2] < 110)
+
+
+def set_opacity(opened, value: float) -> None:
+    opened.tab.locator(".viewer-opacity input").evaluate(
+        f"(e) => {{ e.value = {value}; e.dispatchEvent(new Event('input')) }}"
+    )
 
 
 def swipe(tab, *paths) -> None:
@@ -68,14 +77,10 @@ def test_pages_fit_and_follow_the_scheme(open_page, request, name, width, scheme
 
 
 def test_the_start_view_lays_the_hand_exactly_on_its_photo(predictions):
-    with_hand = predictions.canvas()
-    predictions.tab.locator(".viewer-opacity input").evaluate(
-        "(e) => { e.value = 0.05; e.dispatchEvent(new Event('input')) }"
-    )
-    photo_alone = predictions.canvas_unlike(with_hand)
-    predictions.tab.locator(".viewer-opacity input").evaluate(
-        "(e) => { e.value = 1; e.dispatchEvent(new Event('input')) }"
-    )
+    photo_alone = predictions.canvas_after("m")
+    predictions.tab.keyboard.press("m")
+    set_opacity(predictions, 1)
+    with_hand = predictions.canvas_unlike(photo_alone, 0.02)
     silhouette = is_green(photo_alone)
     assert silhouette.mean() > 0.04
     # What the silhouette still shows, and what the hand covers beside it: at most a rim of half a pixel.
@@ -121,7 +126,7 @@ def test_one_finger_turns_and_two_zoom(open_page, prediction_page):
 
 
 def test_joints_are_named_where_one_points(predictions):
-    predictions.tab.get_by_role("button", name="Joints").click()
+    predictions.tab.get_by_role("button", name="Joints", exact=True).click()
     predictions.settle()
     dots = predictions.tab.locator(".viewer-joints circle")
     assert dots.count() == 21
@@ -134,11 +139,105 @@ def test_joints_are_named_where_one_points(predictions):
 
 def test_switches_change_what_is_drawn(open_page, prediction_page):
     opened = open_page(prediction_page)
-    opened.tab.locator(".viewer-stage canvas").focus()
-    seen = opened.canvas()
-    for key in ("x", "l", "w", "p", "c", "f", "2"):
-        opened.tab.keyboard.press(key)
-        seen = opened.canvas_unlike(seen)
+    opened.canvas_after("x", "l", "w", "p", "c", "f", "2", "3")
+
+
+def test_a_hand_is_see_through_over_its_photo_and_solid_from_the_side(open_page, prediction_page):
+    opened = open_page(prediction_page)
+    silhouette = is_green(opened.canvas_after("m"))
+    over = opened.canvas_after("m")[silhouette]
+    side = opened.canvas_after("1")
+    set_opacity(opened, 1)
+    opened.canvas_like(side)
+    opened.tab.keyboard.press("0")
+    solid = opened.canvas_unlike(side, 0.02)[silhouette]
+    shows_through = 0.25 * (np.array([0, 255, 0]) - solid.mean(0))  # of the silhouette's green
+    np.testing.assert_allclose(over.mean(0) - solid.mean(0), shows_through, atol=6)
+
+
+def test_without_light_a_plain_hand_has_one_colour(open_page, prediction_page):
+    opened = open_page(prediction_page)
+    silhouette = is_green(opened.canvas_after("m"))
+    opened.tab.keyboard.press("m")
+    set_opacity(opened, 1)
+    opened.settle()
+    lit = opened.canvas()[silhouette].std(0).max()
+    opened.tab.get_by_role("radio", name="Off").check(force=True)
+    opened.settle()
+    assert opened.canvas()[silhouette].std(0).max() < lit / 3
+
+
+def test_the_right_button_moves_the_picture_without_turning_it(open_page, prediction_page):
+    opened = open_page(prediction_page)
+    start = opened.canvas()
+    x, y = stage_middle(opened.tab)
+    opened.tab.mouse.move(x, y)
+    opened.tab.mouse.down(button="right")
+    opened.tab.mouse.move(x + 60, y + 20, steps=3)
+    opened.tab.mouse.up(button="right")
+    moved = opened.canvas_unlike(start, 0.02)
+    inner = (slice(130, -130), slice(130, -130))  # but for the buttons, which stay
+    np.testing.assert_allclose(np.roll(start, (20, 60), (0, 1))[inner], moved[inner], atol=3)
+
+
+def test_keys_choose_hand_and_image_and_play(open_page, prediction_page):
+    opened = open_page(prediction_page)
+    tab = opened.tab
+    tab.locator(".viewer-stage canvas").focus()
+    tab.keyboard.press("]")
+    opened.wait_for("item-1")
+    tab.keyboard.press("h")
+    assert tab.get_by_role("radio", name="Right hand").is_checked()
+    tab.keyboard.press("[")
+    opened.wait_for("item-0")
+    opened.open("item-2")
+    tab.locator(".viewer-stage canvas").focus()
+    tab.keyboard.press(" ")
+    tab.get_by_role("button", name="Pause").wait_for()
+    tab.keyboard.press(" ")
+    tab.get_by_role("button", name="Play").wait_for()
+
+
+@pytest.mark.parametrize(("motion", "is_there"), [("reduce", True), ("no-preference", False)])
+def test_views_change_at_once_where_less_motion_is_preferred(open_page, prediction_page, motion, is_there):
+    opened = open_page(prediction_page, reduced_motion=motion)
+    opened.tab.get_by_role("button", name="Joints", exact=True).click()
+    places = """() => new Promise((done) => {
+        const canvas = document.querySelector('.viewer-stage canvas');
+        const tip = () => document.querySelectorAll('.viewer-joints circle')[8].getAttribute('cx');
+        canvas.dispatchEvent(new KeyboardEvent('keydown', { key: '1', bubbles: true }));
+        const later = (count, then) => requestAnimationFrame(() => (count ? later(count - 1, then) : then()));
+        later(1, () => { const soon = tip(); setTimeout(() => later(1, () => done([soon, tip()])), 1500); });
+    })"""
+    soon, late = opened.tab.evaluate(places)
+    assert (soon == late) == is_there
+
+
+def test_a_scene_is_saved_as_files(open_page, prediction_page, made_up):
+    tab = open_page(prediction_page).tab
+
+    def saved(kind):
+        with tab.expect_download() as download:
+            tab.locator(f'[data-detail] [data-save="{kind}"]').first.click()
+        return download.value.suggested_filename, download.value.path()
+
+    name, path = saved("obj")
+    mesh = trimesh.load(path, file_type="obj", process=False)
+    assert name == "one.obj"
+    np.testing.assert_allclose(mesh.vertices, made_up.vertices, atol=1e-5)
+    np.testing.assert_array_equal(mesh.faces, made_up.faces)
+    name, path = saved("csv")
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (name, len(rows)) == ("one.joints.csv", 21)
+    assert (rows[8]["hand"], rows[8]["name"]) == ("Right hand", "Index finger tip")
+    hand = made_up.exported("one.jpg")
+    for columns, values, decimals in (
+        (("x_m", "y_m", "z_m"), hand.joints, 5),
+        (("u_px", "v_px"), hand.keypoints_2d, 2),
+    ):
+        written = [[float(row[column]) for column in columns] for row in rows]
+        np.testing.assert_allclose(written, values, atol=2 * 10.0**-decimals)
 
 
 def test_truth_both_and_errors_can_be_shown(open_page, report_page):
@@ -215,6 +314,16 @@ def test_samples_are_sorted_and_searched(open_page, report_page):
     tab.get_by_role("searchbox").fill("0003")
     assert rows.evaluate_all(column) == [values[9]]
     assert tab.locator("[data-count]").inner_text() == "1 of 10"
+
+
+def test_the_demos_findings_open_in_the_viewer(open_page, demo_page):
+    opened = open_page(demo_page)
+    opened.wait_for("sample-0")
+    seen = opened.canvas()
+    opened.open("sample-7")
+    opened.tab.get_by_role("radio", name="Error").check(force=True)
+    opened.canvas_unlike(seen, 0.005)
+    assert "Aligned error" in opened.tab.locator("[data-detail]").inner_text()
 
 
 def test_a_dataset_is_filtered_and_its_samples_open(open_page, dataset_page):

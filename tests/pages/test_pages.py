@@ -1,6 +1,5 @@
 """What the pages say, as text: names, numbers, links; and that nothing in them reaches outside."""
 
-import csv
 import re
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from s2hand.pages import (
     photo_scene,
     spread_samples,
     write_dataset_page,
-    write_joints_csv,
     write_prediction_page,
     write_report,
 )
@@ -26,7 +24,7 @@ from s2hand.pages.keypoints import keypoints_svg, missed_joints
 from s2hand.pages.metrics_table import headline_facts, metrics_table
 
 HOSTILE = "</script><img src=x onerror=alert(1)>.jpg"
-PAGES = ("prediction_page", "report_page", "dataset_page")
+PAGES = ("prediction_page", "report_page", "dataset_page", "demo_page")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -81,15 +79,26 @@ def test_many_photos_are_smaller_and_the_page_ends_somewhere(made_up, tmp_path, 
     assert "The first 3 of 4 photos and videos" in path.read_text()
 
 
-def test_joints_are_written_as_a_table(made_up, tmp_path):
-    hands = [made_up.exported("a.jpg"), made_up.exported("a.jpg", "left")]
-    path = write_joints_csv(tmp_path / "a.csv", hands)
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 42
-    assert (rows[8]["hand"], rows[8]["name"]) == ("Right hand", "Index finger tip")
-    assert float(rows[29]["x_m"]) == pytest.approx(hands[1].joints[8, 0], abs=1e-6)
-    assert float(rows[8]["v_px"]) == pytest.approx(hands[0].keypoints_2d[8, 1], abs=0.01)
+def test_a_page_opens_with_the_first_photo_that_shows_a_hand(made_up, tmp_path):
+    shown = photo_scene("b.jpg", made_up.photo, [made_up.exported("b.jpg")])
+    empty = photo_scene("a.jpg", made_up.photo, [], (320, 240), np.eye(3))
+    items = [
+        PredictedItem(empty, made_up.photo),
+        PredictedItem(shown, made_up.photo, [PredictedHand("Right hand")]),
+    ]
+    content = write_prediction_page(tmp_path / "index.html", PredictionPage(items)).read_text()
+    assert re.findall(r'data-open="(item-\d)" data-first', content) == ["item-1"]
+    assert content.count("No hand was found") == 1
+    assert content.count('title="with warnings"') == 1
+
+
+def test_files_that_the_page_makes_are_offered_where_there_are_none(made_up, tmp_path):
+    scene = photo_scene("a.jpg", made_up.photo, [made_up.exported("a.jpg")])
+    for downloads, offered in (({".glb": "a.glb"}, 1), ({".obj": "a.obj"}, 0)):
+        item = PredictedItem(scene, made_up.photo, [PredictedHand("Right hand", downloads=downloads)])
+        content = write_prediction_page(tmp_path / "index.html", PredictionPage([item])).read_text()
+        assert content.count('data-save="obj"') == offered
+        assert content.count('data-save="csv"') == 1
 
 
 def test_samples_of_a_report_are_spread_from_best_to_worst():
@@ -126,10 +135,35 @@ def test_a_report_without_samples_or_truth_still_opens(tmp_path):
     assert "<h2>Samples</h2>" not in content
 
 
+def test_the_demo_tells_its_results_beside_baselines(demo_page):
+    content = demo_page.read_text()
+    (table,) = re.findall(r'<table class="results">(.*?)</table>', content)
+    rows = [re.findall(r">([^<]+)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", table)]
+    assert rows[1:] == [
+        ["Trained network", "9.5", "20.0", "9.1", "3.00"],
+        ["Always the mean hand", "13.0", "50.0", "12.0", "30.00"],
+        ["The detector it learned from", "–", "–", "–", "2.00"],
+    ]
+    assert table.count("class=best") == 4
+    assert "always the mean hand: 13.0 mm" in content
+    assert content.count('class="finding-tiles"') == 2
+    assert content.count('class="card-detail" data-detail-of=') == 10
+
+
 def test_a_dataset_counts_what_is_left_out(dataset_page):
     content = dataset_page.read_text()
     for figure, label in (("6", "hands"), ("4", "used"), ("2", "left out")):
         assert f"<b>{figure}</b><span>{label}</span>" in content
+    assert "30 photos without a hand" in content
+    assert "1 of them is shown. The detector found no hand in them" in content
+    assert "<b>album/cut.jpg</b> it ends too early" in content
+
+
+def test_crops_show_their_keypoints(dataset_page):
+    crops = re.findall(r"<figure>(.*?)</figure>", dataset_page.read_text())
+    crops = [crop for crop in crops if 'alt="crop' in crop]
+    assert len(crops) == 2 * 6
+    assert all(crop.count("<circle") == 21 for crop in crops)
 
 
 def test_charts_hold_their_values():

@@ -96,5 +96,7 @@ def test_images_are_shrunk_once():
     assert (image.width, image.height) == (100, 50)
     assert image.uri.startswith("data:image/webp;base64,")
     assert embed(image, longest_px=10) is image
-    with pytest.raises(ValueError, match="expected \\(H, W, 3\\) uint8, got \\(4, 4\\) float64"):
+    with pytest.raises(
+        ValueError, match="expected \\(H, W, 3\\) or \\(H, W, 4\\) uint8, got \\(4, 4\\) float64"
+    ):
         embed(np.zeros((4, 4)))

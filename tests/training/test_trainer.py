@@ -229,7 +229,7 @@ def test_gradient_accumulation_equals_the_large_batch(small_config, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_leaves_config_metrics_predictions_pictures_and_events(small_config):
-    config = small_config("e2e", is_write_tb=True, total_epochs=1)
+    config = small_config("e2e", is_write_tb=True, write_report=True, total_epochs=1)
     result = run(config, silent)
     folder = config.run_dir
     assert json.loads((folder / "config.json").read_text())["losses"] == list(config.losses)
@@ -239,6 +239,7 @@ def test_a_run_leaves_config_metrics_predictions_pictures_and_events(small_confi
     assert (len(joints), len(joints[0]), len(vertices[0])) == (8, 21, 778)
     assert (folder / "pictures/Synthetic_epoch0001.jpg").stat().st_size > 10_000
     assert list((folder / "tensorboard").glob("events*"))
+    assert (folder / "report_Synthetic.html").is_file()
     metrics = result.metrics["Synthetic"]
     assert 0 < metrics["pa_mpjpe"] < metrics["mpjpe"]
     assert {"keypoints_px", "heatmap_px", "detector_px"} <= metrics.keys()

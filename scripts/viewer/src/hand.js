@@ -69,14 +69,19 @@ export class HandMesh {
   }
 
   /** Sets how it is drawn. The photo's light falls on nothing that was not lit by it: then the studio's does. */
-  setLook({ light, wire, opacity, visible, late }) {
+  setLook({ light, wire, veil, visible, late }) {
     // A faded hand comes last, so that its depth does not hide the one that is looked at.
     this.group.children.forEach((part, number) => { part.renderOrder = this.order + number + (late ? LATE : 0); });
     const kind = light === "photo" && !this.light ? "studio" : light;
     this.surface.material.uniforms.lightKind.value = LIGHTS[kind];
-    this.surface.material.uniforms.opacity.value = opacity;
+    this.veil = veil;
     this.wire.visible = wire;
     this.group.visible = visible;
+  }
+
+  /** How solid the surface is, between 0 and 1, before its veil. */
+  setOpacity(opacity) {
+    this.surface.material.uniforms.opacity.value = opacity * this.veil;
   }
 
   dispose() {

@@ -6,7 +6,6 @@ import {
 } from "three";
 
 const BEHIND = 1.04; // the plane lies a little farther off than the farthest vertex
-const FADE_RAD = [0.12, 1.1];
 const FAINTEST = 0.3;
 
 export class PhotoPlane {
@@ -66,9 +65,8 @@ export class PhotoPlane {
   }
 
   /** Fades as the view turns away from the photo's own, so that hands stand out. */
-  setLook({ photo, camera, turned }) {
-    const share = Math.min(Math.max((turned - FADE_RAD[0]) / (FADE_RAD[1] - FADE_RAD[0]), 0), 1);
-    this.mesh.material.opacity = 1 - (1 - FAINTEST) * share * share * (3 - 2 * share);
+  setLook({ photo, camera, aside }) {
+    this.mesh.material.opacity = 1 - (1 - FAINTEST) * aside;
     this.mesh.visible = photo && Boolean(this.mesh.material.map);
     this.frustum.visible = camera;
   }

@@ -2,7 +2,7 @@
 
 import { choice, tag, toggle } from "./dom.js";
 
-const SWITCHES = [["joints", "Joints", "J"], ["wire", "Wireframe", "W"], ["photo", "Photo", "P"], ["camera", "Camera", "C"]];
+const SWITCHES = [["mesh", "Mesh", "M"], ["joints", "Joints", "J"], ["wire", "Wireframe", "W"], ["photo", "Photo", "P"], ["camera", "Camera", "C"]];
 
 const KEYS = [
   ["Drag, arrow keys", "turn"],
@@ -13,7 +13,7 @@ const KEYS = [
   ["1 2 3", "from the side, behind, above"],
   ["T", "prediction, ground truth, both, error"],
   ["X L", "surface, light"],
-  ["J W P C", "joints, wireframe, photo, camera"],
+  ["M J W P C", "mesh, joints, wireframe, photo, camera"],
   ["H", "next hand"],
   ["[ ]", "previous, next image"],
   ["Space", "play, pause"],
@@ -31,8 +31,8 @@ export class Toolbar {
       (show) => change({ show }),
       root,
     );
-    this.surface = choice("Surface", [["texture", "Texture"], ["plain", "Plain"]], (surface) => change({ surface }), root);
-    this.light = choice("Light", [["photo", "Photo’s"], ["studio", "Studio"], ["off", "Off"]], (light) => change({ light }), root);
+    this.surface = choice("Surface", [["plain", "Plain"], ["texture", "Texture"]], (surface) => change({ surface }), root);
+    this.light = choice("Light", [["studio", "Studio"], ["photo", "Photo’s"], ["off", "Off"]], (light) => change({ light }), root);
     const switches = tag("div", { class: "viewer-switches" }, root);
     this.switches = SWITCHES.map(([name, label, key]) => [name, toggle(label, key, (on) => change({ [name]: on }), switches)]);
     const opacity = tag("label", { class: "viewer-opacity" }, root);

@@ -7,6 +7,7 @@ import { Matrix4, PerspectiveCamera, Vector3 } from "three";
 const STEEPEST_RAD = 1.5;
 const ZOOM_RANGE = [0.05, 24];
 const MOVE_MS = 420;
+const ASIDE_RAD = [0.12, 1.1];
 
 export const START = { yaw: 0, pitch: 0, zoom: 1, panX: 0, panY: 0 };
 
@@ -45,6 +46,12 @@ export class PhotoView {
   /** How far the scene is turned away from the photo's own view, in radians. */
   get turned() {
     return Math.acos(clamp(Math.cos(this.pose.yaw) * Math.cos(this.pose.pitch), -1, 1));
+  }
+
+  /** From 0 in the photo's own view to 1 where the photo behind no longer belongs to what is seen. */
+  get aside() {
+    const share = clamp((this.turned - ASIDE_RAD[0]) / (ASIDE_RAD[1] - ASIDE_RAD[0]), 0, 1);
+    return share * share * (3 - 2 * share);
   }
 
   turnBy(across, down) {

@@ -1,7 +1,7 @@
 // The viewer: one canvas, one scene of it at a time, drawn only when something changed.
 
 import { Scene, WebGLRenderer } from "three";
-import { centreOf, decodeFrame, SceneStore } from "./data.js";
+import { centreOf, decodeFrame } from "./data.js";
 import { tag } from "./dom.js";
 import { steer } from "./gestures.js";
 import { HandMesh } from "./hand.js";
@@ -17,24 +17,28 @@ const LARGEST_RATIO = 2.5;
 const PREFETCHED = 8;
 const TRUTH_OPACITY = 0.55;
 const OTHER_OPACITY = 0.22;
+const OPACITY_OVER_PHOTO = 0.75;
 const ERROR_STEPS_PER_MM = 100;
 const CYCLES = {
   t: ["show", ["prediction", "truth", "both", "error"]],
-  x: ["surface", ["texture", "plain"]],
-  l: ["light", ["photo", "studio", "off"]],
+  x: ["surface", ["plain", "texture"]],
+  l: ["light", ["studio", "photo", "off"]],
 };
 const CAMERA_SEEN = { yaw: -1.3, pitch: 0.3 };
-const TOGGLES = { j: "joints", w: "wire", p: "photo", c: "camera" };
+const TOGGLES = { m: "mesh", j: "joints", w: "wire", p: "photo", c: "camera" };
 const SIDES = { 1: { yaw: Math.PI / 2, pitch: 0 }, 2: { yaw: Math.PI, pitch: 0 }, 3: { yaw: 0, pitch: 1.3 } };
 
 export class Viewer {
-  /** @param root the page's [data-viewer]; throws where there is no WebGL */
-  constructor(root) {
+  /**
+   * @param root the page's [data-viewer]; throws where there is no WebGL
+   * @param store the page's scenes
+   */
+  constructor(root, store) {
     this.root = root;
-    this.store = new SceneStore();
+    this.store = store;
     this.images = new ImageCache();
     this.state = {
-      show: "prediction", surface: "texture", light: "photo", joints: false, wire: false, photo: true, camera: false, opacity: 1, hand: -1,
+      show: "prediction", surface: "plain", light: "studio", mesh: true, joints: false, wire: false, photo: true, camera: false, opacity: null, hand: -1,
     };
     this.stage = root.querySelector(".viewer-stage");
     this.canvas = tag("canvas", { tabindex: 0, role: "img" });
@@ -151,22 +155,31 @@ export class Viewer {
     this.plane.place(this.current, this.depth);
   }
 
-  /** All points of the chosen hand, or of all. */
-  points() {
+  /** All points of the chosen hand, or of all, in the frame that is shown or another one. */
+  points(frame = this.frame || decodeFrame(this.current.frames[0])) {
     const { hand } = this.state;
-    const shown = (this.frame || decodeFrame(this.current.frames[0])).filter((entry) => hand < 0 || entry.hand === hand);
+    const shown = frame.filter((entry) => hand < 0 || entry.hand === hand);
     return shown.flatMap((entry) => Array.from(entry.prediction || entry.truth || []));
+  }
+
+  /** The same in the first frame that has any: a video may begin before its hands come in. */
+  firstPoints() {
+    for (const frame of this.current.frames) {
+      const points = this.points(decodeFrame(frame));
+      if (points.length) return points;
+    }
+    return [];
   }
 
   /** Turns about the chosen hand from now on. */
   aim() {
-    const points = this.points();
+    const points = this.points().length ? this.points() : this.firstPoints();
     if (points.length) this.view.target.fromArray(centreOf(points));
   }
 
   /** Brings meshes to the frame's shape and colours. */
   shape() {
-    const { show, surface, hand: chosen, wire, light, opacity } = this.state;
+    const { show, surface, hand: chosen, mesh: shown, wire, light } = this.state;
     this.hands.forEach((hand, number) => {
       const entry = this.frame?.find((one) => one.hand === number);
       const faded = chosen >= 0 && chosen !== number;
@@ -184,8 +197,8 @@ export class Viewer {
         mesh.setLook({
           light: light === "off" ? "off" : studio,
           wire: wire && !faded,
-          opacity: opacity * veil * (faded ? OTHER_OPACITY : 1),
-          visible: Boolean(points),
+          veil: veil * (faded ? OTHER_OPACITY : 1),
+          visible: shown && Boolean(points),
           late: faded,
         });
       }
@@ -211,7 +224,7 @@ export class Viewer {
       this.fit();
     }
     if (change.camera) this.view.goTo(this.view.framing([0, 0, 0, ...this.plane.corners], CAMERA_SEEN));
-    this.toolbar.update(this.state);
+    this.toolbar.update({ ...this.state, opacity: this.state.opacity ?? OPACITY_OVER_PHOTO });
     if (!this.state.joints) this.skeleton.unpoint();
     this.overlays.drawLegend(this.state.show);
     this.shape();
@@ -280,7 +293,12 @@ export class Viewer {
     cancelAnimationFrame(this.pending);
     this.pending = 0;
     this.view.update();
-    this.plane.setLook({ photo: this.state.photo, camera: this.state.camera, turned: this.view.turned });
+    const { photo, camera, opacity } = this.state;
+    const { aside } = this.view;
+    this.plane.setLook({ photo, camera, aside });
+    // Until someone chooses, a hand is see-through over its photo and solid from elsewhere.
+    const solid = opacity ?? OPACITY_OVER_PHOTO + (1 - OPACITY_OVER_PHOTO) * (photo ? aside : 1);
+    for (const hand of this.hands) for (const kind of ["prediction", "truth"]) hand[kind]?.setOpacity(solid);
     this.renderer.render(this.scene, this.view.camera);
     if (this.frame) this.root.dataset.shown = this.id;
     this.skeleton.draw(this.state.joints ? this.jointSets() : [], (...point) => this.view.project(...point), this.view.size);
