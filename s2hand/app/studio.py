@@ -123,7 +123,7 @@ class Studio:
         def texture(index: int, edit: HandEdit) -> Tensor | None:
             return None if edit.texture == PHOTO else self._texture(session, edit)
 
-        return edited(hands, edits, self.reconstructor.answerer, texture)
+        return edited(hands, edits, self.reconstructor, texture)
 
     def _reconstruct(
         self,

@@ -67,7 +67,7 @@ class PhotoWork:
     @property
     def labels(self) -> list[str]:
         """What the hands are called: "Right hand", "Left hand 2"."""
-        return [] if self.hands is None else hand_labels(list(self.hands))
+        return [] if self.hands is None else hand_labels(self.hands.hands)
 
     def seen(self, photo: np.ndarray) -> list[HandView]:
         """The views with the photo's pixels (H, W, 3) in them."""
