@@ -64,6 +64,7 @@ class FreiHandDataset(HandDataset):
         controlled_size: use only this many samples, the first ones: as published, all green-screen samples
             come first.
         seed: seed of the random changes.
+        crop_upright: crop about the detected hand, fingers up; see :class:`HandDataset`.
         key: config key that names ``root``, for messages.
 
     Raises:
@@ -83,9 +84,10 @@ class FreiHandDataset(HandDataset):
         rows: Sequence[int] | slice | None = None,
         controlled_size: int | None = None,
         seed: int = 0,
+        crop_upright: bool = False,
         key: str = "freihand_base_path",
     ):
-        super().__init__(image_size=image_size, augment=augment, seed=seed)
+        super().__init__(image_size=image_size, augment=augment, seed=seed, crop_upright=crop_upright)
         self.base = self.root = dataset_folder(root, split, SPLITS, key=key, layout=LAYOUT)
         self.split = split
         self.key = key
@@ -123,6 +125,10 @@ class FreiHandDataset(HandDataset):
             mask_path=self._image("mask", row) if "mask" in self.labels else None,
             **fields,
         )
+
+    def summary(self) -> str:
+        """A line if the detected joints are in another order; else nothing, as everything is taken."""
+        return "" if self.detections is None else self.detections.order_doubt(self._source)
 
     def _image(self, kind: str, number: int) -> Path:
         return self.root / self.split / kind / f"{number:08d}.jpg"
@@ -182,6 +188,7 @@ class FreiHandDataset(HandDataset):
                 f"{source}: expected one row for each of the {self._num_rows} rows of {self.split}_K.json, "
                 f"got {len(detections)}: detect on this dataset, or name another detections file"
             )
+        self._source = source
         return detections
 
     def _read_array(self, path: Path, shape: tuple[int | None, ...]) -> np.ndarray:

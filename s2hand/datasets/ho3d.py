@@ -61,6 +61,7 @@ class Ho3dDataset(HandDataset):
             leaves out those that were not downloaded: the attribute ``labels`` says what was found.
         controlled_size: use only this many frames, the first ones.
         seed: seed of the random changes.
+        crop_upright: crop about the detected hand, fingers up; see :class:`HandDataset`.
         key: config key that names ``root``, for messages.
 
     Raises:
@@ -79,9 +80,10 @@ class Ho3dDataset(HandDataset):
         labels: Iterable[str] | None = (),
         controlled_size: int | None = None,
         seed: int = 0,
+        crop_upright: bool = False,
         key: str = "ho3d_base_path",
     ):
-        super().__init__(image_size=image_size, augment=augment, seed=seed)
+        super().__init__(image_size=image_size, augment=augment, seed=seed, crop_upright=crop_upright)
         self.root = dataset_folder(root, split, ("train", "evaluation"), key=key, layout=LAYOUT)
         self.split = split
         self.key = key
@@ -114,6 +116,12 @@ class Ho3dDataset(HandDataset):
             **found,
             **self._labels_of(index),
         )
+
+    def summary(self) -> str:
+        """A line on each sequence whose detected joints are in another order."""
+        found = self._detections or {}
+        doubts = (detections.order_doubt(f"detections of {name}") for name, detections in found.items())
+        return "\n".join(filter(None, doubts))
 
     def _labels_of(self, index: int) -> dict[str, np.ndarray | float]:
         """The labels asked for: joints and vertices in FreiHAND's order and frame, and the scale."""

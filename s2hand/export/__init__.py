@@ -7,7 +7,7 @@ becomes the other by changing the signs of y and z.
 
 from s2hand.export.bvh import write_bvh
 from s2hand.export.gltf import write_glb
-from s2hand.export.hand import CAMERA_FRAME, GLTF_FRAME, Hand, color_atlas, to_gltf_frame
+from s2hand.export.hand import CAMERA_FRAME, GLTF_FRAME, Hand, HandSize, color_atlas, to_gltf_frame
 from s2hand.export.meshes import write_obj, write_ply
 from s2hand.export.motion import HandMotion
 from s2hand.export.numbers import FRAMES, MODEL_NOTE, UNITS, hand_as_dict, write_hand_json, write_hand_npz
@@ -23,6 +23,7 @@ __all__ = [
     "UNITS",
     "Hand",
     "HandMotion",
+    "HandSize",
     "Rig",
     "color_atlas",
     "hand_as_dict",

@@ -20,6 +20,21 @@ BARE_COLOR = (0.78, 0.72, 0.68)
 """sRGB colour of a hand without a texture."""
 
 
+@dataclass(frozen=True)
+class HandSize:
+    """How large a hand is taken to be; its distance follows, as a photo does not tell one from the other.
+
+    Attributes:
+        source: "hand_length" where the length was given, "prior" where it is a guess.
+        length_mm: from the wrist along the middle finger to its tip.
+        prior: of a guess: mean_mm and spread_mm of the lengths that are expected, and their source.
+    """
+
+    source: str
+    length_mm: float
+    prior: dict[str, float | str] | None = None
+
+
 @dataclass(frozen=True, repr=False)
 class Hand:
     """The hand in a photo, before the photo's camera.
@@ -41,6 +56,9 @@ class Hand:
         face_colors: (F, 3) albedo, sRGB in [0, 1], or None.
         light: (11,) see :mod:`s2hand.rendering.lighting`, camera frame, or None.
         refined: whether it was fitted to keypoints.
+        confidence: (21,) the probability that each of ``keypoints_2d`` lies within a tenth of the hand's size
+            of where the joint is seen, or None.
+        size: where its size comes from, or None.
     """
 
     image: str
@@ -57,10 +75,12 @@ class Hand:
     face_colors: np.ndarray | None = None
     light: np.ndarray | None = None
     refined: bool = False
+    confidence: np.ndarray | None = None
+    size: HandSize | None = None
 
     def __repr__(self) -> str:
         distance_m = float(self.vertices[:, 2].mean())
-        return f"<Hand: {self.hand}, {self.image!r}, looked at: {self.looked_at}, {distance_m:.2f} m away>"
+        return f"<Hand: {self.hand} in {self.image!r}, {distance_m:.2f} m away>"
 
     def colors(self) -> np.ndarray:
         """(F, 3) sRGB in [0, 1]: the albedo, or ``BARE_COLOR``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ UNITS = {
     "hand_pose": "coefficients of the pose basis",
     "betas": "coefficients of the shape basis",
     "scale": "factor",
+    "length_mm": "millimetres from the wrist to the tip of the middle finger",
     "keypoints_2d": "pixels of the upright photo; pixel i covers [i, i + 1)",
     "K": "pixels of the upright photo",
     "face_colors": "albedo, sRGB in [0, 1]",
+    "confidence": "probability that a keypoint is right to a tenth of the hand's size",
 }
 
 FRAMES = {
@@ -64,6 +67,7 @@ def hand_as_dict(hand: Hand) -> dict[str, Any]:
         "refined": hand.refined,
         "focal_source": hand.focal_source,
         "looked_at": hand.looked_at,
+        "size": None if hand.size is None else asdict(hand.size),
         "K": hand.K,
         "keypoints_2d": hand.keypoints_2d,
         "joints": hand.joints,
@@ -71,6 +75,8 @@ def hand_as_dict(hand: Hand) -> dict[str, Any]:
         "light": hand.light,
         "vertices": hand.vertices,
     }
+    if hand.confidence is not None:
+        values["confidence"] = hand.confidence
     return _plain(values)
 
 
@@ -92,7 +98,8 @@ def write_hand_npz(path: str | Path, hand: Hand, versions: dict[str, str]) -> Pa
     """Writes the fields of a :class:`Hand` as arrays, its parameters beside the rest.
 
     Text is written as arrays of text; ``about`` holds units, frames and versions as JSON. Nothing is pickled.
-    What the network did not predict is left out.
+    What the network did not predict is left out. Of the size there are its source and ``length_mm``, and
+    ``about`` has the prior.
 
     Args:
         path: the file.
@@ -101,7 +108,11 @@ def write_hand_npz(path: str | Path, hand: Hand, versions: dict[str, str]) -> Pa
     """
     arrays = {name: value for name, value in vars(hand).items() if value is not None}
     arrays |= arrays.pop("parameters")
-    arrays["about"] = json.dumps({"format": FORMAT, **ABOUT, "versions": versions})
+    about = {"format": FORMAT, **ABOUT, "versions": versions}
+    if (size := arrays.pop("size", None)) is not None:
+        arrays |= {"size_source": size.source, "length_mm": size.length_mm}
+        about["size_prior"] = size.prior
+    arrays["about"] = json.dumps(about)
     path = Path(path)
     with written_whole(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **{name: np.asarray(value) for name, value in arrays.items()})

@@ -18,6 +18,7 @@ SUFFIXES = {
     "WEBP": (".webp",),
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
+    "GIF": (".gif",),
     "AVIF": (".avif",),
     "HEIF": (".heic", ".heif", ".hif"),
 }
@@ -26,7 +27,6 @@ SUFFIXES = {
 REMEDIES = {"AVIF": "pip install -U pillow", "HEIF": "pip install pillow-heif"}
 
 OTHER_SUFFIXES = (
-    ".gif",
     ".jxl",
     ".jp2",
     ".psd",
@@ -39,7 +39,7 @@ OTHER_SUFFIXES = (
     ".rw2",
     ".raf",
 )
-"""Endings of images that are not read as photos: animations, other codecs and cameras' raw data."""
+"""Endings of images that are not read as photos: other codecs and cameras' raw data."""
 
 
 def photo_suffixes() -> tuple[str, ...]:

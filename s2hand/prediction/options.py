@@ -19,6 +19,9 @@ ENDINGS = {name: name for name in HAND_FORMATS} | {"skinned": "skinned.glb", "ro
 
 DEFAULT_FORMATS = ("overlay", "glb", "json", "npz")
 
+HAND_LENGTHS_MM = (100.0, 260.0)
+"""Lengths that hands have, from children's to the largest; others are taken for another unit."""
+
 DEFAULT_BATCH = 16
 """Hands that go through the network at once."""
 
@@ -36,11 +39,15 @@ class PredictOptions:
             and further only ``MOTION_FORMATS``.
         unlit: whether .glb files show the albedo as it is, without light.
         refine: number of steps in which hands are fitted to the detections, or else to the keypoints of the
-            network's 2D branch; 0 leaves the fit out.
+            network's 2D branch; 0 leaves the fit out. None: photos are fitted if the bundled network lifts
+            them, whose steps are its own; videos are not.
+        photometric: whether that fit also follows silhouette and colours of the photo.
         smooth: whether hands in videos are steadied over time.
+        hand_length_mm: wrist to tip of the middle finger of all hands, which sets their size and distance;
+            None: as the shape that was found says, which is a guess.
 
     Raises:
-        S2HandError: there is no such format, or nothing to write.
+        S2HandError: there is no such format, nothing to write, or no hand has this length.
     """
 
     detections: str | None = None
@@ -49,11 +56,28 @@ class PredictOptions:
     K: tuple[float, float, float, float] | None = None
     formats: tuple[str, ...] = DEFAULT_FORMATS
     unlit: bool = False
-    refine: int = 0
+    refine: int | None = None
+    photometric: bool = False
     smooth: bool = True
+    hand_length_mm: float | None = None
 
     def __post_init__(self):
         if unknown := sorted(set(self.formats) - set(FORMATS)):
             raise S2HandError(f"formats: there is no {unknown[0]!r}; choose among {', '.join(FORMATS)}")
         if not self.formats:
             raise S2HandError(f"formats: nothing to write; choose among {', '.join(FORMATS)}")
+        check_hand_length(self.hand_length_mm)
+
+
+def check_hand_length(length_mm: float | None) -> None:
+    """Refuses what cannot be the length of a hand in millimetres; None passes.
+
+    Raises:
+        S2HandError: it is too short or too long.
+    """
+    low, high = HAND_LENGTHS_MM
+    if length_mm is not None and not low <= length_mm <= high:
+        raise S2HandError(
+            f"hand length: expected {low:g} to {high:g} mm from the wrist to the tip of the middle finger, "
+            f"got {length_mm:g}"
+        )

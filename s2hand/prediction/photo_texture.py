@@ -9,6 +9,9 @@ faces that the camera does not see are filled in from their neighbours over the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -19,6 +22,9 @@ from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
 from s2hand.geometry.cameras import project_points
+from s2hand.prediction.hand_views import HandView
+from s2hand.prediction.photo_window import photo_window
+from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.rendering import MeshRenderer
 from s2hand.rendering.lighting import face_normals
 
@@ -65,6 +71,16 @@ class Appearance(NamedTuple):
     light: Tensor
 
 
+def painted(hands: Reconstruction, views: Sequence[HandView]) -> Reconstruction:
+    """The hands with texture and light from their photos."""
+    looks = []
+    for index, view in enumerate(views):
+        photo = view.photo if view.photo.dtype == np.uint8 else np.rint(view.photo * 255).astype(np.uint8)
+        looks.append(appearance_from_photo(photo, hands.vertices[index], hands.faces(index), hands.K[index]))
+    textures, lights = (torch.stack(values) for values in zip(*looks, strict=True))
+    return replace(hands, face_textures=textures, light=lights, painted=True)
+
+
 def appearance_from_photo(photo: np.ndarray, vertices: Tensor, faces: Tensor, K: Tensor) -> Appearance:
     """Takes texture and light of a hand from its photo.
 
@@ -78,7 +94,9 @@ def appearance_from_photo(photo: np.ndarray, vertices: Tensor, faces: Tensor, K:
         The hand's appearance; a plain skin colour under white light if the photo does not show the hand.
     """
     vertices, K = vertices.float(), K.float()
-    window, pixels = _photo_window(photo, project_points(vertices[None], K[None])[0].numpy())
+    window, pixels = photo_window(
+        photo, project_points(vertices[None], K[None])[0].numpy(), RASTER_PX, WINDOW_MARGIN
+    )
     shown = _face_per_pixel(vertices, faces, torch.from_numpy(window).float() @ K)
     seen = (shown >= 0) & np.isfinite(pixels).all(-1)
     colors, skin = pixels[seen], _is_skin(pixels[seen])
@@ -93,30 +111,6 @@ def appearance_from_photo(photo: np.ndarray, vertices: Tensor, faces: Tensor, K:
     albedo = fill_unseen(mean / np.maximum(shading, DARKEST_SHADING)[:, None], count > 0, faces.numpy())
     textures = torch.from_numpy(np.clip(albedo, *ALBEDO_RANGE)).float().atanh()
     return Appearance(textures, torch.from_numpy(light).float())
-
-
-def _photo_window(photo: np.ndarray, keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The square of the photo about a hand, brought to the raster's size.
-
-    Returns:
-        (3, 3) map from pixels of the photo to those of the raster, and (R, R, 3) RGB in [0, 1], NaN outside
-        of the photo.
-    """
-    low, high = keypoints.min(0), keypoints.max(0)
-    side = max(float((high - low).max()) * (1 + 2 * WINDOW_MARGIN), 1.0)
-    left, top = (low + high - side) / 2
-    scale = RASTER_PX / side
-    window = np.array([[scale, 0, -left * scale], [0, scale, -top * scale], [0, 0, 1]])
-    # cv2's pixel centres are whole numbers, ours lie at one half.
-    shift = 0.5 * (scale - 1)
-    matrix = window[:2] + np.array([0, 0, shift])
-    size = (RASTER_PX, RASTER_PX)
-    # Averages first where the photo is finer than the raster, so that noise does not alias.
-    blurred = photo if scale >= 1 else cv2.GaussianBlur(photo, (0, 0), 0.4 / scale)
-    values = cv2.warpAffine(blurred, matrix, size, flags=cv2.INTER_LINEAR).astype(np.float64) / 255
-    inside = cv2.warpAffine(np.ones(photo.shape[:2], np.uint8), matrix, size, flags=cv2.INTER_NEAREST)
-    values[inside == 0] = np.nan
-    return window, values
 
 
 @torch.no_grad()
@@ -198,7 +192,13 @@ def fill_unseen(colors: np.ndarray, seen: np.ndarray, faces: np.ndarray) -> np.n
 
 
 def _face_neighbours(faces: np.ndarray) -> csr_matrix:
-    """(F, F) with 1 where two faces share an edge."""
+    """(F, F) with 1 where two faces share an edge; not to be changed, as it is kept for the next hand."""
+    return _neighbours_of_faces(np.ascontiguousarray(faces, np.int64).tobytes())
+
+
+@lru_cache(maxsize=4)  # right and left hands, of a hand model or two
+def _neighbours_of_faces(stored: bytes) -> csr_matrix:
+    faces = np.frombuffer(stored, np.int64).reshape(-1, 3)
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1)
     owner = np.repeat(np.arange(len(faces)), 3)
     _, edge = np.unique(edges, axis=0, return_inverse=True)

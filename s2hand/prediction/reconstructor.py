@@ -6,33 +6,29 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from s2hand import checkpoints
 from s2hand.detection.mediapipe import HandDetector
 from s2hand.errors import S2HandError
+from s2hand.hand.length import HandRuler
 from s2hand.images.intrinsics import StatedCamera
 from s2hand.prediction.answerers import Answerer, ImageAnswerer
 from s2hand.prediction.asked_hands import Image, asked_hands
+from s2hand.prediction.batches import Group, T, as_batch, chunks
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.landmark_answerer import LandmarkAnswerer
-from s2hand.prediction.options import DEFAULT_BATCH
-from s2hand.prediction.photo_texture import appearance_from_photo
+from s2hand.prediction.networks import open_trained
+from s2hand.prediction.options import DEFAULT_BATCH, check_hand_length
+from s2hand.prediction.photo_texture import painted
 from s2hand.prediction.reconstruction import Reconstruction, concatenated, in_photos, turned_back
 from s2hand.prediction.refine import DEFAULT_STEPS
 from s2hand.prediction.sides import SideJudge
 from s2hand.runtime.devices import resolve_device
-from s2hand.skeleton import NUM_JOINTS
-from s2hand.structures import HandBatch, HandParameters, HandPrediction
-
-T = TypeVar("T")
-Group = tuple[T, Sequence[HandView]]
-"""A photo, a frame or whatever else, and the hands in it, perhaps none."""
+from s2hand.structures import HandParameters, HandPrediction
 
 Adjust = Callable[[HandParameters, Sequence[Group]], HandParameters]
 """Changes the parameters of the hands of some groups, in their order, as a filter over time does."""
@@ -46,18 +42,27 @@ class HandReconstructor:
         batch_size: number of hands that are reconstructed at once.
         finder: finds the hands of images that come without keypoints; None: one hand is taken to be in
             each, about the box or anywhere.
+        hand_length_mm: wrist to tip of the middle finger of all hands, which sets their size and distance;
+            None: as the shape that was found says, which is a guess.
 
     Raises:
-        S2HandError: the batch size is below 1.
+        S2HandError: the batch size is below 1, or no hand has this length.
     """
 
     def __init__(
-        self, answerer: Answerer, batch_size: int = DEFAULT_BATCH, finder: FoundHands | None = None
+        self,
+        answerer: Answerer,
+        batch_size: int = DEFAULT_BATCH,
+        finder: FoundHands | None = None,
+        *,
+        hand_length_mm: float | None = None,
     ) -> None:
+        check_hand_length(hand_length_mm)
         if batch_size < 1:
             raise S2HandError(f"batch size: expected 1 or more, got {batch_size}")
         self.answerer, self.batch_size, self.finder = answerer, batch_size, finder
         self.right_faces = torch.from_numpy(answerer.hand_model.faces)
+        self.hand_length_mm, self.ruler = hand_length_mm, HandRuler(answerer.hand_model)
 
     @classmethod
     def from_checkpoint(
@@ -68,15 +73,19 @@ class HandReconstructor:
         *,
         batch_size: int = DEFAULT_BATCH,
         refine_steps: int = DEFAULT_STEPS,
+        hand_length_mm: float | None = None,
     ) -> HandReconstructor:
         """Rebuilds the network that a checkpoint was trained with.
 
         Args:
-            path: a checkpoint (.pt) or a run's folder; or a published checkpoint (.t7, or .safetensors).
-            hand_model: "generic" or the path of a MANO file; None: the one that it was trained with.
+            path: a checkpoint (.pt), a run's folder, or one of several stages, of which the best is taken;
+                or a published checkpoint (.t7, or .safetensors).
+            hand_model: "generic" or the path of a MANO file; None: the one that it was trained with, or
+                generic if there is no file of it.
             device: "auto", "cpu", "cuda" or "cuda:<index>".
             batch_size: see the class.
-            refine_steps: see the class.
+            refine_steps: see :class:`~s2hand.prediction.answerers.ImageAnswerer`.
+            hand_length_mm: see the class.
 
         Raises:
             S2HandError: a file is missing, damaged or does not fit; the network predicts no hand.
@@ -84,7 +93,8 @@ class HandReconstructor:
         Warns:
             UserWarning: one for each of :attr:`notes`, such as another hand than the one of the training.
         """
-        found = cls(ImageAnswerer(checkpoints.open(path, hand_model, device), refine_steps), batch_size)
+        answerer = ImageAnswerer(open_trained(path, hand_model, device), refine_steps)
+        found = cls(answerer, batch_size, hand_length_mm=hand_length_mm)
         for note in found.notes:
             warnings.warn(note, stacklevel=2)
         return found
@@ -96,6 +106,8 @@ class HandReconstructor:
         hand_model: str | Path | None = None,
         *,
         batch_size: int = DEFAULT_BATCH,
+        hand_length_mm: float | None = None,
+        photometric: bool = False,
     ) -> HandReconstructor:
         """The bundled detector and the bundled network: every hand of every image, with nothing to download.
 
@@ -103,14 +115,16 @@ class HandReconstructor:
             device: "auto", "cpu", "cuda" or "cuda:<index>".
             hand_model: "generic" or the path of a MANO file; None: generic, with which it was trained.
             batch_size: see the class.
+            hand_length_mm: see the class.
+            photometric: where hands are refined, let them follow what the photo shows too; takes longer.
 
         Raises:
             S2HandError: the hand model cannot be read, or there is no such device.
         """
         place = resolve_device(device)
-        answerer = LandmarkAnswerer.bundled(hand_model, device)
+        answerer = LandmarkAnswerer.bundled(hand_model, device, photometric=photometric)
         finder = FoundHands(HandDetector.bundled(place), SideJudge(answerer))
-        return cls(answerer, batch_size, finder)
+        return cls(answerer, batch_size, finder, hand_length_mm=hand_length_mm)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -123,7 +137,10 @@ class HandReconstructor:
         Args:
             stated: the camera of photos that come without one.
         """
-        return Viewer(self.answerer.image_size, self.answerer.squares, stated or StatedCamera())
+        answerer = self.answerer
+        return Viewer(
+            answerer.image_size, answerer.squares, stated or StatedCamera(), upright=answerer.upright
+        )
 
     def predict(
         self,
@@ -187,7 +204,7 @@ class HandReconstructor:
         Yields:
             Each photo, its views, and its hands: None where it has none.
         """
-        for chunk in _chunks(groups, self.batch_size):
+        for chunk in chunks(groups, self.batch_size):
             views = [view for _, found in chunk for view in found]
             change = None if adjust is None else lambda parameters, chunk=chunk: adjust(parameters, chunk)
             hands = self.predict_views(views, refine=refine, adjust=change, paint=paint) if views else None
@@ -218,7 +235,7 @@ class HandReconstructor:
             S2HandError: the answer is not finite.
         """
         answerer = self.answerer
-        batch = _as_batch(views).to(answerer.device)
+        batch = as_batch(views).to(answerer.device)
         answer = answerer(batch, views, refine)
         refined = (False,) * len(views)
         if refine:
@@ -227,6 +244,7 @@ class HandReconstructor:
         parameters = turned_back(answer.parameters.to("cpu"), squares)
         if adjust is not None:
             parameters = adjust(parameters)
+        parameters, lengths_mm = self._sized(parameters)
         K = torch.from_numpy(np.stack([view.K for view in views])).float()
         placed = answerer.place_hand(parameters.to(answerer.device), K.to(answerer.device))
         hands = HandPrediction(**placed).to("cpu")
@@ -236,8 +254,28 @@ class HandReconstructor:
                 "an earlier checkpoint"
             )
         answer = replace(answer.to("cpu"), parameters=parameters)
-        found = in_photos(answer, hands, views, self.right_faces, refined)
+        found = replace(
+            in_photos(answer, hands, views, self.right_faces, refined),
+            lengths_mm=lengths_mm,
+            size_prior=self.ruler.prior if self.hand_length_mm is None else None,
+        )
         return painted(found, views) if paint and answerer.paints_from_photos else found
+
+    def _sized(self, parameters: HandParameters) -> tuple[HandParameters, Tensor]:
+        """Hands of the length that is given, if one is, and the lengths in mm, (B,).
+
+        They look the same: a photo does not tell a hand from one of twice its size at twice its distance.
+        """
+        lengths_mm = 1000 * parameters.scale.double().abs() * self.ruler.lengths_m(parameters.betas)
+        if self.hand_length_mm is None:
+            return parameters, lengths_mm
+        factor = (self.hand_length_mm / lengths_mm).to(parameters.scale)
+        sized = replace(
+            parameters,
+            scale=parameters.scale * factor,
+            translation=parameters.translation * factor[:, None],
+        )
+        return sized, torch.full_like(lengths_mm, self.hand_length_mm)
 
     def check_refinement(self, refine: bool, *, detections: bool) -> None:
         """Refuses a refinement that could not happen.
@@ -254,47 +292,3 @@ class HandReconstructor:
                 f"nothing to refine with: the network of {self.answerer.path} has no 2D branch, and there "
                 "are no detected keypoints; give detections, or leave refinement out"
             )
-
-
-def painted(hands: Reconstruction, views: Sequence[HandView]) -> Reconstruction:
-    """The hands with texture and light from their photos."""
-    looks = []
-    for index, view in enumerate(views):
-        photo = view.photo if view.photo.dtype == np.uint8 else np.rint(view.photo * 255).astype(np.uint8)
-        looks.append(appearance_from_photo(photo, hands.vertices[index], hands.faces(index), hands.K[index]))
-    textures, lights = (torch.stack(values) for values in zip(*looks, strict=True))
-    return replace(hands, face_textures=textures, light=lights, painted=True)
-
-
-def _chunks(groups: Iterable[Group], batch_size: int) -> Iterator[list[Group]]:
-    """Gathers groups until they hold a batch of hands, or that many groups, so that few are in memory."""
-    chunk, count = [], 0
-    for group in groups:
-        chunk.append(group)
-        count += len(group[1])
-        if max(count, len(chunk)) >= batch_size:
-            yield chunk
-            chunk, count = [], 0
-    if chunk:
-        yield chunk
-
-
-def _as_batch(views: Sequence[HandView]) -> HandBatch:
-    """The views as tensors; a hand without detected keypoints has confidences of 0."""
-    keypoints, confidence = np.zeros((len(views), NUM_JOINTS, 2)), np.zeros((len(views), NUM_JOINTS))
-    for row, view in enumerate(views):
-        if view.keypoints is not None:
-            keypoints[row], confidence[row] = view.keypoints_seen(), view.confidence
-    return HandBatch(
-        image=torch.stack([_as_input(view.image()) for view in views]),
-        K=torch.from_numpy(np.stack([view.square.K for view in views])).float(),
-        index=torch.arange(len(views)),
-        keypoints_2d=torch.from_numpy(keypoints).float(),
-        confidence=torch.from_numpy(confidence).float(),
-    )
-
-
-def _as_input(image: np.ndarray) -> Tensor:
-    """(S, S, 3), uint8 or in [0, 1], as (3, S, S) float32 in [0, 1]."""
-    tensor = torch.from_numpy(image).permute(2, 0, 1).float()
-    return tensor / 255 if image.dtype == np.uint8 else tensor

@@ -31,11 +31,14 @@ class OneEuroSettings:
         min_cutoff: Hz at rest; lower is steadier and slower.
         beta: rise of the cutoff, Hz per unit of speed.
         speed_cutoff: Hz of the low pass on the speed; 1 in the paper.
+        leash: the filtered array is never farther than this from the measured one (Euclidean); beyond what
+            noise explains it is another gesture, and a mixture of two is none. The paper has no such limit.
     """
 
     min_cutoff: float
     beta: float
     speed_cutoff: float = 1.0
+    leash: float = math.inf
 
 
 class OneEuroFilter:
@@ -75,11 +78,17 @@ class OneEuroFilter:
         speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True)
         cutoff = self.settings.min_cutoff + self.settings.beta * speed
         step = low_pass_weight(cutoff, interval_s) * step
-        if self.rotations:
-            self._value = (Rotation.from_rotvec(step) * Rotation.from_rotvec(self._value)).as_rotvec()
-        else:
-            self._value = self._value + step
+        self._value = self._moved(self._value, step)
+        left = self._difference(self._value, value)
+        length = float(np.linalg.norm(left))
+        if length > self.settings.leash:
+            self._value = self._moved(self._value, (1 - self.settings.leash / length) * left)
         return self._value
+
+    def _moved(self, start: np.ndarray, step: np.ndarray) -> np.ndarray:
+        if self.rotations:
+            return (Rotation.from_rotvec(step) * Rotation.from_rotvec(start)).as_rotvec()
+        return start + step
 
     def _difference(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         if self.rotations:
@@ -93,14 +102,14 @@ def low_pass_weight(cutoff_hz: np.ndarray | float, interval_s: float) -> np.ndar
 
 
 HAND_SETTINGS = {
-    "hand_pose": OneEuroSettings(min_cutoff=1.0, beta=0.6),
+    "hand_pose": OneEuroSettings(min_cutoff=1.0, beta=0.6, leash=0.8),
     "betas": OneEuroSettings(min_cutoff=0.1, beta=0.0),
-    "rotation": OneEuroSettings(min_cutoff=1.0, beta=0.8),
-    "place": OneEuroSettings(min_cutoff=1.0, beta=6.0),
+    "rotation": OneEuroSettings(min_cutoff=1.0, beta=0.8, leash=0.2),
+    "place": OneEuroSettings(min_cutoff=1.0, beta=6.0, leash=0.03),
     "log_scale": OneEuroSettings(min_cutoff=0.1, beta=0.0),
 }
 """Speeds are in coefficients, radians and (place) metres of a hand of scale 1 per second. Shape and size of a
-hand do not change: they are averaged over seconds."""
+hand do not change: they are averaged over seconds. A pose's leash of 0.8 is 7 degrees in each of 45."""
 
 
 class HandSmoother:

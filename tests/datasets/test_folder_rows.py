@@ -181,3 +181,31 @@ def test_numbers_that_are_no_pixels_are_refused(own, rewrite_detections, change,
     rewrite_detections(lambda found: replace(found, **change(found)))
     with pytest.raises(DatasetError, match=message):
         folder_dataset(own, val_share=0)
+
+
+def test_keypoints_at_one_place_make_no_sample_though_there_is_a_box(own, rewrite_detections):
+    def collapse(found):
+        keypoints, confidence = found.keypoints.copy(), found.confidence.copy()
+        keypoints[2], confidence[2] = (80, 80), 0.9
+        boxes = np.tile(np.float32([[40, 40, 80, 80]]), (len(found), 1))
+        return replace(found, keypoints=keypoints, confidence=confidence, boxes=boxes)
+
+    rewrite_detections(collapse)
+    dataset = folder_dataset(own, val_share=0, min_joints=0)
+    assert dataset[1]["image"].any()
+    with pytest.raises(DatasetError, match=r"its 21 keypoints more certain than .* are all at one place"):
+        dataset[2]
+
+
+RHD = [0, *(4 * finger + 4 - joint for finger in range(5) for joint in range(4))]
+"""The wrist, then each finger from tip to base."""
+
+
+def test_joints_in_another_order_are_doubted(own, rewrite_detections):
+    assert "WARNING" not in folder_dataset(own, val_share=0).summary()
+    rewrite_detections(
+        lambda found: replace(found, keypoints=found.keypoints[:, RHD], confidence=found.confidence[:, RHD])
+    )
+    _, warning = folder_dataset(own, val_share=0).summary().splitlines()
+    assert warning.startswith(f"WARNING: {own / 'detections.json'}: joints are expected as wrist, then thumb")
+    assert "look like wrist, then thumb to little finger from tip to base" in warning

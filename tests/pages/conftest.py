@@ -1,6 +1,5 @@
-"""Made-up hands before a camera, the three pages that show them, and a browser."""
+"""Made-up hands before a camera, the three pages that show them, and how a browser opens them."""
 
-import shutil
 from dataclasses import dataclass, field
 
 import cv2
@@ -39,12 +38,6 @@ K = np.array([[400.0, 0, 150], [0, 410.0, 125], [0, 0, 1]])
 SILHOUETTE = (0, 255, 0)
 FINER = 8
 TRIES = 60
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
-)
 LIGHT = np.array([0.6, 0.6, 1, 1, 1, 1, 1, 1, 0.3, 0.5, 0.8])
 
 
@@ -308,21 +301,6 @@ class Opened:
             "() => new Promise((done) => setTimeout("
             "() => requestAnimationFrame(() => requestAnimationFrame(done)), 60))"
         )
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium, steered by Playwright; tests that need it are skipped where one of them is missing."""
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="needs Playwright: pip install playwright (only the Python package)"
-    )
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

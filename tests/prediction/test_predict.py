@@ -62,7 +62,7 @@ def test_every_hand_of_every_picture_is_written(checkpoint, tmp_path, capsys):
     assert (
         predict(checkpoint, photos, "--out", out, *options, "--focal", 75, "--refine", 3, "--batch", 2) == 0
     )
-    assert "3 photos with 4 hands (2 left)" in capsys.readouterr().out
+    assert "3 photos with 4 hands (2 left, 2 right)" in capsys.readouterr().out
     index = json.loads((out / "index.json").read_text())
     assert [entry["name"] for entry in index["images"]] == ["a.jpg", "a.png", "sub/b.jpg"]
     files = [hand["files"] for entry in index["images"] for hand in entry["hands"]]
@@ -82,7 +82,7 @@ def test_every_hand_of_every_picture_is_written(checkpoint, tmp_path, capsys):
         assert overlay.size == (WIDTH, HEIGHT)
     # The results' pictures are no input of a second run.
     assert predict(checkpoint, photos, "--out", out, "--formats", "json") == 0
-    assert "3 photos with 3 hands (0 left)" in capsys.readouterr().out
+    assert "3 photos with 3 hands (0 left, 3 right)" in capsys.readouterr().out
 
 
 def test_hand_and_camera_of_the_command_line(checkpoint, tmp_path, capsys):

@@ -9,6 +9,7 @@ import trimesh
 import s2hand
 from s2hand.cli import main
 from s2hand.errors import S2HandError
+from s2hand.export import HandSize
 from s2hand.images.photos import read_photo
 from s2hand.prediction.sample_photos import sample_photos
 
@@ -74,6 +75,41 @@ def test_keypoints_alone_are_lifted(small, photo, hands):
         small.predict(photo, hand="left", keypoints=np.zeros((1, 21, 2)), confidence=np.zeros((1, 21)))
 
 
+def test_a_hand_of_given_length_looks_the_same_at_its_true_distance(small, photo, hands):
+    measured = s2hand.HandReconstructor(small.answerer, finder=small.finder, hand_length_mm=200)
+    found = measured.predict(photo, refine=True)
+    np.testing.assert_allclose(found.keypoints_2d, hands.keypoints_2d, atol=0.01)
+    factor = 200 / float(hands.lengths_mm[0])
+    np.testing.assert_allclose(found.vertices, factor * hands.vertices, rtol=1e-4)
+    assert found[0].size == HandSize("hand_length", 200.0)
+    chain = found.joints[0, [0, 9, 10, 11, 12]]
+    assert float(chain.diff(dim=0).norm(dim=-1).sum()) == pytest.approx(0.2, abs=0.002)
+    guess = hands[0].size
+    assert (guess.source, guess.prior["mean_mm"]) == ("prior", pytest.approx(168.4, abs=0.1))
+    assert abs(guess.length_mm - guess.prior["mean_mm"]) < 4 * guess.prior["spread_mm"]
+
+
+def test_what_is_no_hands_length_is_one_line(small, capsys):
+    for length, words in (("0.18", "got 0.18"), ("261", "expected 100 to 260 mm"), ("nan", "got nan")):
+        assert main(["predict", "--samples", "--hand-length", length]) == 2
+        assert words in capsys.readouterr().err
+    with pytest.raises(S2HandError, match="got 18"):
+        s2hand.HandReconstructor(small.answerer, hand_length_mm=18)
+
+
+@pytest.mark.slow
+def test_the_shape_follows_the_photo(small, photo, hands):
+    """It differs from that of landmarks alone, stays on them, and mirrored photos have mirrored hands."""
+    photometric = s2hand.HandReconstructor.small(device="cpu", photometric=True)
+    found = photometric.predict(photo, refine=True)
+    assert found.refined == (True,)
+    assert distance(found) < 0.06
+    mirrored = photometric.predict(np.ascontiguousarray(photo[:, ::-1]), refine=True)
+    difference = mirrored.joints[0].numpy() * (-1, 1, 1) - found.joints[0].numpy()
+    assert np.linalg.norm(difference - difference.mean(0), axis=1).mean() < 0.008
+    assert (found.vertices - hands.vertices).norm(dim=-1).mean() > 0.001
+
+
 def test_the_command_needs_photos_alone(tmp_path, capsys):
     out = tmp_path / "hands"
     assert main(["predict", "--samples", "--out", str(out), "--device", "cpu", "--refine"]) == 0
@@ -83,6 +119,28 @@ def test_the_command_needs_photos_alone(tmp_path, capsys):
     mesh = trimesh.load(out / index["images"][0]["hands"][0]["files"]["glb"], force="mesh")
     assert len(mesh.faces) == 1538
     assert "index.html shows them" in capsys.readouterr().out
+
+
+def test_files_say_where_the_size_comes_from(tmp_path):
+    arguments = ["predict", "--samples", "--out", str(tmp_path), "--formats", "json,npz,glb"]
+    sizes = {}
+    for length in ((), ("--hand-length", "190")):
+        assert main([*arguments, *length, "--device", "cpu"]) == 0
+        index = json.loads((tmp_path / "index.json").read_text())
+        files = index["images"][0]["hands"][0]["files"]
+        hand = json.loads((tmp_path / files["json"]).read_text())
+        assert hand["refined"]  # photos with the bundled network are, if nothing else is said
+        mesh = trimesh.load(tmp_path / files["glb"], force="mesh")
+        sizes[hand["size"]["source"]] = hand["size"]["length_mm"], np.ptp(mesh.vertices, axis=0).max()
+        with np.load(tmp_path / files["npz"]) as arrays:
+            assert str(arrays["size_source"]) == hand["size"]["source"]
+            prior = json.loads(str(arrays["about"]))["size_prior"]
+        assert prior == hand["size"]["prior"]
+    assert main([*arguments, "--refine", "0", "--device", "cpu"]) == 0
+    assert not json.loads((tmp_path / files["json"]).read_text())["refined"]
+    assert index["settings"]["hand_length_mm"] == sizes["hand_length"][0] == 190
+    (guess, extent), (given, own_extent) = sizes["prior"], sizes["hand_length"]
+    assert own_extent / extent == pytest.approx(given / guess, rel=1e-4)
 
 
 def test_without_photos_the_command_says_what_to_name(capsys):

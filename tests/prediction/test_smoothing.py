@@ -8,6 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from s2hand.prediction.smoothing import (
+    HAND_SETTINGS,
     HandSmoother,
     OneEuroFilter,
     OneEuroSettings,
@@ -117,6 +118,19 @@ def test_the_steadied_hand_stays_where_it_is_seen():
     seen = column(steady, "translation") / column(steady, "scale")[:, None]
     np.testing.assert_allclose(seen, np.tile(place, (60, 1)), rtol=1e-5)
     assert jitter(steady, "scale") < 0.1 * jitter(frames, "scale")
+
+
+@pytest.mark.parametrize("name", ["hand_pose", "rotation", "translation"])
+def test_a_sudden_change_is_not_mixed_with_what_was_before(name):
+    """A fist after an open hand from one frame to the next, as where a video is cut."""
+    start = vars(parameters())[name][0].double().numpy()
+    end = start + 2 / np.sqrt(start.size)
+    frames = [parameters(**{name: start}) for _ in range(10)] + [parameters(**{name: end}) for _ in range(10)]
+    left = np.linalg.norm(column(smooth(frames), name) - end, axis=-1)
+    leash = HAND_SETTINGS["place" if name == "translation" else name].leash
+    assert left[9] == pytest.approx(2, rel=1e-3)
+    assert left[10] <= leash * 1.001
+    assert left[13] < 0.5 * leash
 
 
 def test_a_hand_that_was_long_gone_starts_anew():

@@ -44,6 +44,8 @@ ARRAY_SHAPES = {
     "K": (3, 3),
     "keypoints_2d": (NUM_JOINTS, 2),
     "confidence": (NUM_JOINTS,),
+    "world_joints": (NUM_JOINTS, 3),
+    "world_confidence": (NUM_JOINTS,),
     "joints": (NUM_JOINTS, 3),
     "vertices": (NUM_VERTICES, 3),
     "jitter_box": (4,),

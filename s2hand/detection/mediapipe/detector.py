@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from s2hand.detection.mediapipe.confidence import confidence_of_looks, confidence_of_one_look
-from s2hand.detection.mediapipe.looks import LOOKS, PLAIN_LOOK, Look, combine
+from s2hand.detection.mediapipe.looks import LOOKS, PLAIN_LOOK, Look, combine, world_spread
 from s2hand.detection.mediapipe.palms import decode_palms, merge_palms, palms_in_photo
 from s2hand.detection.mediapipe.records import DetectedHand, HandReadings, without_repetitions
 from s2hand.detection.mediapipe.sampling import sample_squares
@@ -23,7 +23,7 @@ from s2hand.detection.mediapipe.squares import (
 from s2hand.errors import S2HandError
 from s2hand.models.mediapipe import HandLandmarkNet, PalmNet, load_landmark_net, load_palm_net
 from s2hand.models.mediapipe.landmarks import DEPTH_SCALE, HAND_IMAGE_SIZE
-from s2hand.models.mediapipe.packed import can_pack, pack_convolutions
+from s2hand.models.mediapipe.packed import can_pack, pack_network
 from s2hand.models.mediapipe.palm import PALM_IMAGE_SIZE
 
 PALM_THRESHOLD = 0.5
@@ -85,8 +85,8 @@ class HandDetector:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         palm_net, landmark_net = load_palm_net(), load_landmark_net()
         if torch.device(device).type == "cpu" and can_pack():
-            palm_net = pack_convolutions(palm_net, PALM_IMAGE_SIZE)
-            landmark_net = pack_convolutions(landmark_net, HAND_IMAGE_SIZE)
+            palm_net = pack_network(palm_net, PALM_IMAGE_SIZE)
+            landmark_net = pack_network(landmark_net, HAND_IMAGE_SIZE)
         return cls(palm_net, landmark_net, device=device, looks=looks, second_look=second_look)
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[list[DetectedHand]]:
@@ -105,12 +105,13 @@ class HandDetector:
         if not images:
             return []
         readings, photo_of = self.find(images)
-        confidence = confidence_of_one_look(len(photo_of))
+        confidence, in_space = confidence_of_one_look(len(photo_of)), None
         if len(self.looks) > 1 and len(photo_of):
             others = self.read(images, photo_of, readings.squares, self.looks[1:])
+            in_space = world_spread([readings, *others])
             readings, spread = combine([readings, *others])
             confidence = confidence_of_looks(spread)
-        hands = readings.hands(confidence)
+        hands = readings.hands(confidence, in_space)
         return [[hands[i] for i in np.flatnonzero(photo_of == photo)] for photo in range(len(images))]
 
     @torch.inference_mode()
