@@ -19,6 +19,7 @@ import torch
 
 from s2hand.detection.mediapipe import HandDetector
 from s2hand.detection.mediapipe.looks import PLAIN_LOOK
+from s2hand.runtime.allocator import keep_freed_memory
 
 PHOTOS = Path(__file__).parent.parent / "tests" / "fixtures" / "mediapipe_photos.npz"
 SINGLE_HANDS = (0, 1, 2, 3, 4, 5)
@@ -95,6 +96,7 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
+    keep_freed_memory()  # as the commands do
     groups = read_groups()
     once, often = HandDetector.bundled("cpu", looks=[PLAIN_LOOK]), HandDetector.bundled("cpu")
     rows: dict[str, dict[str, float]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,12 @@ import numpy as np
 from PIL import Image
 
 from s2hand.export import Hand, write_glb, write_hand_json, write_hand_npz, write_obj
-from s2hand.pages.hands import write_joints_csv
+from s2hand.pages.hands import hand_labels
+from s2hand.pages.joints import joint_names
 
 JPEG_QUALITY = 92
+
+CSV_COLUMNS = ("hand", "joint", "name", "x_m", "y_m", "z_m", "u_px", "v_px")
 
 
 def write_downloads(
@@ -42,6 +46,19 @@ def write_downloads(
     files.append(folder / f"{stem}.overlay.jpg")
     Image.fromarray(picture).save(files[-1], quality=JPEG_QUALITY)
     return [*files, zipped(folder / f"{stem}.zip", files)]
+
+
+def write_joints_csv(path: Path, hands: Sequence[Hand]) -> Path:
+    """Writes the joints of a photo's hands as a table: metres in the camera frame and pixels of the photo."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(CSV_COLUMNS)
+        for label, hand in zip(hand_labels(hands), hands, strict=True):
+            for joint, name in enumerate(joint_names()):
+                place = (*(f"{value:.6f}" for value in hand.joints[joint]),)
+                pixel = (*(f"{value:.2f}" for value in hand.keypoints_2d[joint]),)
+                writer.writerow((label, joint, name, *place, *pixel))
+    return path
 
 
 def zipped(path: Path, files: Sequence[Path]) -> Path:

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs
 from s2hand.app.limits import Limits
 from s2hand.app.sessions import Sessions
 from s2hand.app.uploads import Uploads
+from s2hand.errors import S2HandError
 
 COOKIE = "s2hand-browser"
 
@@ -55,7 +56,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class RefusedError(Exception):
+class RefusedError(S2HandError):
     """A request that does not pass.
 
     Args:
@@ -93,6 +94,7 @@ class Gate:
             await self._pass(scope, receive, answered, owner)
         except RefusedError as refusal:
             if not answered.started:
+                answered.cut_off = False
                 await _refuse(answered, refusal)
 
     async def _pass(self, scope: Scope, receive: Receive, send: _Answer, owner: str) -> None:
@@ -100,7 +102,7 @@ class Gate:
         if is_read and (path in PAGE or path in READ or path.startswith((*PARTS, FILE, HEARTBEAT))):
             self._check_read(scope, owner)
         elif scope["method"] == "POST" and path == UPLOAD:
-            receive = self._bounded(scope, receive)
+            receive = self._bounded(scope, receive, send)
             send.collects = True
         elif scope["method"] == "POST" and (path in SENT or path.startswith(STREAM)):
             receive = await self._checked_message(receive, owner)
@@ -137,7 +139,7 @@ class Gate:
         if not own:
             raise RefusedError(403, "There is no such file among yours.")
 
-    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+    def _bounded(self, scope: Scope, receive: Receive, send: _Answer) -> Receive:
         """Ends an upload that is too large, at once where its size is stated."""
         most = self.limits.upload_bytes + MULTIPART_BYTES
         refusal = RefusedError(413, f"The file is larger than {self.limits.upload_mb:g} MB.")
@@ -150,6 +152,7 @@ class Gate:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > most:
+                send.cut_off = True
                 raise refusal
             return message
 
@@ -187,13 +190,21 @@ class Gate:
 
 
 class _Answer:
-    """Passes an answer on, with the headers that all answers get; collects the content where it is needed."""
+    """Passes an answer on, with the headers that all answers get; collects the content where it is needed.
+
+    Attributes:
+        started: whether part of it is on its way.
+        cut_off: whether what comes is dropped, as the request was refused while it was read.
+    """
 
     def __init__(self, send: Send, new_owner: str | None) -> None:
         self.send, self.new_owner = send, new_owner
-        self.started, self.status, self.collects, self.collected = False, 0, False, bytearray()
+        self.started = self.cut_off = self.collects = False
+        self.status, self.collected = 0, bytearray()
 
     async def __call__(self, message: Message) -> None:
+        if self.cut_off:
+            return
         if message["type"] == "http.response.start":
             self.started, self.status = True, message["status"]
             headers = [*message.get("headers", ()), *HEADERS]

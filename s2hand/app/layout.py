@@ -129,6 +129,7 @@ def _photo_input() -> dict:
             webcam_options=gr.WebcamOptions(mirror=False),
             buttons=[],
             height=260,
+            elem_classes="photo-input",
         )
     }
     with gr.Row():
@@ -141,7 +142,12 @@ def _photo_input() -> dict:
 def _picture() -> dict:
     parts: dict = {
         "picture": gr.Image(
-            label="Hands", interactive=False, buttons=["fullscreen"], type="filepath", height=480
+            label="Hands",
+            interactive=False,
+            buttons=["fullscreen"],
+            type="filepath",
+            height=480,
+            elem_classes="picture-output",
         )
     }
     with gr.Row(elem_classes="picture-controls"):

@@ -10,24 +10,26 @@ def app_arguments(command: argparse.ArgumentParser) -> None:
         "--host",
         metavar="ADDRESS",
         default="127.0.0.1",
-        help="address to listen on; 0.0.0.0 lets other machines in, without a password (%(default)s)",
+        help="address to listen on; 0.0.0.0 admits other machines, without a password (default: %(default)s)",
     )
     command.add_argument(
         "--port",
         type=int,
         metavar="N",
         default=7860,
-        help="port to listen on; 0: any that is free (%(default)s)",
+        help="port to listen on; 0 takes a free one (default: %(default)s)",
     )
     command.add_argument(
-        "--upload-mb", type=float, metavar="MB", default=50, help="largest file that is taken (%(default)s)"
+        "--upload-mb", type=float, metavar="MB", default=50, help="largest upload (default: %(default)s)"
     )
     command.add_argument("--hand-model", metavar="FILE", help='"generic" or a MANO file (default: generic)')
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index> (%(default)s)")
+    command.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or cuda:<index> (default: %(default)s)"
+    )
 
 
 def app(arguments: argparse.Namespace) -> None:
-    """Open photos, videos and the webcam in the browser, and change the hands found there."""
+    """Serve a page that finds hands in photos, videos and the webcam, and lets you edit them."""
     from s2hand.app.limits import Limits
     from s2hand.app.server import check_gradio, serve
     from s2hand.prediction.reconstructor import HandReconstructor

@@ -42,6 +42,7 @@ COMMANDS = (
     ("export-onnx", prediction.onnx_arguments, prediction.export_onnx),
     ("score", evaluation.score_arguments, evaluation.score),
     ("doctor", checks.doctor_arguments, checks.doctor),
+    ("benchmark", evaluation.benchmark_arguments, evaluation.benchmark),
     ("compare", evaluation.compare_arguments, evaluation.compare),
     ("report", evaluation.report_arguments, evaluation.report),
     ("config", checks.config_arguments, checks.config),

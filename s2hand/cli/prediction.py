@@ -52,8 +52,8 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--camera",
         metavar="N",
-        help="instead of photos: show the hands before camera N (0 is the first; or a video file) on a "
-        "page of this machine, which can record them",
+        help="instead of photos: show the hands in front of camera N (0 is the first) or in a video file "
+        "on a page of this machine, which can record them",
     )
     command.add_argument(
         "--port",
@@ -74,7 +74,7 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--skinned",
         action="store_true",
-        help="write .skinned.glb as well, a mesh with a skeleton, animated for videos: the format skinned",
+        help="also write .skinned.glb, a mesh with a skeleton, animated for videos",
     )
     command.add_argument(
         "--unlit", action="store_true", help=".glb files show the skin's own colour, without shading"
@@ -85,9 +85,13 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         metavar="STEPS",
         nargs="?",
         const=True,
-        default=0,
-        help="fit the hands to the detected keypoints, or without detections to those of the 2D branch; "
-        "STEPS (default: 150) applies to networks of a checkpoint",
+        help="fit the hands to the detections, or else to the 2D branch; STEPS (150) applies to networks of a "
+        "checkpoint; 0: do not (default: photos with the bundled network alone are refined)",
+    )
+    command.add_argument(
+        "--photometric",
+        action="store_true",
+        help="refine to the photo too, its silhouette, skin and light, so that the shape follows (slower)",
     )
     command.add_argument(
         "--no-smooth", dest="smooth", action="store_false", help="do not smooth the hands of videos over time"
@@ -123,7 +127,7 @@ def _known_of_hands_arguments(command: argparse.ArgumentParser) -> None:
         dest="hand_length_mm",
         type=float,
         metavar="MM",
-        help="wrist to tip of the middle finger: makes sizes and distances true (default: a guess)",
+        help="length from the wrist to the tip of the middle finger, which makes sizes and distances true",
     )
     camera = command.add_mutually_exclusive_group()
     camera.add_argument("--focal", type=float, metavar="PX", help="focal length of all photos, in pixels")
@@ -152,7 +156,7 @@ def predict(arguments: argparse.Namespace) -> int:
     from s2hand.prediction.refine import DEFAULT_STEPS
     from s2hand.prediction.sample_photos import sample_photos
 
-    if arguments.refine is True:
+    if arguments.refine is True or (arguments.photometric and not arguments.refine):
         arguments.refine = DEFAULT_STEPS
     arguments.formats = tuple(name.strip() for name in arguments.formats.split(",") if name.strip())
     if arguments.skinned and "skinned" not in arguments.formats:

@@ -130,7 +130,7 @@ def _check_network(config: Config) -> None:
 
 
 def _check_landmark_input(config: Config) -> None:
-    reads_landmarks = "landmarks" in config.hand_input
+    reads_landmarks = "landmarks" in config.hand_input or "detections" in config.hand_input
     if reads_landmarks and config.backbone != "mediapipe_hand":
         raise ConfigError(
             f"hand_input {config.hand_input} reads the landmarks of the backbone mediapipe_hand, but "

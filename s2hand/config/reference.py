@@ -5,34 +5,33 @@ from __future__ import annotations
 import json
 import textwrap
 
-from s2hand.config.fields import MAX_SEED
 from s2hand.config.loss_table import DEFAULT_WEIGHTS
 from s2hand.config.model import Config
 from s2hand.config.published import KEY_ALIASES, LAMBDA_ALIASES, RETIRED_KEYS
 from s2hand.config.sections import SECTIONS
 
+LINE = 115
+"""Width of a paragraph."""
+
 _PREAMBLE = """\
 # Config
 
-<!-- Made by `s2hand config --markdown`; edit the descriptions in s2hand/config instead. -->
+<!-- Made by `s2hand config --markdown` from the descriptions in s2hand/config. -->
 
 An experiment is one flat JSON object. Only `base_out_path` is required; `null` stands for a key's default.
-Unknown keys, wrong types and contradictions are errors that name the remedy.
-
-```sh
-s2hand config configs/FreiHAND/SSL-e2e.json                   # checks a file and prints every key
-s2hand train configs/FreiHAND/SSL-e2e.json --set device=cpu   # replaces a value (JSON, otherwise text)
-```
+Unknown keys, wrong types and contradictions are errors that name the remedy. `s2hand config FILE` checks a
+file and prints every key; `--set key=value` replaces a value (JSON, otherwise text).
 
 Paths may contain `${VARIABLE}` and start with `~`; relative ones start from the current working directory.
 With `"$schema": "../schema.json"` editors complete and explain the keys. The keys of the 2021 code work
 unchanged or [have a counterpart](parity.md#published-keys).
 
-Brackets hold the default, then the other values or the range that a key takes.
+Brackets hold the default, and the other values of a key that takes only some.
 """
 
 _WEIGHTS = """
 Losses and their default weights, which `lambda_<loss>` replaces (0 is an error):
+
 """
 
 
@@ -64,10 +63,17 @@ def markdown() -> str:
         items = [_item(name, schemas[name]) for name in names]
         parts.append("\n".join([f"## {section.__doc__.rstrip('.')}\n", *items]))
         if "losses" in names:
-            weights = [f"`{name}` {weight:g}" for name, weight in DEFAULT_WEIGHTS.items()]
-            parts.append(_WEIGHTS + textwrap.fill(", ".join(weights) + ".", 115, break_on_hyphens=False))
+            parts.append(_WEIGHTS + textwrap.fill(_weights(), LINE, break_on_hyphens=False))
         parts.append("")
     return "\n".join(parts)
+
+
+def _weights() -> str:
+    """The losses by their default weights."""
+    groups: dict[float, list[str]] = {}
+    for name, weight in DEFAULT_WEIGHTS.items():
+        groups.setdefault(weight, []).append(name)
+    return "; ".join(f"{weight:g}: {', '.join(names)}" for weight, names in groups.items()) + "."
 
 
 def _alias_meanings() -> dict[str, list[str]]:
@@ -76,25 +82,24 @@ def _alias_meanings() -> dict[str, list[str]]:
 
 
 def _item(name: str, schema: dict) -> str:
-    """One key as an item of a list, with its default and what else it takes in brackets."""
+    """One key as an item of a list, with its default and other choices in brackets."""
     field = Config.model_fields[name]
     values = []
     if field.is_required():
         values.append("required")
     elif field.default_factory is None and field.default is not None:
-        values.append(f"`{json.dumps(field.default)}`")
+        values.append(_shown(field.default))
     values += [choice for choice in _takes(schema) if choice not in values]
     brackets = f" ({', '.join(values)})" if values else ""
     return f"- `{name}`{brackets}: {field.description.replace('<', '&lt;')}"
 
 
 def _takes(schema: dict) -> list[str]:
-    """The choices that a JSON schema allows, or its range; nothing where these follow from the type."""
+    """The choices that a JSON schema allows; nothing where there are none."""
     options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
-    option = options[0]
-    if "enum" in option:
-        return [f"`{json.dumps(choice)}`" for choice in option["enum"]]
-    lowest, highest = option.get("minimum"), option.get("maximum")
-    if lowest is None or highest is None or highest >= MAX_SEED:
-        return []
-    return [f"{lowest:g} to {highest:g}"]
+    return [f"`{choice}`" for choice in options[0].get("enum", ())]
+
+
+def _shown(value) -> str:
+    """A default as in JSON, but strings without quotes, as on the command line."""
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"

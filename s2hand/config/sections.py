@@ -13,6 +13,15 @@ from s2hand.config.fields import MAX_SEED, Positive, PositiveFloat, Section, Sha
 from s2hand.config.loss_table import LOSSES
 
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights", "confidence"]
+HandInput = Literal[
+    "image",
+    "image+keypoints",
+    "keypoints",
+    "landmarks",
+    "image+landmarks",
+    "detections",
+    "image+detections",
+]
 DEFAULT_REFINE_STEPS = 150
 """Steps of the fit to keypoints, in evaluation and prediction."""
 
@@ -46,34 +55,34 @@ def next_multiple(value: int, factor: int) -> int:
 class NetworkSection(Section):
     """Network."""
 
-    hand_model: str = key('Hand model: "generic", or the path of MANO_RIGHT.pkl or a .npz.', "generic")
+    hand_model: str = key('"generic", or the path of MANO_RIGHT.pkl or a .npz.', "generic")
     fingertips: Literal["freihand", "s2hand"] = key(
-        "Fingertip vertices: FreiHAND's, or those of the published code, for its checkpoints.", "freihand"
+        "Fingertip vertices: FreiHAND's, or the published code's, for its checkpoints.", "freihand"
     )
     num_pca: int = key("Pose components that the network predicts.", 30, ge=1, le=45)
     use_mean_shape: bool = key("Keep the mean hand shape (betas 0). Published default: true.", False)
     image_size: int = key("Side of the square network input in pixels.", 224, ge=32, le=MAX_IMAGE_SIZE)
     backbone: str = key(
-        '3D encoder: the name of a timm model with feature maps, or "mediapipe_hand", the bundled '
-        "detector's network, with crop_upright.",
+        "3D encoder: a timm model with feature maps, or mediapipe_hand (the bundled detector's "
+        "network, with crop_upright).",
         "tf_efficientnet_b3",
     )
     backbone_pretrained: bool = key(
-        "Start from timm's ImageNet weights, which are downloaded, or mediapipe_hand's own, which are "
-        "bundled. Default: true for mediapipe_hand alone.",
+        "Start from timm's ImageNet weights (a download), or mediapipe_hand's bundled ones. Default: "
+        "true for the latter.",
         default_factory=lambda data: data["backbone"] == "mediapipe_hand",
     )
     attention: bool = key("Weight the image feature by the encoding of the 2D branch.", False)
-    hand_input: Literal["image", "image+keypoints", "keypoints", "landmarks", "image+landmarks"] = key(
-        "Input of the hand head: the image feature (as in the paper), the keypoints of the 2D branch "
-        "(learns fastest), the landmarks that mediapipe_hand reads, or one of these with the feature.",
+    hand_input: HandInput = key(
+        "Input of the hand head: the image feature (as in the paper), keypoints of the 2D branch (learns "
+        "fastest), landmarks of mediapipe_hand, these where the detections have them, or two of them.",
         "image",
     )
     hand_head_pretrained: bool = key(
-        "Start a head that reads landmarks from the bundled lift, which was trained on random hands.", False
+        "Start a head that reads landmarks from the bundled lifting network.", False
     )
     detected_points: Literal["joints", "mediapipe"] = key(
-        "What the detections mean: the hand's joints, or MediaPipe's landmarks, which lie beside them.",
+        "What detections mean: joints, or MediaPipe's landmarks, which lie beside them.",
         "joints",
     )
     hourglass_stacks: int = key("Stacks of the 2D branch.", 2, ge=1, le=16)
@@ -83,15 +92,14 @@ class NetworkSection(Section):
     hourglass_modules: int = key("Residual modules of each hourglass level.", 2, ge=1, le=16)
     hourglass_depth: int = key("Levels of an hourglass.", 4, ge=1, le=8)
     hourglass_input_size: int = key(
-        "Side in pixels to which the 2D branch pads its input. Default: image_size rounded up to a "
-        "multiple of 2^(hourglass_depth + 2).",
+        "Side to which the 2D branch pads its input. Default: image_size rounded up to a multiple of "
+        "2^(hourglass_depth + 2).",
         default_factory=lambda data: next_multiple(data["image_size"], 2 ** (data["hourglass_depth"] + 2)),
         ge=1,
         le=MAX_IMAGE_SIZE,
     )
     renderer: Literal["nmr", "antialias"] = key(
-        "Gradient at silhouettes: as in the published neural mesh renderer, or exact for analytic "
-        "anti-aliasing.",
+        "Gradient at silhouettes: the published neural mesh renderer's, or that of analytic anti-aliasing.",
         "nmr",
     )
     train_requires: tuple[Part, ...] = key(
@@ -99,7 +107,7 @@ class NetworkSection(Section):
     )
     test_requires: tuple[Part, ...] = key("Outputs of the network in evaluation.", ("joints", "verts"))
     pretrain_model: str | None = key(
-        "Checkpoint to start from or to evaluate: a run folder, a .pt, a .safetensors or a published .t7.",
+        "Checkpoint to start from or to evaluate: run folder, .pt, .safetensors or published .t7.",
         None,
     )
     pretrain_rgb2hm: str | None = key("Checkpoint of the 2D branch, loaded after pretrain_model.", None)
@@ -117,8 +125,8 @@ class LossNames(Section):
 
     losses: tuple[Literal[tuple(LOSSES)], ...] = key("Losses whose weighted sum is minimised.", ())
     photometric_background: Literal["masked", "published"] = key(
-        "Compare colours inside the silhouette only, or also the white background of the rendering with the "
-        "black one of the masked image, as published.",
+        "Compare colours inside the silhouette only, or also the white background of the rendering, as "
+        "published.",
         "masked",
     )
 
@@ -133,18 +141,18 @@ class TrainingSection(Section):
         "Train the hand network, or only the 2D branch (hm_train).", "train"
     )
     mode: tuple[Literal["training", "evaluation"], ...] = key(
-        'With "training": train, and evaluate every eval_interval epochs. Otherwise: only evaluate.',
+        "With training: train, and evaluate every eval_interval epochs. Otherwise: only evaluate.",
         ("training",),
     )
-    total_epochs: Positive = key("Number of epochs.", 100)
+    total_epochs: Positive = key("Epochs.", 100)
     train_batch: Positive = key("Batch size of each process.", 8)
-    accumulate_steps: Positive = key("Batches per optimiser step; their gradients are averaged.", 1)
-    optimizer: Literal["Adam", "AdamW"] = key("Optimiser, with betas 0.9 and 0.999.", "Adam")
+    accumulate_steps: Positive = key("Batches whose gradients are averaged for one step.", 1)
+    optimizer: Literal["Adam", "AdamW"] = key("With betas 0.9 and 0.999.", "Adam")
     init_lr: float = key("Initial learning rate.", 1e-3, ge=0)
     backbone_lr_factor: Share = key("Learning rate of the backbone over that of the rest; 0 freezes it.", 1.0)
     weight_decay: float = key("Weight decay of the optimiser.", 0.0, ge=0)
     cache_features: bool = key(
-        "Compute a frozen backbone's features once for each training image, which must not change.", False
+        "Compute a frozen backbone's features once per training image, which must not change.", False
     )
     lr_schedule: Literal["step", "cosine"] = key(
         "Multiply the learning rate by lr_gamma after each of lr_steps, or decay it to 0 along a cosine.",
@@ -152,40 +160,38 @@ class TrainingSection(Section):
     )
     lr_steps: tuple[Positive, ...] = key("Epochs after which the learning rate drops.", ())
     lr_gamma: float = key("Factor of the learning rate at each of lr_steps.", 0.5, gt=0, le=1)
-    warmup_steps: int = key("Optimiser steps over which the learning rate rises from 0.", 0, ge=0)
+    warmup_steps: int = key("Steps over which the learning rate rises from 0.", 0, ge=0)
     gradient_clip: PositiveFloat | None = key("Largest norm of the gradient. Default: no limit.", None)
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = key(
-        "Decay of a moving average of the weights, which evaluation then uses. Default: none.", None
+        "Decay of a moving average of the weights, which evaluation uses. Default: none.", None
     )
     freeze_hm_estimator: bool = key("Keep the 2D branch as loaded. Published default: true.", False)
     device: str = key("auto (CUDA if available), cpu, cuda or cuda:<index>.", "auto", pattern=DEVICE)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = key(
-        "Precision of the networks; all else is fp32. auto: bf16 if the device supports it, otherwise fp32.",
+        "Precision of the networks. auto: bf16 if the device supports it, otherwise fp32.",
         "fp32",
     )
     channels_last: bool | None = key(
-        "Memory layout that is faster and changes results by rounding only. Default: true, except for fp32 "
-        "on CUDA.",
+        "Faster memory layout; results change by rounding only. Default: true, except for fp32 on CUDA.",
         None,
     )
-    compile: bool = key("Compile the networks with torch.compile.", False)
+    compile: bool = key("Use torch.compile.", False)
     seed: int = key("Seed of initial weights, sampling and augmentation.", 0, ge=0, le=MAX_SEED)
     nonfinite: Literal["stop", "skip"] = key(
-        "At a loss that is not finite: stop and name it, or skip the step and count it.", "stop"
+        "At a loss that is not finite: stop and name it, or skip and count the step.", "stop"
     )
-    resume: bool = key("Continue from the newest checkpoint in base_out_path.", True)
+    resume: bool = key("Continue from the newest checkpoint.", True)
 
 
 class OutputSection(Section):
     """Evaluation and output."""
 
-    base_out_path: str = key("The run folder, which receives everything that the run writes.")
+    base_out_path: str = key("The run folder, to which everything is written.")
     save_interval: Positive = key("Epochs between checkpoints.", 1)
-    keep_checkpoints: Positive = key("Number of checkpoints to keep besides the best one.", 3)
+    keep_checkpoints: Positive = key("Checkpoints to keep besides the best.", 3)
     is_write_tb: bool = key("Write TensorBoard events.", False)
     write_report: bool = key(
-        "After an evaluation and at the end of a training, write a page about each dataset, "
-        "report_DATASET.html: metrics, errors, samples in 3D.",
+        "After each evaluation and training, write a page of metrics and samples.",
         True,
     )
     eval_interval: int = key(
@@ -193,10 +199,10 @@ class OutputSection(Section):
         default_factory=lambda data: data["save_interval"],
         ge=1,
     )
-    eval_limit: Positive | None = key("Evaluate the first N samples only.", None)
+    eval_limit: Positive | None = key("Evaluate only the first N samples.", None)
     val_batch: Positive = key("Evaluation batch size.", 8)
     test_refinement: bool = key(
-        "In evaluation, also fit every hand to the keypoints of the 2D branch and report both results.", False
+        "In evaluation, also report hands fitted to the keypoints of the 2D branch.", False
     )
     refine_steps: Positive = key("Steps of that fit.", DEFAULT_REFINE_STEPS)
 

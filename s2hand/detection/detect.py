@@ -63,9 +63,7 @@ def run_detection(
     share = Share.from_environment() if shard is None else Share.parse(shard)
     if batch < 1:
         raise DatasetError(f"--batch {batch}: expected 1 or more")
-    out = Path(out).expanduser()
-    if out.is_dir():
-        raise DatasetError(f"--out {out} is a folder: name the JSON file to write")
+    out = _file_to_write(out)
     images = _without_sheet(open_source(source, split), out)
     if boxes is not None:
         images = with_boxes(images, boxes)
@@ -76,28 +74,40 @@ def run_detection(
     detector, info = build_detector(replace(settings, device=_own_device(settings.device)), follow=follow)
     if hand is None and settings.name != BUNDLED:
         hand = "right"
-    for line in images.notes:
-        say(line)
     stated = ", ".join(f"{name} {value}" for name, value in info.settings.items())
-    say(f"{source}: {images.kind}, {len(images.images):,} images; {info.name} ({stated})")
-    say(f"{info.name}: {LICENCES[settings.name]}")
+    begun = f"{source}: {images.kind}, {len(images.images):,} images; {info.name} ({stated})"
+    for line in (*images.notes, begun, f"{info.name}: {LICENCES[settings.name]}"):
+        say(line)
     if images.kind == "video" and not follow and settings.name == BUNDLED:
         say("a share has not all frames: hands are found in each by itself, not followed from frame to frame")
-    task = DetectionTask(images, out, info, hand, batch, published)
-    summary = detect(detector, task, share)
+    summary = detect(detector, DetectionTask(images, out, info, hand, batch, published), share)
+    if summary.hands and preview:
+        summary = replace(summary, written=(*summary.written, write_preview(images, out)))
+    _tell(summary, source, out, share, say)
+    return summary
+
+
+def _file_to_write(out: str | Path) -> Path:
+    out = Path(out).expanduser()
+    if out.is_dir():
+        raise DatasetError(f"--out {out} is a folder: name the JSON file to write")
+    return out
+
+
+def _tell(
+    summary: DetectionSummary, source: str | Path, out: Path, share: Share, say: Callable[[str], None]
+) -> None:
+    """Tells the user what a run ended with."""
     for line in summary.unreadable:
         say(f"unreadable: {line}")
     if summary.handless:
         say(f"no hand in {summary.handless:,} of {summary.images:,} images, which have no entry")
-    if summary.hands and preview:
-        summary = replace(summary, written=(*summary.written, write_preview(images, out)))
     for path in summary.written:
         say(f"{path}: written")
     if summary.written and not summary.hands:
         say(f"{source}: no hand was found in any image")
     if not summary.written:
         say(f"share {share.index}/{share.count} is done; the last share to finish writes {out}")
-    return summary
 
 
 def _without_sheet(source: ImageSource, out: Path) -> ImageSource:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from s2hand.errors import S2HandError
 from s2hand.losses.likelihood import confidence_of_error
 from s2hand.metrics import DEFAULT_SCALE_JOINT, hand_metrics, keypoint_error_px
+from s2hand.models import detections_for
 from s2hand.progress_bar import ProgressBar
 from s2hand.runtime.distributed import ALONE, Processes
 from s2hand.runtime.memory import memory_hint
@@ -162,7 +163,7 @@ def evaluate(
     for batch in ProgressBar(batches, desc=title, unit="batch", leave=False, disable=hidden):
         batch = batch.to(device)
         with memory_hint(batch.image, MEMORY_REMEDY):
-            prediction = model(batch.image, batch.K, parts)
+            prediction = model(batch.image, batch.K, parts, **detections_for(model, batch))
             refined = None if refine is None else refine(prediction, batch)
         _add_batch(columns, batch, prediction, refined)
     columns = columns.gathered(processes)

@@ -7,7 +7,6 @@ and images in [0, 1].
 
 import difflib
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -50,6 +49,8 @@ class Backbone(nn.Module):
         Raises:
             NetworkError: timm has no such network or cannot build it, or it has no map of stride 4.
         """
+        import timm  # takes seconds, which only networks with a backbone are to cost
+
         super().__init__()
         if not timm.is_model(name):
             raise NetworkError(_unknown_name(name))
@@ -105,6 +106,8 @@ class Backbone(nn.Module):
 
 
 def _unknown_name(name: str) -> str:
+    import timm
+
     if len(name) > MAX_SHOWN_NAME:
         name = f"{name[:MAX_SHOWN_NAME]}..."
     close = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)

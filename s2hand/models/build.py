@@ -44,7 +44,8 @@ def build_hand_net(
     attention = hand and network.attention
     _check_parts(parts, hand_model, attention, image_input, keypoint_input)
     children = {}
-    landmark_input = hand and "landmarks" in network.hand_input
+    detection_input = hand and "detections" in network.hand_input
+    landmark_input = detection_input or (hand and "landmarks" in network.hand_input)
     if hand:
         encoder = build_encoder(network.backbone, network.backbone_pretrained)
         if network.backbone not in (DEFAULT_BACKBONE, HAND_BACKBONE):
@@ -74,6 +75,7 @@ def build_hand_net(
     if attention:
         children["attention"] = HeatmapAttention(encoder.feature_channels, network.hourglass_features)
     inputs = {"image_input": image_input, "keypoint_input": keypoint_input, "landmark_input": landmark_input}
+    inputs["detection_input"] = detection_input
     return HandNet(**inputs, **children)
 
 

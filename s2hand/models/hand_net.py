@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from s2hand.models.hourglass import KeypointOutput
 from s2hand.models.lifting import keypoint_rays
 from s2hand.models.placing import place_hand
-from s2hand.structures import HandParameters, HandPrediction
+from s2hand.structures import HandBatch, HandParameters, HandPrediction
 
 PARTS = frozenset({"hand", "texture", "render", "heatmaps", "confidence"})
 """The parts of an answer that can be asked for."""
@@ -24,6 +24,13 @@ MODULES_OF_PART = {
     "confidence": ("confidence_head",),
 }
 """The children of :class:`HandNet` that have weights, by the part that they serve."""
+
+
+def detections_for(model: nn.Module, batch: HandBatch) -> dict[str, tuple[Tensor, Tensor]]:
+    """The detections of a batch as an argument of :meth:`HandNet.forward`; none if the network reads none."""
+    if not getattr(model, "detection_input", False) or batch.keypoints_2d is None:
+        return {}
+    return {"detected": (batch.keypoints_2d, batch.confidence)}
 
 
 class HandNet(nn.Module):
@@ -42,6 +49,7 @@ class HandNet(nn.Module):
         image_input: whether the hand head reads the encoder's feature.
         keypoint_input: whether it reads the 2D branch's keypoints.
         landmark_input: whether it reads the landmarks that the encoder's feature tells.
+        detection_input: whether these take their place in the image from the detections.
         landmark_chain: the points of the hand that the detections mean, where these are not its joints.
     """
 
@@ -58,10 +66,11 @@ class HandNet(nn.Module):
         image_input: bool = True,
         keypoint_input: bool = False,
         landmark_input: bool = False,
+        detection_input: bool = False,
         landmark_chain: nn.Module | None = None,
     ):
         super().__init__()
-        self.landmark_input = landmark_input
+        self.landmark_input, self.detection_input = landmark_input, detection_input
         self.landmark_chain = landmark_chain
         self.image_input = image_input
         self.keypoint_input = keypoint_input
@@ -80,6 +89,7 @@ class HandNet(nn.Module):
         K: Tensor | None = None,
         parts: Collection[str] = ("hand",),
         encoded: tuple[Tensor | None, Tensor] | None = None,
+        detected: tuple[Tensor, Tensor] | None = None,
     ) -> HandPrediction:
         """Predicts the parts asked for.
 
@@ -91,6 +101,8 @@ class HandNet(nn.Module):
                 expected of the joints, which imply the hand) and ``heatmaps`` (the 2D branch, which does
                 not need the encoder).
             encoded: the encoder's low-level map and feature of these images, where they are known already.
+            detected: keypoints (B, 21, 2) in pixels and their confidences (B, 21), for a network with
+                ``detection_input``; see :func:`detections_for`.
 
         Returns:
             The prediction; what was not asked for is None. Hand and rendering are float32 under autocast.
@@ -116,7 +128,7 @@ class HandNet(nn.Module):
             low_features, feature = self.backbone(image) if encoded is None else encoded
         if "hand" in wanted:
             if self.landmark_input:
-                hand_input, parameters = feature, self._lifted(feature, K, image.shape[-1])
+                hand_input, parameters = feature, self._lifted(feature, K, image.shape[-1], detected)
             else:
                 hand_input = self._hand_input(feature, keypoints, K)
                 parameters = self.hand_head(hand_input)
@@ -142,11 +154,15 @@ class HandNet(nn.Module):
             inputs.append(keypoint_rays(keypoints.keypoints[-1], K))
         return inputs[0] if len(inputs) == 1 else torch.cat([part.float() for part in inputs], -1)
 
-    def _lifted(self, feature: Tensor, K: Tensor, image_size: int) -> HandParameters:
+    def _lifted(
+        self, feature: Tensor, K: Tensor, image_size: int, detected: tuple[Tensor, Tensor] | None
+    ) -> HandParameters:
         """The hands that the landmarks in features (B, C) tell, and the features, if they are read."""
         with torch.autocast(K.device.type, enabled=False):
             feature, K = feature.float(), K.float()
             landmarks = self.backbone.landmarks(feature, K, image_size)
+            if self.detection_input and detected is not None:
+                landmarks = landmarks.placed(*detected, K)
             hand = self.hand_head(landmarks, image=feature if self.image_input else None)
             return hand.parameters(self.mano_layer)
 

@@ -84,7 +84,7 @@ def write_demonstration(path: str | Path, page: Demonstration) -> Path:
     scenes = SceneScripts()
     for number, sample in enumerate(page.samples):
         scenes.add(f"sample-{number}", sample.scene)
-    still = embed(page.samples[0].still)
+    still = embed(page.samples[0].overlay)
     viewer = viewer_html(still, "an unseen image and its hand", "Distance to the ground truth, aligned")
     details = "".join(sample_detail(number, sample) for number, sample in enumerate(page.samples))
     charts = "".join(chart(curve) for curve in page.curves)
@@ -117,7 +117,7 @@ def _findings(page: Demonstration) -> str:
         sample = page.samples[number]
         images = {
             "input": sample.scene.frames[0].image,
-            "predicted hand over it": sample.still,
+            "predicted hand over it": sample.overlay,
             "predicted hand from the side": turned,
         }
         tiles = "".join(

@@ -113,8 +113,7 @@ def _samples(report: Report) -> str:
     samples = report.samples
     if not samples:
         return ""
-    first = samples[0]
-    still = embed(first.scene.frames[0].image if first.still is None else first.still)
+    still = embed(samples[0].overlay)
     content = viewer_html(still, "a sample with its prediction", "Distance to the ground truth, aligned")
     return section("Samples", content + highlights(samples))
 

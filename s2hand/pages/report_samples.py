@@ -39,6 +39,11 @@ class ReportSample:
     worst_joints: Sequence[tuple[str, float]] = ()
     still: np.ndarray | EmbeddedImage | None = None
 
+    @property
+    def overlay(self) -> np.ndarray | EmbeddedImage:
+        """The still, or else the scene's image."""
+        return self.scene.frames[0].image if self.still is None else self.still
+
 
 def report_sample(
     name: str,
@@ -134,7 +139,7 @@ def samples_table(samples: Sequence[ReportSample]) -> str:
 
 def _card(number: int, sample: ReportSample, opened: bool) -> str:
     name = sample.scene.name
-    image = embed(_still(sample), CARD_PX).html(name)
+    image = embed(sample.overlay, CARD_PX).html(name)
     first = " data-first" if opened else ""
     return (
         f'<button type="button" class="card" data-open="sample-{number}"{first}>'
@@ -145,7 +150,7 @@ def _card(number: int, sample: ReportSample, opened: bool) -> str:
 
 def _row(number: int, sample: ReportSample) -> str:
     name, identifier = sample.scene.name, f"sample-{number}"
-    image = embed(_still(sample), THUMBNAIL_PX, 74).html("", data_still=identifier)
+    image = embed(sample.overlay, THUMBNAIL_PX, 74).html("", data_still=identifier)
     values = {
         "aligned": sample.aligned_error_mm,
         "raw": sample.error_mm,
@@ -179,10 +184,6 @@ def sample_detail(number: int, sample: ReportSample) -> str:
         worst = f'<h4>Farthest off, aligned</h4><dl class="settings">{worst}</dl>'
     told = f'<h3>{escape(sample.scene.name)}</h3><dl class="settings">{terms}</dl>{worst}'
     return f'<div class="card-detail" data-detail-of="sample-{number}">{told}</div>'
-
-
-def _still(sample: ReportSample) -> np.ndarray | EmbeddedImage:
-    return sample.scene.frames[0].image if sample.still is None else sample.still
 
 
 def _shown(value: float | None, decimals: int, unit: str = "") -> str:

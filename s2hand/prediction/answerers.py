@@ -16,6 +16,7 @@ from s2hand.geometry.canonical_camera import to_true_camera
 from s2hand.hand import HandModel
 from s2hand.images.crops import SquareRule
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
+from s2hand.models import detections_for
 from s2hand.prediction.hand_views import HandView
 from s2hand.prediction.refine import DEFAULT_STEPS, REFINEMENT_LOSSES, HandRefiner, follow_best_keypoints
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
@@ -118,7 +119,7 @@ class ImageAnswerer:
         known = self._known_focal(batch.K)
         K = batch.K.clone()
         K[:, :2, :2] *= (known / batch.K[:, 0, 0])[:, None, None]
-        answer = self.model(batch.image, K, parts)
+        answer = self.model(batch.image, K, parts, **detections_for(self.model, batch))
         if torch.equal(known, batch.K[:, 0, 0]):
             return answer
         moved = to_true_camera(answer.joints, answer.parameters.translation, known, batch.K[:, 0, 0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from s2hand.models.landmark_lift import BUNDLED_WEIGHTS, LandmarkLifter
 from s2hand.models.placing import place_hand
 from s2hand.prediction.hand_views import HandView
 from s2hand.prediction.landmark_refine import LandmarkRefiner
+from s2hand.prediction.photometric_refine import PhotometricRefiner
 from s2hand.runtime.devices import resolve_device
 from s2hand.skeleton import NUM_JOINTS
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
@@ -40,6 +42,7 @@ class LandmarkAnswerer:
         hand_model: the arrays of its hand.
         device: where it computes.
         path: the file of its weights.
+        photometric: whether refinement also follows what the photo shows.
     """
 
     image_size: int = VIEW_SIZE
@@ -50,16 +53,28 @@ class LandmarkAnswerer:
     paints_from_photos = True
 
     def __init__(
-        self, lifter: LandmarkLifter, hand_model: HandModel, device: torch.device, path: Path
+        self,
+        lifter: LandmarkLifter,
+        hand_model: HandModel,
+        device: torch.device,
+        path: Path,
+        photometric: bool = False,
     ) -> None:
         self.hand_model, self.device, self.path = hand_model, device, path
         self.lifter = lifter.to(device)
-        self.refiner = LandmarkRefiner(self.lifter.chain).to(device)
         self.layer = ManoLayer(hand_model, num_pca=NUM_POSE).to(device)
+        self.photometric: PhotometricRefiner | None = None
+        if photometric:
+            faces = torch.from_numpy(hand_model.faces)
+            self.photometric = PhotometricRefiner(self.lifter.chain, self.layer, faces).to(device)
 
     @classmethod
     def bundled(
-        cls, hand_model: str | Path | None = None, device: str = "auto", path: Path = BUNDLED_WEIGHTS
+        cls,
+        hand_model: str | Path | None = None,
+        device: str = "auto",
+        path: Path = BUNDLED_WEIGHTS,
+        photometric: bool = False,
     ) -> LandmarkAnswerer:
         """The lift with the weights that the package ships.
 
@@ -67,12 +82,18 @@ class LandmarkAnswerer:
             hand_model: "generic" or the path of a MANO file; None: generic, with which it was trained.
             device: "auto", "cpu", "cuda" or "cuda:<index>".
             path: the weights.
+            photometric: see the class.
 
         Raises:
             S2HandError: the weights or the hand model cannot be read.
         """
         arrays = load_hand_model(hand_model or "generic")
-        return cls(LandmarkLifter.bundled(arrays, path), arrays, resolve_device(device), path)
+        return cls(LandmarkLifter.bundled(arrays, path), arrays, resolve_device(device), path, photometric)
+
+    @cached_property
+    def refiner(self) -> LandmarkRefiner:
+        """Refines hands, made at first use: most predictions refine none, and its sampled poses take time."""
+        return LandmarkRefiner(self.lifter.chain).to(self.device)
 
     @torch.no_grad()
     def __call__(
@@ -97,9 +118,17 @@ class LandmarkAnswerer:
     def refine(
         self, answer: HandPrediction, batch: HandBatch, views: Sequence[HandView]
     ) -> tuple[HandPrediction, tuple[bool, ...]]:
-        """Refines hands to their landmarks; see :class:`~s2hand.prediction.answerers.Answerer`."""
+        """Refines hands to their landmarks, and to their photos if that was asked for.
+
+        See :class:`~s2hand.prediction.answerers.Answerer`.
+        """
         start = self._in_cameras(answer.parameters, views)
-        hand = self.refiner(self._landmarks(views), start).hand
+        landmarks = self._landmarks(views)
+        hand = self.refiner(landmarks, start).hand
+        if self.photometric is not None:
+            photos, cameras = zip(*map(_as_right_hand, views), strict=True)
+            K = torch.from_numpy(np.stack(cameras)).float().to(self.device)
+            hand = self.photometric(photos, K, landmarks, hand).hand
         refined = replace(answer, parameters=self._in_views(hand, views))
         return refined, (True,) * len(views)
 
@@ -138,3 +167,12 @@ class LandmarkAnswerer:
             rotation=axis_angle_to_matrix(parameters.rotation),
             translation=parameters.translation,
         ).turned(self._rotations(views).transpose(1, 2))
+
+
+def _as_right_hand(view: HandView) -> tuple[np.ndarray, np.ndarray]:
+    """A view's photo, (H, W, 3) uint8, and camera (3, 3), both mirrored where the hand is a left one."""
+    photo = view.photo if view.photo.dtype == np.uint8 else np.rint(view.photo * 255).astype(np.uint8)
+    if not view.square.mirrored:
+        return photo, view.K
+    flipped = np.array([[-1.0, 0, photo.shape[1]], [0, 1, 0], [0, 0, 1]])
+    return np.ascontiguousarray(photo[:, ::-1]), flipped @ view.K @ np.diag([-1.0, 1, 1])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, S2HandError
 from s2hand.prediction.answerers import ImageAnswerer
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
@@ -25,12 +25,14 @@ class Opened:
         reconstructor: the network behind one method.
         hands: tells where hands are.
         options: as they were given.
+        refines_photos: whether the hands of photos are refined.
         notes: lines that the user should mind.
     """
 
     reconstructor: HandReconstructor
     hands: DetectedHands | FoundHands
     options: PredictOptions
+    refines_photos: bool
     notes: tuple[str, ...]
 
 
@@ -56,11 +58,19 @@ def open_prediction(
     Raises:
         S2HandError: the checkpoint or the detections cannot be used, or there is nothing to refine with.
     """
+    if checkpoint is not None and options.photometric:
+        raise S2HandError(
+            f"--photometric follows the hands of the bundled network: leave it or {checkpoint} out"
+        )
     detected = DetectedHands(options)
     unknown = undetected(photos, detected)
     if checkpoint is None:
         reconstructor = HandReconstructor.small(
-            device, hand_model, batch_size=batch_size, hand_length_mm=options.hand_length_mm
+            device,
+            hand_model,
+            batch_size=batch_size,
+            hand_length_mm=options.hand_length_mm,
+            photometric=options.photometric,
         )
     else:
         network = open_trained(checkpoint, hand_model, device)
@@ -70,10 +80,10 @@ def open_prediction(
     if detected.detections is None and reconstructor.finder is not None:
         hands = reconstructor.finder.told(options.hand, detected.stated)
     known = detected.detections is not None or reconstructor.finder is not None
-    reconstructor.check_refinement(options.refine != 0, detections=known)
-    return Opened(
-        reconstructor, hands, options, (*reconstructor.notes, *_taken_for_granted(hands, options), *unknown)
-    )
+    reconstructor.check_refinement(bool(options.refine), detections=known)
+    refines_photos = checkpoint is None if options.refine is None else options.refine != 0
+    notes = (*reconstructor.notes, *_taken_for_granted(hands, options), *unknown)
+    return Opened(reconstructor, hands, options, refines_photos, notes)
 
 
 def undetected(photos: Sequence[Photo], hands: DetectedHands) -> list[str]:

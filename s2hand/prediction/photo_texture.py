@@ -9,6 +9,9 @@ faces that the camera does not see are filled in from their neighbours over the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -19,7 +22,9 @@ from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
 from s2hand.geometry.cameras import project_points
+from s2hand.prediction.hand_views import HandView
 from s2hand.prediction.photo_window import photo_window
+from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.rendering import MeshRenderer
 from s2hand.rendering.lighting import face_normals
 
@@ -64,6 +69,16 @@ class Appearance(NamedTuple):
 
     face_textures: Tensor
     light: Tensor
+
+
+def painted(hands: Reconstruction, views: Sequence[HandView]) -> Reconstruction:
+    """The hands with texture and light from their photos."""
+    looks = []
+    for index, view in enumerate(views):
+        photo = view.photo if view.photo.dtype == np.uint8 else np.rint(view.photo * 255).astype(np.uint8)
+        looks.append(appearance_from_photo(photo, hands.vertices[index], hands.faces(index), hands.K[index]))
+    textures, lights = (torch.stack(values) for values in zip(*looks, strict=True))
+    return replace(hands, face_textures=textures, light=lights, painted=True)
 
 
 def appearance_from_photo(photo: np.ndarray, vertices: Tensor, faces: Tensor, K: Tensor) -> Appearance:
@@ -177,7 +192,13 @@ def fill_unseen(colors: np.ndarray, seen: np.ndarray, faces: np.ndarray) -> np.n
 
 
 def _face_neighbours(faces: np.ndarray) -> csr_matrix:
-    """(F, F) with 1 where two faces share an edge."""
+    """(F, F) with 1 where two faces share an edge; not to be changed, as it is kept for the next hand."""
+    return _neighbours_of_faces(np.ascontiguousarray(faces, np.int64).tobytes())
+
+
+@lru_cache(maxsize=4)  # right and left hands, of a hand model or two
+def _neighbours_of_faces(stored: bytes) -> csr_matrix:
+    faces = np.frombuffer(stored, np.int64).reshape(-1, 3)
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1)
     owner = np.repeat(np.arange(len(faces)), 3)
     _, edge = np.unique(edges, axis=0, return_inverse=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+BLUR, BLUR_REACH = 0.4, 4
+"""Deviation, in pixels of the raster, of the blur before a photo is shrunk; how many of them it reaches."""
+
 
 def photo_window(
     photo: np.ndarray, points: np.ndarray, raster_px: int, margin: float
@@ -28,11 +31,18 @@ def photo_window(
     window = np.array([[scale, 0, -left * scale], [0, scale, -top * scale], [0, 0, 1]])
     # cv2's pixel centres are whole numbers, ours lie at one half.
     shift = 0.5 * (scale - 1)
+    border = 2 + int(BLUR_REACH * BLUR / scale)
+    low = np.clip(np.floor([left, top]) - border, 0, None).astype(int)
+    high = np.clip(np.ceil([left + side, top + side]) + border, 0, None).astype(int)
+    part = photo[low[1] : high[1], low[0] : high[0]]  # a hand is small in a large photo
+    if not part.size:
+        return window, np.full((raster_px, raster_px, 3), np.nan)
     matrix = window[:2] + np.array([0, 0, shift])
+    matrix[:, 2] += scale * low
     size = (raster_px, raster_px)
     # Averages first where the photo is finer than the raster, so that noise does not alias.
-    blurred = photo if scale >= 1 else cv2.GaussianBlur(photo, (0, 0), 0.4 / scale)
+    blurred = part if scale >= 1 else cv2.GaussianBlur(part, (0, 0), BLUR / scale)
     values = cv2.warpAffine(blurred, matrix, size, flags=cv2.INTER_LINEAR).astype(np.float64) / 255
-    inside = cv2.warpAffine(np.ones(photo.shape[:2], np.uint8), matrix, size, flags=cv2.INTER_NEAREST)
+    inside = cv2.warpAffine(np.ones(part.shape[:2], np.uint8), matrix, size, flags=cv2.INTER_NEAREST)
     values[inside == 0] = np.nan
     return window, values

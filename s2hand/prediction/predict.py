@@ -7,18 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from s2hand.datasets.detections import HANDS, is_preview
 from s2hand.errors import DatasetError
 from s2hand.images.listing import passed_over
-from s2hand.images.photos import read_photo, read_photo_header
+from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
+from s2hand.prediction.batches import Group
 from s2hand.prediction.hand_files import HandFiles, versions_of
 from s2hand.prediction.opening import Opened, open_prediction
 from s2hand.prediction.options import DEFAULT_BATCH, PredictOptions
 from s2hand.prediction.photos import Photo, find_photos
-from s2hand.prediction.reconstructor import Group
+from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.prediction.result_page import ResultPage
+from s2hand.prediction.threads import DoneLater, read_ahead
 from s2hand.prediction.video import predict_video
 from s2hand.progress_bar import ProgressBar
+from s2hand.runtime.allocator import keep_freed_memory
 
 
 @dataclass
@@ -37,6 +42,16 @@ class Predictions:
         """Notes that a photo could not be read."""
         reason = " ".join(str(error).split()).replace(str(photo.path), photo.name)
         self.unreadable.append(f"{photo.name}: {reason.removeprefix(photo.name).lstrip(' :')}")
+
+    def require_some(self) -> None:
+        """Refuses predictions of nothing.
+
+        Raises:
+            DatasetError: no photo or video could be read.
+        """
+        if not self.entries:
+            more = f" (and {len(self.unreadable) - 1:,} more)" if len(self.unreadable) > 1 else ""
+            raise DatasetError(f"nothing could be predicted: {self.unreadable[0]}{more}")
 
     @property
     def doubtful(self) -> list[str]:
@@ -113,6 +128,7 @@ def predict(
         S2HandError: the checkpoint or the detections cannot be used, there are no photos, or none of them can
             be read.
     """
+    keep_freed_memory()  # the networks' largest maps are megabytes, new for every photo
     out = Path(out)
     photos = _wanted_photos(sources, out, options)
     opened = open_prediction(checkpoint, options, hand_model, device, batch_size, photos)
@@ -123,25 +139,9 @@ def predict(
     still = [photo for photo in photos if not photo.is_video]
     done, page = Predictions(), ResultPage(len(still), len(photos) - len(still))
     _predict_photos(opened, still, files, done, page, progress)
-    for video in (photo for photo in photos if photo.is_video):
-        watched = page.watch()
-        try:
-            entry, missing = predict_video(
-                opened.reconstructor, video, opened.hands, files, progress, watched.add
-            )
-            done.entries.append(entry)
-            page.add_video(entry, watched)
-            done.unreadable += missing
-            if entry.get("bvh_resampled"):
-                note(
-                    f"{video.name}: its frames are not evenly spaced; .bvh has a constant frame time, so the "
-                    f"motion in it is resampled to {1000 * entry['bvh_frame_time_s']:.1f} ms"
-                )
-        except DatasetError as error:
-            done.leave_out(video, error)
-    if not done.entries:  # an index of nothing must not replace that of an earlier prediction
-        more = f" (and {len(done.unreadable) - 1:,} more)" if len(done.unreadable) > 1 else ""
-        raise DatasetError(f"nothing could be predicted: {done.unreadable[0]}{more}")
+    videos = [photo for photo in photos if photo.is_video]
+    _predict_videos(opened, videos, files, done, page, note, progress)
+    done.require_some()  # an index of nothing must not replace that of an earlier prediction
     index = files.write_index(done.entries, done.unreadable)
     shown = page.write(out, files.versions, options, done.unreadable)
     say(f"{done.summary()}; {index} lists them" + ("" if shown is None else f", and {shown} shows them"))
@@ -177,19 +177,55 @@ def _predict_photos(
     viewer = reconstructor.viewer(hands.stated)
 
     def groups() -> Iterator[Group]:
-        for photo in photos:
+        for photo, read in read_ahead(_read, photos):
             try:
-                pixels, header = read_photo(photo.path), read_photo_header(photo.path)
+                pixels, header = read.result()
                 yield (photo, pixels), hands.views(viewer, photo, pixels, header)
             except DatasetError as error:
                 done.leave_out(photo, error)
 
     with ProgressBar(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
-        for owner, _, found in reconstructor.predict_groups(groups(), refine=files.options.refine != 0):
-            photo, pixels = owner
+
+        def finish(photo: Photo, pixels: np.ndarray, found: Reconstruction | None) -> None:
             done.entries.append(files.write(photo, pixels, found))
             page.add(done.entries[-1], pixels, found)
             bar.update(len(done.entries) + len(done.unreadable) - bar.n)
+
+        with DoneLater() as later:
+            for owner, _, found in reconstructor.predict_groups(groups(), refine=opened.refines_photos):
+                later(finish, *owner, found)
+
+
+def _read(photo: Photo) -> tuple[np.ndarray, PhotoHeader]:
+    return read_photo(photo.path), read_photo_header(photo.path)
+
+
+def _predict_videos(
+    opened: Opened,
+    videos: Sequence[Photo],
+    files: HandFiles,
+    done: Predictions,
+    page: ResultPage,
+    note: Callable[[str], None],
+    progress: bool,
+) -> None:
+    """Predicts and writes the hands of videos; those that cannot be read are noted, and the rest goes on."""
+    for video in videos:
+        watched = page.watch()
+        try:
+            entry, missing = predict_video(
+                opened.reconstructor, video, opened.hands, files, progress, watched.add
+            )
+            done.entries.append(entry)
+            page.add_video(entry, watched)
+            done.unreadable += missing
+            if entry.get("bvh_resampled"):
+                note(
+                    f"{video.name}: its frames are not evenly spaced; .bvh has a constant frame time, so the "
+                    f"motion in it is resampled to {1000 * entry['bvh_frame_time_s']:.1f} ms"
+                )
+        except DatasetError as error:
+            done.leave_out(video, error)
 
 
 def _lies_in(path: Path, folder: Path) -> bool:

@@ -47,18 +47,17 @@ class SideJudge:
 
     @torch.no_grad()
     def _sides(self, hands: Sequence[DetectedHand], K: np.ndarray) -> list[str]:
+        both = [*hands, *hands]  # as right ones, then mirrored, in one batch
         columns = {
-            "keypoints_2d": [hand.keypoints for hand in hands],
-            "K": [K] * len(hands),
-            "confidence": [hand.confidence for hand in hands],
-            "depths_px": [hand.depth for hand in hands],
-            "world": [hand.world for hand in hands],
+            "keypoints_2d": [hand.keypoints for hand in both],
+            "K": [K] * len(both),
+            "confidence": [hand.confidence for hand in both],
+            "depths_px": [hand.depth for hand in both],
+            "world": [hand.world for hand in both],
         }
         tensors = {name: torch.from_numpy(np.stack(rows)).float() for name, rows in columns.items()}
-        landmarks = HandLandmarks.from_pixels(**tensors).to(self.answerer.device)
-        objectives = []
-        for mirrored in (False, True):  # what is not mirrored is taken for right hands
-            seen = landmarks.mirrored(torch.full((len(hands),), mirrored, device=self.answerer.device))
-            objectives.append(self.answerer.refiner(seen, self.answerer.lifter(seen)).objective)
-        right, left = objectives
+        mirrored = torch.arange(len(both)) >= len(hands)
+        seen = HandLandmarks.from_pixels(**tensors).mirrored(mirrored).to(self.answerer.device)
+        objective = self.answerer.refiner(seen, self.answerer.lifter(seen)).objective
+        right, left = objective.view(2, -1)
         return ["left" if is_left else "right" for is_left in (left < right).tolist()]

@@ -14,6 +14,7 @@ from s2hand.export import FRAMES, MODEL_NOTE, UNITS, hand_as_dict
 from s2hand.files import written_whole
 from s2hand.images.photos import PhotoHeader
 from s2hand.images.videos import VideoFrames, VideoHeader, VideoWriter
+from s2hand.prediction.batches import Group
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, overlay_of
@@ -21,8 +22,9 @@ from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.motion_files import VideoMotions
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated
-from s2hand.prediction.reconstructor import Group, HandReconstructor
+from s2hand.prediction.reconstructor import HandReconstructor
 from s2hand.prediction.smoothing import HandSmoother
+from s2hand.prediction.threads import DoneLater
 from s2hand.progress_bar import ProgressBar
 from s2hand.structures import HandParameters
 
@@ -90,31 +92,40 @@ def predict_video(
         VideoWriter(partial_video, header.fps, (header.width, header.height)) as writer,
         partial_lines.open("w", encoding="utf-8") as line_file,
         ProgressBar(total=header.frames or None, unit="frame", desc=name, disable=not progress) as bar,
+        DoneLater() as later,
     ):
-        write_line(line_file, opening_line(name, header, options.smooth, files.versions))
-        for frame, views, found in reconstructor.predict_groups(
-            frames, refine=options.refine != 0, adjust=steady, paint=False
-        ):
+
+        def finish(frame: Frame, views: Sequence[HandView], found: Reconstruction | None) -> None:
             writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
             write_line(line_file, frame_line(frame, found, name))
             if watch is not None:
                 watch(frame, views, found)
             motions.add(frame.number, frame.time_s, frame.pixels, tracks_of(views), found)
-            count += 1
             bar.update()
+
+        write_line(line_file, opening_line(name, header, options.smooth, files.versions))
+        for predicted in reconstructor.predict_groups(
+            frames, refine=bool(options.refine), adjust=steady, paint=False
+        ):
+            later(finish, *predicted)
+            count += 1
+    entry = _entry(video, header, count, options.smooth) | motions.write(files, video.stem)
     missing = source.shortfall(count)
-    entry = {
-        "name": name,
+    return entry, [] if missing is None else [f"{name}: {missing}"]
+
+
+def _entry(video: Photo, header: VideoHeader, frames: int, smoothed: bool) -> dict[str, Any]:
+    """The video's entry in the index."""
+    return {
+        "name": video.name,
         "width": header.width,
         "height": header.height,
-        "frames": count,
+        "frames": frames,
         "fps": header.fps,
-        "smoothed": options.smooth,
-        "overlay": drawn.relative_to(files.out).as_posix(),
-        "lines": lines.relative_to(files.out).as_posix(),
-        **motions.write(files, video.stem),
+        "smoothed": smoothed,
+        "overlay": f"{video.stem}.mp4",
+        "lines": f"{video.stem}.jsonl",
     }
-    return entry, [] if missing is None else [f"{name}: {missing}"]
 
 
 class SteadyHands:

@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from s2hand.config.sections import TrainingSection
 from s2hand.losses.objective import Objective
+from s2hand.models import detections_for
 from s2hand.runtime.batch_norm import synchronise_batch_norm
 from s2hand.runtime.distributed import Processes
 from s2hand.runtime.memory import memory_hint
@@ -53,7 +54,8 @@ class TrainingLosses(nn.Module):
         """The losses of a batch by name, with their weighted sum as "total"."""
         with autocast(self.precision, batch.image.device):
             encoded = {} if self.features is None else {"encoded": self.features(batch)}
-            prediction = self.model(batch.image, batch.K, self.objective.required_parts, **encoded)
+            known = encoded | detections_for(self.model, batch)
+            prediction = self.model(batch.image, batch.K, self.objective.required_parts, **known)
         return self.objective(prediction, batch)
 
 

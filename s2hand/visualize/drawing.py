@@ -102,10 +102,10 @@ def _draw_capsule(image, start, end, radius: float, outline: float, color, alpha
     high = np.clip(np.ceil(np.maximum(start, end) + reach + 1), 0, size).astype(int)
     if (low >= high).any():
         return
-    x, y = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
-    offset, along = np.stack([x, y], -1) - start, end - start
-    position = np.clip(offset @ along / max(along @ along, TINY), 0, 1)
-    distance = np.linalg.norm(offset - position[..., None] * along, axis=-1)[..., None]
+    x, y = np.arange(low[0], high[0]) - start[0], np.arange(low[1], high[1])[:, None] - start[1]
+    along = end - start
+    position = np.clip((x * along[0] + y * along[1]) / max(along @ along, TINY), 0, 1)
+    distance = np.sqrt((x - position * along[0]) ** 2 + (y - position * along[1]) ** 2)[..., None]
     inside = np.clip(radius + 0.5 - distance, 0, 1)
     coverage = alpha * np.clip(radius + outline + 0.5 - distance, 0, 1)
     paint = inside * np.asarray(color) + (1 - inside) * np.asarray(OUTLINE_COLOR)

@@ -83,8 +83,8 @@ def composite(image: np.ndarray, rgb: np.ndarray, silhouette: np.ndarray, backgr
     Returns:
         (H, W, 3) uint8.
     """
-    empty = 1 - np.clip(silhouette, 0, 1)[..., None]
-    return to_image(rgb + empty * (to_array(image) / 255 - np.asarray(background, dtype=np.float64)))
+    empty = 1 - np.clip(silhouette, 0, 1, dtype=np.float32)[..., None]
+    return to_image(rgb + empty * (image.astype(np.float32) / 255 - np.asarray(background, np.float32)))
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:

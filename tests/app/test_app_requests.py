@@ -32,7 +32,7 @@ def test_a_file_of_200_mb_is_refused_before_it_is_sent(served):
     assert (answer.status, answer.read()) == (413, b"The file is larger than 50 MB.")
 
 
-def test_a_file_of_no_stated_size_is_cut_off(served, tmp_path):
+def test_a_file_of_no_stated_size_is_cut_off(served):
     content = b'--edge\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
     chunks = [content] + [bytes(1_000_000)] * 52
     connection = http.client.HTTPConnection(urlsplit(served.address).netloc)

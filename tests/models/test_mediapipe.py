@@ -9,7 +9,7 @@ from torch import nn
 
 from s2hand.models.mediapipe import WeightsError, load_landmark_net, load_palm_net
 from s2hand.models.mediapipe.blocks import SameConv2d
-from s2hand.models.mediapipe.packed import can_pack, pack_convolutions
+from s2hand.models.mediapipe.packed import can_pack, pack_network
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "mediapipe.npz"
 TOLERANCE = 1e-3
@@ -123,10 +123,21 @@ def test_networks_are_one_graph_to_the_compiler(load, side, images):
 def test_packed_networks_give_the_same(load, side, images):
     if not can_pack():
         pytest.skip("this build of PyTorch cannot pack")
-    batch = images[:, :, :side, :side]
-    packed = pack_convolutions(load(), side)
-    for answer, expected in zip(packed(batch), load()(batch), strict=True):
-        torch.testing.assert_close(answer, expected, atol=1e-3, rtol=0)
+    batch = images[:, :, :side, :side].contiguous(memory_format=torch.channels_last)
+    packed, expected, given = pack_network(load(), side), load()(batch), batch.clone()
+    for _ in range(2):  # blocks overwrite their inputs, but not the network's
+        for answer, wanted in zip(packed(batch), expected, strict=True):
+            torch.testing.assert_close(answer, wanted, atol=1e-3, rtol=0)
+    torch.testing.assert_close(batch, given, atol=0, rtol=0)
+
+
+@torch.inference_mode()
+def test_packed_trunk_keeps_the_map_of_stride_4(images):
+    if not can_pack():
+        pytest.skip("this build of PyTorch cannot pack")
+    packed = pack_network(load_landmark_net(), 224).trunk(images)
+    expected = load_landmark_net().trunk(images)
+    torch.testing.assert_close(packed.stride4, expected.stride4, atol=1e-3, rtol=0)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")

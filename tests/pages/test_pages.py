@@ -147,7 +147,7 @@ def test_the_demo_tells_its_results_beside_baselines(demo_page):
     assert table.count("class=best") == 4
     assert "always the mean hand: 13.0 mm" in content
     assert content.count('class="finding-tiles"') == 2
-    assert content.count("data-detail-of=") == 10
+    assert content.count('class="card-detail" data-detail-of=') == 10
 
 
 def test_a_dataset_counts_what_is_left_out(dataset_page):

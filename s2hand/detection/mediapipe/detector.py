@@ -23,7 +23,7 @@ from s2hand.detection.mediapipe.squares import (
 from s2hand.errors import S2HandError
 from s2hand.models.mediapipe import HandLandmarkNet, PalmNet, load_landmark_net, load_palm_net
 from s2hand.models.mediapipe.landmarks import DEPTH_SCALE, HAND_IMAGE_SIZE
-from s2hand.models.mediapipe.packed import can_pack, pack_convolutions
+from s2hand.models.mediapipe.packed import can_pack, pack_network
 from s2hand.models.mediapipe.palm import PALM_IMAGE_SIZE
 
 PALM_THRESHOLD = 0.5
@@ -85,8 +85,8 @@ class HandDetector:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         palm_net, landmark_net = load_palm_net(), load_landmark_net()
         if torch.device(device).type == "cpu" and can_pack():
-            palm_net = pack_convolutions(palm_net, PALM_IMAGE_SIZE)
-            landmark_net = pack_convolutions(landmark_net, HAND_IMAGE_SIZE)
+            palm_net = pack_network(palm_net, PALM_IMAGE_SIZE)
+            landmark_net = pack_network(landmark_net, HAND_IMAGE_SIZE)
         return cls(palm_net, landmark_net, device=device, looks=looks, second_look=second_look)
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[list[DetectedHand]]:

@@ -104,7 +104,10 @@ class BlazeBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, h, w) to (B, out, h / stride, w / stride)."""
         out = self.pointwise(self.depthwise(x))
-        skip = F.max_pool2d(x, self.stride) if self.stride > 1 else x
-        if self.added_channels:
-            skip = F.pad(skip, (0, 0, 0, 0, 0, self.added_channels))
-        return self.activation(out.add_(skip))
+        return self.activation(out.add_(skip_path(x, self.stride, self.added_channels)))
+
+
+def skip_path(x: Tensor, stride: int, added_channels: int) -> Tensor:
+    """What a :class:`BlazeBlock` adds to its answer, of its shape; at stride 1 the input itself."""
+    skip = F.max_pool2d(x, stride) if stride > 1 else x
+    return F.pad(skip, (0, 0, 0, 0, 0, added_channels)) if added_channels else skip
