@@ -92,7 +92,7 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--photometric",
         action="store_true",
-        help="refine to the photo too, its silhouette, skin and light, so that the shape follows (slower)",
+        help="also refine to the silhouette, skin and light in the photo, so that the shape follows (slower)",
     )
     command.add_argument(
         "--no-smooth", dest="smooth", action="store_false", help="do not smooth the hands of videos over time"
