@@ -85,9 +85,8 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         metavar="STEPS",
         nargs="?",
         const=True,
-        default=0,
-        help="fit the hands to the detected keypoints, or without detections to those of the 2D branch; "
-        "STEPS (default: 150) applies to networks of a checkpoint",
+        help="fit the hands to the detections, or else to the 2D branch; STEPS (150) applies to networks of a "
+        "checkpoint; 0: do not (default: photos with the bundled network alone are refined)",
     )
     command.add_argument(
         "--photometric",

@@ -118,12 +118,7 @@ class Viewer:
             DatasetError: the box has no extent or lies outside of the photo, K is not a camera matrix, or
                 numbers cannot be pixels of this photo.
         """
-        sizes, where = np.array([[header.width, header.height]]), lambda row: name or "the image"
-        if keypoints is not None:
-            check_confidence(confidence[None], where)
-            check_keypoints(keypoints[None], confidence[None], sizes, where)
-        if box is not None:
-            check_boxes(np.asarray(box)[None], sizes, where)
+        _check_detection(name, header, box, keypoints, confidence)
         K, source = choose_camera(header, K, self.stated)
         square, looked_at = self.squares.square_or_whole(
             box, keypoints, confidence, (header.width, header.height)
@@ -147,3 +142,19 @@ class Viewer:
             world=world,
             score=score,
         )
+
+
+def _check_detection(
+    name: str,
+    header: PhotoHeader,
+    box: np.ndarray | None,
+    keypoints: np.ndarray | None,
+    confidence: np.ndarray | None,
+) -> None:
+    """Refuses numbers that cannot be pixels of a photo; arguments as of :meth:`Viewer.view`."""
+    sizes, where = np.array([[header.width, header.height]]), lambda row: name or "the image"
+    if keypoints is not None:
+        check_confidence(confidence[None], where)
+        check_keypoints(keypoints[None], confidence[None], sizes, where)
+    if box is not None:
+        check_boxes(np.asarray(box)[None], sizes, where)

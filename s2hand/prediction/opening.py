@@ -25,12 +25,14 @@ class Opened:
         reconstructor: the network behind one method.
         hands: tells where hands are.
         options: as they were given.
+        refines_photos: whether the hands of photos are refined.
         notes: lines that the user should mind.
     """
 
     reconstructor: HandReconstructor
     hands: DetectedHands | FoundHands
     options: PredictOptions
+    refines_photos: bool
     notes: tuple[str, ...]
 
 
@@ -78,10 +80,10 @@ def open_prediction(
     if detected.detections is None and reconstructor.finder is not None:
         hands = reconstructor.finder.told(options.hand, detected.stated)
     known = detected.detections is not None or reconstructor.finder is not None
-    reconstructor.check_refinement(options.refine != 0, detections=known)
-    return Opened(
-        reconstructor, hands, options, (*reconstructor.notes, *_taken_for_granted(hands, options), *unknown)
-    )
+    reconstructor.check_refinement(bool(options.refine), detections=known)
+    refines_photos = checkpoint is None if options.refine is None else options.refine != 0
+    notes = (*reconstructor.notes, *_taken_for_granted(hands, options), *unknown)
+    return Opened(reconstructor, hands, options, refines_photos, notes)
 
 
 def undetected(photos: Sequence[Photo], hands: DetectedHands) -> list[str]:

@@ -14,6 +14,7 @@ from s2hand.export import FRAMES, MODEL_NOTE, UNITS, hand_as_dict
 from s2hand.files import written_whole
 from s2hand.images.photos import PhotoHeader
 from s2hand.images.videos import VideoFrames, VideoHeader, VideoWriter
+from s2hand.prediction.batches import Group
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, overlay_of
@@ -21,7 +22,7 @@ from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.motion_files import VideoMotions
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated
-from s2hand.prediction.reconstructor import Group, HandReconstructor
+from s2hand.prediction.reconstructor import HandReconstructor
 from s2hand.prediction.smoothing import HandSmoother
 from s2hand.prediction.threads import DoneLater
 from s2hand.progress_bar import ProgressBar
@@ -104,7 +105,7 @@ def predict_video(
 
         write_line(line_file, opening_line(name, header, options.smooth, files.versions))
         for predicted in reconstructor.predict_groups(
-            frames, refine=options.refine != 0, adjust=steady, paint=False
+            frames, refine=bool(options.refine), adjust=steady, paint=False
         ):
             later(finish, *predicted)
             count += 1
