@@ -85,8 +85,9 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         metavar="STEPS",
         nargs="?",
         const=True,
-        help="fit the hands to the detections, or else to the 2D branch; STEPS (150) applies to networks of a "
-        "checkpoint; 0: do not (default: photos with the bundled network alone are refined)",
+        help="fit the hands to the detected keypoints, or without detections to those of the 2D branch; STEPS "
+        "(150) is for networks of a checkpoint, 0 switches it off (default: only photos with the bundled "
+        "network are refined)",
     )
     command.add_argument(
         "--photometric",
