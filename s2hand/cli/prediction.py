@@ -85,9 +85,9 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         metavar="STEPS",
         nargs="?",
         const=True,
-        help="fit the hands to the detected keypoints, or without detections to those of the 2D branch; STEPS "
-        "(150) is for networks of a checkpoint, 0 switches it off (default: only photos with the bundled "
-        "network are refined)",
+        help="fit the hands to the detected keypoints, or without detections to those of the 2D branch; "
+        "STEPS (150) is for networks of a checkpoint, 0 switches it off (default: only photos with the "
+        "bundled network are refined)",
     )
     command.add_argument(
         "--photometric",
