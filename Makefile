@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 DEV_STAMP = $(VENV)/.installed-dev
 COVERAGE_FLOOR = 96
 
-.PHONY: install demo staged test test-fast coverage lint bench clean
+.PHONY: install demo staged test test-fast coverage lint docs bench clean
 
 install: $(STAMP)
 
@@ -52,6 +52,10 @@ lint: $(DEV_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+# A broken link or a faulty docstring is an error. The site opens from the disk: build/site/index.html
+docs: $(DEV_STAMP)
+	$(BIN)/mkdocs build --strict
 
 bench: $(DEV_STAMP)
 	for file in $(filter-out benchmarks/cuda.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done

@@ -31,19 +31,23 @@ def errors_named(path: str | Path) -> Iterator[None]:
 
 
 @contextmanager
-def written_whole(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
+def written_whole(path: str | Path, *, durable: bool = False, alone: bool = False) -> Iterator[Path]:
     """A path to write to, which becomes ``path`` when the context ends without an error.
 
     Args:
         path: the file; its folder is made.
         durable: wait until the content is on the disk, so that not even a power failure leaves a part.
+        alone: no other process writes this file. What a kill leaves then always has the same name, and the
+            next writer removes it.
 
     Yields:
         A hidden path beside it with the same ending, which writers that look at endings need.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    process = "" if alone else f".{os.getpid()}"
+    partial = path.with_name(f".{path.stem}{process}.partial{path.suffix}")
+    partial.unlink(missing_ok=True)
     try:
         with errors_named(path):
             yield partial

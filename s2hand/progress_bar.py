@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 
 from tqdm import tqdm
@@ -24,6 +25,10 @@ class ProgressBar(tqdm):
 
     _last_line_s = time.monotonic()
     _interval_s = FIRST_INTERVAL_S
+
+    # tqdm's own lock is also a semaphore shared by forked processes: one killed while it draws would leave it
+    # locked for all that follow. Only one process of a run draws.
+    _lock = threading.RLock()
 
     def __init__(self, *args, **kwargs) -> None:
         self.in_log = not getattr(kwargs.get("file") or sys.stderr, "isatty", lambda: False)()

@@ -80,11 +80,17 @@ class HandBatch(TensorStruct):
         keypoints_2d: (B, 21, 2) px, detected; (0, 0) where missed. None without detections.
         confidence: (B, 21) of the detections, 0 where missed.
         photometric_weight: (B,) weight of the sample in photometric losses.
+        world_joints: (B, 21, 3) metres, what a detector guesses of the hand in 3D, about any origin and
+            turned as ``image`` is: x right, y down, z away; 0 where unknown. None without such detections.
+        world_confidence: (B, 21) of ``world_joints``, 0 where unknown.
         gt_joints: (B, 21, 3) metres, camera frame; None if not read (training without labels never reads it).
         gt_vertices: (B, 778, 3) metres, camera frame, or None.
         gt_keypoints_2d: (B, 21, 2) px, projected ground truth, or None.
         gt_scale: (B,) metres, length of bone 9-10, or None.
         mask: (B, S, S) in [0, 1], hand segmentation, or None.
+        found_mask: (B, S, S) in [0, 1], silhouette found before a plain background, 0 where none was. None if
+            none was looked for.
+        found_mask_weight: (B,) 1 where one was found, else 0.
         mirrored: (B,) bool, left hands: everything here is of their mirror images, right hands. None: no.
         to_photo: (B, 3, 3) rotation from the camera frame here to that of the image on disk (where
             ``mirrored``, of its mirror image): training turns images, and photos' squares are seen by cameras
@@ -97,11 +103,15 @@ class HandBatch(TensorStruct):
     keypoints_2d: Tensor | None = None
     confidence: Tensor | None = None
     photometric_weight: Tensor | None = None
+    world_joints: Tensor | None = None
+    world_confidence: Tensor | None = None
     gt_joints: Tensor | None = None
     gt_vertices: Tensor | None = None
     gt_keypoints_2d: Tensor | None = None
     gt_scale: Tensor | None = None
     mask: Tensor | None = None
+    found_mask: Tensor | None = None
+    found_mask_weight: Tensor | None = None
     mirrored: Tensor | None = None
     to_photo: Tensor | None = None
 
@@ -133,6 +143,8 @@ class HandPrediction(TensorStruct):
         vertices: (B, 778, 3) metres, camera frame.
         joints: (B, 21, 3) metres, camera frame.
         keypoints_2d: (B, 21, 2) px, ``joints`` projected with K.
+        landmarks_2d: (B, 21, 2) px, where a detector should see the hand's joints, if it means other points
+            by them (``detected_points`` in configs); None: at ``keypoints_2d``.
         parameters: the regressed hand parameters.
         pose_axis_angle: (B, 16, 3) radians, MANO order.
         face_textures: (B, F, 3) RGB per face, before light.
@@ -140,11 +152,13 @@ class HandPrediction(TensorStruct):
         render: the textured and lit hand.
         heatmap_keypoints: (stages, B, 21, 2) px, from the 2D branch.
         heatmaps: (stages, B, 21, h, w) logits of the 2D branch.
+        joint_error_px: (B, 21) px, the mean distance from ``keypoints_2d`` at which each joint is expected.
     """
 
     vertices: Tensor | None = None
     joints: Tensor | None = None
     keypoints_2d: Tensor | None = None
+    landmarks_2d: Tensor | None = None
     parameters: HandParameters | None = None
     pose_axis_angle: Tensor | None = None
     face_textures: Tensor | None = None
@@ -152,3 +166,4 @@ class HandPrediction(TensorStruct):
     render: RenderOutput | None = None
     heatmap_keypoints: Tensor | None = None
     heatmaps: Tensor | None = None
+    joint_error_px: Tensor | None = None

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 import torch
+from support.chromium import running_chromium
 from support.made_up_freihand import write_freihand
 from support.own_photos import draw_photos
 
@@ -120,3 +121,9 @@ def rewrite_detections(own):
         write_versioned_detections(path, change(read_detections(path)))
 
     return rewrite
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, steered by Playwright: one for all tests, as Playwright runs once in a process."""
+    yield from running_chromium()

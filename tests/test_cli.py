@@ -164,7 +164,7 @@ def test_config_prints_schema_and_page(capsys):
     assert cli.main(["config", "--schema"]) == 0
     assert json.loads(capsys.readouterr().out)["additionalProperties"] is False
     assert cli.main(["config", "--markdown"]) == 0
-    assert capsys.readouterr().out.startswith("# The experiment's keys")
+    assert capsys.readouterr().out.startswith("# Config\n")
     assert cli.main(["config"]) == 2
 
 
@@ -259,6 +259,10 @@ def test_a_reader_who_leaves_is_not_a_success():
         ("S2HAND foo 2>&-", 2),
         ("S2HAND compare nowhere <&- >&- 2>&-", 2),
         ("S2HAND config --schema >/dev/full", 2),
+        ("S2HAND --help >/dev/full", 2),
+        ("S2HAND >/dev/full", 2),
+        ("S2HAND train --help >/dev/full", 2),
+        ("S2HAND --version >/dev/full", 2),
         ("S2HAND foo 2>/dev/full", 2),
     ],
 )

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from s2hand.config import Config, ConfigError, check_paths, config_from_dict, load_config, parse_override
 from s2hand.config.loss_table import (
+    CONFIDENCE_LOSSES,
     DEFAULT_WEIGHTS,
     HAND_LOSSES,
     HEATMAP_LOSSES,
@@ -176,6 +177,29 @@ def test_shipped_stages_train_their_parts_and_chain(dataset, dataset_variables):
     assert Path(configs["evaluation"].pretrain_model) == configs["SSL-finetune"].run_dir
 
 
+@pytest.mark.parametrize("dataset", ["FreiHAND", "HO3D"])
+@pytest.mark.parametrize("stage", ["SSL-shape", "SSL-finetune", "SSL-e2e"])
+def test_modern_variant_adds_losses_to_the_published_stage(dataset, stage, dataset_variables):
+    folder = ROOT / "configs" / dataset
+    published, modern = (load_config(folder / f"{name}{stage}.json") for name in ("", "modern-"))
+    assert modern.losses[: len(published.losses)] == published.losses
+    assert modern.trained_parts == published.trained_parts | {"confidence"}
+    assert {"confidence"} < set(modern.test_requires)
+    changed = {key for key, value in published.model_dump().items() if getattr(modern, key) != value}
+    allowed = {"losses", "train_requires", "test_requires", "base_out_path", "pretrain_model"}
+    assert changed <= allowed
+    if stage == "SSL-finetune":
+        assert Path(modern.pretrain_model) == Path("runs") / dataset / "modern-SSL-shape"
+
+
+@pytest.mark.parametrize("dataset", ["FreiHAND", "HO3D"])
+def test_resnet_twin_differs_in_its_backbone_alone(dataset, dataset_variables):
+    folder = ROOT / "configs" / dataset
+    config, twin = (load_config(folder / f"SSL-e2e{name}.json").model_dump() for name in ("", "-resnet50"))
+    assert {key for key in config if config[key] != twin[key]} == {"backbone", "base_out_path"}
+    assert twin["backbone"] == "resnet50"
+
+
 def test_unset_variable_says_what_to_export(monkeypatch):
     monkeypatch.setenv("FREIHAND_PATH", "/data")
     monkeypatch.delenv("MANO_RIGHT", raising=False)
@@ -273,13 +297,18 @@ def test_the_parts_that_losses_need_and_train():
     assert {name: sorted(spec.requires) for name, spec in LOSSES.items() if spec.requires != {"joints"}} == {
         **{name: ["heatmaps"] for name in ("hm_integral", "hm_integral_gt", "hm_cross_entropy")},
         "kp_cons": ["heatmaps", "joints"],
+        "kp_nll": ["confidence", "joints"],
         "triangle": ["verts"],
         "mtex": ["textures"],
-        **{name: ["lights", "textures", "verts"] for name in ("texture", "mrgb", "ssim_tex", "sil")},
+        **{
+            name: ["lights", "textures", "verts"]
+            for name in ("texture", "mrgb", "ssim_tex", "tone", "plain_silhouette", "sil")
+        },
     }
     assert {"hm_integral", "hm_integral_gt", "hm_cross_entropy"} == OWN_HEATMAP_LOSSES
     assert OWN_HEATMAP_LOSSES | {"kp_cons"} == HEATMAP_LOSSES
-    assert {"texture", "mrgb", "ssim_tex", "mtex"} == TEXTURE_LOSSES
+    assert {"texture", "mrgb", "ssim_tex", "mtex", "tone"} == TEXTURE_LOSSES
+    assert {"kp_nll"} == CONFIDENCE_LOSSES
     assert set(LOSSES) - OWN_HEATMAP_LOSSES == HAND_LOSSES
 
 
@@ -505,6 +534,12 @@ HEATMAPS = {"train_requires": ["heatmaps"], "test_requires": ["heatmaps"], "task
         ({"losses": ["hm_integral"]}, "hm_integral needs heatmaps"),
         ({"losses": ["kp_cons"], "train_requires": ["heatmaps"]}, "kp_cons needs joints"),
         ({"losses": ["texture"]}, "texture needs lights and textures"),
+        ({"losses": ["world_bones"]}, "3D landmarks, which FreiHand cannot have"),
+        ({"losses": ["penetration"], "train_requires": ["verts"]}, "penetration needs joints"),
+        ({"losses": ["kp_nll"]}, "kp_nll needs confidence in train_requires"),
+        ({"train_requires": ["joints", "confidence"]}, "no loss trains it: add kp_nll"),
+        ({"losses": ["plain_silhouette"]}, "plain_silhouette needs lights and textures"),
+        ({"losses": ["tone"]}, "tone needs lights and textures"),
         ({"losses": ["sil"]}, "sil needs lights and textures"),
         ({"losses": ["triangle"], "train_requires": ["joints"]}, "triangle needs verts"),
         ({"losses": ["mscale"], "train_requires": ["verts"]}, "mscale needs joints"),

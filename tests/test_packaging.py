@@ -20,6 +20,7 @@ SINGLE = (
     "LICENSE",
     "Makefile",
     "README.md",
+    "mkdocs.yml",
     "requirements.txt",
 )
 

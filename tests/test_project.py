@@ -9,7 +9,7 @@ from pathlib import Path
 from test_public_surface import SURFACE
 
 from s2hand.config.model import Config
-from s2hand.config.published import OUT_OF_SCOPE_KEYS
+from s2hand.config.published import KEY_ALIASES, LAMBDA_ALIASES, OUT_OF_SCOPE_KEYS, RETIRED_KEYS
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "s2hand").rglob("*.py"))
@@ -45,6 +45,14 @@ def test_only_the_root_error_derives_from_builtin_errors_alone():
     assert strays == ["s2hand/errors.py: S2HandError"]
 
 
+def test_no_test_hides_another_of_its_name():
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        names = [
+            node.name for node in ast.parse(path.read_text(encoding="utf-8")).body if hasattr(node, "name")
+        ]
+        assert sorted(names) == sorted(set(names)), path
+
+
 def test_every_import_is_declared():
     packages = {
         "cv2": "opencv-python-headless",
@@ -68,9 +76,10 @@ def test_every_requirement_has_its_reason():
     assert set(requirements()) <= set(reasons)
 
 
-def test_the_page_on_parity_names_what_is_out_of_scope_and_our_defaults():
+def test_the_page_on_parity_names_every_published_key_and_our_defaults():
     page = (ROOT / "docs/parity.md").read_text()
-    assert [key for key in OUT_OF_SCOPE_KEYS if f"`{key}`" not in page] == []
+    published = [*OUT_OF_SCOPE_KEYS, *KEY_ALIASES, *LAMBDA_ALIASES, *RETIRED_KEYS]
+    assert [key for key in published if f"`{key}`" not in page] == []
     fields = Config.model_fields
     names = ("lr_steps", "lr_gamma", "num_workers", "losses")
     ours = ", ".join(

@@ -1,4 +1,4 @@
-"""What weights tell of their network: its sizes, whether they fit it, and whether they are weights at all."""
+"""What weights are: taken apart by networks, their sizes, whether they fit, and what is none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from s2hand.checkpoints.checkpoint import CheckpointError
@@ -43,17 +44,49 @@ def _matching(weights: Mapping[str, Tensor], pattern: str) -> list[Tensor]:
     return [weight for key, weight in weights.items() if re.fullmatch(pattern, key)]
 
 
+def checked_modules(weights: Mapping[str, Tensor], path: Path) -> dict[str, dict[str, Tensor]]:
+    """A network's state dict, taken apart by the network's children, if it holds what networks have.
+
+    Raises:
+        CheckpointError: names or weights are of another kind, or weights are not finite.
+    """
+    if strange := [type(key).__name__ for key in weights if not isinstance(key, str)]:
+        raise CheckpointError(f"{path}: a weight has a name of type {strange[0]}; {DAMAGED}")
+    modules = modules_of(weights)
+    check_weights(path, modules)
+    return modules
+
+
+def modules_of(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """A network's state dict, taken apart by the network's children."""
+    modules: dict[str, dict[str, Tensor]] = {}
+    for key, value in weights.items():
+        module, _, name = str(key).partition(".")
+        modules.setdefault(module, {})[name] = value
+    return modules
+
+
 def check_weights(path: Path, modules: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Refuses what no network has as weights: other things than numbers, complex ones, NaN."""
+    """Refuses what no network has as weights: other things than floating-point numbers, NaN.
+
+    Torch would copy whole numbers, truth values and complex numbers into real weights without a word.
+    """
     for module, weights in modules.items():
         for key, weight in weights.items():
             name = printable(f"{module}.{key}")
-            if not isinstance(weight, Tensor) or weight.is_complex():
+            if not (isinstance(weight, Tensor) and (weight.is_floating_point() or _counts(key, weight))):
                 kind = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
-                raise CheckpointError(f"{path}: {name} is of type {kind}, expected real numbers; {DAMAGED}")
+                raise CheckpointError(
+                    f"{path}: {name} is of type {kind}, expected floating-point numbers; {DAMAGED}"
+                )
             # Networks hold single precision, in which a double may turn out infinite.
             if weight.is_floating_point() and not bool(weight.float().isfinite().all()):
                 raise CheckpointError(f"{path}: {name} holds NaN or infinite weights; {DAMAGED}")
+
+
+def _counts(key: str, weight: Tensor) -> bool:
+    """Whether a weight is a counter of whole numbers."""
+    return key.endswith(COUNTER) and not weight.is_complex() and weight.dtype != torch.bool
 
 
 def misfit_of(module: nn.Module, weights: Mapping[str, Tensor]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from s2hand.errors import S2HandError
+from s2hand.files import written_whole
 from s2hand.torch_files import read_torch_file
 
 FORMAT = "s2hand-checkpoint-1"
@@ -43,19 +44,13 @@ def write_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
     Raises:
         CheckpointError: nothing could be written (a full disk, say); the previous file is untouched.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "wb") as file:
+        with written_whole(path, durable=True, alone=True) as partial, partial.open("wb") as file:
             torch.save({"format": FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
         # Torch reports a failed write by a RuntimeError about positions, raised while handling the cause.
-        reason = error.__context__ if isinstance(error.__context__, OSError) else error
+        cause = error.__context__ if isinstance(error.__context__, OSError) else error
+        reason = getattr(cause, "strerror", None) or cause
         raise CheckpointError(
             f"{path}: cannot be written ({reason}); free space or choose another base_out_path. "
             "Earlier checkpoints are untouched."
@@ -172,10 +167,8 @@ class CheckpointKeeper:
 
 def _link(source: Path, target: Path) -> None:
     """Gives ``source`` a second name, or copies it if the file system has no hard links."""
-    partial = target.with_name(f".{target.name}.partial")
-    partial.unlink(missing_ok=True)
-    try:
-        os.link(source, partial)
-    except OSError:
-        shutil.copyfile(source, partial)
-    os.replace(partial, target)
+    with written_whole(target, durable=True, alone=True) as partial:
+        try:
+            os.link(source, partial)
+        except OSError:
+            shutil.copyfile(source, partial)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 
 from s2hand.checkpoints.checkpoint import CheckpointError
-from s2hand.checkpoints.weights import OTHER_VERSION, PUBLISHED_IMAGE_SIZE, StoredWeights, read_stored
+from s2hand.checkpoints.weights import PUBLISHED_IMAGE_SIZE, StoredWeights, read_stored
 from s2hand.config.data_sections import FolderSection
 from s2hand.hand import HandModel, load_hand_model
+from s2hand.hand.assets import HandModelNotFoundError
 from s2hand.images.crops import DEFAULT_SQUARES, SquareRule
 from s2hand.models import HandNet
 from s2hand.runtime.devices import resolve_device
@@ -36,6 +36,7 @@ class StoredNetwork:
         focal_range: smallest and largest focal length over image side that it was trained on; None if the
             file does not tell.
         squares: where it looks for hands that were detected, as in training on folders.
+        upright: whether its images are turned so that the detected hand's fingers point up.
         notes: lines worth showing to the user.
         device: where it computes.
     """
@@ -46,6 +47,7 @@ class StoredNetwork:
     path: Path
     focal_range: tuple[float, float] | None = None
     squares: SquareRule = DEFAULT_SQUARES
+    upright: bool = False
     notes: tuple[str, ...] = ()
     device: torch.device = CPU
 
@@ -58,7 +60,8 @@ def open_network(
     Args:
         path: a checkpoint of this project (.pt) or a run folder, whose newest sound one is taken; or a
             published checkpoint (.t7), or one converted to .safetensors with its .json.
-        hand_model: "generic" or the path of a MANO file; None: the hand that the network was trained with.
+        hand_model: "generic" or the path of a MANO file; None: the hand that the network was trained with, or
+            the generic one if there is no file of it any more, as ``notes`` then tell.
         device: see :func:`s2hand.runtime.devices.resolve_device`.
 
     Raises:
@@ -72,36 +75,46 @@ def open_network(
         raise CheckpointError(
             f"{stored.path}: holds {held} and so predicts no hand; name a checkpoint of another stage"
         )
-    notes = _hand_notes(stored, network.hand_model, hand_model)
-    arrays = load_hand_model(network.hand_model if hand_model is None else hand_model)
+    arrays, notes = _hand(stored, network.hand_model, hand_model)
     model = stored.build(stored.parts, arrays)
     model.requires_grad_(False).eval().to(place)
     focal_range = (PUBLISHED_FOCAL, PUBLISHED_FOCAL) if stored.published else stored.focal_range
     squares = DEFAULT_SQUARES if stored.published else _squares(stored)
     return StoredNetwork(
-        model, arrays, network.image_size, stored.path, focal_range, squares, tuple(notes), place
+        model,
+        arrays,
+        network.image_size,
+        stored.path,
+        focal_range,
+        squares,
+        upright=stored.settings.get("crop_upright") is True,
+        notes=notes,
+        device=place,
     )
 
 
-def _hand_notes(stored: StoredWeights, trained_with: str, asked: str | Path | None) -> list[str]:
+def _hand(
+    stored: StoredWeights, trained_with: str, asked: str | Path | None
+) -> tuple[HandModel, tuple[str, ...]]:
+    """The hand's arrays, and what the user should know if they are not those of the training."""
     if stored.published:
-        if asked in (None, "generic"):
-            return [f"{stored.path} was trained with MANO: {MANO_REMEDY}"]
-    elif asked is not None and trained_with not in ("generic", str(asked)):
-        return [f"{stored.path} was trained with the hand model {trained_with}: {MANO_REMEDY}"]
-    return []
+        is_other = asked in (None, "generic")
+        notes = (f"{stored.path} was trained with MANO: {MANO_REMEDY}",) if is_other else ()
+        return load_hand_model(asked or "generic"), notes
+    other = f"{stored.path} was trained with the hand model {trained_with}"
+    if asked is not None:
+        is_other = trained_with not in ("generic", str(asked))
+        return load_hand_model(asked), (f"{other}: {MANO_REMEDY}",) if is_other else ()
+    try:
+        return load_hand_model(trained_with), ()
+    except HandModelNotFoundError:
+        return load_hand_model("generic"), (f"{other}, which is not there, so takes generic: {MANO_REMEDY}",)
 
 
 def _squares(stored: StoredWeights) -> SquareRule:
     """The squares about detected hands that the network was trained on."""
     keys = ("folder_crop_margin", "folder_min_confidence")
-    try:
-        folder = FolderSection.model_validate(
-            {key: stored.settings[key] for key in keys if key in stored.settings}
-        )
-    except ValidationError as error:
-        where = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
-        raise CheckpointError(
-            f"{stored.path}: its config has unknown or unfit keys ({where}); {OTHER_VERSION}"
-        ) from None
+    folder = FolderSection.model_validate(
+        {key: stored.settings[key] for key in keys if key in stored.settings}
+    )
     return SquareRule(folder.folder_crop_margin, folder.folder_min_confidence)

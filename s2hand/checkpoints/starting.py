@@ -14,12 +14,15 @@ from s2hand.config.sections import NetworkSection
 from s2hand.models import MODULES_OF_PART, HandNet
 
 SIZES_OF_PART = {
-    "hand": ("backbone", "num_pca", "use_mean_shape", "fingertips", "attention", "hand_input"),
+    "hand": (
+        *("backbone", "num_pca", "use_mean_shape", "fingertips", "attention", "hand_input"),
+        "detected_points",
+    ),
     "heatmaps": ("hourglass_stacks", "hourglass_depth", "hourglass_modules", "hourglass_features"),
 }
 """Config keys that are sizes and switches of a part of the network."""
 
-ESSENTIAL_PARTS = ("hand", "heatmaps")
+ESSENTIAL_PARTS = ("hand", "heatmaps", "confidence")
 """Parts without whose weights an evaluation's metrics would mean nothing."""
 
 MODULES_OF_KEY = {
@@ -155,16 +158,21 @@ def _load(stored: StoredWeights, model: HandNet, wanted: tuple[str, ...] | None)
     return report, chosen
 
 
-def trained_modules(trained_parts: Collection[str], model: HandNet) -> frozenset[str]:
+def trained_modules(
+    trained_parts: Collection[str], model: HandNet, keeps_backbone: bool = False
+) -> frozenset[str]:
     """Names of the network's children that learn; freezes the parameters of the others.
 
     Args:
-        trained_parts: of hand, heatmaps and texture, those that learn.
+        trained_parts: of hand, heatmaps, texture and confidence, those that learn.
         model: the network.
+        keeps_backbone: whether the backbone stays as it is, whatever learns on top of it.
     """
     names = {name for part in trained_parts for name in MODULES_OF_PART[part]}
     if "texture" in trained_parts:
         names.add("backbone")  # the heads read its low-level map
+    if keeps_backbone:
+        names.discard("backbone")
     for name, child in model.named_children():
         child.requires_grad_(name in names)
     return frozenset(name for name in names if getattr(model, name) is not None)

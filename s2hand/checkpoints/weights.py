@@ -13,16 +13,16 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from s2hand.checkpoints.architecture import check_weights, misfit_of, sizes_of_weights
+from s2hand.checkpoints.architecture import check_weights, checked_modules, misfit_of, sizes_of_weights
 from s2hand.checkpoints.checkpoint import CheckpointError, newest_sound, read_checkpoint
 from s2hand.checkpoints.converted import SUFFIX, read_published
-from s2hand.checkpoints.published import PublishedCheckpoint
+from s2hand.checkpoints.published import PublishedCheckpoint, printable
 from s2hand.checkpoints.published_names import backbone_name, translate_weights
 from s2hand.config.published import translate
-from s2hand.config.sections import KNOWN_KEYS, NetworkSection
+from s2hand.config.sections import KNOWN_KEYS, SECTIONS, NetworkSection
 from s2hand.errors import NetworkError
 from s2hand.hand import HandModel
-from s2hand.models import MODULES_OF_PART, Backbone, HandNet, build_hand_net
+from s2hand.models import MODULES_OF_PART, HandNet, build_encoder, build_hand_net
 
 PUBLISHED_ENDINGS = (".t7", SUFFIX)
 
@@ -60,10 +60,12 @@ class StoredWeights:
 
     @property
     def parts(self) -> frozenset[str]:
-        """The parts of the network that the file holds: of hand, heatmaps, texture and, with it, render."""
+        """The parts that the file holds: of hand, heatmaps, texture with render, and confidence."""
         parts = {part for part, modules in NEEDED_MODULES.items() if self.modules.keys() >= set(modules)}
         if "hand" in parts and "texture_light_head" in self.modules:
             parts |= {"texture", "render"}
+        if "hand" in parts and "confidence_head" in self.modules:
+            parts.add("confidence")
         return frozenset(parts)
 
     @property
@@ -87,16 +89,20 @@ class StoredWeights:
                     f"{self.path}: its config says {key} {_short(self.settings[key])}, but its weights have "
                     f"{value}; {OTHER_VERSION}"
                 )
-        values = {key: self.settings[key] for key in NetworkSection.model_fields if key in self.settings}
         # What only the start of its training read.
-        values |= {"backbone_pretrained": False, "pretrain_model": None}
+        values = {**self.settings, "backbone_pretrained": False, "hand_head_pretrained": False}
+        values |= {"pretrain_model": None}
+        checked = {}
         try:
-            return NetworkSection.model_validate(values)
+            for section in SECTIONS[:-1]:  # a value that no training takes tells of damage, whatever its key
+                given = {key: values[key] for key in section.model_fields if key in values}
+                checked[section] = section.model_validate(given)
         except ValidationError as error:
             where = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
             raise CheckpointError(
                 f"{self.path}: its config has unknown or unfit keys ({where}); {OTHER_VERSION}"
             ) from None
+        return checked[NetworkSection]
 
     def build(self, parts: Collection[str], hand_model: HandModel | None = None) -> HandNet:
         """Builds the network that these weights are of, and fills them in.
@@ -120,7 +126,7 @@ class StoredWeights:
     def _check_backbone(self) -> None:
         """Compares the shapes of the encoder that the file names with its weights, before one is built."""
         with torch.device("meta"):
-            encoder = Backbone(self.network.backbone)
+            encoder = build_encoder(self.network.backbone)
         if misfit := misfit_of(encoder, self.modules["backbone"]):
             raise CheckpointError(
                 f"{self.path}: its weights are not those of its backbone {self.network.backbone} ({misfit}); "
@@ -184,8 +190,7 @@ def stored_in(state: Mapping[str, Any], path: Path) -> StoredWeights:
         settings, _ = translate(json.loads(state["config"]))  # without keys retired since
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         settings = {}
-    modules = modules_of(weights)
-    check_weights(path, modules)
+    modules = checked_modules(weights, path)
     settings = {key: value for key, value in settings.items() if value is not None}
     progress = state.get("progress") or {}
     epoch = progress.get("epoch")
@@ -211,15 +216,6 @@ def _focal_range(path: Path, stored: Any) -> tuple[float, float] | None:
     return low, high
 
 
-def modules_of(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """A network's state dict, taken apart by the network's children."""
-    modules: dict[str, dict[str, Tensor]] = {}
-    for key, value in weights.items():
-        module, _, name = str(key).partition(".")
-        modules.setdefault(module, {})[name] = value
-    return modules
-
-
 def _of_published(checkpoint: PublishedCheckpoint) -> StoredWeights:
     modules, unknown = translate_weights(checkpoint.state_dicts)
     check_weights(checkpoint.path, modules)
@@ -243,7 +239,9 @@ def modules_with_weights(model: HandNet) -> list[tuple[str, nn.Module]]:
 
 
 def _short(value: object) -> str:
-    """A number or word as it is, anything else by its type."""
+    """A number as it is, text in quotes, anything else by its type."""
     if type(value) is int and abs(value) < 1 << 64:
         return str(value)
-    return str(value)[:40] if isinstance(value, str | float | bool) else f"of type {type(value).__name__}"
+    if isinstance(value, str):
+        return f'"{printable(value[:40])}" (text)'
+    return str(value) if isinstance(value, float | bool) else f"of type {type(value).__name__}"

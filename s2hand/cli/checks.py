@@ -12,15 +12,15 @@ FAULT_FOUND = 1
 
 
 def config_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="FILE", nargs="?", help="JSON of the experiment")
+    command.add_argument("file", metavar="FILE", nargs="?", help="experiment config (JSON)")
     what = command.add_mutually_exclusive_group()
-    what.add_argument("--schema", action="store_true", help="print the JSON schema, configs/schema.json")
-    what.add_argument("--markdown", action="store_true", help="print the page of all keys, docs/config.md")
+    what.add_argument("--schema", action="store_true", help="print the JSON schema (configs/schema.json)")
+    what.add_argument("--markdown", action="store_true", help="print the page of all keys (docs/config.md)")
     override_arguments(command)
 
 
 def config(arguments: argparse.Namespace) -> None:
-    """Check the JSON of an experiment and print every key with its resolved value."""
+    """Check an experiment config and print every key with its resolved value."""
     from s2hand.config import ConfigError, reference
 
     if arguments.schema or arguments.markdown:
@@ -32,13 +32,15 @@ def config(arguments: argparse.Namespace) -> None:
 
 
 def doctor_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="CONFIG", nargs="?", help="JSON of an experiment, to test its data")
-    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument(
+        "file", metavar="CONFIG", nargs="?", help="experiment config whose data is tested too"
+    )
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
     override_arguments(command)
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Show versions and devices, and test the installation and the data of a config."""
+    """Show versions and devices, and test the installation and, if given, the data of a config."""
     import json
 
     from s2hand.doctor.doctor import diagnose
@@ -49,12 +51,12 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 
 def convert_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("source", metavar="FILE.t7", help="the published checkpoint")
+    command.add_argument("source", metavar="FILE.t7", help="published checkpoint")
     command.add_argument(
         "destination",
         metavar="OUT.safetensors",
         nargs="?",
-        help="weights to write, with a .json beside them (default: beside the checkpoint)",
+        help="weights file to write, with a .json beside it (default: beside the checkpoint)",
     )
 
 

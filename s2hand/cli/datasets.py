@@ -8,29 +8,33 @@ from s2hand.cli.overrides import override_arguments, overrides
 
 
 def synth_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--out", metavar="DIR", required=True, help="folder to write")
+    command.add_argument("--out", metavar="DIR", required=True, help="output folder")
     numbers = {
         "--train-size": (2000, "number of training images"),
         "--eval-size": (200, "number of evaluation images"),
-        "--seed": (0, "the same seed gives the same files"),
+        "--seed": (0, "random seed"),
     }
     for name, (default, meaning) in numbers.items():
-        command.add_argument(name, type=int, metavar="N", default=default, help=f"{meaning} (%(default)s)")
+        command.add_argument(
+            name, type=int, metavar="N", default=default, help=f"{meaning} (default: %(default)s)"
+        )
     command.add_argument(
         "--layout",
         choices=("freihand", "ho3d_v2", "ho3d_v3", "folder"),
         default="freihand",
-        help="layout of the files: FreiHAND, HO-3D, or a folder of photos (%(default)s)",
+        help="layout of the files: FreiHAND, HO-3D, or a folder of photos (default: %(default)s)",
     )
     command.add_argument(
         "--image-size",
         type=int,
         metavar="N",
-        help="width of the images in pixels (224; HO-3D 640; photos at most 480)",
+        help="image width in pixels (default: 224; HO-3D: 640; folder: at most 480)",
     )
-    command.add_argument("--hand-model", metavar="FILE", default="generic", help='"generic" or a MANO file')
+    command.add_argument(
+        "--hand-model", metavar="FILE", default="generic", help='"generic" (default) or a MANO file'
+    )
     command.add_argument("--backgrounds", metavar="DIR", help="folder of photos to use as backgrounds")
-    command.add_argument("--overwrite", action="store_true", help="replace a dataset with other settings")
+    command.add_argument("--overwrite", action="store_true", help="replace a dataset that has other settings")
 
 
 def synth(arguments: argparse.Namespace) -> None:
@@ -48,37 +52,41 @@ def synth(arguments: argparse.Namespace) -> None:
         backgrounds=arguments.backgrounds,
         overwrite=arguments.overwrite,
     )
-    print(f"{summary.root}: {'was there already' if summary.reused else 'written'}")
+    print(f"{summary.root}: {'exists already' if summary.reused else 'written'}")
 
 
 def shard_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "source",
         metavar="CONFIG_OR_DATASET",
-        help="JSON of an experiment, or a folder in the layout of FreiHAND or HO-3D",
+        help="experiment config, or a folder in the layout of FreiHAND or HO-3D",
     )
-    command.add_argument("--out", metavar="DIR", required=True, help="folder to write")
-    command.add_argument("--shard-size", type=float, metavar="MB", help="size of a tar in megabytes (256)")
+    command.add_argument("--out", metavar="DIR", required=True, help="output folder")
+    command.add_argument(
+        "--shard-size", type=float, metavar="MB", help="size of a tar in megabytes (default: 256)"
+    )
     command.add_argument(
         "--splits",
         nargs="+",
         choices=("training", "evaluation"),
         default=("training", "evaluation"),
-        help="splits to write (both)",
+        help="splits to pack (default: both)",
     )
     command.add_argument(
         "--labels",
         nargs="+",
         choices=("joints", "vertices", "mask", "scale"),
         default=(),
-        help="training labels to keep in addition to those that the losses of the config read",
+        help="training labels to pack in addition to those that the losses of the config read",
     )
-    command.add_argument("--overwrite", action="store_true", help="replace shards of other data or settings")
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace shards that have other data or settings"
+    )
     override_arguments(command)
 
 
 def shard(arguments: argparse.Namespace) -> None:
-    """Pack datasets into tar shards, to train from a few large files."""
+    """Pack datasets into tar shards, so that training reads a few large files."""
     from s2hand.experiment.sharding import DEFAULT_MEGABYTES, config_of_source, shard_datasets
 
     shard_datasets(
@@ -89,25 +97,26 @@ def shard(arguments: argparse.Namespace) -> None:
         megabytes=DEFAULT_MEGABYTES if arguments.shard_size is None else arguments.shard_size,
         overwrite=arguments.overwrite,
     )
-    print(f'to train from them: "train_datasets": ["Shards"], "shards_path": "{arguments.out}"')
+    print(f'to train on the shards: "train_datasets": ["Shards"], "shards_path": "{arguments.out}"')
 
 
 def view_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "source",
         metavar="CONFIG_OR_FOLDER",
-        help="JSON of an experiment, or a dataset's folder: photos with detections.json, FreiHAND, HO-3D, "
-        "or shards",
+        help="experiment config, or a dataset folder: photos with detections.json, FreiHAND, HO-3D or shards",
     )
     command.add_argument(
-        "--samples", type=int, metavar="N", default=100, help="number of hands to show (%(default)s)"
+        "--samples", type=int, metavar="N", default=100, help="number of hands to show (default: %(default)s)"
     )
-    command.add_argument("--out", metavar="FILE", default="dataset.html", help="page to write (%(default)s)")
+    command.add_argument(
+        "--out", metavar="FILE", default="dataset.html", help="page to write (default: %(default)s)"
+    )
     override_arguments(command)
 
 
 def view(arguments: argparse.Namespace) -> None:
-    """Write a page about a dataset: detections, what the network sees, what is left out and why."""
+    """Write a page that shows what training sees of a dataset, and what is left out and why."""
     from s2hand.experiment.view import config_to_view, view_datasets
 
     config = config_to_view(arguments.source, overrides(arguments))

@@ -12,8 +12,9 @@ import os
 import shlex
 import signal
 import sys
+from typing import TextIO
 
-from s2hand.cli import checks, datasets, detection, evaluation, experiments, prediction
+from s2hand.cli import app, checks, datasets, detection, evaluation, experiments, prediction
 from s2hand.cli.streams import open_closed_streams, print_anything, reader_left, silence_output
 from s2hand.errors import S2HandError
 
@@ -37,15 +38,24 @@ COMMANDS = (
     ("detect", detection.detect_arguments, detection.detect),
     ("import-detections", detection.import_arguments, detection.import_detections),
     ("predict", prediction.predict_arguments, prediction.predict),
+    ("app", app.app_arguments, app.app),
     ("export-onnx", prediction.onnx_arguments, prediction.export_onnx),
     ("score", evaluation.score_arguments, evaluation.score),
     ("doctor", checks.doctor_arguments, checks.doctor),
+    ("benchmark", evaluation.benchmark_arguments, evaluation.benchmark),
     ("compare", evaluation.compare_arguments, evaluation.compare),
     ("report", evaluation.report_arguments, evaluation.report),
     ("config", checks.config_arguments, checks.config),
     ("convert-checkpoint", checks.convert_arguments, checks.convert_checkpoint),
 )
 """Name, function that declares the arguments, and function that runs; its docstring is the help text."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Fails if its help cannot be written, to a full disk say; argparse itself passes over that."""
+
+    def print_help(self, file: TextIO | None = None) -> None:
+        print(self.format_help(), end="", file=file or sys.stdout)
 
 
 class UsageError(S2HandError):
@@ -112,7 +122,7 @@ def _run(argv: list[str]) -> int | None:
 
 def command_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="s2hand", description="3D hand reconstruction from one photo, trained without manual labels."
     )
     parser.add_argument("--version", action="version", version=f"s2hand {_version()}")

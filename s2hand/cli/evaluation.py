@@ -1,4 +1,4 @@
-"""The commands that judge what runs have written: score, compare, report."""
+"""The commands that judge networks and what runs have written: benchmark, score, compare, report."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from s2hand.cli.overrides import override_arguments, overrides
 
 
 def score_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--gt", metavar="DIR", required=True, help="folder of the dataset")
-    command.add_argument("--pred", metavar="FILE", required=True, help="pred.json, or a zip of it")
+    command.add_argument("--gt", metavar="DIR", required=True, help="dataset folder, which holds the labels")
+    command.add_argument(
+        "--pred", metavar="FILE", required=True, help="pred.json, or a .zip that contains it"
+    )
     command.add_argument("--out", metavar="DIR", help="folder for scores.json and a PCK plot")
 
 
@@ -20,13 +22,45 @@ def score(arguments: argparse.Namespace) -> None:
     print(format_scores(score_files(arguments.gt, arguments.pred, arguments.out)))
 
 
+def benchmark_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", choices=("synthetic",), help="synthetic: SynthHand, generated hands")
+    command.add_argument(
+        "source",
+        metavar="RUN",
+        nargs="?",
+        help="run folder (default: the bundled network)",
+    )
+    command.add_argument(
+        "--data",
+        metavar="DIR",
+        default="datasets/synthhand",
+        help="folder of SynthHand, which is generated if it is missing (default: %(default)s)",
+    )
+    command.add_argument("--hands", metavar="N", type=int, help="score only the first N hands")
+    command.add_argument("--out", metavar="FILE", help="JSON file for the metrics")
+
+
+def benchmark(arguments: argparse.Namespace) -> None:
+    """Score a network on a fixed benchmark, beside the mean hand and the detections."""
+    import json
+    from dataclasses import asdict
+
+    from s2hand.experiment.synth_hand import synth_hand
+    from s2hand.files import write_text_whole
+
+    result = synth_hand(arguments.source, arguments.data, arguments.hands)
+    print(result.table())
+    if arguments.out is not None:
+        write_text_whole(arguments.out, json.dumps(asdict(result), indent=2) + "\n")
+
+
 def compare_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("runs", metavar="RUN", nargs="+", help="run folder, the base_out_path of a config")
+    command.add_argument("runs", metavar="RUN", nargs="+", help="run folder (the base_out_path of a config)")
     command.add_argument("--out", metavar="DIR", help="folder for compare.png and compare.json")
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    """Compare runs: metrics, speed, and the config keys that differ."""
+    """Compare the metrics, the speed and the configs of runs."""
     from s2hand.evaluation.compare import compare_runs, format_comparison, write_comparison
 
     comparison = compare_runs(arguments.runs)
@@ -37,17 +71,23 @@ def compare(arguments: argparse.Namespace) -> None:
 
 
 def report_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("folder", metavar="RUN", help="run folder, the base_out_path of a config")
-    command.add_argument("--dataset", metavar="NAME", help="dataset to score on (the first of val_datasets)")
+    command.add_argument("folder", metavar="RUN", help="run folder (the base_out_path of a config)")
     command.add_argument(
-        "--samples", type=int, metavar="N", default=60, help="number of samples to show (%(default)s)"
+        "--dataset", metavar="NAME", help="dataset to score on (default: the first of val_datasets)"
     )
-    command.add_argument("--out", metavar="FILE", help="page to write (RUN/report_DATASET.html)")
+    command.add_argument(
+        "--samples",
+        type=int,
+        metavar="N",
+        default=60,
+        help="number of samples to show (default: %(default)s)",
+    )
+    command.add_argument("--out", metavar="FILE", help="page to write (default: RUN/report_DATASET.html)")
     override_arguments(command)
 
 
 def report(arguments: argparse.Namespace) -> None:
-    """Write a page about the best weights of a run: metrics, errors, training curves, samples in 3D."""
+    """Write a page about the best weights of a run: metrics, errors, training curves and samples in 3D."""
     from s2hand.experiment.report import write_run_report
 
     path = write_run_report(

@@ -12,7 +12,9 @@ STAGES = ("SSL-shape", "SSL-kp", "SSL-finetune", "evaluation")
 
 
 def experiment_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", metavar="FILE", help="JSON of the experiment; docs/config.md lists its keys")
+    command.add_argument(
+        "file", metavar="FILE", help="experiment config (JSON); docs/config.md lists its keys"
+    )
     override_arguments(command)
 
 
@@ -20,18 +22,18 @@ def evaluate_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "file",
         metavar="RUN_OR_FILE",
-        help="a run's folder (its best weights), or an experiment's JSON",
+        help="run folder, whose best weights are evaluated, or an experiment config",
     )
     override_arguments(command)
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """Train, evaluate at intervals, and continue where an earlier run stopped."""
+    """Train a network, evaluating at intervals; an interrupted run is resumed."""
     _run(load(arguments.file, arguments), arguments)
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    """Evaluate a run's best weights, or the network that an experiment names, without training it."""
+    """Evaluate the best weights of a run, or the checkpoint that a config names."""
     from s2hand.experiment import config_to_evaluate
 
     _run(load(arguments.file, arguments, config_to_evaluate), arguments)
@@ -43,13 +45,13 @@ def staged_arguments(command: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         nargs="?",
         default="configs/Synthetic",
-        help=f"folder of the configs {', '.join(STAGES)} (%(default)s)",
+        help=f"folder with the configs {', '.join(STAGES)} (default: %(default)s)",
     )
     override_arguments(command)
 
 
 def staged(arguments: argparse.Namespace) -> None:
-    """Train the hand, then the 2D branch, then both together, and evaluate."""
+    """Train the hand head, then the 2D branch, then both together, and evaluate the result."""
     configs = [load(Path(arguments.folder) / f"{stage}.json", arguments) for stage in STAGES]
     for config in configs:
         _run(config, arguments)
@@ -57,13 +59,13 @@ def staged(arguments: argparse.Namespace) -> None:
 
 def demo_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--out", metavar="DIR", default="runs/demo", help="folder for the results (%(default)s)"
+        "--out", metavar="DIR", default="runs/demo", help="output folder (default: %(default)s)"
     )
     override_arguments(command)
 
 
 def demo(arguments: argparse.Namespace) -> None:
-    """Train on generated images for some minutes, and show what was learned."""
+    """Train on generated images for a few minutes and show what was learned."""
     from s2hand.demo import run_demo
 
     run_demo(arguments.out, overrides(arguments))

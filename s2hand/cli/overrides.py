@@ -19,9 +19,9 @@ def override_arguments(command: argparse.ArgumentParser) -> None:
         nargs="+",
         action="extend",
         default=[],
-        help="replace values of the JSON, for example --set train_batch=16 precision=bf16",
+        help="override config values, for example --set train_batch=16 precision=bf16",
     )
-    command.add_argument("--device", help="auto, cpu, cuda or cuda:<index>; the same as --set device=...")
+    command.add_argument("--device", help="auto, cpu, cuda or cuda:<index>; short for --set device=...")
 
 
 def overrides(arguments: argparse.Namespace) -> dict:

@@ -25,7 +25,7 @@ def _hand_model_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--hand-model",
         metavar="FILE",
-        help='"generic" or a MANO file (default: the one that the network was trained with)',
+        help='"generic" or a MANO file (default: the hand model that the network was trained with)',
     )
 
 
@@ -33,19 +33,9 @@ def _checkpoint_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
-        help="a .pt file, the folder of a run or a demo, a published .t7, or the .safetensors made of one",
+        help=".pt file, folder of a run or a demo, published .t7, or .safetensors converted from one",
     )
     _hand_model_argument(command)
-
-
-def _stage_of(checkpoint: str) -> str | Path:
-    """The best stage of a folder that `s2hand demo` wrote; any other checkpoint as it is."""
-    from s2hand.evaluation.run_records import stage_of
-
-    stage = stage_of(checkpoint)
-    if stage != checkpoint:
-        print(f"s2hand: note: {checkpoint}: takes its best stage, {stage}", file=sys.stderr)
-    return stage
 
 
 def predict_arguments(command: argparse.ArgumentParser) -> None:
@@ -53,35 +43,41 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         "inputs",
         metavar="[CHECKPOINT] PHOTO",
         nargs="*",
-        help="folders, patterns, photos and videos; a checkpoint before them (.pt, run folder, .t7, "
-        ".safetensors) predicts instead of the bundled network",
+        help="photos, videos, folders and patterns; a checkpoint in front of them (.pt, run folder, .t7, "
+        ".safetensors) replaces the bundled network",
     )
-    command.add_argument("--samples", action="store_true", help="predict on the two photos in the package")
+    command.add_argument(
+        "--samples", action="store_true", help="use the two photos that come with the package"
+    )
     command.add_argument(
         "--camera",
         metavar="N",
-        help="instead of photos: show the hands before camera N (0 is the first; or a video file) on a "
-        "page of this machine, which can record them",
+        help="instead of photos: show the hands in front of camera N (0 is the first) or in a video file "
+        "on a page of this machine, which can record them",
     )
     command.add_argument(
-        "--port", type=int, metavar="N", default=0, help="of the page with --camera (default: a free one)"
+        "--port",
+        type=int,
+        metavar="N",
+        default=0,
+        help="port of the page with --camera (default: a free one)",
     )
-    command.add_argument("--out", metavar="DIR", default="hands", help="folder to write (%(default)s)")
+    command.add_argument("--out", metavar="DIR", default="hands", help="output folder (default: %(default)s)")
     _hand_model_argument(command)
     _known_of_hands_arguments(command)
     command.add_argument(
         "--formats",
         metavar="LIST",
         default=",".join(DEFAULT_FORMATS),
-        help=f"what to write, some of {','.join(FORMATS)} (%(default)s)",
+        help=f"what to write, any of {','.join(FORMATS)} (default: %(default)s)",
     )
     command.add_argument(
         "--skinned",
         action="store_true",
-        help="write .skinned.glb as well, a mesh with a skeleton, animated for videos: the format skinned",
+        help="also write .skinned.glb, a mesh with a skeleton, animated for videos",
     )
     command.add_argument(
-        "--unlit", action="store_true", help=".glb: show the skin's own colour, without light"
+        "--unlit", action="store_true", help=".glb files show the skin's own colour, without shading"
     )
     command.add_argument(
         "--refine",
@@ -89,48 +85,50 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         metavar="STEPS",
         nargs="?",
         const=True,
-        default=0,
-        help="fit the hands to the detections, or else to the 2D branch, in STEPS steps (default: as many as "
-        "the evaluation of experiments)",
+        help="fit the hands to the detected keypoints, or without detections to those of the 2D branch; "
+        "STEPS (150) is for networks of a checkpoint, 0 switches it off (default: only photos with the "
+        "bundled network are refined)",
     )
     command.add_argument(
         "--photometric",
         action="store_true",
-        help="refine to the photo too: silhouette, skin and light, so that the shape follows (slower)",
+        help="also refine to the silhouette, skin and light in the photo, so that the shape follows (slower)",
     )
     command.add_argument(
-        "--no-smooth", dest="smooth", action="store_false", help="videos: do not steady the hands over time"
+        "--no-smooth", dest="smooth", action="store_false", help="do not smooth the hands of videos over time"
     )
     command.add_argument(
-        "--batch", type=int, metavar="N", default=DEFAULT_BATCH, help="hands at once (%(default)s)"
+        "--batch", type=int, metavar="N", default=DEFAULT_BATCH, help="hands per batch (default: %(default)s)"
     )
     command.add_argument(
         "--strict",
         action="store_true",
-        help=f"exit with code {DOUBTFUL} if a hand lies off its photo or keypoints, or a photo has none",
+        help=f"exit with code {DOUBTFUL} if a hand misses its photo or its keypoints, or a photo has no hand",
     )
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index> (%(default)s)")
+    command.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or cuda:<index> (default: %(default)s)"
+    )
 
 
 def _known_of_hands_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--detections",
         metavar="FILE",
-        help="what `s2hand detect` found: where the hands are (default: the bundled detector finds them; the "
-        "network of a checkpoint looks at whole photos)",
+        help="detections file of `s2hand detect` (default: the bundled detector finds the hands; with a "
+        "checkpoint, the network sees whole photos)",
     )
     command.add_argument(
         "--hand",
         choices=("left", "right", AUTO),
         default=AUTO,
-        help="which hands these are; auto: as detected, else right (%(default)s)",
+        help="side of the hands; auto: as detected, otherwise right (default: %(default)s)",
     )
     command.add_argument(
         "--hand-length",
         dest="hand_length_mm",
         type=float,
         metavar="MM",
-        help="wrist to tip of the middle finger: makes sizes and distances true (default: a guess)",
+        help="length from the wrist to the tip of the middle finger, which makes sizes and distances true",
     )
     camera = command.add_mutually_exclusive_group()
     camera.add_argument("--focal", type=float, metavar="PX", help="focal length of all photos, in pixels")
@@ -155,7 +153,7 @@ def is_checkpoint(name: str) -> bool:
 
 
 def predict(arguments: argparse.Namespace) -> int:
-    """Reconstruct the hands of photos, videos and a camera: overlays, meshes, numbers."""
+    """Reconstruct the hands in photos, videos and a camera's view as overlays, meshes and numbers."""
     from s2hand.prediction.refine import DEFAULT_STEPS
     from s2hand.prediction.sample_photos import sample_photos
 
@@ -169,8 +167,6 @@ def predict(arguments: argparse.Namespace) -> int:
         **{field.name: getattr(arguments, field.name) for field in fields(PredictOptions)}
     )
     checkpoint, photos = split_inputs(arguments.inputs)
-    if checkpoint is not None:
-        checkpoint = _stage_of(checkpoint)
     if arguments.samples:
         photos += [str(path) for path in sample_photos()]
     if arguments.camera is not None:
@@ -232,16 +228,16 @@ def _note(line: str) -> None:
 
 def onnx_arguments(command: argparse.ArgumentParser) -> None:
     _checkpoint_argument(command)
-    command.add_argument("destination", metavar="OUT.onnx", help="the file to write")
+    command.add_argument("destination", metavar="OUT.onnx", help="ONNX file to write")
 
 
 def export_onnx(arguments: argparse.Namespace) -> None:
-    """Write the network with its hand layer as ONNX, and check it against PyTorch."""
-    from s2hand import checkpoints
+    """Export a network with its hand layer to ONNX, and check it against PyTorch."""
+    from s2hand.prediction.networks import open_trained
     from s2hand.prediction.onnx_export import OPSET
     from s2hand.prediction.onnx_export import export_onnx as write_onnx
 
-    network = checkpoints.open(_stage_of(arguments.checkpoint), arguments.hand_model, device="cpu")
+    network = open_trained(arguments.checkpoint, arguments.hand_model, device="cpu")
     for line in network.notes:
         print(f"s2hand: note: {line}", file=sys.stderr)
     written = write_onnx(network.model, network.image_size, arguments.destination)

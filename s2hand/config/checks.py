@@ -6,10 +6,16 @@ from collections.abc import Collection
 from pathlib import Path
 
 from s2hand.config.folder_checks import check_folder, ineffective_folder_keys
-from s2hand.config.loss_table import LOSSES, OWN_HEATMAP_LOSSES
+from s2hand.config.loss_table import CONFIDENCE_LOSSES, LOSSES, OWN_HEATMAP_LOSSES
 from s2hand.config.messages import ConfigError
 from s2hand.config.model import BASE_PATH_KEYS, Config
 from s2hand.config.published import LAMBDA_ALIASES
+
+NUM_POSE = 45
+"""Finger angles of the hand model."""
+
+WITH_WORLD_JOINTS = ("Folder", "Shards")
+"""Datasets whose detections may hold 3D landmarks."""
 
 
 def check_consistency(config: Config, given: Collection[str]) -> list[str]:
@@ -34,6 +40,7 @@ def check_consistency(config: Config, given: Collection[str]) -> list[str]:
         return notes
     _check_losses(config)
     _check_heatmaps(config)
+    _check_confidence(config)
     _check_schedule(config)
     return notes + _ineffective_keys(config, given)
 
@@ -103,12 +110,13 @@ def _check_network(config: Config) -> None:
             raise ConfigError(f"{key} has lights without textures; a rendering needs both")
         if "textures" in parts and "verts" not in parts:
             raise ConfigError(f"{key} has textures without verts; there is no mesh to colour")
-    needs_2d = {"attention": config.attention, "hand_input": config.hand_input != "image"}
+    needs_2d = {"attention": config.attention, "hand_input": "keypoints" in config.hand_input}
     for key, needed in needs_2d.items():
         if needed and "heatmaps" not in config.network_parts:
             raise ConfigError(f"{key} needs the 2D branch: add heatmaps to train_requires and test_requires")
-    if config.attention and config.hand_input == "keypoints":
-        raise ConfigError("attention weighs the image feature, but hand_input leaves it out")
+    if config.attention and config.hand_input not in ("image", "image+keypoints"):
+        raise ConfigError(f"attention weighs the image feature, but hand_input is {config.hand_input}")
+    _check_landmark_input(config)
     if config.test_refinement and not {"heatmaps", "joints"} <= set(config.test_requires):
         raise ConfigError("test_refinement needs heatmaps and joints in test_requires")
     multiple = 2 ** (config.hourglass_depth + 2)
@@ -119,6 +127,26 @@ def _check_network(config: Config) -> None:
         )
     if config.precision == "fp16" and config.device == "cpu":
         raise ConfigError("precision fp16 needs CUDA, but device is cpu; use bf16 or fp32")
+
+
+def _check_landmark_input(config: Config) -> None:
+    reads_landmarks = "landmarks" in config.hand_input or "detections" in config.hand_input
+    if reads_landmarks and config.backbone != "mediapipe_hand":
+        raise ConfigError(
+            f"hand_input {config.hand_input} reads the landmarks of the backbone mediapipe_hand, but "
+            f"backbone is {config.backbone}"
+        )
+    if reads_landmarks and config.num_pca != NUM_POSE:
+        raise ConfigError(
+            f"hand_input {config.hand_input} needs all {NUM_POSE} directions of the pose basis, but num_pca "
+            f"is {config.num_pca}"
+        )
+    if reads_landmarks and config.use_mean_shape:
+        raise ConfigError(f"hand_input {config.hand_input} tells the shape too: set use_mean_shape to false")
+    if config.hand_head_pretrained and not reads_landmarks:
+        raise ConfigError(
+            f"hand_head_pretrained starts a head that reads landmarks, but hand_input is {config.hand_input}"
+        )
 
 
 def _check_losses(config: Config) -> None:
@@ -136,6 +164,12 @@ def _check_losses(config: Config) -> None:
                 f"task hm_train trains the 2D branch alone, but losses asks for {foreign[0]}; "
                 "keep hm_integral only, or set task to train"
             )
+    without = [name for name in config.train_datasets if name not in WITH_WORLD_JOINTS]
+    if "world_bones" in config.losses and without:
+        raise ConfigError(
+            f"the loss world_bones needs 3D landmarks, which {without[0]} cannot have: train on Folder with "
+            "detections of `s2hand detect`, or remove it"
+        )
     for name in config.losses:
         if missing := LOSSES[name].requires - set(config.train_requires):
             raise ConfigError(f"the loss {name} needs {' and '.join(sorted(missing))} in train_requires")
@@ -168,7 +202,21 @@ def _check_heatmaps(config: Config) -> None:
         )
 
 
+def _check_confidence(config: Config) -> None:
+    if "confidence" in config.train_requires and not CONFIDENCE_LOSSES & set(config.losses):
+        raise ConfigError(
+            "train_requires has confidence, but no loss trains it: add kp_nll to losses, or remove confidence"
+        )
+
+
 def _check_schedule(config: Config) -> None:
+    changing = [
+        key for key in ("backbone_lr_factor", "rotation_deg", "color_jitter") if getattr(config, key) != 0
+    ]
+    if config.cache_features and changing:
+        raise ConfigError(
+            f"cache_features needs features that stay the same from epoch to epoch: set {changing[0]} to 0"
+        )
     if config.init_lr == 0:
         raise ConfigError('init_lr is 0: nothing would be learned; to evaluate, set mode to ["evaluation"]')
     if list(config.lr_steps) != sorted(set(config.lr_steps)):

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PREDICTION_PARTS = {
-    "hand": ("vertices", "joints", "keypoints_2d", "parameters", "pose_axis_angle"),
+    "hand": ("vertices", "joints", "keypoints_2d", "landmarks_2d", "parameters", "pose_axis_angle"),
     "heatmaps": ("heatmap_keypoints", "heatmaps"),
     "texture": ("face_textures", "light"),
     "render": ("render",),
+    "confidence": ("joint_error_px",),
 }
 """What the network computes on request, and the fields of HandPrediction that each part fills."""
 
@@ -22,6 +23,7 @@ REQUIRED_OUTPUTS = {
     "heatmaps": ("heatmaps",),
     "face_textures": ("textures",),
     "render": ("verts", "textures", "lights"),
+    "joint_error_px": ("confidence",),
 }
 """Entries of train_requires that let the network fill a field of HandPrediction; other fields need joints."""
 
@@ -35,7 +37,8 @@ class LossSpec:
         published_key: the published config key of the weight.
         reads: the fields of HandPrediction that the loss reads.
         fields: the fields of HandBatch that the loss reads.
-        trains: the parts of the network that get a gradient, of "hand", "heatmaps" and "texture".
+        trains: the parts of the network that get a gradient, of "hand", "heatmaps", "texture" and
+            "confidence".
     """
 
     default_weight: float
@@ -76,6 +79,19 @@ LOSSES: dict[str, LossSpec] = {
     "mtex": LossSpec(5e-3, "lambda_tex_reg", ("face_textures",), ("photometric_weight",), _APPEARANCE),
     "mrgb": LossSpec(1e-3, "lambda_mrgb", _RENDER, _IMAGE, _APPEARANCE),
     "ssim_tex": LossSpec(1e-3, "lambda_ssim_tex", _RENDER, ("image",), _APPEARANCE),
+    # Without labels, and not in the paper.
+    "kp_nll": LossSpec(
+        2e-3, "lambda_kp_nll", (*_PROJECTED, "joint_error_px"), _DETECTED, ("hand", "confidence")
+    ),
+    # An excess of a degree weighs as much as in tsa_poses, whose mean is over 48 components instead of 4.
+    "bend_limits": LossSpec(1e-2, "lambda_bend_limits", ("pose_axis_angle",)),
+    "bend_coupled": LossSpec(1e-2, "lambda_bend_coupled", ("pose_axis_angle",)),
+    "penetration": LossSpec(0.1, "lambda_penetration", _JOINTS),
+    "tone": LossSpec(1e-2, "lambda_tone", _RENDER, _IMAGE, _APPEARANCE),
+    "world_bones": LossSpec(0.1, "lambda_world_bones", _JOINTS, ("world_joints", "world_confidence")),
+    "plain_silhouette": LossSpec(
+        5e-3, "lambda_plain_silhouette", _RENDER, ("found_mask", "found_mask_weight", *_DETECTED)
+    ),
     # With labels, for ablations.
     "joint_2d": LossSpec(1e-4, "lambda_j2d_gt", _PROJECTED, _LABELLED_2D),
     "joint_3d": LossSpec(100.0, "lambda_j3d", _JOINTS, _LABELLED_3D),
@@ -100,11 +116,13 @@ PUBLISHED_WEIGHT_KEYS: dict[str, tuple[str, ...]] = {
 
 
 def losses_training(part: str) -> frozenset[str]:
-    """The losses with a gradient to a part of the network: "hand", "heatmaps" or "texture"."""
+    """The losses with a gradient to a part of the network, as ``LossSpec.trains`` names it."""
     return frozenset(name for name, spec in LOSSES.items() if part in spec.trains)
 
 
-HAND_LOSSES, HEATMAP_LOSSES, TEXTURE_LOSSES = map(losses_training, ("hand", "heatmaps", "texture"))
+HAND_LOSSES, HEATMAP_LOSSES, TEXTURE_LOSSES, CONFIDENCE_LOSSES = map(
+    losses_training, ("hand", "heatmaps", "texture", "confidence")
+)
 
 OWN_HEATMAP_LOSSES = HEATMAP_LOSSES - HAND_LOSSES
 """The losses of the 2D branch alone."""

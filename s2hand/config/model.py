@@ -7,7 +7,13 @@ from typing import Literal
 
 from pydantic import PrivateAttr
 
-from s2hand.config.loss_table import DEFAULT_WEIGHTS, HAND_LOSSES, HEATMAP_LOSSES, TEXTURE_LOSSES
+from s2hand.config.loss_table import (
+    CONFIDENCE_LOSSES,
+    DEFAULT_WEIGHTS,
+    HAND_LOSSES,
+    HEATMAP_LOSSES,
+    TEXTURE_LOSSES,
+)
 from s2hand.config.sections import SECTIONS, parts_of
 
 
@@ -42,12 +48,12 @@ class Config(*reversed(SECTIONS)):  # type: ignore[misc]  # pydantic lists the f
 
     @property
     def network_parts(self) -> frozenset[str]:
-        """The parts that the network must have: of hand, heatmaps, texture and render."""
+        """The parts that the network must have: of hand, heatmaps, texture, render and confidence."""
         return parts_of(self.test_requires + (self.train_requires if self.stage == "train" else ()))
 
     @property
     def trained_parts(self) -> frozenset[str]:
-        """The parts that receive gradients: of hand, heatmaps and texture."""
+        """The parts that receive gradients: of hand, heatmaps, texture and confidence."""
         if self.stage == "evaluate":
             return frozenset()
         losses = set(self.losses)
@@ -55,6 +61,7 @@ class Config(*reversed(SECTIONS)):  # type: ignore[misc]  # pydantic lists the f
             "hand": self.task == "train" and bool(losses & HAND_LOSSES),
             "heatmaps": bool(losses & HEATMAP_LOSSES) and not self.freeze_hm_estimator,
             "texture": bool(losses & TEXTURE_LOSSES),
+            "confidence": bool(losses & CONFIDENCE_LOSSES),
         }
         return frozenset(name for name, trained in parts.items() if trained)
 

@@ -118,7 +118,7 @@ def translate(values: dict) -> tuple[dict, list[str]]:
 def _retired_notes(keys: list[str]) -> list[str]:
     """One line on all retired keys, so that it does not hide others."""
     if len(keys) > 1:
-        return [f"{', '.join(keys)} are ignored: docs/config.md says what has their effect here"]
+        return [f"{', '.join(keys)} are ignored: docs/parity.md says what has their effect here"]
     return [f"{key} is ignored: {RETIRED_KEYS[key]}" for key in keys]
 
 

@@ -5,40 +5,33 @@ from __future__ import annotations
 import json
 import textwrap
 
+from s2hand.config.loss_table import DEFAULT_WEIGHTS
 from s2hand.config.model import Config
 from s2hand.config.published import KEY_ALIASES, LAMBDA_ALIASES, RETIRED_KEYS
 from s2hand.config.sections import SECTIONS
 
+LINE = 115
+"""Width of a paragraph."""
+
 _PREAMBLE = """\
-# The experiment's keys
+# Config
 
-<!-- Made by `s2hand config --markdown`; edit the descriptions in s2hand/config instead. -->
+<!-- Made by `s2hand config --markdown` from the descriptions in s2hand/config. -->
 
-An experiment is one flat JSON object. Only `base_out_path` is required; every other key has a default, which
-`null` stands for, too. Unknown keys, wrong types and contradictions are errors. `s2hand config FILE` checks a
-file and prints every key with its resolved value; `--set key=value` replaces a value (JSON, otherwise text).
+An experiment is one flat JSON object. Only `base_out_path` is required; `null` stands for a key's default.
+Unknown keys, wrong types and contradictions are errors that name the remedy. `s2hand config FILE` checks a
+file and prints every key; `--set key=value` replaces a value (JSON, otherwise text).
 
-Paths may contain `${VARIABLE}` and start with `~`; relative paths start from the current working directory.
-With `"$schema": "../schema.json"` editors complete and explain the keys.
+Paths may contain `${VARIABLE}` and start with `~`; relative ones start from the working directory.
+With `"$schema": "../schema.json"` editors complete and explain the keys. Keys of the 2021 code work or
+[have a counterpart](parity.md#published-keys).
+
+Brackets hold the default, and the other values if only some are allowed.
 """
 
-_TABLE_HEAD = ("| key | type (default) | meaning |", "|---|---|---|")
+_WEIGHTS = """
+Losses by default weight, which `lambda_<loss>` replaces (0 is an error):
 
-_LAMBDAS = """\
-`lambda_<loss>` is the weight of a loss, by default the published one. A weight of 0 for a loss in `losses` is
-an error.
-"""
-
-_PUBLISHED = """\
-## Published names
-
-Configs of the published code load unchanged. Some keys have another name here:
-
-{aliases}
-
-These have no effect; a note says what replaces each one that a file contains:
-
-{retired}
 """
 
 
@@ -66,20 +59,21 @@ def markdown() -> str:
     parts = [_PREAMBLE]
     schemas = Config.model_json_schema()["properties"]
     for section in SECTIONS:
-        fields = section.model_fields
-        weights = [name for name in fields if name.startswith("lambda_")]
-        rows = [_row(name, schemas[name]) for name in fields if name not in weights]
-        parts.append("\n".join([f"## {section.__doc__.rstrip('.')}\n", *_TABLE_HEAD, *rows, ""]))
-        if weights:
-            parts.append(_LAMBDAS)
-    aliases = [f"`{alias}`: `{'`, `'.join(own)}`" for alias, own in _alias_meanings().items()]
-    retired = [f"`{name}`" for name in RETIRED_KEYS]
-    parts.append(_PUBLISHED.format(aliases=_paragraph(aliases, "; "), retired=_paragraph(retired, ", ")))
+        names = [name for name in section.model_fields if not name.startswith("lambda_")]
+        items = [_item(name, schemas[name]) for name in names]
+        parts.append("\n".join([f"## {section.__doc__.rstrip('.')}\n", *items]))
+        if "losses" in names:
+            parts.append(_WEIGHTS + textwrap.fill(_weights(), LINE, break_on_hyphens=False))
+        parts.append("")
     return "\n".join(parts)
 
 
-def _paragraph(items: list[str], separator: str) -> str:
-    return textwrap.fill(separator.join(items) + ".", 115, break_on_hyphens=False)
+def _weights() -> str:
+    """The losses by their default weights."""
+    groups: dict[float, list[str]] = {}
+    for name, weight in DEFAULT_WEIGHTS.items():
+        groups.setdefault(weight, []).append(name)
+    return "; ".join(f"{weight:g}: {', '.join(names)}" for weight, names in groups.items()) + "."
 
 
 def _alias_meanings() -> dict[str, list[str]]:
@@ -87,24 +81,25 @@ def _alias_meanings() -> dict[str, list[str]]:
     return {**{alias: [name] for alias, name in KEY_ALIASES.items()}, **lambdas}
 
 
-def _row(name: str, schema: dict) -> str:
+def _item(name: str, schema: dict) -> str:
+    """One key as an item of a list, with its default and other choices in brackets."""
     field = Config.model_fields[name]
-    default = ""
+    values = []
     if field.is_required():
-        default = " (required)"
+        values.append("required")
     elif field.default_factory is None and field.default is not None:
-        default = f" (`{json.dumps(field.default)}`)"
-    return f"| `{name}` | {_takes(schema)}{default} | {field.description} |"
+        values.append(_shown(field.default))
+    values += [choice for choice in _takes(schema) if choice not in values]
+    brackets = f" ({', '.join(values)})" if values else ""
+    return f"- `{name}`{brackets}: {field.description.replace('<', '&lt;')}"
 
 
-def _takes(schema: dict) -> str:
-    """The values that a JSON schema allows, in words."""
-    if "anyOf" in schema:
-        return " or ".join(_takes(option) for option in schema["anyOf"] if option.get("type") != "null")
-    if "enum" in schema:
-        return ", ".join(f"`{choice}`" for choice in schema["enum"])
-    if schema["type"] == "array":
-        return f"list of {_takes(schema['items'])}"
-    words = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    limits = ", ".join(f"{sign} {schema[name]}" for name, sign in words.items() if name in schema)
-    return f"{schema['type']} {limits}".strip()
+def _takes(schema: dict) -> list[str]:
+    """The choices that a JSON schema allows; nothing where there are none."""
+    options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
+    return [f"`{choice}`" for choice in options[0].get("enum", ())]
+
+
+def _shown(value) -> str:
+    """A default as in JSON, but strings without quotes, as on the command line."""
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"

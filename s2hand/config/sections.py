@@ -9,10 +9,19 @@ from typing import Annotated, Literal
 from pydantic import Field, create_model
 
 from s2hand.config.data_sections import DataSection, FolderSection
-from s2hand.config.fields import MAX_SEED, Positive, PositiveFloat, Section, key
+from s2hand.config.fields import MAX_SEED, Positive, PositiveFloat, Section, Share, key
 from s2hand.config.loss_table import LOSSES
 
-Part = Literal["heatmaps", "joints", "verts", "textures", "lights"]
+Part = Literal["heatmaps", "joints", "verts", "textures", "lights", "confidence"]
+HandInput = Literal[
+    "image",
+    "image+keypoints",
+    "keypoints",
+    "landmarks",
+    "image+landmarks",
+    "detections",
+    "image+detections",
+]
 DEFAULT_REFINE_STEPS = 150
 """Steps of the fit to keypoints, in evaluation and prediction."""
 
@@ -28,12 +37,13 @@ PARTS_OF_REQUIRED = {
     "verts": ("hand",),
     "textures": ("hand", "texture", "render"),
     "lights": ("hand", "texture", "render"),
+    "confidence": ("hand", "confidence"),
 }
 """What ``train_requires`` and ``test_requires`` name, and the parts of the network that yield it."""
 
 
 def parts_of(requires: Collection[str]) -> frozenset[str]:
-    """The parts of the network (hand, heatmaps, texture, render) that yield what is required."""
+    """The parts of the network (hand, heatmaps, texture, render, confidence) that yield what is required."""
     return frozenset(part for name in requires for part in PARTS_OF_REQUIRED[name])
 
 
@@ -45,47 +55,59 @@ def next_multiple(value: int, factor: int) -> int:
 class NetworkSection(Section):
     """Network."""
 
-    hand_model: str = key('Hand model: "generic", or the path of MANO_RIGHT.pkl or a .npz.', "generic")
+    hand_model: str = key('"generic", or the path of MANO_RIGHT.pkl or a .npz.', "generic")
     fingertips: Literal["freihand", "s2hand"] = key(
-        "Fingertip vertices: FreiHAND's official ones, or those of the published code, for its checkpoints.",
-        "freihand",
+        "Fingertip vertices: FreiHAND's, or the published code's, for its checkpoints.", "freihand"
     )
     num_pca: int = key("Pose components that the network predicts.", 30, ge=1, le=45)
-    use_mean_shape: bool = key("Keep the mean hand shape (betas 0). The published default is true.", False)
+    use_mean_shape: bool = key("Keep the mean hand shape (betas 0). Published default: true.", False)
     image_size: int = key("Side of the square network input in pixels.", 224, ge=32, le=MAX_IMAGE_SIZE)
-    backbone: str = key("3D encoder: the name of a timm model with feature maps.", "tf_efficientnet_b3")
+    backbone: str = key(
+        "3D encoder: a timm model with feature maps, or mediapipe_hand (the bundled detector's "
+        "network, with crop_upright).",
+        "tf_efficientnet_b3",
+    )
     backbone_pretrained: bool = key(
-        "Start the backbone from timm's ImageNet weights, which are downloaded.", False
+        "Start from timm's ImageNet weights (a download), or mediapipe_hand's bundled ones. Default: "
+        "true for the latter.",
+        default_factory=lambda data: data["backbone"] == "mediapipe_hand",
     )
     attention: bool = key("Weight the image feature by the encoding of the 2D branch.", False)
-    hand_input: Literal["image", "image+keypoints", "keypoints"] = key(
-        "Input of the hand head: the image feature (as in the paper), the keypoints of the 2D branch, "
-        "which learns fastest, or both.",
+    hand_input: HandInput = key(
+        "Input of the hand head: the image feature (as in the paper), keypoints of the 2D branch (learns "
+        "fastest), landmarks of mediapipe_hand, these where the detections have them, or two of them.",
         "image",
     )
-    hourglass_stacks: int = key("Number of stacks of the 2D branch.", 2, ge=1, le=16)
-    hourglass_features: int = key(
-        "Feature channels of the 2D branch, a multiple of 8.", 256, ge=8, le=2048, multiple_of=8
+    hand_head_pretrained: bool = key(
+        "Start a head that reads landmarks from the bundled lifting network.", False
     )
-    hourglass_modules: int = key("Number of residual modules of each hourglass level.", 2, ge=1, le=16)
-    hourglass_depth: int = key("Number of levels of an hourglass.", 4, ge=1, le=8)
+    detected_points: Literal["joints", "mediapipe"] = key(
+        "What detections are: joints, or MediaPipe's landmarks, which lie beside them.",
+        "joints",
+    )
+    hourglass_stacks: int = key("Stacks of the 2D branch.", 2, ge=1, le=16)
+    hourglass_features: int = key(
+        "Channels of the 2D branch, a multiple of 8.", 256, ge=8, le=2048, multiple_of=8
+    )
+    hourglass_modules: int = key("Residual modules of each hourglass level.", 2, ge=1, le=16)
+    hourglass_depth: int = key("Levels of an hourglass.", 4, ge=1, le=8)
     hourglass_input_size: int = key(
-        "Side in pixels to which the 2D branch pads its input. Default: image_size rounded up to a "
-        "multiple of 2^(hourglass_depth + 2).",
+        "Side to which the 2D branch pads its input. Default: image_size, up to a multiple of "
+        "2^(hourglass_depth + 2).",
         default_factory=lambda data: next_multiple(data["image_size"], 2 ** (data["hourglass_depth"] + 2)),
         ge=1,
         le=MAX_IMAGE_SIZE,
     )
     renderer: Literal["nmr", "antialias"] = key(
-        "Gradient of the rasterizer at silhouettes: as in the published neural mesh renderer, or exact "
-        "for analytic anti-aliasing.",
+        "Gradient at silhouettes: the published neural mesh renderer's, or that of analytic anti-aliasing.",
         "nmr",
     )
-    train_requires: tuple[Part, ...] = key("Outputs of the network in training.", ("joints", "verts"))
+    train_requires: tuple[Part, ...] = key(
+        "Outputs of the network in training: heatmaps, joints, verts, textures, lights.", ("joints", "verts")
+    )
     test_requires: tuple[Part, ...] = key("Outputs of the network in evaluation.", ("joints", "verts"))
     pretrain_model: str | None = key(
-        "Checkpoint to start from or to evaluate: a file (.pt, .safetensors or a published .t7) or a run "
-        "folder.",
+        "Checkpoint to start from or to evaluate: run folder, .pt, .safetensors or published .t7.",
         None,
     )
     pretrain_rgb2hm: str | None = key("Checkpoint of the 2D branch, loaded after pretrain_model.", None)
@@ -103,8 +125,7 @@ class LossNames(Section):
 
     losses: tuple[Literal[tuple(LOSSES)], ...] = key("Losses whose weighted sum is minimised.", ())
     photometric_background: Literal["masked", "published"] = key(
-        "Compare colours inside the silhouette only (masked), or also the white background of the "
-        "rendering with the black background of the masked image (published).",
+        "Compare colours inside the silhouette only, or also the rendering's white background, as published.",
         "masked",
     )
 
@@ -116,61 +137,60 @@ class TrainingSection(Section):
     """Training."""
 
     task: Literal["train", "hm_train"] = key(
-        "Train the hand network (train) or only the 2D branch (hm_train).", "train"
+        "Train the hand network, or only the 2D branch (hm_train).", "train"
     )
     mode: tuple[Literal["training", "evaluation"], ...] = key(
-        'With "training": train, and evaluate every eval_interval epochs. Otherwise: evaluate only.',
+        "With training: train, and evaluate every eval_interval epochs. Otherwise: only evaluate.",
         ("training",),
     )
-    total_epochs: Positive = key("Number of epochs.", 100)
-    train_batch: Positive = key("Training batch size of each process.", 8)
-    accumulate_steps: Positive = key("Batches per optimiser step; their gradients are averaged.", 1)
-    optimizer: Literal["Adam", "AdamW"] = key("Optimiser; betas 0.9 and 0.999.", "Adam")
+    total_epochs: Positive = key("Epochs.", 100)
+    train_batch: Positive = key("Batch size of each process.", 8)
+    accumulate_steps: Positive = key("Batches whose gradients are averaged for one step.", 1)
+    optimizer: Literal["Adam", "AdamW"] = key("With betas 0.9 and 0.999.", "Adam")
     init_lr: float = key("Initial learning rate.", 1e-3, ge=0)
-    weight_decay: float = key("Weight decay of the optimiser.", 0.0, ge=0)
+    backbone_lr_factor: Share = key("Learning rate of the backbone over that of the rest; 0 freezes it.", 1.0)
+    weight_decay: float = key("Weight decay.", 0.0, ge=0)
+    cache_features: bool = key(
+        "Compute a frozen backbone's features once per training image, which must not change.", False
+    )
     lr_schedule: Literal["step", "cosine"] = key(
         "Multiply the learning rate by lr_gamma after each of lr_steps, or decay it to 0 along a cosine.",
         "step",
     )
-    lr_steps: tuple[Positive, ...] = key(
-        "Epochs after which the learning rate is multiplied by lr_gamma.", ()
-    )
-    lr_gamma: float = key("Factor of the learning rate.", 0.5, gt=0, le=1)
-    warmup_steps: int = key("Optimiser steps over which the learning rate rises from 0.", 0, ge=0)
-    gradient_clip: PositiveFloat | None = key("Largest norm of the gradient; null for no limit.", None)
+    lr_steps: tuple[Positive, ...] = key("Epochs after which the learning rate drops.", ())
+    lr_gamma: float = key("Factor of the learning rate at each of lr_steps.", 0.5, gt=0, le=1)
+    warmup_steps: int = key("Steps over which the learning rate rises from 0.", 0, ge=0)
+    gradient_clip: PositiveFloat | None = key("Largest norm of the gradient. Default: no limit.", None)
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = key(
-        "Decay of a moving average of the weights, which evaluation then uses; null for none.", None
+        "Decay of a moving average of the weights, which evaluation uses. Default: none.", None
     )
-    freeze_hm_estimator: bool = key("Keep the 2D branch as loaded. The published default is true.", False)
+    freeze_hm_estimator: bool = key("Keep the 2D branch as loaded. Published default: true.", False)
     device: str = key("auto (CUDA if available), cpu, cuda or cuda:<index>.", "auto", pattern=DEVICE)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = key(
-        "Precision of the networks; rendering, hand model and losses are always fp32. auto: bf16 where "
-        "the device supports it, otherwise fp32.",
+        "Precision of the networks. auto: bf16 if the device supports it, otherwise fp32.",
         "fp32",
     )
     channels_last: bool | None = key(
-        "Store images and features channels-last, which is faster and changes results by rounding only. "
-        "Default: true, except for fp32 on CUDA.",
+        "Faster memory layout; results change by rounding. Default: true, except for fp32 on CUDA.",
         None,
     )
-    compile: bool = key("Compile the networks with torch.compile.", False)
+    compile: bool = key("Use torch.compile.", False)
     seed: int = key("Seed of initial weights, sampling and augmentation.", 0, ge=0, le=MAX_SEED)
     nonfinite: Literal["stop", "skip"] = key(
-        "At a loss that is not finite: stop and name it, or skip the step and count it.", "stop"
+        "At a loss that is not finite: stop and name it, or skip and count the step.", "stop"
     )
-    resume: bool = key("Continue from the newest checkpoint in base_out_path, if there is one.", True)
+    resume: bool = key("Continue from the newest checkpoint.", True)
 
 
 class OutputSection(Section):
     """Evaluation and output."""
 
-    base_out_path: str = key("The run folder: it receives everything that the run writes.")
+    base_out_path: str = key("The run folder, to which everything is written.")
     save_interval: Positive = key("Epochs between checkpoints.", 1)
-    keep_checkpoints: Positive = key("Number of checkpoints to keep, besides the best one.", 3)
+    keep_checkpoints: Positive = key("Checkpoints to keep besides the best.", 3)
     is_write_tb: bool = key("Write TensorBoard events.", False)
     write_report: bool = key(
-        "After an evaluation and at the end of a training, write a page about each dataset, "
-        "report_DATASET.html: metrics, errors, samples in 3D.",
+        "After each evaluation and training, write a page of metrics and samples.",
         True,
     )
     eval_interval: int = key(
@@ -178,12 +198,12 @@ class OutputSection(Section):
         default_factory=lambda data: data["save_interval"],
         ge=1,
     )
-    eval_limit: Positive | None = key("Evaluate only this many samples, from the first; null for all.", None)
+    eval_limit: Positive | None = key("Evaluate only the first N samples.", None)
     val_batch: Positive = key("Evaluation batch size.", 8)
     test_refinement: bool = key(
-        "In evaluation, also fit every hand to the keypoints of the 2D branch; report both results.", False
+        "In evaluation, also report hands fitted to the keypoints of the 2D branch.", False
     )
-    refine_steps: Positive = key("Number of steps of that fit.", DEFAULT_REFINE_STEPS)
+    refine_steps: Positive = key("Steps of that fit.", DEFAULT_REFINE_STEPS)
 
 
 SECTIONS = (DataSection, FolderSection, NetworkSection, LossSection, TrainingSection, OutputSection)

@@ -4,69 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from s2hand.datasets.annotations import found_silhouette, seen_annotations
+from s2hand.datasets.sample_record import Sample, SampleRecord
 from s2hand.errors import DatasetError
 from s2hand.files import require_folder
-from s2hand.images.images import ImageFile, read_image, read_mask
+from s2hand.images.crops import DEFAULT_SQUARES
+from s2hand.images.images import read_image, read_mask
 from s2hand.images.photos import read_photo, read_photo_shrunk
 from s2hand.images.square_view import SquareView, view_square
-from s2hand.images.transforms import AugmentationConfig, apply_colour_transform, sample_colour_transform
+from s2hand.images.transforms import (
+    AugmentationConfig,
+    apply_colour_transform,
+    sample_colour_transform,
+)
 
 SPLITS = ("training", "evaluation")
-
-Sample = dict[str, np.ndarray]
-"""One sample under the field names of :class:`s2hand.structures.HandBatch`: image (S, S, 3) and mask (S, S)
-as uint8, the rest float32 without the batch axis."""
-
-
-@dataclass(frozen=True)
-class SampleRecord:
-    """Where a sample lies and what is known of it, in pixels of the stored image; None where unknown.
-
-    Attributes:
-        image_path: the image file.
-        K: (3, 3) px.
-        crop: (left, top, side) px of the square to show; None takes the whole image, which must be square.
-        keypoints_2d: (21, 2) px, detected; (0, 0) where missed.
-        confidence: (21,) of the detections.
-        photometric_weight: weight of the sample in photometric losses.
-        joints: (21, 3) metres, camera frame.
-        vertices: (778, 3) metres, camera frame.
-        scale: metres, length of bone 9-10.
-        mask_path: hand segmentation, white on black.
-        jitter_box: (4,) px, the box about which training draws ``crop`` (HO-3D's published jitter); stored
-            records hold both.
-        true_keypoints_2d: (21, 2) px; None for ``joints`` projected with K, unless K is only a guess.
-        mirrored: the hand is a left one: the sample shows its mirror image, a right one. Everything here
-            describes the left hand, as the image shows it.
-        look_at: the square is seen by a camera at the same place that is turned towards it; otherwise it is
-            cut out, and K with it. Everything here refers to the image's own camera.
-        upright: the image is a user's own photo: its pixels are those of the photo put upright by its EXIF.
-        size: (width, height) px that the image must have for the rest to be right; None if any will do.
-    """
-
-    image_path: ImageFile
-    K: np.ndarray
-    crop: tuple[float, float, float] | None = None
-    keypoints_2d: np.ndarray | None = None
-    confidence: np.ndarray | None = None
-    photometric_weight: float | None = None
-    joints: np.ndarray | None = None
-    vertices: np.ndarray | None = None
-    scale: float | None = None
-    mask_path: ImageFile | None = None
-    jitter_box: np.ndarray | None = None
-    true_keypoints_2d: np.ndarray | None = None
-    mirrored: bool = False
-    look_at: bool = False
-    upright: bool = False
-    size: tuple[int, int] | None = None
 
 
 class HandDataset(Dataset):
@@ -79,16 +38,22 @@ class HandDataset(Dataset):
         image_size: side of the samples' images in pixels.
         augment: random changes of training images; None for none, as in evaluation.
         seed: of the random changes.
+        crop_upright: crop images about the detected hand, where the record has no crop about a hand already,
+            and turn them so that its fingers point up, before they are turned at random.
     """
 
-    def __init__(self, *, image_size: int, augment: AugmentationConfig | None, seed: int):
+    def __init__(
+        self, *, image_size: int, augment: AugmentationConfig | None, seed: int, crop_upright: bool = False
+    ):
         if image_size < 1:
             raise ValueError(f"image_size must be positive, got {image_size}")
         self.image_size = image_size
         self.augment = augment
         self.seed = seed
+        self.crop_upright = crop_upright
         # Shared memory: workers that outlive an epoch see the next one's number.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+        self._finds_silhouettes = False
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -113,6 +78,13 @@ class HandDataset(Dataset):
         """Chooses the epoch for which random changes are drawn; reaches running workers."""
         self._epoch.fill_(epoch)
 
+    def find_silhouettes(self) -> None:
+        """From now on, samples hold the silhouettes that are found before plain backgrounds.
+
+        Call it before a loader starts workers, which would not hear of it.
+        """
+        self._finds_silhouettes = True
+
     @property
     def epoch(self) -> int:
         return int(self._epoch)
@@ -130,22 +102,34 @@ class HandDataset(Dataset):
         if self.augment is not None:
             random = np.random.default_rng((self.seed, self.epoch, index))
         record = self.record(index, random)
+        if self.crop_upright and not record.look_at:
+            record = replace(record, crop=_square_about_hand(record))
         marks = {"index": np.int64(index), "mirrored": np.bool_(record.mirrored)}
         return {**self._augmented(record, random), **marks}
 
     def _augmented(self, record: SampleRecord, random: np.random.Generator | None) -> Sample:
         stored, shrunk = _read_stored(record, self.image_size)
         angle_rad = 0.0
+        if self.crop_upright and record.keypoints_2d is not None:
+            level = self._view(record, stored, shrunk, 0.0)
+            angle_rad = level.upright_angle(record.keypoints_2d, record.confidence)
         if random is not None and self.augment.rotation_deg:
-            angle_rad = math.radians(random.uniform(-self.augment.rotation_deg, self.augment.rotation_deg))
+            angle_rad += math.radians(random.uniform(-self.augment.rotation_deg, self.augment.rotation_deg))
         view = self._view(record, stored, shrunk, angle_rad)
         image = view.image(stored, shrunk)
         if random is not None and self.augment.changes_colour:
             image = apply_colour_transform(image, sample_colour_transform(self.augment, random))
-        sample = {"image": image, "K": view.K, "to_photo": view.rotation.T, **_annotations(record, view)}
+        sample = {
+            "image": image,
+            "K": view.K,
+            "to_photo": view.rotation.T,
+            **seen_annotations(record, view, angle_rad),
+        }
         if record.mask_path is not None:
             mask = read_mask(record.mask_path)
             sample["mask"] = self._view(record, mask, 1, angle_rad).image(mask)
+        if self._finds_silhouettes:
+            sample |= found_silhouette(record, stored, shrunk, view)
         return {
             name: value if value.dtype == np.uint8 else value.astype(np.float32)
             for name, value in sample.items()
@@ -220,27 +204,9 @@ def _square(record: SampleRecord, stored: np.ndarray) -> tuple[float, float, flo
     return 0.0, 0.0, float(width)
 
 
-def _true_keypoints(record: SampleRecord) -> np.ndarray:
-    """Where the true joints are seen, (21, 2) px of the stored image."""
-    if record.true_keypoints_2d is not None:
-        return record.true_keypoints_2d
-    projected = record.joints @ record.K.T
-    return projected[:, :2] / projected[:, 2:]
-
-
-def _annotations(record: SampleRecord, view: SquareView) -> Sample:
-    """Takes what is known of a sample from the stored image to the network's input."""
-    annotations = {}
-    if record.keypoints_2d is not None:
-        found = record.confidence[:, None] > 0
-        annotations["keypoints_2d"] = np.where(found, view.pixels(record.keypoints_2d), 0)
-        annotations["confidence"] = record.confidence
-        annotations["photometric_weight"] = np.asarray(record.photometric_weight)
-    if record.joints is not None:
-        annotations["gt_keypoints_2d"] = view.pixels(_true_keypoints(record))
-        annotations["gt_joints"] = view.points(record.joints)
-    if record.vertices is not None:
-        annotations["gt_vertices"] = view.points(record.vertices)
-    if record.scale is not None:
-        annotations["gt_scale"] = np.asarray(record.scale)
-    return annotations
+def _square_about_hand(record: SampleRecord) -> tuple[float, float, float] | None:
+    """The square about the detected keypoints; the record's own where hardly any was found."""
+    try:
+        return DEFAULT_SQUARES.square(None, record.keypoints_2d, record.confidence)[0]
+    except DatasetError:
+        return record.crop

@@ -48,6 +48,11 @@ class CombinedDataset(Dataset):
         for dataset in self.datasets:
             dataset.set_epoch(epoch)
 
+    def find_silhouettes(self) -> None:
+        """From now on, samples hold the silhouettes that are found before plain backgrounds."""
+        for dataset in self.datasets:
+            dataset.find_silhouettes()
+
     def draw_order(self, random: np.random.Generator) -> np.ndarray:
         """The order of an epoch: each dataset's own order, and at each place one of them by chance."""
         orders = [dataset.draw_order(random) for dataset in self.datasets]

@@ -8,12 +8,14 @@ left out. The versioned file is an object that also says which detector found wh
     {"format": "s2hand-detections-1", "detector": {"name", "sha256", "settings": {...}} or null,
      "images": [{"name": "sub/a.jpg", "width": W, "height": H, "hand": "left" or "right",
                  "box": [x, y, w, h] or null, "K": 3 x 3 or null,
-                 "keypoints": [[x, y], ...], "confidence": [...], "track": number, left out if unknown}, ...],
+                 "keypoints": [[x, y], ...], "confidence": [...], "track": number, left out if unknown,
+                 "world": [[x, y, z], ...] and "world_spread": [...], left out if unknown}, ...],
      "unreadable": ["name: reason", ...]}
 
 Its names are relative to the photos' folder, with ``/``; a name comes once for each hand in its photo. Its
 keypoints are in pixels of the upright photo (EXIF rotation applied), never mirrored, with the same order of
-joints for left and right hands.
+joints for left and right hands. ``world`` is the hand in 3D as the detector guesses it, in metres, x right,
+y down and z away as the photo shows it, and ``world_spread`` how far several looks at each joint lie apart.
 """
 
 from __future__ import annotations
@@ -26,12 +28,14 @@ import numpy as np
 
 from s2hand.datasets.json_files import as_array, read_json, write_json
 from s2hand.errors import DatasetError
+from s2hand.images.joint_orders import better_order
 from s2hand.images.plausible import (
     LARGEST_SIDE_PX,
     check_boxes,
     check_cameras,
     check_confidence,
     check_keypoints,
+    check_metres,
 )
 from s2hand.skeleton import NUM_JOINTS
 
@@ -48,6 +52,17 @@ OTHER_PROGRAMS = {
     "MMPose": {"keypoints", "keypoint_scores"},
 }
 """Program -> keys of what it writes, for messages."""
+
+HALF_SURE_M = 0.01
+"""Spread of a joint's looks at which it counts half: a guess in 3D is wrong by about as much on average."""
+
+HINTS = {
+    "confidence": f", {NUM_JOINTS} in [0, 1]: write 1 for joints that are certain, 0 for those that were "
+    "missed",
+    "width": " of pixels of the upright image",
+    "height": " of pixels of the upright image",
+}
+"""What to write for a key that is missing."""
 
 TRUSTED_CONFIDENCE = 0.1
 """A sample counts in photometric losses only if each of its joints is more certain than this (published)."""
@@ -83,6 +98,9 @@ class Detections:
         detector: the detector that found them, or None.
         unreadable: "name: reason" for each image that could not be read.
         tracks: number of each row's hand in its video, None where hands were not followed; or None.
+        world: (N, 21, 3) float32 metres, as the image shows the hands, NaN where unknown; or None.
+        world_spread: (N, 21) float32 metres, mean distance of looks from their median, NaN where unknown; or
+            None.
     """
 
     keypoints: np.ndarray
@@ -95,11 +113,13 @@ class Detections:
     detector: DetectorInfo | None = None
     unreadable: tuple[str, ...] = ()
     tracks: tuple[int | None, ...] | None = None
+    world: np.ndarray | None = None
+    world_spread: np.ndarray | None = None
 
     def __post_init__(self):
         as_array(self.keypoints, (None, NUM_JOINTS, 2), what="Detections.keypoints")
         as_array(self.confidence, (len(self.keypoints), NUM_JOINTS), what="Detections.confidence")
-        for field in ("names", "sizes", "boxes", "hands", "cameras", "tracks"):
+        for field in ("names", "sizes", "boxes", "hands", "cameras", "tracks", "world", "world_spread"):
             value = getattr(self, field)
             if value is not None and len(value) != len(self.keypoints):
                 raise DatasetError(f"Detections: {len(value)} {field} for {len(self.keypoints)} images")
@@ -122,6 +142,36 @@ class Detections:
             "confidence": confidence,
             "photometric_weight": float(confidence.mean()) if trusted else 0.0,
         }
+
+    def world_annotations(self, row: int) -> dict[str, Any]:
+        """What a row says of its hand in 3D, by field of :class:`~s2hand.datasets.base.SampleRecord`.
+
+        A joint's confidence halves where looks at it lie ``HALF_SURE_M`` apart; where the spread is unknown,
+        the confidences of the keypoints stand in. A row without 3D joints has confidence 0. There must be a
+        ``world``.
+        """
+        world, confidence = self.world[row], self.confidence[row]
+        if self.world_spread is not None and not np.isnan(self.world_spread[row]).any():
+            confidence = 1 / (1 + (self.world_spread[row] / HALF_SURE_M) ** 2)
+        known = not np.isnan(world).any()
+        return {
+            "world_joints": np.nan_to_num(world),
+            "world_confidence": confidence if known else np.zeros_like(confidence),
+        }
+
+    def order_doubt(self, source: str | Path) -> str:
+        """A line on joints that are certainly in another order than FreiHAND's; "" if nothing tells that.
+
+        Args:
+            source: where the detections were read, for the line.
+        """
+        order = better_order(self.keypoints, self.confidence)
+        if order is None or not order[1]:  # a single hand may be drawn in any order
+            return ""
+        return (
+            f"WARNING: {source}: joints are expected as wrist, then thumb to little finger from base to tip, "
+            f"but these look like {order[0]}: reorder them"
+        )
 
 
 def read_detections(path: str | Path) -> Detections:
@@ -157,6 +207,9 @@ def check_detections(found: Detections, path: str | Path) -> None:
         check_boxes(found.boxes, found.sizes, where, found.keypoints, found.confidence)
     if found.cameras is not None:
         check_cameras(found.cameras, found.sizes, where)
+    for name in ("world", "world_spread"):
+        if (values := getattr(found, name)) is not None:
+            check_metres(values, name, where)
 
 
 def _read_published(content: Any, path: str | Path) -> Detections:
@@ -194,8 +247,8 @@ def _read_names(entries, count: int, path: str | Path) -> tuple[str, ...]:
 def _read_versioned(content: dict, path: str | Path) -> Detections:
     if content.get("format") != FORMAT:
         raise DatasetError(
-            f'{path}: expected "format": "{FORMAT}", got {content.get("format")!r:.80}{_looks_like(content)}: '
-            f"{REMEDY}"
+            f'{path}: expected "format": "{FORMAT}", got {content.get("format")!r:.80}'
+            f"{_looks_like(content)}: {REMEDY}"
         )
     images = content.get("images")
     if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
@@ -222,6 +275,8 @@ def _read_versioned(content: dict, path: str | Path) -> Detections:
         _read_detector(content.get("detector"), path),
         tuple(unreadable),
         _read_tracks(images, path),
+        _column(images, "world", (NUM_JOINTS, 3), path, optional=True),
+        _column(images, "world_spread", (NUM_JOINTS,), path, optional=True),
     )
 
 
@@ -232,6 +287,13 @@ def _column(
     given = [row for row, image in enumerate(images) if not optional or image.get(key) is not None]
     if optional and not given:
         return None
+    for row in given:
+        if key not in images[row]:
+            expected = f"numbers of shape {shape}" if shape else "a number"
+            raise DatasetError(
+                f"{path}: image {row} ({images[row]['name']}) has no {key}: expected {expected}"
+                f"{HINTS.get(key, '')}"
+            )
     values = [images[row].get(key) for row in given]
     try:
         array = as_array(values, (len(given), *shape), what=f"{path}, {key}")
@@ -309,6 +371,7 @@ def write_versioned_detections(path: str | Path, detections: Detections) -> None
 def _image_entry(detections: Detections, row: int) -> dict:
     """One row as the versioned format has it."""
     track = None if detections.tracks is None else detections.tracks[row]
+    world = {name: _row_or_null(getattr(detections, name), row) for name in ("world", "world_spread")}
     return {
         "name": detections.names[row],
         "width": int(detections.sizes[row][0]),
@@ -319,6 +382,7 @@ def _image_entry(detections: Detections, row: int) -> dict:
         "keypoints": np.ascontiguousarray(detections.keypoints[row], np.float32),
         "confidence": np.ascontiguousarray(detections.confidence[row], np.float32),
         **({} if track is None else {"track": track}),
+        **{name: value for name, value in world.items() if value is not None},
     }
 
 

@@ -34,10 +34,11 @@ from s2hand.skeleton import SCALE_BONE
 
 LAYOUT = "a folder of photos with detections.json, which `s2hand detect` writes"
 DETECTIONS_FILE = "detections.json"
-LABELS = ("joints", "vertices", "scale")
+LABELS = ("joints", "vertices", "scale", "world")
+"""The last is no label, but read on request like one: the detector's 3D joints, which few detections have."""
 
 TRIED_NAMES = 1000
-"""Number of names, evenly chosen, that are looked for on disk before the folder is taken for the wrong one."""
+"""Number of names, evenly chosen, that are looked for on disk before a folder is taken for the wrong one."""
 
 
 class FolderDataset(HandDataset):
@@ -53,10 +54,11 @@ class FolderDataset(HandDataset):
         detections: loaded detections with names, in place of the section's file.
         image_size: side of the samples' images in pixels.
         augment: random changes of training images; None for none.
-        labels: which of ``joints``, ``vertices``, ``scale`` to read; None for the joints and vertices if the
-            section names a file of labels.
+        labels: which of ``joints``, ``vertices``, ``scale`` and ``world`` to read; None for the joints and
+            vertices if the section names a file of labels.
         controlled_size: use only this many hands, the first ones.
         seed: of the random changes.
+        crop_upright: crop about the detected hand, fingers up; see :class:`HandDataset`.
 
     Raises:
         DatasetError: files are missing, damaged or do not fit together, or nothing is left.
@@ -73,8 +75,9 @@ class FolderDataset(HandDataset):
         labels: Iterable[str] | None = (),
         controlled_size: int | None = None,
         seed: int = 0,
+        crop_upright: bool = False,
     ):
-        super().__init__(image_size=image_size, augment=augment, seed=seed)
+        super().__init__(image_size=image_size, augment=augment, seed=seed, crop_upright=crop_upright)
         if not isinstance(section, FolderSection):
             section = FolderSection(folder_base_path=str(section))
         self.root = dataset_folder(
@@ -94,7 +97,12 @@ class FolderDataset(HandDataset):
         if labels is None:
             labels = () if section.folder_labels is None else ("joints", "vertices")
         self.labels = known_labels(labels, LABELS, "a folder")
-        self._labels = self._read_labels() if self.labels else None
+        self._labels = self._read_labels() if self.labels - {"world"} else None
+        if "world" in self.labels and self.detections.world is None:
+            raise DatasetError(
+                f"{self.source} has no 3D landmarks (world), which the loss world_bones needs: run "
+                "`s2hand detect` on the folder again, with the bundled detector"
+            )
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -125,6 +133,7 @@ class FolderDataset(HandDataset):
             crop=self._crop(index),
             **self.detections.annotations(row),
             **self._labels_of(row),
+            **(self.detections.world_annotations(row) if "world" in self.labels else {}),
             mirrored=self.hand(index) == "left",
             look_at=True,
             upright=True,
@@ -132,7 +141,7 @@ class FolderDataset(HandDataset):
         )
 
     def summary(self) -> str:
-        """One line: what was taken, what was left out, and where the cameras come from."""
+        """What was taken, what was left out, and where the cameras come from; and doubts about the joints."""
         photos = len({self.name(index) for index in range(len(self))})
         lefts = sum(self.hand(index) == "left" for index in range(len(self)))
         counts = Counter(self.camera_sources)
@@ -143,8 +152,9 @@ class FolderDataset(HandDataset):
             f"{self.section.folder_min_joints} joints above {self.section.folder_min_confidence:g}; "
             f"cameras: {', '.join(sources)}"
         )
-        unreadable = len(self.detections.unreadable)
-        return line + (f"; the detector could not read {unreadable:,} photos" if unreadable else "")
+        if unreadable := len(self.detections.unreadable):
+            line += f"; the detector could not read {unreadable:,} photos"
+        return "\n".join(filter(None, (line, self.detections.order_doubt(self.source))))
 
     def _load_detections(self, detections: Detections | None) -> tuple[Detections, str]:
         """The detections, and their name in messages."""
@@ -213,8 +223,8 @@ class FolderDataset(HandDataset):
     def _read_labels(self) -> FolderLabels:
         if self.section.folder_labels is None:
             raise DatasetError(
-                f"{self.root} has no {', '.join(sorted(self.labels))}: leave out the losses that need "
-                'labels, or set "folder_labels"'
+                f"{self.root} has no {', '.join(sorted(self.labels - {'world'}))}: leave out the losses that "
+                'need labels, or set "folder_labels"'
             )
         return read_folder_labels(self.section.folder_labels, self.detections.names)
 

@@ -25,8 +25,8 @@ LAYOUT = (
     "the folder of FreiHAND v2: training/rgb/%08d.jpg, training_K.json, evaluation/rgb, evaluation_K.json"
 )
 EVALUATION_SUFFIX = "_eval"
-"""FreiHAND's two archives, FreiHAND_pub_v2.zip and FreiHAND_pub_v2_eval.zip, are often unpacked into folders of
-their names: evaluation is looked for in the second, too."""
+"""FreiHAND's two archives, FreiHAND_pub_v2.zip and FreiHAND_pub_v2_eval.zip, are often unpacked into folders
+of their names: evaluation is looked for in the second, too."""
 
 DETECTION_FILES = {
     "training": "openpose_v2/training/detect_all.json",
@@ -64,6 +64,7 @@ class FreiHandDataset(HandDataset):
         controlled_size: use only this many samples, the first ones: as published, all green-screen samples
             come first.
         seed: seed of the random changes.
+        crop_upright: crop about the detected hand, fingers up; see :class:`HandDataset`.
         key: config key that names ``root``, for messages.
 
     Raises:
@@ -83,9 +84,10 @@ class FreiHandDataset(HandDataset):
         rows: Sequence[int] | slice | None = None,
         controlled_size: int | None = None,
         seed: int = 0,
+        crop_upright: bool = False,
         key: str = "freihand_base_path",
     ):
-        super().__init__(image_size=image_size, augment=augment, seed=seed)
+        super().__init__(image_size=image_size, augment=augment, seed=seed, crop_upright=crop_upright)
         self.base = self.root = dataset_folder(root, split, SPLITS, key=key, layout=LAYOUT)
         self.split = split
         self.key = key
@@ -124,6 +126,10 @@ class FreiHandDataset(HandDataset):
             **fields,
         )
 
+    def summary(self) -> str:
+        """A line if the detected joints are in another order; else nothing, as everything is taken."""
+        return "" if self.detections is None else self.detections.order_doubt(self._source)
+
     def _image(self, kind: str, number: int) -> Path:
         return self.root / self.split / kind / f"{number:08d}.jpg"
 
@@ -138,8 +144,8 @@ class FreiHandDataset(HandDataset):
         beside = self.base.with_name(self.base.name + EVALUATION_SUFFIX)
         if not (beside / self._json("K").name).is_file():
             raise DatasetError(
-                f"no {self._json('K')}, and none in {beside}: unpack FreiHAND_pub_v2_eval.zip into {self.base} "
-                f"or {beside}"
+                f"no {self._json('K')}, and none in {beside}: unpack FreiHAND_pub_v2_eval.zip into "
+                f"{self.base} or {beside}"
             )
         return beside
 
@@ -182,6 +188,7 @@ class FreiHandDataset(HandDataset):
                 f"{source}: expected one row for each of the {self._num_rows} rows of {self.split}_K.json, "
                 f"got {len(detections)}: detect on this dataset, or name another detections file"
             )
+        self._source = source
         return detections
 
     def _read_array(self, path: Path, shape: tuple[int | None, ...]) -> np.ndarray:

@@ -34,8 +34,8 @@ SIDE_OVER_REACH = 4.0
 SIDE_RANGE_PX = (50.0, 640.0)
 CENTRE_JITTER_PX = 5.0
 FRAMING_RANGE = (0.8, 0.9)
-"""The published crop: its side is 4 x the reach, the largest distance along x or y from its jittered centre to a
-border of the padded box, clamped to the range and divided by a framing that is drawn, too."""
+"""The published crop: its side is 4 x the reach, the largest distance along x or y from its jittered centre
+to a border of the padded box, clamped to the range and divided by a framing that is drawn, too."""
 
 MEAN_INVERSE_FRAMING = math.log(FRAMING_RANGE[1] / FRAMING_RANGE[0]) / (FRAMING_RANGE[1] - FRAMING_RANGE[0])
 LARGEST_JITTER = 6.0
@@ -61,6 +61,7 @@ class Ho3dDataset(HandDataset):
             leaves out those that were not downloaded: the attribute ``labels`` says what was found.
         controlled_size: use only this many frames, the first ones.
         seed: seed of the random changes.
+        crop_upright: crop about the detected hand, fingers up; see :class:`HandDataset`.
         key: config key that names ``root``, for messages.
 
     Raises:
@@ -79,9 +80,10 @@ class Ho3dDataset(HandDataset):
         labels: Iterable[str] | None = (),
         controlled_size: int | None = None,
         seed: int = 0,
+        crop_upright: bool = False,
         key: str = "ho3d_base_path",
     ):
-        super().__init__(image_size=image_size, augment=augment, seed=seed)
+        super().__init__(image_size=image_size, augment=augment, seed=seed, crop_upright=crop_upright)
         self.root = dataset_folder(root, split, ("train", "evaluation"), key=key, layout=LAYOUT)
         self.split = split
         self.key = key
@@ -114,6 +116,12 @@ class Ho3dDataset(HandDataset):
             **found,
             **self._labels_of(index),
         )
+
+    def summary(self) -> str:
+        """A line on each sequence whose detected joints are in another order."""
+        found = self._detections or {}
+        doubts = (detections.order_doubt(f"detections of {name}") for name, detections in found.items())
+        return "\n".join(filter(None, doubts))
 
     def _labels_of(self, index: int) -> dict[str, np.ndarray | float]:
         """The labels asked for: joints and vertices in FreiHAND's order and frame, and the scale."""
@@ -222,7 +230,7 @@ def hand_crop(box: np.ndarray, random: np.random.Generator | None) -> tuple[floa
 def _mean_side(half: np.ndarray) -> float:
     """The expected side before framing, over the jitter, of a padded box with these half sides (2,) px.
 
-    The reach is max(half + |jitter|), so that P(reach < r) is the product of erf((r - half) / (sigma sqrt 2)),
+    The reach is max(half + |jitter|), so that P(reach < r) is the product of erf((r - half) / (sigma sqrt 2))
     and the expectation of a clamped side is its lower limit and the integral of P(side > s) from there on.
     """
     least, most = SIDE_RANGE_PX

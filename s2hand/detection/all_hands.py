@@ -88,4 +88,6 @@ def _entry(image: _Image, hand: DetectedHand) -> Record:
         "keypoints": np.float32(hand.keypoints).tolist(),
         "confidence": np.float32(hand.confidence).tolist(),
         "presence": hand.presence,
+        "world": np.float32(hand.world).tolist(),
+        "world_spread": None if hand.world_spread is None else np.float32(hand.world_spread).tolist(),
     }

@@ -19,9 +19,9 @@ from s2hand.datasets.json_files import parse_json
 from s2hand.detection.imported_hands import ImportedHand
 from s2hand.detection.imported_images import ImageFolder
 from s2hand.detection.importing_formats import FORMATS, Format
-from s2hand.detection.joint_orders import better_order
 from s2hand.errors import DatasetError
 from s2hand.files import require_file
+from s2hand.images.joint_orders import better_order
 from s2hand.images.plausible import NORMALISED
 from s2hand.skeleton import NUM_JOINTS
 

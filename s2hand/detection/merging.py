@@ -52,6 +52,8 @@ def merge_records(
         info,
         tuple(record["unreadable"] for record in records if "unreadable" in record),
         tracks if any(track is not None for track in tracks) else None,
+        _with_nan_or_none([hand.get("world") for hand in found], (NUM_JOINTS, 3)),
+        _with_nan_or_none([hand.get("world_spread") for hand in found], (NUM_JOINTS,)),
     )
     write_versioned_detections(out, detections)
     if published is None:
@@ -121,6 +123,11 @@ def _published_rows(
             indices = np.float32(hand["keypoints"]) - np.float32(pixel_origin)
             keypoints[row] = np.where(confidence[row, :, None] > 0, indices, 0)
     return Detections(keypoints, confidence, names)
+
+
+def _with_nan_or_none(values: list, shape: tuple[int, ...]) -> np.ndarray | None:
+    """As :func:`_with_nan`; None if all values are None."""
+    return _with_nan(values, shape) if any(value is not None for value in values) else None
 
 
 def _with_nan(values: list, shape: tuple[int, ...]) -> np.ndarray:

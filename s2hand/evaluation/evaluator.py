@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from s2hand.errors import S2HandError
+from s2hand.losses.likelihood import confidence_of_error
 from s2hand.metrics import DEFAULT_SCALE_JOINT, hand_metrics, keypoint_error_px
+from s2hand.models import detections_for
 from s2hand.progress_bar import ProgressBar
 from s2hand.runtime.distributed import ALONE, Processes
 from s2hand.runtime.memory import memory_hint
@@ -42,8 +44,9 @@ class Evaluation:
     Attributes:
         metrics: name -> value: those of :func:`s2hand.metrics.hand_metrics` in mm and [0, 1], and mean 2D
             errors in px of the image: ``keypoints_px`` (projected joints), ``heatmap_px`` (2D branch) and
-            ``detector_px`` (the detections used in training, without missed keypoints). Metrics of refined
-            hands begin with ``refined_``. Without labels errors are unknown, and there are only the mean
+            ``detector_px`` (the detections used in training, without missed keypoints); ``expected_px`` is
+            the error of projected joints that the network expects of itself. Metrics of refined hands begin
+            with ``refined_``. Without labels errors are unknown, and there are only the mean
             distances to detected keypoints: ``keypoints_to_detector_px`` and ``heatmap_to_detector_px``.
         index: (N,) sample numbers.
         joints: (N, 21, 3) metres, camera frame of the network's input, or None without the hand branch.
@@ -51,6 +54,8 @@ class Evaluation:
         mirrored: (N,) bool; True for left hands, which were mirrored and have the coordinates of right ones.
         to_photo: (N, 3, 3) rotation from that frame to the images' own, see
             :class:`s2hand.structures.HandBatch`; or None.
+        confidence: (N, 21) of the projected joints, or None: the probability that each is right, see
+            :func:`s2hand.losses.likelihood.confidence_of_error`.
         gt_joints: (N, 21, 3) metres, or None without labels.
         gt_vertices: (N, 778, 3) metres, or None without labels.
         refined_joints: (N, 21, 3) metres, camera frame, or None without refinement.
@@ -63,6 +68,7 @@ class Evaluation:
     vertices: np.ndarray | None = None
     mirrored: np.ndarray | None = None
     to_photo: np.ndarray | None = None
+    confidence: np.ndarray | None = None
     gt_joints: np.ndarray | None = None
     gt_vertices: np.ndarray | None = None
     refined_joints: np.ndarray | None = None
@@ -157,17 +163,19 @@ def evaluate(
     for batch in ProgressBar(batches, desc=title, unit="batch", leave=False, disable=hidden):
         batch = batch.to(device)
         with memory_hint(batch.image, MEMORY_REMEDY):
-            prediction = model(batch.image, batch.K, parts)
+            prediction = model(batch.image, batch.K, parts, **detections_for(model, batch))
             refined = None if refine is None else refine(prediction, batch)
         _add_batch(columns, batch, prediction, refined)
     columns = columns.gathered(processes)
-    columns.require_finite("joints", "vertices", "keypoints_2d", "heatmap")
+    columns.require_finite("joints", "vertices", "keypoints_2d", "heatmap", "joint_error_px")
     if not processes.is_main:
         return Evaluation(metrics=processes.share({}), index=np.zeros(0, dtype=int))
+    expected_px = columns.get("joint_error_px")
     metrics = {
         **_metrics_3d(columns, "", scale_joint),
         **_metrics_3d(columns, REFINED, scale_joint),
         **_metrics_2d(columns),
+        **({} if expected_px is None else {"expected_px": float(expected_px.mean())}),
     }
     arrays = ("joints", "vertices", "gt_joints", "gt_vertices", "refined_joints", "refined_vertices")
     return Evaluation(
@@ -175,6 +183,7 @@ def evaluate(
         index=columns.get("index").astype(int),
         mirrored=None if (mirrored := columns.get("mirrored")) is None else mirrored > 0,
         to_photo=columns.get("to_photo"),
+        confidence=columns.get("joint_confidence"),
         **{name: columns.get(name) for name in arrays},
     )
 
@@ -189,6 +198,9 @@ def _add_batch(
                 columns.add(prefix + name, getattr(hands, name))
     if prediction.heatmap_keypoints is not None:
         columns.add("heatmap", prediction.heatmap_keypoints[-1])
+    if (expected_px := prediction.joint_error_px) is not None:
+        columns.add("joint_error_px", expected_px)
+        columns.add("joint_confidence", confidence_of_error(expected_px, prediction.keypoints_2d))
     for name in ("gt_joints", "gt_vertices", "gt_keypoints_2d", "confidence", "mirrored", "to_photo"):
         columns.add(name, getattr(batch, name))
     columns.add("detected", batch.keypoints_2d)

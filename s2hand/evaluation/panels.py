@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from s2hand.datasets import HandDataset, collate_hands
-from s2hand.models import HandNet
+from s2hand.models import HandNet, detections_for
 from s2hand.structures import HandBatch, HandPrediction
 from s2hand.visualize import evaluation_panel, evaluation_sheet, panel_titles
 
@@ -60,4 +60,5 @@ class PanelMaker:
         """The samples as a batch, and the network's answer to them, both on the CPU."""
         batch = collate_hands([dataset[index] for index in indices])
         moved = batch.to(next(self.model.parameters()).device)
-        return batch, self.model(moved.image, moved.K, self.parts).to("cpu")
+        known = detections_for(self.model, moved)
+        return batch, self.model(moved.image, moved.K, self.parts, **known).to("cpu")

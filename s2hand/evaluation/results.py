@@ -25,6 +25,7 @@ TABLE_COLUMNS = {
     "pa_f5": "PA-F@5",
     "pa_f15": "PA-F@15",
     "keypoints_px": "2D error px",
+    "expected_px": "expected px",
     "heatmap_px": "2D branch px",
     "detector_px": "detector px",
     "keypoints_to_detector_px": "2D px from detector",
@@ -110,19 +111,25 @@ def write_predictions(folder: Path, name: str, dataset: HandDataset, found: Eval
             joints = np.where(left, mirror_points(joints), joints)
             vertices = np.where(left, mirror_points(vertices), vertices)
         if isinstance(dataset, FolderDataset):
-            write_photo_predictions(place / PHOTO_PREDICTIONS_FILE, dataset, found.index, joints, vertices)
+            path, confidence = place / PHOTO_PREDICTIONS_FILE, found.confidence if place is folder else None
+            write_photo_predictions(path, dataset, found.index, joints, vertices, confidence)
         else:
             write_submission(place / "pred.json", joints, vertices, dataset=SUBMISSION_FORMATS[name])
 
 
 def write_photo_predictions(
-    path: Path, dataset: FolderDataset, index: np.ndarray, joints: np.ndarray, vertices: np.ndarray
+    path: Path,
+    dataset: FolderDataset,
+    index: np.ndarray,
+    joints: np.ndarray,
+    vertices: np.ndarray,
+    confidence: np.ndarray | None = None,
 ) -> None:
     """Writes predictions for photos as an .npz, in the camera frame and the pixels of each photo.
 
     The file holds ``names`` (N,), ``hands`` (N,) left or right, ``K`` (N, 3, 3) px of the upright photo,
     ``joints`` (N, 21, 3) and ``vertices`` (N, 778, 3) in metres, and ``keypoints_2d`` (N, 21, 2), the joints
-    projected with K.
+    projected with K; and ``confidence`` (N, 21) of these, if the network states any.
 
     Args:
         path: the file.
@@ -130,6 +137,7 @@ def write_photo_predictions(
         index: (N,) sample numbers.
         joints: (N, 21, 3) metres, camera frame of the photo.
         vertices: (N, 778, 3) metres, in the same frame.
+        confidence: (N, 21) probabilities that the projected joints are right, or None.
     """
     K = np.stack([dataset.record(int(number)).K for number in index])
     projected = joints @ K.transpose(0, 2, 1)
@@ -139,6 +147,8 @@ def write_photo_predictions(
         "vertices": vertices,
         "keypoints_2d": projected[..., :2] / projected[..., 2:],
     }
+    if confidence is not None:
+        arrays["confidence"] = confidence
     with written_whole(path) as partial, partial.open("wb") as file:
         np.savez(
             file,

@@ -18,7 +18,7 @@ from s2hand.datasets import (
 )
 from s2hand.datasets.ho3d import Ho3dDataset
 from s2hand.datasets.shards.dataset import LAYOUT as SHARDS_LAYOUT
-from s2hand.datasets.shards.index import shard_folders
+from s2hand.datasets.shards.index import read_index, shard_folders
 from s2hand.files import require_folder
 
 LABEL_OF_FIELD = {
@@ -27,15 +27,23 @@ LABEL_OF_FIELD = {
     "gt_vertices": "vertices",
     "gt_scale": "scale",
     "mask": "mask",
+    "world_joints": "world",
 }
-"""Fields of HandBatch that are labels, and the label that a dataset must read for each."""
+"""Fields of HandBatch that a dataset fills on request alone, mostly labels, and what to ask it for."""
+
+
+LABELLED_WITH_MANO = ("FreiHand", "HO3D")
+"""Datasets with vertices of MANO, which the generic hand's vertices do not correspond to."""
 
 
 def training_dataset(config: Config) -> CombinedDataset:
     """Every dataset of ``train_datasets``, augmented; labels only where a loss of the config reads them."""
     augment, labels = augmentation(config), training_labels(config)
     parts = [build_dataset(config, name, "training", labels, augment) for name in config.train_datasets]
-    return CombinedDataset(parts, config.max_unreadable_share)
+    dataset = CombinedDataset(parts, config.max_unreadable_share)
+    if any("found_mask" in LOSSES[name].fields for name in config.losses):
+        dataset.find_silhouettes()
+    return dataset
 
 
 def augmentation(config: Config) -> AugmentationConfig:
@@ -53,6 +61,24 @@ def training_labels(config: Config) -> set[str]:
 def evaluation_datasets(config: Config) -> dict[str, HandDataset]:
     """Name -> dataset for every one of ``val_datasets``, unaugmented, with the labels that are on disk."""
     return {name: build_dataset(config, name, "evaluation", None) for name in config.val_datasets}
+
+
+def foreign_datasets(config: Config) -> list[str]:
+    """The datasets whose labels are of MANO while the config's hand is not."""
+    if config.hand_model != "generic" or "hand" not in config.network_parts:
+        return []
+    used = [("evaluation", name) for name in config.val_datasets]
+    if config.stage == "train":
+        used = [("training", name) for name in config.train_datasets] + used
+    return list(dict.fromkeys(name for split, name in used if _is_of_mano(config, name, split)))
+
+
+def _is_of_mano(config: Config, name: str, split: str) -> bool:
+    """Whether a dataset is labelled with MANO, or shards were written from one that is."""
+    if name != "Shards":
+        return name in LABELLED_WITH_MANO
+    folders = shard_folders(_shards_root(config) / split)
+    return any(read_index(folder).source in LABELLED_WITH_MANO for folder in folders)
 
 
 def build_dataset(
@@ -77,6 +103,7 @@ def build_dataset(
         "labels": labels,
         "controlled_size": _limit(config, split),
         "seed": config.seed,
+        "crop_upright": config.crop_upright,
     }
     if name == "Folder":
         return FolderDataset(config, split, **common)
@@ -107,7 +134,7 @@ def _freihand(config: Config, split: str, common: dict[str, Any]) -> FreiHandDat
 
 
 def _synthetic(config: Config, split: str, common: dict[str, Any]) -> FreiHandDataset:
-    from s2hand.synthetic import write_synthetic_dataset
+    from s2hand.synthetic import NOISES, write_synthetic_dataset
 
     write_synthetic_dataset(
         config.synthetic_base_path,
@@ -116,6 +143,9 @@ def _synthetic(config: Config, split: str, common: dict[str, Any]) -> FreiHandDa
         image_size=config.image_size,
         seed=config.synthetic_seed,
         view_variety=config.synthetic_view_variety,
+        wide_poses=config.synthetic_wide_poses,
+        object_share=config.synthetic_object_share,
+        noise=NOISES[config.synthetic_noise],
         hand_model=config.hand_model,
     )
     return FreiHandDataset(config.synthetic_base_path, split, key="synthetic_base_path", **common)
@@ -132,12 +162,17 @@ def _ho3d(config: Config, split: str, common: dict[str, Any]) -> Ho3dDataset:
 
 
 def _shards(config: Config, split: str, common: dict[str, Any]) -> ShardDataset | CombinedDataset:
-    root = require_folder(config.shards_path, key="shards_path", expected=SHARDS_LAYOUT)
-    folders = shard_folders(root / split)
+    folders = shard_folders(_shards_root(config) / split)
+    if common["labels"] is not None:  # shards hold 3D landmarks with the other detections, if at all
+        common = common | {"labels": set(common["labels"]) - {"world"}}
     if (limit := common["controlled_size"]) is not None:
         common = common | {"controlled_size": max(limit // len(folders), 1)}
     parts = [ShardDataset(folder, window=config.shards_window, **common) for folder in folders]
     return parts[0] if len(parts) == 1 else CombinedDataset(parts)
+
+
+def _shards_root(config: Config) -> Path:
+    return require_folder(config.shards_path, key="shards_path", expected=SHARDS_LAYOUT)
 
 
 def _limit(config: Config, split: str) -> int | None:

@@ -24,9 +24,6 @@ PREDICTIONS = "predictions"
 SCALE_JOINTS = {"HO3D": FREIHAND_SCALE_JOINT}
 """HO-3D's official st_ metrics scale by the middle finger's first joint; other datasets have none."""
 
-FOREIGN_TO_GENERIC = ("FreiHand", "HO3D")
-"""Datasets with vertices of MANO, which the generic hand's vertices do not correspond to."""
-
 
 def evaluate_experiment(
     experiment: Experiment, recorder: RunRecorder, progress: Progress | None = None
@@ -55,7 +52,7 @@ def evaluate_experiment(
         if experiment.processes.is_main:
             folder = experiment.config.run_dir / PREDICTIONS / name
             write_predictions(folder, name, experiment.val_datasets[name], found)
-    experiment.say(evaluation_table(experiment.evaluations, title, foreign_datasets(experiment.config)))
+    experiment.say(evaluation_table(experiment.evaluations, title, experiment.foreign))
     return next(iter(experiment.evaluations.values())).metrics
 
 
@@ -87,14 +84,6 @@ def stored_metrics(config: Config) -> dict[str, dict[str, float]]:
         with suppress(FileNotFoundError, ValueError):
             found[name] = json.loads((config.run_dir / PREDICTIONS / name / METRICS_FILE).read_text())
     return found
-
-
-def foreign_datasets(config: Config) -> list[str]:
-    """The datasets whose labels are of MANO while the config's hand is not."""
-    if config.hand_model != "generic" or "hand" not in config.network_parts:
-        return []
-    used = (*(config.train_datasets if config.stage == "train" else ()), *config.val_datasets)
-    return [name for name in dict.fromkeys(used) if name in FOREIGN_TO_GENERIC]
 
 
 def _title(experiment: Experiment) -> str:

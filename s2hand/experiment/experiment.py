@@ -14,7 +14,7 @@ from s2hand.datasets import HandDataset, make_loader
 from s2hand.errors import DatasetError
 from s2hand.evaluation.evaluator import Evaluation
 from s2hand.evaluation.panels import PanelMaker
-from s2hand.experiment.datasets import evaluation_datasets
+from s2hand.experiment.datasets import evaluation_datasets, foreign_datasets
 from s2hand.files import write_text_whole
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.models import HandNet, build_hand_net
@@ -41,6 +41,7 @@ class Experiment:
         network: the sizes and switches that the network is built with.
         model: the network with the weights that it starts from, on ``device``.
         start_epoch: the number of epochs after which ``pretrain_model`` was written, if that is known.
+        foreign: the datasets that are labelled with MANO while the hand is not.
         evaluations: dataset name -> its last evaluation; empty before the first one.
     """
 
@@ -61,6 +62,7 @@ class Experiment:
         self.device = processes.own_device(resolve_device(config.device))
         self.precision = resolve_precision(config.precision, self.device)
         self.hand_model: HandModel = load_hand_model(config.hand_model)
+        self.foreign = foreign_datasets(config)
         with processes.in_turns():  # the first process generates datasets and fetches weights for the others
             self.val_datasets: dict[str, HandDataset] = evaluation_datasets(config)
             torch.manual_seed(config.seed)
@@ -107,7 +109,7 @@ class Experiment:
     @property
     def evaluation_parts(self) -> frozenset[str]:
         """The parts of the network that evaluation computes for every sample."""
-        return parts_of(self.config.test_requires) & {"hand", "heatmaps"}
+        return parts_of(self.config.test_requires) & {"hand", "heatmaps", "confidence"}
 
     @property
     def panel_maker(self) -> PanelMaker:

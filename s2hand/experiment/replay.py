@@ -8,9 +8,11 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from s2hand.checkpoints.architecture import modules_of
 from s2hand.checkpoints.checkpoint import CheckpointError
-from s2hand.checkpoints.weights import OTHER_VERSION, StoredWeights, modules_of
+from s2hand.checkpoints.weights import OTHER_VERSION, StoredWeights
 from s2hand.config import Config
+from s2hand.experiment.stored_run import NO_OTHER_WEIGHTS
 from s2hand.experiment.training import build_objective
 from s2hand.hand import load_hand_model
 from s2hand.runtime.devices import resolve_device
@@ -45,7 +47,7 @@ def losses_of(saved: SavedBatch, device: str = "cpu", precision: str | None = No
     """Network and objective of a saved batch, ready for batches of that run: ``losses(batch)``."""
     place = resolve_device(device)
     try:
-        config = Config.model_validate(saved.config | {"backbone_pretrained": False, "pretrain_model": None})
+        config = Config.model_validate(saved.config | NO_OTHER_WEIGHTS | {"pretrain_model": None})
     except ValidationError as error:
         where = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
         raise CheckpointError(

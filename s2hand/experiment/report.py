@@ -15,7 +15,7 @@ from s2hand.evaluation.baselines import mean_hand_metrics
 from s2hand.evaluation.evaluator import REFINED, Evaluation
 from s2hand.evaluation.results import TABLE_COLUMNS
 from s2hand.evaluation.run_records import holds_training, read_run
-from s2hand.experiment.evaluating import SCALE_JOINTS, foreign_datasets, score_experiment
+from s2hand.experiment.evaluating import SCALE_JOINTS, score_experiment
 from s2hand.experiment.experiment import Experiment
 from s2hand.experiment.report_samples import predicted_samples
 from s2hand.experiment.stored_run import config_to_evaluate
@@ -122,7 +122,7 @@ def _report_file(config: Config, name: str) -> Path:
 
 def _report(experiment: Experiment, name: str, run: ReportedRun, samples: int) -> Report:
     config, found = experiment.config, experiment.evaluations[name]
-    foreign = name in foreign_datasets(config)
+    foreign = name in experiment.foreign
     count = len(found.index)
     joint_errors = aligned_errors = None
     places = np.linspace(0, count - 1, min(samples, count)).round().astype(int)

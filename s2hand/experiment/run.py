@@ -12,7 +12,6 @@ from s2hand.experiment.evaluating import (
     PREDICTIONS,
     draw_sheets,
     evaluate_experiment,
-    foreign_datasets,
     stored_metrics,
 )
 from s2hand.experiment.experiment import Experiment
@@ -68,8 +67,8 @@ def run(config: Config, say=print, command: str = "") -> RunResult:
         Experiment(config, say, processes) as experiment,
         experiment.open_recorder() as recorder,
     ):
-        if names := foreign_datasets(config):
-            experiment.say(GENERIC_WARNING.format(names=" and ".join(names)))
+        if experiment.foreign:
+            experiment.say(GENERIC_WARNING.format(names=" and ".join(experiment.foreign)))
         if config.stage == "train":
             epoch = train_experiment(experiment, recorder).epoch
             write_reports(experiment, ReportedRun(str(config.run_dir / LAST), epoch, command))

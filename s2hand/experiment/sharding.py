@@ -79,6 +79,7 @@ def shard_datasets(
             summary = write_shards(
                 build_dataset(config, name, split, wanted),
                 Path(out) / split if len(names) == 1 else Path(out) / split / name,
+                source=name,
                 megabytes=megabytes,
                 max_unreadable_share=config.max_unreadable_share if training else 0.0,
                 overwrite=overwrite,

@@ -16,6 +16,7 @@ EVALUATIONS = "evaluations"
 
 NO_OTHER_WEIGHTS = {
     "backbone_pretrained": False,
+    "hand_head_pretrained": False,
     "pretrain_rgb2hm": None,
     "pretrain_texture_model": None,
 }
@@ -85,7 +86,7 @@ def _config_of_run(run_dir: Path, overrides: dict) -> Config:
         values = dict(json.loads(state["config"]))
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"{best}: holds no config; evaluate it with an experiment's JSON") from None
-    needs_heatmaps = values.get("attention") or values.get("hand_input", "image") != "image"
+    needs_heatmaps = values.get("attention") or "keypoints" in values.get("hand_input", "image")
     if needs_heatmaps:
         requires = values.get("test_requires", ())
         values["test_requires"] = list(dict.fromkeys([*requires, "heatmaps"]))

@@ -17,9 +17,11 @@ from s2hand.experiment.datasets import training_dataset
 from s2hand.experiment.evaluating import PREDICTIONS, draw_sheets, evaluate_experiment
 from s2hand.experiment.experiment import Experiment
 from s2hand.hand import HandModel
+from s2hand.hand.spheres import HandSpheres
 from s2hand.losses import Objective
 from s2hand.runtime.allocator import keep_freed_memory
 from s2hand.runtime.distributed import ALONE, Processes
+from s2hand.training.feature_cache import FeatureCache
 from s2hand.training.progress import Progress
 from s2hand.training.reporting import METRICS_FILE, RunRecorder
 from s2hand.training.step import TrainingLosses
@@ -93,7 +95,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         keep_freed_memory()
     with processes.in_turns():
         dataset = training_dataset(config)
-    trained = trained_modules(config.trained_parts, model)
+    trained = trained_modules(config.trained_parts, model, config.backbone_lr_factor == 0)
     loader = experiment.keep_open(closing(experiment.make_loader(dataset, config.train_batch, shuffle=True)))
 
     batch_images = loader.batch_sampler.batch_size * processes.size
@@ -111,8 +113,12 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
     for line in (*dataset.summary().splitlines(), _summary(experiment, trained, len(dataset))):
         experiment.say(line)
     objective = build_objective(config, experiment.hand_model, processes).to(experiment.device)
+    features = None
+    if config.cache_features:
+        keeps_maps = bool(objective.required_parts & {"texture", "render"})
+        features = FeatureCache(model.backbone, len(dataset), keeps_maps)
     return Trainer(
-        TrainingLosses(model, objective, experiment.precision),
+        TrainingLosses(model, objective, experiment.precision, features),
         batches,
         training=config,
         output=config,
@@ -155,4 +161,5 @@ def build_objective(config: Config, hand_model: HandModel, processes: Processes 
         image_size=config.image_size,
         photometric_background=config.photometric_background,
         average_total=processes.mean if processes.size > 1 else None,
+        spheres=HandSpheres(hand_model) if "penetration" in config.losses else None,
     )

@@ -56,6 +56,8 @@ class Hand:
         face_colors: (F, 3) albedo, sRGB in [0, 1], or None.
         light: (11,) see :mod:`s2hand.rendering.lighting`, camera frame, or None.
         refined: whether it was fitted to keypoints.
+        confidence: (21,) the probability that each of ``keypoints_2d`` lies within a tenth of the hand's size
+            of where the joint is seen, or None.
         size: where its size comes from, or None.
     """
 
@@ -73,6 +75,7 @@ class Hand:
     face_colors: np.ndarray | None = None
     light: np.ndarray | None = None
     refined: bool = False
+    confidence: np.ndarray | None = None
     size: HandSize | None = None
 
     def __repr__(self) -> str:

@@ -27,6 +27,7 @@ UNITS = {
     "keypoints_2d": "pixels of the upright photo; pixel i covers [i, i + 1)",
     "K": "pixels of the upright photo",
     "face_colors": "albedo, sRGB in [0, 1]",
+    "confidence": "probability that a keypoint is right to a tenth of the hand's size",
 }
 
 FRAMES = {
@@ -74,6 +75,8 @@ def hand_as_dict(hand: Hand) -> dict[str, Any]:
         "light": hand.light,
         "vertices": hand.vertices,
     }
+    if hand.confidence is not None:
+        values["confidence"] = hand.confidence
     return _plain(values)
 
 

@@ -85,10 +85,13 @@ def _names(rigs: Sequence[Rig]) -> list[str]:
 
 def _add_hand(tree: dict[str, Any], buffer: GlbBuffer, rig: Rig, name: str, unlit: bool) -> int:
     """Adds mesh, skin and skeleton in the pose of the first frame; returns the number of the wrist's node."""
-    mesh_node = len(tree["nodes"])
-    wrist = mesh_node + 1
-    tree["nodes"].append({"name": name, "mesh": len(tree["meshes"]), "skin": len(tree["skins"])})
-    tree["scenes"][0]["nodes"] += [mesh_node, wrist]
+    mesh_node, armature, wrist = (len(tree["nodes"]) + place for place in range(3))
+    # Each skeleton has a parent of its own, without which Blender makes one of those of all hands.
+    tree["nodes"] += [
+        {"name": f"{name}_mesh", "mesh": len(tree["meshes"]), "skin": len(tree["skins"])},
+        {"name": name, "children": [wrist]},
+    ]
+    tree["scenes"][0]["nodes"] += [mesh_node, armature]
     for joint, (joint_name, bone) in enumerate(zip(rig.joint_names, rig.bones, strict=True)):
         node = {
             "name": joint_name,

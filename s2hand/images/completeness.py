@@ -1,7 +1,8 @@
 """Whether image files hold all the pixels that their headers claim.
 
-Decoders fill what is missing without a word: libjpeg with grey, Pillow's PNG reader with black. A JPEG that
-was cut and given an end marker, or with a header that claims more than the data hold, looks sound to both.
+Decoders fill what is missing without a word: libjpeg with grey, Pillow's reader of PNG with black, that of
+TIFF with black or whatever follows. A JPEG that was cut and given an end marker, or with a header that claims
+more than the data hold, looks sound to them.
 
 The pixels of a sound JPEG do not depend on bytes between its last scan and the end marker, while a decoder
 that runs out of data takes these for pixels. So a file is complete if it decodes alike with some inserted.
@@ -16,11 +17,12 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 JPEG_START, PNG_START, PNG_END = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"IEND"
 
@@ -54,6 +56,11 @@ PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 PNG_CHUNK_BYTES = 12
 """Length, kind and checksum of a chunk, besides its data."""
+
+Tag = ExifTags.Base
+
+TIFF_PLANES, TIFF_PLAIN, TIFF_YCBCR = 2, 1, 6
+"""Values of tags: each channel in strips of its own; no compression; colours stored apart from brightness."""
 
 INFLATE_BYTES = 1 << 20
 
@@ -177,6 +184,29 @@ def png_chunks(encoded: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
         yield kind, encoded[position + 8 : end - 4]
         position = end
+
+
+def tiff_covers_its_rows(tags: Mapping[int, Any]) -> bool:
+    """Whether the strips or tiles of a TIFF suffice for its width and height; Pillow leaves the rest black.
+
+    Args:
+        tags: number -> value.
+    """
+    width, height = tags[Tag.ImageWidth], tags[Tag.ImageLength]
+    channels, planar = tags.get(Tag.SamplesPerPixel, 1), tags.get(Tag.PlanarConfiguration, 1) == TIFF_PLANES
+    if Tag.TileOffsets in tags:
+        needed = -(-width // tags[Tag.TileWidth]) * -(-height // tags[Tag.TileLength])
+        return len(tags[Tag.TileOffsets]) >= needed * (channels if planar else 1)
+    needed = -(-height // tags.get(Tag.RowsPerStrip, height)) * (channels if planar else 1)
+    sizes = tags[Tag.StripByteCounts]
+    if min(len(tags[Tag.StripOffsets]), len(sizes)) < needed:
+        return False
+    subsampled = tags.get(Tag.PhotometricInterpretation) == TIFF_YCBCR
+    if subsampled or tags.get(Tag.Compression, TIFF_PLAIN) != TIFF_PLAIN:  # decoders miss what is not there
+        return True
+    bits = tags.get(Tag.BitsPerSample, (1,))[0]
+    row_bytes = -(-width * bits // 8) * channels if planar else -(-width * bits * channels // 8)
+    return sum(sizes) >= height * row_bytes
 
 
 def _inflated_size(encoded: bytes) -> int:

@@ -17,6 +17,9 @@ DEFAULT_MIN_CONFIDENCE = 0.1
 MIN_SIDE_PX = 1.0
 """Least side of a square: one about a single point would otherwise have no extent."""
 
+JOINTS_APART = 10
+"""So many joints of a hand never share one place; detectors may put a few upon one pixel."""
+
 WHOLE = "whole picture"
 """What a view is about if nothing is known of the hand. Output files hold this text."""
 
@@ -52,8 +55,10 @@ class SquareRule:
             Left, top and side in pixels; and what the square is about, "box" or "keypoints".
 
         Raises:
-            DatasetError: the box has no extent or lies outside of the image, or hardly any keypoint counts.
+            DatasetError: the box has no extent or lies outside of the image, hardly any keypoint counts, or
+                those that count are at one place.
         """
+        self._check_extent(keypoints, confidence)
         if has_box(box):
             square = square_around_box(box, self.margin)
             left, top, width, height = (float(value) for value in box)
@@ -79,8 +84,10 @@ class SquareRule:
         """As :meth:`square`; if hardly any keypoint counts, the square about the whole image, and ``WHOLE``.
 
         Raises:
-            DatasetError: the box has no extent or lies outside of the image.
+            DatasetError: the box has no extent or lies outside of the image, or the many keypoints that count
+                are at one place.
         """
+        self._check_extent(keypoints, confidence)
         try:
             return self.square(box, keypoints, confidence, size)
         except DatasetError:
@@ -88,6 +95,17 @@ class SquareRule:
                 raise
         # The whole image's square needs no margin: the hand's own is within it.
         return square_around_box(np.array([0, 0, *size], np.float64), margin=0), WHOLE
+
+    def _check_extent(self, keypoints: np.ndarray | None, confidence: np.ndarray | None) -> None:
+        """Refuses keypoints that are all at one place, which no box makes those of a hand."""
+        if keypoints is None:
+            return
+        found = np.asarray(keypoints)[np.asarray(confidence) > self.min_confidence]
+        if len(found) >= JOINTS_APART and not np.ptp(found, 0).any():
+            raise DatasetError(
+                f"its {len(found)} keypoints more certain than {self.min_confidence:g} are all at one place: "
+                "give those of the hand, and confidence 0 to a joint that was missed"
+            )
 
 
 DEFAULT_SQUARES = SquareRule()

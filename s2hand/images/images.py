@@ -30,6 +30,7 @@ from s2hand.images.completeness import (
     jpeg_is_whole,
     parse_jpeg,
     png_chunks,
+    tiff_covers_its_rows,
 )
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
@@ -96,11 +97,20 @@ def _decode(path: str | ImageFile, flags: int) -> np.ndarray:
     elif frame is not None:
         check_size(frame.width, frame.height, path)
     else:
-        identify(io.BytesIO(encoded), path)
+        _check_rows(identify(io.BytesIO(encoded), path), path)
     image = decode_by_opencv(encoded, frame, flags)
     if image is None:
         raise DatasetError(f"{path} is damaged or cut short ({len(encoded):,} bytes): {DAMAGED}")
     return image
+
+
+def _check_rows(image: Image.Image, path: str | ImageFile) -> None:
+    """Refuses a TIFF that lacks a part of its rows, of which OpenCV only prints a line."""
+    try:
+        if image.format == "TIFF":
+            image.load()
+    except Exception as error:  # damaged images fail in as many ways as there are decoders
+        raise DatasetError(f"{path} is damaged or cut short ({error}): {DAMAGED}") from None
 
 
 def decode_by_opencv(encoded: bytes, frame: JpegFrame | None, flags: int) -> np.ndarray | None:
@@ -166,7 +176,8 @@ def identify(file: BinaryIO, path: str | ImageFile) -> Image.Image:
     """Reads an image's header.
 
     Raises:
-        DatasetError: it has none of :func:`readable_formats`, or is larger than ``MAX_MEGAPIXELS``.
+        DatasetError: it has none of :func:`readable_formats`, is larger than ``MAX_MEGAPIXELS``, or is a TIFF
+            that lacks rows.
     """
     try:
         with warnings.catch_warnings():
@@ -181,7 +192,16 @@ def identify(file: BinaryIO, path: str | ImageFile) -> Image.Image:
             f"{DAMAGED}"
         ) from None
     check_size(*image.size, path)
+    if image.format == "TIFF" and not _is_covered(image):
+        raise DatasetError(f"{path} is damaged or cut short (rows are missing): {DAMAGED}")
     return image
+
+
+def _is_covered(image: Image.Image) -> bool:
+    try:
+        return tiff_covers_its_rows(image.tag_v2)
+    except Exception:  # tags that are missing, or of any type
+        return False
 
 
 def check_size(width: int, height: int, path: str | ImageFile) -> None:

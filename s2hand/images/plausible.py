@@ -26,6 +26,10 @@ LARGEST_CONFIDENCE = 2.0
 
 PER_CENT = 100.0
 
+FARTHEST_OUTSIDE = 10.0
+"""Boxes and keypoints lie within this many longer sides of their image; extrapolated joints of a hand that is
+mostly out of view reach less than two sides over its border."""
+
 BOX_OUTSIDE = 0.5
 """Share of a box outside of its image above which it is read as two corners, if that fits."""
 
@@ -40,6 +44,9 @@ LARGEST_FOCAL_PX = FOCAL_OVER_LONGER_SIDE[1] * LARGEST_SIDE_PX
 
 FARTHEST_CENTRE = 100.0
 """Principal points lie within this many longer sides of the middle, in crops from large photos too."""
+
+LARGEST_HAND_M = 1.0
+"""Joints of a hand about its middle, and what is uncertain about them, are less."""
 
 Where = Callable[[int], str]
 """Names a row in messages."""
@@ -80,7 +87,8 @@ def check_keypoints(
         where: names a row.
 
     Raises:
-        DatasetError: most hands are within a pixel, or one is farther outside than the image is long.
+        DatasetError: most hands are within a pixel, or one is farther outside than the image is long, or has
+            a joint at more than ``FARTHEST_OUTSIDE`` times that.
     """
     found = confidence > 0
     rows = np.flatnonzero(found.sum(-1) > 1)
@@ -107,6 +115,15 @@ def check_keypoints(
             f"{sizes[row][0]} x {sizes[row][1]} px: give pixels of the upright image, not of a crop or of "
             "another size"
         )
+    longer = sizes[rows].max(-1)
+    farthest = np.maximum(high - longer[:, None], -low).max(-1)
+    wild = farthest > FARTHEST_OUTSIDE * longer
+    if wild.any():
+        row = rows[np.argmax(wild)]
+        raise DatasetError(
+            f"{where(row)}: a keypoint is {farthest[np.argmax(wild)]:.3g} px outside of the image: give "
+            "pixels, and confidence 0 to a joint that was missed"
+        )
 
 
 def check_boxes(
@@ -116,7 +133,7 @@ def check_boxes(
     keypoints: np.ndarray | None = None,
     confidence: np.ndarray | None = None,
 ) -> None:
-    """Refuses boxes that are shares of the image, or two corners.
+    """Refuses boxes that are shares of the image, far larger than it, or two corners.
 
     Args:
         boxes: (N, 4) left, top, width and height; NaN rows where there is none.
@@ -126,7 +143,8 @@ def check_boxes(
         confidence: (N, 21) of the keypoints.
 
     Raises:
-        DatasetError: a box is within a pixel; or all boxes can be two corners, and that explains them better.
+        DatasetError: a box is within a pixel, or reaches ``FARTHEST_OUTSIDE`` longer sides over the image's
+            border; or all boxes can be two corners, and that explains them better.
     """
     rows = np.flatnonzero(~np.isnan(boxes).any(-1))
     boxes = boxes[rows].astype(np.float64)
@@ -140,9 +158,18 @@ def check_boxes(
             f"{where(row)}: the box {_shown(boxes[np.argmax(small)])} looks like shares of the image, in "
             "[0, 1]; multiply it by width and height: left, top, width and height in pixels are expected"
         )
+    longer = np.full(len(rows), LARGEST_SIDE_PX) if sizes is None else sizes.max(-1)
+    first, second = boxes[:, :2], boxes[:, 2:]
+    outside = np.maximum(first + second - longer[:, None], -first).max(-1)
+    far = outside > FARTHEST_OUTSIDE * longer
+    if far.any():
+        at = np.argmax(far)
+        raise DatasetError(
+            f"{where(rows[at])}: the box {_shown(boxes[at])} reaches {outside[at]:.3g} px over the image's "
+            "border; left, top, width and height in pixels of the upright image are expected"
+        )
     if sizes is None or not len(rows):
         return
-    first, second = boxes[:, :2], boxes[:, 2:]
     if not ((first >= 0) & (second > first) & (second <= sizes + 1)).all():
         return
     seen = np.clip(np.minimum(first + second, sizes) - first, 0, None).prod(-1) / second.prod(-1)
@@ -204,3 +231,24 @@ def check_cameras(K: np.ndarray, sizes: np.ndarray, where: Where) -> None:
 
 def _shown(box: np.ndarray) -> str:
     return f"[{', '.join(f'{value:g}' for value in box)}]"
+
+
+def check_metres(values: np.ndarray, name: str, where: Where) -> None:
+    """Refuses lengths that are in no hand.
+
+    Args:
+        values: (N, ...) metres, NaN where unknown.
+        name: what they are called in the file.
+        where: names a row.
+
+    Raises:
+        DatasetError: one is beyond ``LARGEST_HAND_M``.
+    """
+    beyond = (np.abs(values) > LARGEST_HAND_M).reshape(len(values), -1).any(-1)
+    if beyond.any():
+        row = int(beyond.argmax())
+        largest = float(np.nanmax(np.abs(values[row])))
+        raise DatasetError(
+            f"{where(row)}: {name} must be metres about the hand, at most {LARGEST_HAND_M:g}, got "
+            f"{largest:g}: convert millimetres to metres"
+        )

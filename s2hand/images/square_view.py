@@ -28,6 +28,9 @@ from s2hand.images.transforms import (
     transform_points,
     warp_image,
 )
+from s2hand.skeleton import FINGERS, WRIST
+
+FINGER_BASES = tuple(chain[0] for name, chain in FINGERS.items() if name != "thumb")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,23 @@ class SquareView:
     scale: float | None
     mirrored: bool
     width: float
+
+    def upright_angle(self, keypoints: np.ndarray, confidence: np.ndarray) -> float:
+        """The angle to turn the view by, so that the hand's fingers point up.
+
+        Args:
+            keypoints: (21, 2) px of the image.
+            confidence: (21,); a joint of confidence 0 was not found.
+
+        Returns:
+            Radians for :meth:`turned`; 0 where the wrist or all finger bases were missed.
+        """
+        bases = [base for base in FINGER_BASES if confidence[base] > 0]
+        if not (bases and confidence[WRIST] > 0):
+            return 0.0
+        seen = self.pixels(keypoints[[WRIST, *bases]])
+        x, y = seen[1:].mean(0) - seen[0]
+        return float(-np.pi / 2 - np.arctan2(y, x))
 
     def turned(self, angle_rad: float) -> SquareView:
         """The view turned in its plane, x towards y; exact if fx = fy, see :func:`rotate_camera`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 
 from s2hand.errors import DatasetError
+from s2hand.images.images import DAMAGED
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
@@ -23,6 +25,9 @@ FRAME_NAME = "{video}" + FRAME_MARK + "{frame:06d}"
 
 TOLERATED_SHORTFALL = 0.03
 """Share of frames that may be missing: some containers hold only the duration, and numbers are estimates."""
+
+FFMPEG_IS_QUIET = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
+"""OpenCV's variable for the messages of FFmpeg, and AV_LOG_QUIET."""
 
 CODECS = ("mp4v", "avc1")
 """MPEG-4 part 2, which every build of OpenCV writes, else H.264."""
@@ -51,19 +56,31 @@ def is_video(path: str | Path) -> bool:
 
 
 def open_video(path: str | Path) -> cv2.VideoCapture:
-    """Opens a video file.
+    """Opens a video file. What is wrong with it is told by our errors, not by OpenCV's and FFmpeg's prints.
 
     Raises:
         DatasetError: the file is missing or no video that OpenCV can read.
     """
     if not Path(path).is_file():
         raise DatasetError(f"cannot read {path}: no such file")
-    # OpenCV's other readers take a name with "%" in it for the pattern of many images.
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    if not capture.isOpened() and "%" not in Path(path).name:
-        capture = cv2.VideoCapture(str(path))
+    if not Path(path).stat().st_size:
+        raise DatasetError(f"{path} is empty (0 bytes): {DAMAGED}")
+    os.environ.setdefault(*FFMPEG_IS_QUIET)  # read when the first video is opened
+    logging = cv2.utils.logging
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # without warnings of readers that do not know the file
+    try:
+        # OpenCV's other readers take a name with "%" in it for the pattern of many images.
+        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        if not capture.isOpened() and "%" not in Path(path).name:
+            capture = cv2.VideoCapture(str(path))
+    finally:
+        logging.setLogLevel(level)
     if not capture.isOpened():
-        raise DatasetError(f"{path} is not a video that OpenCV can read: convert it to H.264 .mp4")
+        raise DatasetError(
+            f"{path} is not a video that OpenCV can read: {DAMAGED} if it was cut short, or convert it to "
+            "H.264 .mp4"
+        )
     return capture
 
 

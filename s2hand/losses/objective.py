@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from s2hand.config.loss_table import LOSSES
 from s2hand.errors import S2HandError
+from s2hand.hand.spheres import HandSpheres
 from s2hand.losses.photometric import PHOTOMETRIC_PAIRS
 from s2hand.losses.registry import LOSS_FUNCTIONS, PUBLISHED_IMAGE_SIZE, LossInputs
 from s2hand.structures import HandBatch, HandPrediction
@@ -30,9 +31,11 @@ class Objective(nn.Module):
         average_total: averages a scalar over the processes of a distributed run. With it, averaging losses
             and gradients over equal shares of a batch gives those of the whole batch; without it, a
             confidence-weighted mean is a mean of the processes' own means.
+        spheres: the flesh of the hand; ``penetration`` alone reads them.
 
     Raises:
-        S2HandError: no or unknown losses, weights that are not finite, an unknown background.
+        S2HandError: no or unknown losses, weights that are not finite, an unknown background, no spheres for
+            ``penetration``.
     """
 
     faces: Tensor
@@ -44,6 +47,7 @@ class Objective(nn.Module):
         image_size: int = PUBLISHED_IMAGE_SIZE,
         photometric_background: str = "masked",
         average_total: Callable[[Tensor], Tensor] | None = None,
+        spheres: HandSpheres | None = None,
     ):
         super().__init__()
         check_loss_names(weights)
@@ -59,10 +63,13 @@ class Objective(nn.Module):
             )
         if image_size <= 0:
             raise S2HandError(f"image_size is {image_size}; expected the images' side in pixels")
+        if "penetration" in weights and spheres is None:
+            raise S2HandError("loss 'penetration' needs the hand's spheres; give HandSpheres(hand_model)")
         self.weights = {name: float(weight) for name, weight in weights.items()}
         self.px_scale = PUBLISHED_IMAGE_SIZE / image_size
         self.photometric_pair = PHOTOMETRIC_PAIRS[photometric_background]
         self.average_total = average_total
+        self.spheres = spheres
         self.register_buffer("faces", torch.as_tensor(faces).long(), persistent=False)
 
     @property
@@ -87,8 +94,13 @@ class Objective(nn.Module):
         device_type = batch.image.device.type
         with torch.autocast(device_type, enabled=False):
             inputs = LossInputs(
-                *(widen(prediction), widen(batch), self.faces),
-                *(self.px_scale, self.photometric_pair, self.average_total),
+                widen(prediction),
+                widen(batch),
+                faces=self.faces,
+                px_scale=self.px_scale,
+                photometric_pair=self.photometric_pair,
+                average_total=self.average_total,
+                spheres=self.spheres,
             )
             values = {name: LOSS_FUNCTIONS[name](inputs) for name in self.weights}
             total = sum(weight * values[name] for name, weight in self.weights.items())
@@ -113,10 +125,14 @@ class Objective(nn.Module):
 
 
 _REMEDIES = {
+    "found_mask": "silhouettes (HandDataset.find_silhouettes)",
+    "found_mask_weight": "silhouettes (HandDataset.find_silhouettes)",
     "keypoints_2d": "a file of detected keypoints",
     "confidence": "a file of detected keypoints",
     "photometric_weight": "a file of detected keypoints (the weight comes from their confidences)",
     "mask": "hand masks",
+    "world_joints": "detections with 3D landmarks, as `s2hand detect` writes them",
+    "world_confidence": "detections with 3D landmarks, as `s2hand detect` writes them",
     "gt_joints": "its 3D labels",
     "gt_keypoints_2d": "its 3D labels and camera matrices",
     "gt_scale": "its scales",

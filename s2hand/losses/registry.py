@@ -6,7 +6,18 @@ from functools import cached_property
 
 from torch import Tensor
 
-from s2hand.losses import keypoints, photometric, priors
+from s2hand.hand.spheres import HandSpheres
+from s2hand.losses import (
+    anatomy,
+    found_silhouette,
+    keypoints,
+    likelihood,
+    penetration,
+    photometric,
+    priors,
+    tone,
+    world,
+)
 from s2hand.structures import HandBatch, HandPrediction
 
 PUBLISHED_IMAGE_SIZE = 224
@@ -24,6 +35,7 @@ class LossInputs:
         px_scale: turns pixels of the batch's images into pixels of a 224 px image.
         photometric_pair: (rgb, silhouette, image) -> (shown, target), see :mod:`s2hand.losses.photometric`.
         average_total: see :func:`s2hand.losses.keypoints.weighted_mean`.
+        spheres: the flesh of the hand; None if no loss reads them.
     """
 
     prediction: HandPrediction
@@ -32,11 +44,18 @@ class LossInputs:
     px_scale: float
     photometric_pair: Callable
     average_total: Callable[[Tensor], Tensor] | None
+    spheres: HandSpheres | None = None
 
     @property
     def projected(self) -> Tensor:
         """(B, 21, 2) projected joints, 224-px units."""
         return self.prediction.keypoints_2d * self.px_scale
+
+    @property
+    def detectable(self) -> Tensor:
+        """(B, 21, 2) where a detector should see the joints, 224-px units."""
+        landmarks = self.prediction.landmarks_2d
+        return self.projected if landmarks is None else landmarks * self.px_scale
 
     @property
     def detected(self) -> Tensor:
@@ -53,11 +72,21 @@ class LossInputs:
         """(stages, B, 21, 2) keypoints of the 2D branch, 224-px units."""
         return self.prediction.heatmap_keypoints * self.px_scale
 
+    @property
+    def expected_error(self) -> Tensor:
+        """(B, 21) errors that the network expects of its projected joints, 224-px units."""
+        return self.prediction.joint_error_px * self.px_scale
+
     @cached_property
     def compared(self) -> tuple[Tensor, Tensor]:
         """(shown, target) for the photometric losses, (B, 3, S, S) each; made once for all of them."""
         render = self.prediction.render
         return self.photometric_pair(render.rgb, render.silhouette, self.batch.image)
+
+    @property
+    def rendered(self) -> tuple[Tensor, Tensor]:
+        """The rendering (B, 3, S, S) with its background, and its silhouette (B, S, S)."""
+        return self.prediction.render.rgb, self.prediction.render.silhouette
 
     @property
     def confidence(self) -> tuple[Tensor, Callable | None]:
@@ -73,11 +102,11 @@ class LossInputs:
 LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     # Without labels.
     "tsa_poses": lambda x: priors.joint_angle_loss(x.prediction.pose_axis_angle),
-    "open_2dj": lambda x: keypoints.detected_joint_loss(x.projected, x.detected, *x.confidence),
-    "open_bone_direc": lambda x: keypoints.bone_direction_loss(x.projected, x.detected, x.batch.confidence),
+    "open_2dj": lambda x: keypoints.detected_joint_loss(x.detectable, x.detected, *x.confidence),
+    "open_bone_direc": lambda x: keypoints.bone_direction_loss(x.detectable, x.detected, x.batch.confidence),
     "mscale": lambda x: priors.mean_scale_loss(x.prediction.joints),
     "hm_integral": lambda x: keypoints.heatmap_loss(x.from_heatmaps, x.detected, *x.confidence),
-    "kp_cons": lambda x: keypoints.keypoint_consistency_loss(x.from_heatmaps, x.projected),
+    "kp_cons": lambda x: keypoints.keypoint_consistency_loss(x.from_heatmaps, x.detectable),
     "hm_cross_entropy": lambda x: keypoints.heatmap_cross_entropy(
         x.prediction.heatmaps, x.batch.keypoints_2d, *x.confidence
     ),
@@ -87,6 +116,24 @@ LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     "mtex": lambda x: photometric.texture_outlier_loss(x.prediction.face_textures, *x.photometric_weight),
     "mrgb": lambda x: photometric.mean_colour_loss(*x.compared, *x.photometric_weight),
     "ssim_tex": lambda x: photometric.ssim_loss(*x.compared),
+    # Without labels, and not in the paper.
+    "kp_nll": lambda x: likelihood.keypoint_nll_loss(
+        x.detectable, x.detected, x.batch.confidence, x.expected_error, x.average_total
+    ),
+    "bend_limits": lambda x: anatomy.bend_limit_loss(x.prediction.pose_axis_angle),
+    "bend_coupled": lambda x: anatomy.bend_coupling_loss(x.prediction.pose_axis_angle),
+    "penetration": lambda x: penetration.penetration_loss(x.prediction.joints, x.spheres),
+    "tone": lambda x: tone.tone_loss(*x.rendered, x.batch.image, *x.photometric_weight),
+    "world_bones": lambda x: world.world_bone_loss(
+        x.prediction.joints, x.batch.world_joints, x.batch.world_confidence
+    ),
+    "plain_silhouette": lambda x: found_silhouette.found_silhouette_loss(
+        x.prediction.render.silhouette,
+        x.batch.found_mask,
+        x.batch.found_mask_weight,
+        x.batch.keypoints_2d,
+        *x.confidence,
+    ),
     # With labels, for ablations.
     "joint_2d": lambda x: keypoints.joint_squared_loss(x.projected, x.labelled),
     "joint_3d": lambda x: keypoints.joint_squared_loss(x.prediction.joints, x.batch.gt_joints),
@@ -96,6 +143,6 @@ LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     "sil": lambda x: photometric.silhouette_loss(x.prediction.render.silhouette, x.batch.mask),
     "scale": lambda x: priors.scale_loss(x.prediction.joints, x.batch.gt_scale),
     # An ablation that ignores the detections' confidences.
-    "open_2dj_de": lambda x: keypoints.detected_joint_squared_loss(x.projected, x.detected),
+    "open_2dj_de": lambda x: keypoints.detected_joint_squared_loss(x.detectable, x.detected),
 }
 """The unweighted losses by the names of :data:`s2hand.config.loss_table.LOSSES`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from s2hand.geometry.procrustes import scale_translation_align, similarity_align
 from s2hand.metrics.fscore import THRESHOLDS_M, f_scores
@@ -106,10 +107,10 @@ class MetricAccumulator:
 
 
 def hand_metrics(
-    gt_joints,
-    pred_joints,
-    gt_vertices=None,
-    pred_vertices=None,
+    gt_joints: ArrayLike,
+    pred_joints: ArrayLike,
+    gt_vertices: ArrayLike | None = None,
+    pred_vertices: ArrayLike | None = None,
     *,
     scale_joint: int | None = DEFAULT_SCALE_JOINT,
     workers: int | None = None,
@@ -119,8 +120,10 @@ def hand_metrics(
     Everything but the scale-translation alignment is the same in every joint order.
 
     Args:
-        gt_joints, pred_joints: (N, 21, 3) metres, camera frame, the same joint order.
-        gt_vertices, pred_vertices: (N, V, 3) metres, the same vertex order; None where unknown.
+        gt_joints: (N, 21, 3) metres, camera frame.
+        pred_joints: (N, 21, 3) metres in the same frame and joint order.
+        gt_vertices: (N, V, 3) metres; None where unknown.
+        pred_vertices: (N, V, 3) metres in the same vertex order; None where unknown.
         scale_joint: joint whose distance from joint 0 gives the scale of the st_ metrics. 4, as in HO-3D's
             script, means HO-3D's order; pass ``FREIHAND_SCALE_JOINT`` for joints in FreiHAND's, or None to
             leave the st_ metrics out, which are official for HO-3D alone.

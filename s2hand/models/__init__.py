@@ -2,9 +2,9 @@
 
 from s2hand.models.attention import HeatmapAttention
 from s2hand.models.backbone import Backbone
-from s2hand.models.build import build_hand_net
-from s2hand.models.hand_net import MODULES_OF_PART, PARTS, HandNet
-from s2hand.models.heads import HandHead, TextureLightHead
+from s2hand.models.build import build_encoder, build_hand_net
+from s2hand.models.hand_net import MODULES_OF_PART, PARTS, HandNet, detections_for
+from s2hand.models.heads import ConfidenceHead, HandHead, TextureLightHead
 from s2hand.models.hourglass import KeypointNet, KeypointOutput, StackedHourglass
 from s2hand.models.integral import integral_keypoints
 
@@ -12,6 +12,7 @@ __all__ = [
     "MODULES_OF_PART",
     "PARTS",
     "Backbone",
+    "ConfidenceHead",
     "HandHead",
     "HandNet",
     "HeatmapAttention",
@@ -19,6 +20,8 @@ __all__ = [
     "KeypointOutput",
     "StackedHourglass",
     "TextureLightHead",
+    "build_encoder",
     "build_hand_net",
+    "detections_for",
     "integral_keypoints",
 ]

@@ -12,9 +12,12 @@ from s2hand.hand.assets import HandModel
 from s2hand.hand.mano import ManoLayer
 from s2hand.models.attention import HeatmapAttention
 from s2hand.models.backbone import DEFAULT_BACKBONE, Backbone
+from s2hand.models.hand_encoder import HAND_BACKBONE, HandEncoder
 from s2hand.models.hand_net import PARTS, HandNet
-from s2hand.models.heads import HandHead, TextureLightHead
+from s2hand.models.heads import ConfidenceHead, HandHead, TextureLightHead
 from s2hand.models.hourglass import KeypointNet, StackedHourglass
+from s2hand.models.landmark_definition import mediapipe_chain
+from s2hand.models.landmark_lift import LandmarkLifter, LiftNet, bundled_weights
 from s2hand.models.lifting import RAY_FEATURES
 from s2hand.rendering import MeshRenderer
 
@@ -41,14 +44,23 @@ def build_hand_net(
     attention = hand and network.attention
     _check_parts(parts, hand_model, attention, image_input, keypoint_input)
     children = {}
+    detection_input = hand and "detections" in network.hand_input
+    landmark_input = detection_input or (hand and "landmarks" in network.hand_input)
     if hand:
-        encoder = Backbone(network.backbone, network.backbone_pretrained)
-        if network.backbone != DEFAULT_BACKBONE:
+        encoder = build_encoder(network.backbone, network.backbone_pretrained)
+        if network.backbone not in (DEFAULT_BACKBONE, HAND_BACKBONE):
             encoder.check_size(network.image_size)
-        width = encoder.feature_channels * image_input + RAY_FEATURES * keypoint_input
         children["backbone"] = encoder
-        children["hand_head"] = HandHead(width, network.num_pca, use_mean_shape=network.use_mean_shape)
+        width = encoder.feature_channels * (image_input or landmark_input) + RAY_FEATURES * keypoint_input
+        if landmark_input:
+            children["hand_head"] = _lifter(network, hand_model, encoder.feature_channels * image_input)
+        else:
+            children["hand_head"] = HandHead(width, network.num_pca, use_mean_shape=network.use_mean_shape)
+        if "confidence" in parts:
+            children["confidence_head"] = ConfidenceHead(width)
         children["mano_layer"] = ManoLayer(hand_model, network.num_pca, network.fingertips)
+        if network.detected_points == "mediapipe":
+            children["landmark_chain"] = mediapipe_chain(hand_model, network.fingertips)
     if "texture" in parts:
         children["texture_light_head"] = TextureLightHead(encoder.low_channels, len(hand_model.faces))
     if "render" in parts:
@@ -62,7 +74,30 @@ def build_hand_net(
         children["keypoint_net"] = KeypointNet(hourglass, network.hourglass_input_size)
     if attention:
         children["attention"] = HeatmapAttention(encoder.feature_channels, network.hourglass_features)
-    return HandNet(image_input=image_input, keypoint_input=keypoint_input, **children)
+    inputs = {"image_input": image_input, "keypoint_input": keypoint_input, "landmark_input": landmark_input}
+    inputs["detection_input"] = detection_input
+    return HandNet(**inputs, **children)
+
+
+def build_encoder(name: str, pretrained: bool = False) -> Backbone | HandEncoder:
+    """The 3D encoder of a name: MediaPipe's for hands, or one of timm's.
+
+    Args:
+        name: as ``backbone`` in configs.
+        pretrained: start from the weights that come with it.
+
+    Raises:
+        NetworkError: there is no such network, or timm cannot build it.
+    """
+    return HandEncoder(pretrained) if name == HAND_BACKBONE else Backbone(name, pretrained)
+
+
+def _lifter(network: NetworkSection, hand_model: HandModel, image_channels: int) -> LandmarkLifter:
+    """The hand head that lifts landmarks, started from the bundled lift if the config asks for it."""
+    lifter = LandmarkLifter(LiftNet(image_channels=image_channels), hand_model, network.fingertips)
+    if network.hand_head_pretrained:
+        lifter.net.load_state_dict(bundled_weights(), strict=False)  # but for the image's layers
+    return lifter
 
 
 def _check_parts(
@@ -79,6 +114,8 @@ def _check_parts(
         raise NetworkError("a network with a hand needs hand_model: load one with load_hand_model('generic')")
     if not hand and ("texture" in parts or "render" in parts):
         raise NetworkError("texture and render need the hand's encoder and mesh: add hand to the parts")
+    if not hand and "confidence" in parts:
+        raise NetworkError("confidence is that of the hand's joints: add hand to the parts")
     if attention and not heatmaps:
         raise NetworkError("attention joins the 2D branch to the encoder: add heatmaps to the parts")
     if attention and not image_input:

@@ -24,6 +24,9 @@ FINGER_BASES = tuple(chain[0] for name, chain in FINGERS.items() if name != "thu
 JOINT_LEVELS = (0, *(1, 2, 3, 4) * len(FINGERS))
 """How many bones lie between each joint and the wrist."""
 
+FEWEST_PLACED = 8
+"""With fewer keypoints a hand has more unknowns than these have coordinates that say anything."""
+
 SMALLEST_SIZE = 1e-4
 """Rays: a hand's least root mean square extent, 0.2 px at the focal length of a large photo."""
 
@@ -87,6 +90,22 @@ class HandLandmarks(TensorStruct):
             confidence=torch.ones_like(rays[..., 0]) if confidence is None else confidence,
             depths=None if depths_px is None else depths_px / focal.mean(-1, keepdim=True),
             world=world,
+        )
+
+    def placed(self, keypoints_2d: Tensor, confidence: Tensor, K: Tensor) -> HandLandmarks:
+        """Takes rays and confidences from other keypoints, in hands of which enough are known.
+
+        Args:
+            keypoints_2d: (B, 21, 2) px.
+            confidence: (B, 21); 0 where missed.
+            K: (B, 3, 3) px.
+        """
+        other = HandLandmarks.from_pixels(keypoints_2d, K, confidence)
+        enough = (confidence > 0).sum(1) >= FEWEST_PLACED
+        return replace(
+            self,
+            rays=torch.where(enough[:, None, None], other.rays, self.rays),
+            confidence=torch.where(enough[:, None], confidence, self.confidence),
         )
 
     def mirrored(self, which: Tensor) -> HandLandmarks:

@@ -1,12 +1,15 @@
-"""The regressors: hand parameters from the pooled feature, texture and light from the low-level one.
+"""The regressors: the hand and its errors from the pooled feature, texture and light from the low-level one.
 
-Both compute in float32 even under autocast: half precision would round a translation of 0.65 m to
+They compute in float32 even under autocast: half precision would round a translation of 0.65 m to
 millimetres.
 """
+
+import math
 
 import torch
 from torch import Tensor, nn
 
+from s2hand.skeleton import NUM_JOINTS
 from s2hand.structures import HandParameters
 
 NUM_BETAS = 10
@@ -21,6 +24,12 @@ MEAN_SKIN_COLOR = (200 / 256, 150 / 256, 150 / 256)
 LIGHT_SIZE = 11
 TEXTURE_MAP_SIZE = 56
 """Side of the low-level map that the texture trunk is designed for: 224 px at stride 4."""
+
+LEAST_ERROR, LARGEST_ERROR = 0.002, 0.25
+"""Bounds of the error expected of a joint, in sides of the image: 0.4 and 56 px of 224. Beyond them a
+likelihood rewards nothing but sureness, or gives a joint up."""
+
+INITIAL_ERROR = 0.05
 
 
 class HandHead(nn.Module):
@@ -117,6 +126,38 @@ class TextureLightHead(nn.Module):
             trunk = self.trunk(low_features).flatten(1)
             face_textures = self.texture(trunk).unflatten(1, (-1, 3)) + self.mean_color
             return face_textures, self.light(trunk)
+
+
+class ConfidenceHead(nn.Module):
+    """Regresses how far from its projection each joint is expected, see :mod:`s2hand.losses.likelihood`."""
+
+    def __init__(self, in_channels: int):
+        """Builds the layers.
+
+        Args:
+            in_channels: C, width of the hand head's input.
+        """
+        super().__init__()
+        self.layers = nn.Sequential(
+            *(nn.BatchNorm1d(in_channels), nn.Linear(in_channels, 128), nn.ReLU()),
+            nn.Linear(128, NUM_JOINTS),
+        )
+        share = math.log(INITIAL_ERROR / LEAST_ERROR) / math.log(LARGEST_ERROR / LEAST_ERROR)
+        _start_at(self.layers[-1:], math.log(share / (1 - share)))
+
+    def forward(self, hand_input: Tensor) -> Tensor:
+        """Regresses the errors.
+
+        Args:
+            hand_input: (B, C) what the hand head reads.
+
+        Returns:
+            (B, 21) mean distances in sides of the image, between ``LEAST_ERROR`` and ``LARGEST_ERROR``;
+            float32 under autocast.
+        """
+        with torch.autocast(hand_input.device.type, enabled=False):
+            share = self.layers(hand_input.to(self.layers[-1].weight.dtype)).sigmoid()
+            return LEAST_ERROR * (LARGEST_ERROR / LEAST_ERROR) ** share
 
 
 def _narrow_head(size: int) -> nn.Sequential:

@@ -33,6 +33,12 @@ USUAL_LOG_SIZE, LOG_SIZE_SPREAD = -2.8, 0.45
 SMALLEST_SPREAD = 1e-10
 """Rays squared: keeps the translation finite where all landmarks coincide."""
 
+UNSEEN_SHARE = 0.15
+"""Share of the hands whose image is withheld in training: keypoints may come without one."""
+
+NEAREST_M = 0.05
+"""Metres: no hand that a camera sees whole is nearer; points that fit no rays could be put behind it."""
+
 WORLD_UNIT_M = 0.04
 """Metres: world landmarks over it are of order 1."""
 
@@ -47,11 +53,18 @@ class LiftNet(nn.Module):
     Args:
         width: of the residual blocks.
         blocks: how many there are.
+        image_channels: width of the image feature that it reads too; 0: it sees landmarks alone.
     """
 
-    def __init__(self, width: int = WIDTH, blocks: int = NUM_BLOCKS):
+    def __init__(self, width: int = WIDTH, blocks: int = NUM_BLOCKS, image_channels: int = 0):
         super().__init__()
         self.first = nn.Linear(NUM_FEATURES, width)
+        self.image = None
+        if image_channels:
+            self.image = nn.Sequential(nn.LayerNorm(image_channels), nn.Linear(image_channels, width))
+            # At first the image adds nothing: a network trained on landmarks alone goes on from there.
+            nn.init.zeros_(self.image[1].weight)
+            nn.init.zeros_(self.image[1].bias)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
         self.last = nn.Linear(width, 6 + NUM_POSE + NUM_BETAS)
         nn.init.normal_(self.last.weight, std=1e-3)
@@ -59,15 +72,22 @@ class LiftNet(nn.Module):
         with torch.no_grad():
             self.last.bias[:6] = torch.tensor([1.0, 0, 0, 0, 1.0, 0])
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, features: Tensor, image: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """
         Args:
             features: (B, 150) of :func:`view_features`.
+            image: (B, C) feature of the upright image; None, and rows of NaN: landmarks have to do.
 
         Returns:
             (B, 45) finger angles in radians, (B, 10) betas, (B, 3, 3) rotation in the view.
         """
-        hidden = torch.relu(self.first(features))
+        hidden = self.first(features)
+        if self.image is not None and image is not None:
+            known = torch.isfinite(image).all(-1, keepdim=True)
+            if self.training:
+                known = known & (torch.rand_like(image[:, :1]) >= UNSEEN_SHARE)
+            hidden = hidden + self.image(torch.where(known, image, 0)) * known
+        hidden = torch.relu(hidden)
         for block in self.blocks:
             hidden = block(hidden)
         rotation, angles, betas = self.last(hidden).split([6, NUM_POSE, NUM_BETAS], -1)
@@ -121,24 +141,24 @@ class LandmarkLifter(nn.Module):
         Raises:
             S2HandError: the file is missing or holds other weights.
         """
-        try:
-            weights = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise S2HandError(f"lifting weights {path} cannot be read ({error}); reinstall s2hand") from error
         net = LiftNet()
         try:
-            net.load_state_dict({name: value.float() for name, value in weights.items()})
+            net.load_state_dict(bundled_weights(path))
         except RuntimeError as error:
             line = " ".join(str(error).split())
             raise S2HandError(f"{path} holds no weights of the lifting network: {line}") from error
         return cls(net, hand_model or load_hand_model("generic")).eval()
 
-    def forward(self, landmarks: HandLandmarks, left: Tensor | None = None) -> PosedHand:
+    def forward(
+        self, landmarks: HandLandmarks, left: Tensor | None = None, image: Tensor | None = None
+    ) -> PosedHand:
         """Lifts hands.
 
         Args:
             landmarks: as the detector saw them.
             left: (B,) bool, left hands; they are mirrored. None: all are right ones.
+            image: (B, C) features of upright images of right hands, or of left ones' mirror images; see
+                :class:`LiftNet`.
 
         Returns:
             Right hands in the camera's frame; for left ones, the right hand in the mirrored camera's.
@@ -149,14 +169,27 @@ class LandmarkLifter(nn.Module):
         if left is not None:
             landmarks = landmarks.mirrored(left)
         view = view_hands(landmarks)
-        return self.in_view(view).turned(view.rotation.transpose(1, 2))
+        return self.in_view(view, image).turned(view.rotation.transpose(1, 2))
 
-    def in_view(self, view: HandView) -> PosedHand:
+    def in_view(self, view: HandView, image: Tensor | None = None) -> PosedHand:
         """Lifts hands seen in their views, (B,); the answer is in the views' frames."""
-        angles, betas, rotation = self.net(view_features(view))
+        angles, betas, rotation = self.net(view_features(view), image)
         angles = (angles + self.mean_pose).unflatten(-1, (-1, 3))
         points = self.chain(angles, betas, rotation)
         return PosedHand(angles, betas, rotation, solve_translation(points, view.rays, view.confidence))
+
+
+def bundled_weights(path: str | Path = BUNDLED_WEIGHTS) -> dict[str, Tensor]:
+    """The weights of a :class:`LiftNet` as the training script writes them, in float32.
+
+    Raises:
+        S2HandError: the file is missing or damaged.
+    """
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise S2HandError(f"lifting weights {path} cannot be read ({error}); reinstall s2hand") from error
+    return {name: value.float() for name, value in weights.items()}
 
 
 def view_features(view: HandView) -> Tensor:
@@ -196,6 +229,7 @@ def solve_translation(points: Tensor, rays: Tensor, confidence: Tensor) -> Tenso
     centred = rays - mean_rays[:, None]
     spread = (weight * centred.square().sum(-1)).sum(1)
     depth = -(weight * (centred * right_side).sum(-1)).sum(1) / spread.clamp(min=SMALLEST_SPREAD)
+    depth = depth.clamp(min=NEAREST_M)
     return torch.cat([mean_right + mean_rays * depth[:, None], depth[:, None]], -1)
 
 

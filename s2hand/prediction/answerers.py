@@ -16,6 +16,7 @@ from s2hand.geometry.canonical_camera import to_true_camera
 from s2hand.hand import HandModel
 from s2hand.images.crops import SquareRule
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
+from s2hand.models import detections_for
 from s2hand.prediction.hand_views import HandView
 from s2hand.prediction.refine import DEFAULT_STEPS, REFINEMENT_LOSSES, HandRefiner, follow_best_keypoints
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
@@ -32,6 +33,7 @@ class Answerer(Protocol):
         hand_model: the hand whose parameters it gives.
         image_size: S, side of views in pixels.
         squares: where it looks for hands that were detected.
+        upright: whether views are turned so that the detected hand's fingers point up.
         notes: lines that are worth showing to the user.
         device: where it computes.
         finds_keypoints: whether its answers can hold ``heatmap_keypoints``, which refinement may follow.
@@ -43,6 +45,7 @@ class Answerer(Protocol):
     hand_model: HandModel
     image_size: int
     squares: SquareRule
+    upright: bool
     notes: tuple[str, ...]
     device: torch.device
     finds_keypoints: bool
@@ -98,7 +101,7 @@ class ImageAnswerer:
         self.model, self.hand_model, self.image_size = network.model, network.hand_model, network.image_size
         self.path, self.notes, self.device = network.path, network.notes, network.device
         self.squares, self.place_hand = network.squares, network.model.place_hand
-        self.focal_range = network.focal_range
+        self.focal_range, self.upright = network.focal_range, network.upright
         self.finds_keypoints = network.model.keypoint_net is not None
         weights = {name: DEFAULT_WEIGHTS[name] for name in REFINEMENT_LOSSES}
         faces = torch.from_numpy(network.hand_model.faces)
@@ -109,12 +112,14 @@ class ImageAnswerer:
         parts = {"hand"}
         if self.model.texture_light_head is not None:
             parts.add("texture")
+        if self.model.confidence_head is not None:
+            parts.add("confidence")
         if self.finds_keypoints and (keypoints or self.model.hand_needs_keypoints):
             parts.add("heatmaps")
         known = self._known_focal(batch.K)
         K = batch.K.clone()
         K[:, :2, :2] *= (known / batch.K[:, 0, 0])[:, None, None]
-        answer = self.model(batch.image, K, parts)
+        answer = self.model(batch.image, K, parts, **detections_for(self.model, batch))
         if torch.equal(known, batch.K[:, 0, 0]):
             return answer
         moved = to_true_camera(answer.joints, answer.parameters.translation, known, batch.K[:, 0, 0])

@@ -38,7 +38,7 @@ class DetectedHands:
     Attributes:
         detections: the file's content, with names, or None.
         stated: the camera of photos without one.
-        doubts: lines for the user on what :meth:`match` had to guess.
+        doubts: lines for the user on joints in another order, and on what :meth:`match` had to guess.
 
     Raises:
         DatasetError: the detections cannot be read or have no names, or the stated camera is not valid.
@@ -56,7 +56,8 @@ class DetectedHands:
             fx, fy, cx, cy = options.K
             K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
         self.stated = StatedCamera(options.focal, K)
-        self.doubts: list[str] = []
+        doubt = "" if self.detections is None else self.detections.order_doubt(self.path)
+        self.doubts = [doubt] if doubt else []
         self._names: dict[Path, str] = {}
 
     @cached_property

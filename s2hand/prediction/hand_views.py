@@ -73,11 +73,13 @@ class Viewer:
         image_size: S, side of the network's images in pixels.
         squares: where to look for hands that were detected.
         stated: camera of photos that come without one.
+        upright: whether views are turned so that the detected hand's fingers point up.
     """
 
     image_size: int
     squares: SquareRule = DEFAULT_SQUARES
     stated: StatedCamera = field(default_factory=StatedCamera)
+    upright: bool = False
 
     def view(
         self,
@@ -116,12 +118,7 @@ class Viewer:
             DatasetError: the box has no extent or lies outside of the photo, K is not a camera matrix, or
                 numbers cannot be pixels of this photo.
         """
-        sizes, where = np.array([[header.width, header.height]]), lambda row: name or "the image"
-        if keypoints is not None:
-            check_confidence(confidence[None], where)
-            check_keypoints(keypoints[None], confidence[None], sizes, where)
-        if box is not None:
-            check_boxes(np.asarray(box)[None], sizes, where)
+        _check_detection(name, header, box, keypoints, confidence)
         K, source = choose_camera(header, K, self.stated)
         square, looked_at = self.squares.square_or_whole(
             box, keypoints, confidence, (header.width, header.height)
@@ -129,6 +126,8 @@ class Viewer:
         view = view_square(
             square, K, header.width, self.image_size, look_at=looked_at != WHOLE, mirrored=hand == "left"
         )
+        if self.upright and keypoints is not None:
+            view = view.turned(view.upright_angle(keypoints, confidence))
         return HandView(
             name=name,
             photo=photo,
@@ -143,3 +142,19 @@ class Viewer:
             world=world,
             score=score,
         )
+
+
+def _check_detection(
+    name: str,
+    header: PhotoHeader,
+    box: np.ndarray | None,
+    keypoints: np.ndarray | None,
+    confidence: np.ndarray | None,
+) -> None:
+    """Refuses numbers that cannot be pixels of a photo; arguments as of :meth:`Viewer.view`."""
+    sizes, where = np.array([[header.width, header.height]]), lambda row: name or "the image"
+    if keypoints is not None:
+        check_confidence(confidence[None], where)
+        check_keypoints(keypoints[None], confidence[None], sizes, where)
+    if box is not None:
+        check_boxes(np.asarray(box)[None], sizes, where)

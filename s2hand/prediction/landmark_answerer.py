@@ -47,6 +47,7 @@ class LandmarkAnswerer:
 
     image_size: int = VIEW_SIZE
     squares: SquareRule = DEFAULT_SQUARES
+    upright = False
     notes: tuple[str, ...] = ()
     finds_keypoints = False
     paints_from_photos = True

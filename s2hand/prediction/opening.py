@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2hand import checkpoints
 from s2hand.errors import DatasetError, S2HandError
 from s2hand.prediction.answerers import ImageAnswerer
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
+from s2hand.prediction.networks import open_trained
 from s2hand.prediction.options import AUTO, DEFAULT_BATCH, PredictOptions
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstructor import HandReconstructor
@@ -25,12 +25,14 @@ class Opened:
         reconstructor: the network behind one method.
         hands: tells where hands are.
         options: as they were given.
+        refines_photos: whether the hands of photos are refined.
         notes: lines that the user should mind.
     """
 
     reconstructor: HandReconstructor
     hands: DetectedHands | FoundHands
     options: PredictOptions
+    refines_photos: bool
     notes: tuple[str, ...]
 
 
@@ -71,17 +73,17 @@ def open_prediction(
             photometric=options.photometric,
         )
     else:
-        network = checkpoints.open(checkpoint, hand_model, device)
+        network = open_trained(checkpoint, hand_model, device)
         answerer = ImageAnswerer(network, options.refine or DEFAULT_STEPS)
         reconstructor = HandReconstructor(answerer, batch_size, hand_length_mm=options.hand_length_mm)
     hands: DetectedHands | FoundHands = detected
     if detected.detections is None and reconstructor.finder is not None:
         hands = reconstructor.finder.told(options.hand, detected.stated)
     known = detected.detections is not None or reconstructor.finder is not None
-    reconstructor.check_refinement(options.refine != 0, detections=known)
-    return Opened(
-        reconstructor, hands, options, (*reconstructor.notes, *_taken_for_granted(hands, options), *unknown)
-    )
+    reconstructor.check_refinement(bool(options.refine), detections=known)
+    refines_photos = checkpoint is None if options.refine is None else options.refine != 0
+    notes = (*reconstructor.notes, *_taken_for_granted(hands, options), *unknown)
+    return Opened(reconstructor, hands, options, refines_photos, notes)
 
 
 def undetected(photos: Sequence[Photo], hands: DetectedHands) -> list[str]:

@@ -39,7 +39,8 @@ class PredictOptions:
             and further only ``MOTION_FORMATS``.
         unlit: whether .glb files show the albedo as it is, without light.
         refine: number of steps in which hands are fitted to the detections, or else to the keypoints of the
-            network's 2D branch; 0 leaves the fit out.
+            network's 2D branch; 0 leaves the fit out. None: photos are fitted if the bundled network lifts
+            them, whose steps are its own; videos are not.
         photometric: whether that fit also follows silhouette and colours of the photo.
         smooth: whether hands in videos are steadied over time.
         hand_length_mm: wrist to tip of the middle finger of all hands, which sets their size and distance;
@@ -55,7 +56,7 @@ class PredictOptions:
     K: tuple[float, float, float, float] | None = None
     formats: tuple[str, ...] = DEFAULT_FORMATS
     unlit: bool = False
-    refine: int = 0
+    refine: int | None = None
     photometric: bool = False
     smooth: bool = True
     hand_length_mm: float | None = None

@@ -13,12 +13,12 @@ from s2hand.datasets.detections import HANDS, is_preview
 from s2hand.errors import DatasetError
 from s2hand.images.listing import passed_over
 from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
+from s2hand.prediction.batches import Group
 from s2hand.prediction.hand_files import HandFiles, versions_of
 from s2hand.prediction.opening import Opened, open_prediction
 from s2hand.prediction.options import DEFAULT_BATCH, PredictOptions
 from s2hand.prediction.photos import Photo, find_photos
 from s2hand.prediction.reconstruction import Reconstruction
-from s2hand.prediction.reconstructor import Group
 from s2hand.prediction.result_page import ResultPage
 from s2hand.prediction.threads import DoneLater, read_ahead
 from s2hand.prediction.video import predict_video
@@ -42,6 +42,16 @@ class Predictions:
         """Notes that a photo could not be read."""
         reason = " ".join(str(error).split()).replace(str(photo.path), photo.name)
         self.unreadable.append(f"{photo.name}: {reason.removeprefix(photo.name).lstrip(' :')}")
+
+    def require_some(self) -> None:
+        """Refuses predictions of nothing.
+
+        Raises:
+            DatasetError: no photo or video could be read.
+        """
+        if not self.entries:
+            more = f" (and {len(self.unreadable) - 1:,} more)" if len(self.unreadable) > 1 else ""
+            raise DatasetError(f"nothing could be predicted: {self.unreadable[0]}{more}")
 
     @property
     def doubtful(self) -> list[str]:
@@ -131,9 +141,7 @@ def predict(
     _predict_photos(opened, still, files, done, page, progress)
     videos = [photo for photo in photos if photo.is_video]
     _predict_videos(opened, videos, files, done, page, note, progress)
-    if not done.entries:  # an index of nothing must not replace that of an earlier prediction
-        more = f" (and {len(done.unreadable) - 1:,} more)" if len(done.unreadable) > 1 else ""
-        raise DatasetError(f"nothing could be predicted: {done.unreadable[0]}{more}")
+    done.require_some()  # an index of nothing must not replace that of an earlier prediction
     index = files.write_index(done.entries, done.unreadable)
     shown = page.write(out, files.versions, options, done.unreadable)
     say(f"{done.summary()}; {index} lists them" + ("" if shown is None else f", and {shown} shows them"))
@@ -184,7 +192,7 @@ def _predict_photos(
             bar.update(len(done.entries) + len(done.unreadable) - bar.n)
 
         with DoneLater() as later:
-            for owner, _, found in reconstructor.predict_groups(groups(), refine=files.options.refine != 0):
+            for owner, _, found in reconstructor.predict_groups(groups(), refine=opened.refines_photos):
                 later(finish, *owner, found)
 
 

@@ -16,6 +16,7 @@ from s2hand.geometry.cameras import project_points
 from s2hand.geometry.mirror import mirror_faces, mirror_points
 from s2hand.hand.length import LengthPrior
 from s2hand.images.square_view import SquareView
+from s2hand.losses.likelihood import confidence_of_error, hand_size_px
 from s2hand.prediction.hand_views import HandView
 from s2hand.skeleton import NUM_JOINTS
 from s2hand.structures import HandParameters, HandPrediction, TensorStruct
@@ -36,9 +37,9 @@ Struct = TypeVar("Struct", bound=TensorStruct)
 class Reconstruction(HandPrediction):
     """B hands as they are in their photos, left ones left, on the CPU; also a sequence of :class:`Hand`.
 
-    Vertices, joints, light, ``keypoints_2d`` and ``heatmap_keypoints`` belong to the photo: they are in its
-    pixels and its camera's frame. ``parameters`` and ``pose_axis_angle`` are the right-hand model's: a left
-    hand is the mirror image (x to -x) of the right one that they describe.
+    Vertices, joints, light, ``keypoints_2d``, ``joint_error_px`` and ``heatmap_keypoints`` belong to the
+    photo: they are in its pixels and its camera's frame. ``parameters`` and ``pose_axis_angle`` are the
+    right-hand model's: a left hand is the mirror image (x to -x) of the right one that they describe.
 
     Attributes:
         K: (B, 3, 3) camera matrix in pixels of the photo.
@@ -54,6 +55,8 @@ class Reconstruction(HandPrediction):
         confidence: (B, 21) of the detected keypoints, 0 where there are none.
         detected_keypoints: (B, 21, 2) px of the photo; 0 where there are none.
         painted: whether textures were taken from the photos.
+        joint_confidence: (B, 21) the probability that each projected joint lies within a tenth of the hand's
+            size of where it is seen; None if the network states none.
         lengths_mm: (B,) millimetres from the wrist to the tip of the middle finger.
         size_prior: what is expected of lengths where none was given; None: all have the length given.
     """
@@ -71,6 +74,7 @@ class Reconstruction(HandPrediction):
     confidence: Tensor | None = None
     detected_keypoints: Tensor | None = None
     painted: bool = False
+    joint_confidence: Tensor | None = None
     lengths_mm: Tensor | None = None
     size_prior: LengthPrior | None = None
 
@@ -117,6 +121,7 @@ class Reconstruction(HandPrediction):
             face_colors=_array(self.face_textures[index].tanh()) if textured else None,
             light=_array(self.light[index]) if textured else None,
             refined=self.refined[index],
+            confidence=None if self.joint_confidence is None else _array(self.joint_confidence[index]),
             size=None if self.lengths_mm is None else self._size(index),
         )
 
@@ -173,15 +178,23 @@ def in_photos(
         torch.where(left, mirror_points(points), points) for points in (placed.vertices, placed.joints)
     )
     squares = [view.square for view in views]
+    keypoints = project_points(joints, K)
+    error_px = confidence = None
+    if answer.joint_error_px is not None:
+        confidence = confidence_of_error(answer.joint_error_px, answer.keypoints_2d)
+        # A photo shows the hand larger or smaller than its view, and the errors with it.
+        error_px = answer.joint_error_px * hand_size_px(keypoints) / hand_size_px(answer.keypoints_2d)
     return Reconstruction(
         vertices=vertices,
         joints=joints,
-        keypoints_2d=project_points(joints, K),
+        keypoints_2d=keypoints,
         parameters=answer.parameters,
         pose_axis_angle=placed.pose_axis_angle,
         face_textures=answer.face_textures,
         light=None if answer.light is None else _light_in_photos(answer.light, squares),
         heatmap_keypoints=_keypoints_in_photos(answer.heatmap_keypoints, squares),
+        joint_error_px=error_px,
+        joint_confidence=confidence,
         K=K,
         names=tuple(view.name for view in views),
         hands=tuple(view.hand for view in views),

@@ -6,34 +6,29 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from s2hand import checkpoints
 from s2hand.detection.mediapipe import HandDetector
 from s2hand.errors import S2HandError
 from s2hand.hand.length import HandRuler
 from s2hand.images.intrinsics import StatedCamera
 from s2hand.prediction.answerers import Answerer, ImageAnswerer
 from s2hand.prediction.asked_hands import Image, asked_hands
+from s2hand.prediction.batches import Group, T, as_batch, chunks
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.landmark_answerer import LandmarkAnswerer
+from s2hand.prediction.networks import open_trained
 from s2hand.prediction.options import DEFAULT_BATCH, check_hand_length
-from s2hand.prediction.photo_texture import appearance_from_photo
+from s2hand.prediction.photo_texture import painted
 from s2hand.prediction.reconstruction import Reconstruction, concatenated, in_photos, turned_back
 from s2hand.prediction.refine import DEFAULT_STEPS
 from s2hand.prediction.sides import SideJudge
 from s2hand.runtime.devices import resolve_device
-from s2hand.skeleton import NUM_JOINTS
-from s2hand.structures import HandBatch, HandParameters, HandPrediction
-
-T = TypeVar("T")
-Group = tuple[T, Sequence[HandView]]
-"""A photo, a frame or whatever else, and the hands in it, perhaps none."""
+from s2hand.structures import HandParameters, HandPrediction
 
 Adjust = Callable[[HandParameters, Sequence[Group]], HandParameters]
 """Changes the parameters of the hands of some groups, in their order, as a filter over time does."""
@@ -83,8 +78,10 @@ class HandReconstructor:
         """Rebuilds the network that a checkpoint was trained with.
 
         Args:
-            path: a checkpoint (.pt) or a run's folder; or a published checkpoint (.t7, or .safetensors).
-            hand_model: "generic" or the path of a MANO file; None: the one that it was trained with.
+            path: a checkpoint (.pt), a run's folder, or one of several stages, of which the best is taken;
+                or a published checkpoint (.t7, or .safetensors).
+            hand_model: "generic" or the path of a MANO file; None: the one that it was trained with, or
+                generic if there is no file of it.
             device: "auto", "cpu", "cuda" or "cuda:<index>".
             batch_size: see the class.
             refine_steps: see :class:`~s2hand.prediction.answerers.ImageAnswerer`.
@@ -96,7 +93,7 @@ class HandReconstructor:
         Warns:
             UserWarning: one for each of :attr:`notes`, such as another hand than the one of the training.
         """
-        answerer = ImageAnswerer(checkpoints.open(path, hand_model, device), refine_steps)
+        answerer = ImageAnswerer(open_trained(path, hand_model, device), refine_steps)
         found = cls(answerer, batch_size, hand_length_mm=hand_length_mm)
         for note in found.notes:
             warnings.warn(note, stacklevel=2)
@@ -140,7 +137,10 @@ class HandReconstructor:
         Args:
             stated: the camera of photos that come without one.
         """
-        return Viewer(self.answerer.image_size, self.answerer.squares, stated or StatedCamera())
+        answerer = self.answerer
+        return Viewer(
+            answerer.image_size, answerer.squares, stated or StatedCamera(), upright=answerer.upright
+        )
 
     def predict(
         self,
@@ -204,7 +204,7 @@ class HandReconstructor:
         Yields:
             Each photo, its views, and its hands: None where it has none.
         """
-        for chunk in _chunks(groups, self.batch_size):
+        for chunk in chunks(groups, self.batch_size):
             views = [view for _, found in chunk for view in found]
             change = None if adjust is None else lambda parameters, chunk=chunk: adjust(parameters, chunk)
             hands = self.predict_views(views, refine=refine, adjust=change, paint=paint) if views else None
@@ -235,7 +235,7 @@ class HandReconstructor:
             S2HandError: the answer is not finite.
         """
         answerer = self.answerer
-        batch = _as_batch(views).to(answerer.device)
+        batch = as_batch(views).to(answerer.device)
         answer = answerer(batch, views, refine)
         refined = (False,) * len(views)
         if refine:
@@ -292,47 +292,3 @@ class HandReconstructor:
                 f"nothing to refine with: the network of {self.answerer.path} has no 2D branch, and there "
                 "are no detected keypoints; give detections, or leave refinement out"
             )
-
-
-def painted(hands: Reconstruction, views: Sequence[HandView]) -> Reconstruction:
-    """The hands with texture and light from their photos."""
-    looks = []
-    for index, view in enumerate(views):
-        photo = view.photo if view.photo.dtype == np.uint8 else np.rint(view.photo * 255).astype(np.uint8)
-        looks.append(appearance_from_photo(photo, hands.vertices[index], hands.faces(index), hands.K[index]))
-    textures, lights = (torch.stack(values) for values in zip(*looks, strict=True))
-    return replace(hands, face_textures=textures, light=lights, painted=True)
-
-
-def _chunks(groups: Iterable[Group], batch_size: int) -> Iterator[list[Group]]:
-    """Gathers groups until they hold a batch of hands, or that many groups, so that few are in memory."""
-    chunk, count = [], 0
-    for group in groups:
-        chunk.append(group)
-        count += len(group[1])
-        if max(count, len(chunk)) >= batch_size:
-            yield chunk
-            chunk, count = [], 0
-    if chunk:
-        yield chunk
-
-
-def _as_batch(views: Sequence[HandView]) -> HandBatch:
-    """The views as tensors; a hand without detected keypoints has confidences of 0."""
-    keypoints, confidence = np.zeros((len(views), NUM_JOINTS, 2)), np.zeros((len(views), NUM_JOINTS))
-    for row, view in enumerate(views):
-        if view.keypoints is not None:
-            keypoints[row], confidence[row] = view.keypoints_seen(), view.confidence
-    return HandBatch(
-        image=torch.stack([_as_input(view.image()) for view in views]),
-        K=torch.from_numpy(np.stack([view.square.K for view in views])).float(),
-        index=torch.arange(len(views)),
-        keypoints_2d=torch.from_numpy(keypoints).float(),
-        confidence=torch.from_numpy(confidence).float(),
-    )
-
-
-def _as_input(image: np.ndarray) -> Tensor:
-    """(S, S, 3), uint8 or in [0, 1], as (3, S, S) float32 in [0, 1]."""
-    tensor = torch.from_numpy(image).permute(2, 0, 1).float()
-    return tensor / 255 if image.dtype == np.uint8 else tensor

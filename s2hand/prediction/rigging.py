@@ -24,6 +24,7 @@ from s2hand.export.motion import HandMotion
 from s2hand.export.rig import Rig, forward_kinematics
 from s2hand.hand import HandModel
 from s2hand.hand.joint_chain import THUMB_TO_LITTLE
+from s2hand.prediction.smoothing import SMALLEST_SCALE
 from s2hand.skeleton import FINGERTIPS, JOINT_NAMES, MANO_JOINT_NAMES
 
 INFLUENCES = 4
@@ -103,7 +104,7 @@ def rig_motion(motion: HandMotion, model: HandModel) -> Rig:
 
 def _poses(motion: HandMotion, model: HandModel, mirror: np.ndarray) -> _Poses:
     parameters = motion.parameters
-    scale = np.abs(parameters["scale"]).reshape(-1)
+    scale = _scales(motion)
     size = float(np.exp(np.log(scale).mean()))
     betas = parameters["betas"].mean(0)
     joints = size * (model.J_regressor @ (model.v_template + model.shapedirs @ betas))
@@ -158,10 +159,14 @@ def _correctives(pose: np.ndarray, model: HandModel, size: float) -> np.ndarray:
 def _bind_tips(motion: HandMotion, poses: _Poses, placed: np.ndarray, turned: np.ndarray) -> np.ndarray:
     """(5, 3) metres: the fingertips as the joints that carry them see them, the mean over the frames."""
     ends = list(THUMB_TO_LITTLE)
-    scale = np.abs(motion.parameters["scale"]).reshape(-1, 1, 1)
-    tips = to_gltf_frame(motion.joints[:, list(FINGERTIPS)]) * (poses.size / scale)
+    tips = to_gltf_frame(motion.joints[:, list(FINGERTIPS)]) * (poses.size / _scales(motion))[:, None, None]
     arms = turned[:, ends].swapaxes(-1, -2) @ (tips - placed[:, ends])[..., None]
     return poses.joints[ends] + arms[..., 0].mean(0)
+
+
+def _scales(motion: HandMotion) -> np.ndarray:
+    """(T,) sizes of the hand, none of which is 0."""
+    return np.maximum(np.abs(motion.parameters["scale"]), SMALLEST_SCALE)
 
 
 def _steady_signs(quaternions: np.ndarray, frames: int) -> np.ndarray:

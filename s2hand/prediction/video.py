@@ -14,6 +14,7 @@ from s2hand.export import FRAMES, MODEL_NOTE, UNITS, hand_as_dict
 from s2hand.files import written_whole
 from s2hand.images.photos import PhotoHeader
 from s2hand.images.videos import VideoFrames, VideoHeader, VideoWriter
+from s2hand.prediction.batches import Group
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import HandFiles, overlay_of
@@ -21,7 +22,7 @@ from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.motion_files import VideoMotions
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction, concatenated
-from s2hand.prediction.reconstructor import Group, HandReconstructor
+from s2hand.prediction.reconstructor import HandReconstructor
 from s2hand.prediction.smoothing import HandSmoother
 from s2hand.prediction.threads import DoneLater
 from s2hand.progress_bar import ProgressBar
@@ -85,7 +86,8 @@ def predict_video(
     drawn, lines = files.out / f"{video.stem}.mp4", files.out / f"{video.stem}.jsonl"
     frames = _frames(video, source, hands, reconstructor.viewer(hands.stated))
     steady = SteadyHands() if options.smooth else None
-    motions = VideoMotions(name)
+    paints = "skinned" in options.formats and reconstructor.answerer.paints_from_photos
+    motions = VideoMotions(name, paints)
     count = 0
     with (
         written_whole(drawn) as partial_video,
@@ -101,12 +103,12 @@ def predict_video(
             write_line(line_file, frame_line(frame, found, name))
             if watch is not None:
                 watch(frame, views, found)
-            motions.add(frame.number, frame.time_s, tracks_of(views), found)
+            motions.add(frame.number, frame.time_s, frame.pixels, tracks_of(views), found)
             bar.update()
 
         write_line(line_file, opening_line(name, header, options.smooth, files.versions))
         for predicted in reconstructor.predict_groups(
-            frames, refine=options.refine != 0, adjust=steady, paint=False
+            frames, refine=bool(options.refine), adjust=steady, paint=False
         ):
             later(finish, *predicted)
             count += 1

@@ -6,6 +6,8 @@ Kept for the backward pass, besides the inputs: the side that each raster pixel 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import warp as wp
 from torch import Tensor
@@ -151,7 +153,7 @@ def rasterize(
     face_colors: Tensor,
     image_size: int,
     *,
-    background=(0, 0, 0),
+    background: Sequence[float] = (0, 0, 0),
     near: float = 0.1,
     far: float = 100.0,
     eps: float = 1e-3,

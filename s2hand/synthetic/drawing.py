@@ -109,7 +109,14 @@ def _studio(settings: SyntheticSettings) -> Studio:
     framing = LAYOUTS[settings.layout].framing
     model = load_hand_model(settings.hand_model)
     return Studio(
-        model, settings.image_size, settings.noise, photos, framing, view_variety=settings.view_variety
+        model,
+        settings.image_size,
+        settings.noise,
+        photos,
+        framing,
+        view_variety=settings.view_variety,
+        wide_poses=settings.wide_poses,
+        object_share=settings.object_share,
     )
 
 

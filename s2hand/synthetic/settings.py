@@ -23,6 +23,10 @@ SUMMARY_FILE = "synthetic.json"
 LARGEST_SEED = 2**63 - 1
 """The summary's numbers are read as 64 bits."""
 
+LATER_SETTINGS = {"wide_poses": False, "object_share": 0.0}
+LATER_NOISE_SETTINGS = {"shared_by_finger": 0.0, "definition": "joints"}
+"""Settings that summaries name only where they differ from the default that had been the only way."""
+
 IMAGE_SIZES = {"freihand": 224, "ho3d_v2": 640, "ho3d_v3": 640, "folder": 480}
 """The layouts, and the width of their (widest) images in pixels unless another is asked for."""
 
@@ -42,6 +46,9 @@ class SyntheticSettings:
         layout: ``freihand``, ``ho3d_v2``, ``ho3d_v3`` or ``folder``.
         view_variety: in [0, 1]: 1 shows hands as variously turned as FreiHAND does, 0 always upright with
             palm or back to the camera.
+        wide_poses: draw poses as wide as photos show them, see :mod:`s2hand.hand.wide_poses`.
+        object_share: share of the images in which the hand holds something, and of those in which something
+            lies before it.
 
     Raises:
         DatasetError: a setting is impossible.
@@ -56,6 +63,8 @@ class SyntheticSettings:
     noise: DetectorNoise = field(default_factory=DetectorNoise)
     layout: str = "freihand"
     view_variety: float = 1.0
+    wide_poses: bool = False
+    object_share: float = 0.0
 
     def __post_init__(self):
         if self.layout not in IMAGE_SIZES:
@@ -71,8 +80,9 @@ class SyntheticSettings:
         for name in ("train", "evaluation", "image_size"):
             if getattr(self, name) < 1:
                 raise DatasetError(f"synthetic data: {name} must be 1 or more, got {getattr(self, name)}")
-        if not 0 <= self.view_variety <= 1:
-            raise DatasetError(f"synthetic data: view_variety must be in [0, 1], got {self.view_variety}")
+        for name in ("view_variety", "object_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise DatasetError(f"synthetic data: {name} must be in [0, 1], got {getattr(self, name)}")
         if not 0 <= self.seed <= LARGEST_SEED:
             raise DatasetError(f"synthetic data: seed must be in [0, {LARGEST_SEED}], got {self.seed}")
 
@@ -108,6 +118,11 @@ def describe(settings: SyntheticSettings) -> dict:
         listing = [f"{photo.name} {photo.stat().st_size}" for photo in find_backgrounds(settings.backgrounds)]
         photos = hashlib.sha256("\n".join(listing).encode()).hexdigest()
     description = asdict(settings)
+    # A dataset written before a setting existed has the setting's default.
+    for part, later in ((description, LATER_SETTINGS), (description["noise"], LATER_NOISE_SETTINGS)):
+        for name, default in later.items():
+            if part[name] == default:
+                del part[name]
     description |= {"hand_model": digest.hexdigest(), "backgrounds": photos, "generator": GENERATOR_VERSION}
     return description
 

@@ -19,6 +19,8 @@ BEST_CONFIDENCE, CONFIDENCE_LOSS = 0.92, 0.07
 
 CONFIDENCE_NOISE, LEAST_CONFIDENCE = 0.06, 0.05
 
+DEFINITIONS = ("joints", "mediapipe")
+
 BOX_PADDING = 0.08
 """Free part of a box on each side, in sides of the keypoints' box: joints lie inside of the skin."""
 
@@ -35,6 +37,9 @@ class DetectorNoise:
         miss_rate: share of joints not found.
         occluded_rate_factor: how many times more often hidden joints are outliers or missed.
         failure_rate: share of images in which no joint is found.
+        shared_by_finger: share of a joint's variance that the joints of its finger have in common.
+        definition: what the detector calls a joint: the ``joints`` themselves, or the points of the hand that
+            ``mediapipe`` means (:mod:`s2hand.models.landmark_definition`).
     """
 
     sigma_px: float = 2.0
@@ -44,9 +49,14 @@ class DetectorNoise:
     miss_rate: float = 0.01
     occluded_rate_factor: float = 4.0
     failure_rate: float = 0.005
+    shared_by_finger: float = 0.0
+    definition: str = "joints"
 
     def __post_init__(self):
-        for name in ("outlier_rate", "miss_rate", "failure_rate"):
+        if self.definition not in DEFINITIONS:
+            known = ", ".join(DEFINITIONS)
+            raise ValueError(f"DetectorNoise.definition must be one of {known}, got {self.definition!r}")
+        for name in ("outlier_rate", "miss_rate", "failure_rate", "shared_by_finger"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"DetectorNoise.{name} must be in [0, 1], got {getattr(self, name)}")
         for name in ("sigma_px", "sigma_spread", "occluded_factor", "occluded_rate_factor"):
@@ -95,7 +105,7 @@ def simulate_detector(
     joint_spread = np.exp(random.normal(0, noise.sigma_spread / 2, NUM_JOINTS))
     sigma = noise.sigma_px * difficulty * joint_spread * np.where(hidden, noise.occluded_factor, 1)
     scale = image_size / REFERENCE_SIZE
-    found = keypoints + sigma[:, None] * scale * random.standard_normal((NUM_JOINTS, 2))
+    found = keypoints + sigma[:, None] * scale * _unit_noise(random, noise.shared_by_finger)
     confidence = BEST_CONFIDENCE - CONFIDENCE_LOSS * sigma + random.normal(0, CONFIDENCE_NOISE, NUM_JOINTS)
     rate_factor = np.where(hidden, noise.occluded_rate_factor, 1)
 
@@ -125,6 +135,18 @@ def simulate_boxes(keypoints: np.ndarray) -> np.ndarray:
     return np.concatenate([low - padding, high - low + 2 * padding], -1)
 
 
+def _unit_noise(random: np.random.Generator, shared_by_finger: float) -> np.ndarray:
+    """(21, 2) normal numbers of deviation 1, correlated within each finger; the wrist is on its own."""
+    own = random.standard_normal((NUM_JOINTS, 2))
+    if not shared_by_finger:
+        return own
+    for chain in FINGERS.values():
+        shared = random.standard_normal(2)
+        own[list(chain)] *= np.sqrt(1 - shared_by_finger)
+        own[list(chain)] += np.sqrt(shared_by_finger) * shared
+    return own
+
+
 def _wrong_places(keypoints: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """For each joint the same joint of another finger, or a place in the hand's box, (21, 2)."""
     chains = np.array(list(FINGERS.values()))
@@ -134,3 +156,13 @@ def _wrong_places(keypoints: np.ndarray, random: np.random.Generator) -> np.ndar
     anywhere = random.uniform(keypoints.min(0), keypoints.max(0), (NUM_JOINTS, 2))
     swapped = (random.random(NUM_JOINTS) < 0.6) & (confused != WRIST)
     return np.where(swapped[:, None], keypoints[confused], anywhere)
+
+
+BUNDLED_DETECTOR = DetectorNoise(
+    sigma_px=2.2, sigma_spread=0.45, occluded_factor=2.0, shared_by_finger=0.5, definition="mediapipe"
+)
+"""Errors like those of the bundled detector, as :mod:`s2hand.models.random_hands` draws them: 1.5 % of the
+hand's length, about 150 px in a crop of 224, half of the variance shared by a finger."""
+
+NOISES = {"independent": DetectorNoise(), "bundled": BUNDLED_DETECTOR}
+"""The detectors that configs may name."""

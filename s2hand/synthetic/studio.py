@@ -7,16 +7,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 from torch.nn.functional import avg_pool2d
 
 from s2hand.geometry.cameras import camera_to_ndc
 from s2hand.hand import HandModel, ManoLayer, sample_poses
+from s2hand.hand.wide_poses import sample_wide_poses
+from s2hand.models.landmark_definition import mediapipe_chain
 from s2hand.rendering import rasterize
 from s2hand.synthetic.mesh import ArmMesh
+from s2hand.synthetic.objects import (
+    OBJECTS_PER_SCENE,
+    SceneObject,
+    face_normals,
+    no_object,
+    object_faces,
+    sample_held,
+    sample_occluder,
+)
 from s2hand.synthetic.photograph import photograph
 from s2hand.synthetic.scene import (
     FREIHAND_FRAMING,
     Framing,
+    SceneLight,
     hand_frame,
     place_hand,
     sample_camera,
@@ -82,6 +95,8 @@ class Studio:
         photos: photos to put behind the hands; none for procedural backgrounds.
         framing: lens and size of the hands in the image.
         view_variety: how variously hands are turned; see :func:`sample_rotation`.
+        wide_poses: whether poses are as wide as photos show them.
+        object_share: share of the images with something in the hand, and with something before it.
     """
 
     def __init__(
@@ -92,8 +107,11 @@ class Studio:
         photos: tuple[Path, ...] = (),
         framing: Framing = FREIHAND_FRAMING,
         view_variety: float = 1.0,
+        wide_poses: bool = False,
+        object_share: float = 0.0,
     ):
-        self.view_variety = view_variety
+        self.view_variety, self.object_share = view_variety, object_share
+        self.sample_poses = sample_wide_poses if wide_poses else sample_poses
         self.image_size = image_size
         # Detectors see a crop about the hand: they err by a share of its size, not of the image's.
         self.noise = replace(noise, sigma_px=noise.sigma_px * framing.hand_size)
@@ -105,8 +123,14 @@ class Studio:
         rest_vertices, rest_joints = self._pose_hands(np.zeros((1, NUM_POSE)), *np.zeros((2, 1, NUM_BETAS)))
         self.frame = hand_frame(rest_joints[0])
         self.mesh = ArmMesh(model.faces, len(model.v_template))
-        self.faces = torch.from_numpy(self.mesh.faces.astype(np.int32))
+        self.meaning = mediapipe_chain(model) if noise.definition == "mediapipe" else None
         rest = self.mesh.vertices(rest_vertices[0], self.frame[:, 1], cuff=1.0)
+        faces = [self.mesh.faces]
+        if object_share:
+            self.object_faces = object_faces()
+            count = self.object_faces.max() + 1
+            faces += [len(rest) + number * count + self.object_faces for number in range(OBJECTS_PER_SCENE)]
+        self.faces = torch.from_numpy(np.concatenate(faces).astype(np.int32))
         palm = self.mesh.normals(rest)[self.mesh.faces].mean(1) @ self.frame[:, 2]
         self.painter = SkinPainter(rest[self.mesh.faces].mean(1), palm, rest_joints[0], self.mesh.ring)
 
@@ -123,7 +147,7 @@ class Studio:
 
         A sample depends on its generator and, in the last bits, on how many are drawn together.
         """
-        poses = np.concatenate([sample_poses(random, 1) for random in randoms])
+        poses = np.concatenate([self.sample_poses(random, 1) for random in randoms])
         betas = np.stack([_truncated_normal(random, NUM_BETAS) for random in randoms])
         rotations = np.stack([sample_rotation(random, self.frame, self.view_variety) for random in randoms])
         vertices, joints = self._pose_hands(poses, betas, rotations)
@@ -135,18 +159,23 @@ class Studio:
             ]
         )
         vertices, joints = vertices + places[:, None], joints + places[:, None]
+        palms = Rotation.from_rotvec(rotations).apply(self.frame[:, 2])
+        meant = joints if self.meaning is None else self._meant(poses, betas, rotations) + places[:, None]
         drawn, colours, lights = zip(
-            *(self._dress(random, *hand) for random, *hand in zip(randoms, vertices, joints, strict=True)),
+            *(
+                self._dress(random, *hand)
+                for random, *hand in zip(randoms, vertices, joints, palms, strict=True)
+            ),
             strict=True,
         )
         render = self._render(np.stack(drawn), np.stack(colours), cameras)
         samples = []
         for i, random in enumerate(randoms):
             rgb, alpha, depth, mask = (part[i] for part in render)
-            projected = joints[i] @ cameras[i].T
-            keypoints = projected[:, :2] / projected[:, 2:]
+            keypoints = _project(joints[i], cameras[i])
             hidden = hidden_joints(joints[i, :, 2], keypoints, depth)
-            detected, confidence = simulate_detector(keypoints, hidden, self.image_size, self.noise, random)
+            seen = _project(meant[i], cameras[i])
+            detected, confidence = simulate_detector(seen, hidden, self.image_size, self.noise, random)
             samples.append(
                 SyntheticSample(
                     image=photograph(random, rgb, alpha, depth, lights[i].towards, self.photos),
@@ -167,8 +196,15 @@ class Studio:
             )
         return samples
 
-    def _dress(self, random: np.random.Generator, vertices: np.ndarray, joints: np.ndarray):
-        """One hand's drawn vertices (V, 3), lit face colours (F, 3) and light."""
+    def _meant(self, poses: np.ndarray, betas: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+        """What the detector calls the joints of hands about the origin, (B, 21, 3) metres."""
+        turns = torch.from_numpy(Rotation.from_rotvec(rotations).as_matrix()).float()
+        angles = torch.from_numpy(poses).float().unflatten(-1, (-1, 3))
+        with torch.no_grad():
+            return self.meaning(angles, torch.from_numpy(betas).float(), turns).double().numpy()
+
+    def _dress(self, random: np.random.Generator, vertices: np.ndarray, joints: np.ndarray, palm: np.ndarray):
+        """One scene's drawn vertices (V, 3), lit face colours (F, 3) and light."""
         cuff = 1.0 if random.random() < BARE_ARM_SHARE else random.uniform(0.05, 0.6)
         fingers = joints[9] - joints[0] + random.normal(0, 0.02, 3)
         drawn = self.mesh.vertices(vertices, fingers / np.linalg.norm(fingers), cuff)
@@ -176,7 +212,21 @@ class Studio:
         centres = drawn[self.mesh.faces].mean(1)
         views = -centres / np.linalg.norm(centres, axis=-1, keepdims=True)
         normals = self.mesh.normals(drawn)[self.mesh.faces].mean(1)
-        return drawn, light_surface(self.painter.albedo(random, cuff), normals, views, light), light
+        colours = light_surface(self.painter.albedo(random, cuff), normals, views, light)
+        if not self.object_share:
+            return drawn, colours, light
+        things = [
+            draw(random, *arguments) if random.random() < self.object_share else no_object(joints[0])
+            for draw, arguments in ((sample_held, (joints, palm)), (sample_occluder, (vertices,)))
+        ]
+        lit = [colours, *(self._lit(thing, light) for thing in things)]
+        return np.concatenate([drawn, *(thing.vertices for thing in things)]), np.concatenate(lit), light
+
+    def _lit(self, thing: SceneObject, light: SceneLight) -> np.ndarray:
+        """The lit colours of an object's faces, (F, 3)."""
+        centres = thing.vertices[self.object_faces].mean(1)
+        views = -centres / np.linalg.norm(centres, axis=-1, keepdims=True)
+        return light_surface(thing.albedo, face_normals(thing.vertices, self.object_faces), views, light)
 
     def _render(self, vertices: np.ndarray, colours: np.ndarray, cameras: np.ndarray):
         """Images (B, S, S, 3) premultiplied with their coverage, coverage, depth in metres, hand masks."""
@@ -194,6 +244,12 @@ class Studio:
             render.depth.numpy(),
             (mask * 255).round().to(torch.uint8).numpy(),
         )
+
+
+def _project(points: np.ndarray, K: np.ndarray) -> np.ndarray:
+    """(N, 2) px of points (N, 3) in the camera's frame."""
+    projected = points @ K.T
+    return projected[:, :2] / projected[:, 2:]
 
 
 def _truncated_normal(random: np.random.Generator, count: int) -> np.ndarray:

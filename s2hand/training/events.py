@@ -72,7 +72,11 @@ class EventWriter:
     @property
     def _writer(self) -> SummaryWriter:
         if self._opened is None:
-            self._opened = SummaryWriter(str(self.folder), purge_step=self._repeated_from)
+            # Files are named after the second; those of two processes must differ even within one.
+            suffix = "" if self._repeated_from is None else f".{self._repeated_from}"
+            self._opened = SummaryWriter(
+                str(self.folder), purge_step=self._repeated_from, filename_suffix=suffix
+            )
         return self._opened
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,12 @@ from s2hand.training.resuming import stored_keys
 
 FILE_NAME = "nonfinite_batch.pt"
 """The saved batch in the run's folder."""
+
+KINDS = {
+    **{"batch": dict, "files": list, "losses": dict, "model": dict, "trained": list, "config": str},
+    **{"epoch": int, "number": int},
+}
+"""Entries of that file, and their types."""
 
 FILES_NAMED = 8
 """Number of files that a message names; the saved batch lists all of them."""
@@ -134,6 +140,14 @@ def read_saved_batch(path: Path | str) -> SavedBatch:
     state = read_checkpoint(path)
     if "batch" not in state:
         raise CheckpointError(f"{path}: holds no batch; expected a run's {FILE_NAME}")
+    if damaged := [entry for entry, kind in KINDS.items() if type(state.get(entry)) is not kind]:
+        expected, found = KINDS[damaged[0]].__name__, type(state.get(damaged[0])).__name__
+        raise CheckpointError(f"{path}: damaged, its {damaged[0]} is of type {found}, expected {expected}")
+    known = {entry.name: entry.default for entry in fields(HandBatch)}
+    missing = {name for name, default in known.items() if default is MISSING} - state["batch"].keys()
+    tensors = all(isinstance(value, Tensor) for value in state["batch"].values())
+    if missing or state["batch"].keys() - known or not tensors:
+        raise CheckpointError(f"{path}: damaged, its batch is not one of images")
     return SavedBatch(
         batch=HandBatch(**state["batch"]),
         files=state["files"],

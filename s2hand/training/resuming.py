@@ -18,7 +18,10 @@ NO_INFLUENCE = frozenset(
 """Keys that change no result, except for rounding."""
 
 READ_AT_START = frozenset(
-    {"pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model", "backbone_pretrained"}
+    {
+        *("pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model"),
+        *("backbone_pretrained", "hand_head_pretrained"),
+    }
 )
 """Keys of the weights that a run starts from; they have no effect on a run that has begun."""
 
@@ -64,7 +67,8 @@ def named(differences: Mapping[str, tuple[Any, Any]]) -> str:
 
 def _plain(value: Any) -> str:
     """A value as text in which tuples equal lists, and 1 equals 1.0."""
-    return json.dumps(float(value) if isinstance(value, int) else value, sort_keys=True)
+    fits = isinstance(value, int) and abs(value) < 1 << 1000  # a damaged file may hold any number
+    return json.dumps(float(value) if fits else value, sort_keys=True)
 
 
 def _short(value: Any) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
+from torch import nn
 
 from s2hand.config.sections import TrainingSection
+
+LR_FACTOR = "lr_factor"
+"""The entry of an optimiser's group of parameters that multiplies the learning rate."""
 
 OPTIMIZERS = {"Adam": torch.optim.Adam, "AdamW": torch.optim.AdamW}
 
@@ -48,23 +52,28 @@ class LearningRate:
         return keys.init_lr * decay * warmup_factor(step, keys.warmup_steps)
 
     def apply(self, optimizer: torch.optim.Optimizer, epoch: float, step: int) -> float:
-        """Sets and returns the rate."""
+        """Sets the rate, times a group's factor where it has one, and returns it."""
         rate = self.at(epoch, step)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get(LR_FACTOR, 1.0)
         return rate
 
 
-def build_optimizer(
-    training: TrainingSection, parameters: Iterable[torch.nn.Parameter]
-) -> torch.optim.Optimizer:
+def build_optimizer(training: TrainingSection, model: nn.Module) -> torch.optim.Optimizer:
     """Adam (the published choice) or AdamW with decoupled weight decay.
 
     Args:
-        training: the keys ``optimizer``, ``init_lr`` and ``weight_decay``.
-        parameters: what the optimiser moves.
+        training: the keys ``optimizer``, ``init_lr``, ``weight_decay`` and ``backbone_lr_factor``.
+        model: of its parameters those that need a gradient are moved.
     """
+    groups = [{"params": [value for value in model.parameters() if value.requires_grad]}]
+    encoder = getattr(model, "backbone", None)
+    if encoder is not None and training.backbone_lr_factor not in (0, 1):
+        own = [value for value in encoder.parameters() if value.requires_grad]
+        chosen = set(own)
+        groups[0]["params"] = [value for value in groups[0]["params"] if value not in chosen]
+        groups.append({"params": own, LR_FACTOR: training.backbone_lr_factor})
     # Fused: one pass over all parameters instead of dozens of small operations, the same formula.
     return OPTIMIZERS[training.optimizer](
-        list(parameters), lr=training.init_lr, weight_decay=training.weight_decay, fused=True
+        groups, lr=training.init_lr, weight_decay=training.weight_decay, fused=True
     )

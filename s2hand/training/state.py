@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from s2hand.checkpoints.architecture import checked_modules
 from s2hand.checkpoints.checkpoint import CheckpointError
 from s2hand.runtime.distributed import Processes
 from s2hand.runtime.random_state import random_state, restore_random_state
@@ -66,9 +68,26 @@ class TrainingState:
             Lines that say which config keys differ from the checkpoint's, and what that changes.
 
         Raises:
-            CheckpointError: the checkpoint is of another network, or of other trained parts.
+            CheckpointError: the checkpoint is of another network or of other trained parts, or it is damaged.
         """
         differences = differing_keys(stored_keys(stored.get("config")), self.config)
+        try:
+            self._load(stored, differences)
+        except CheckpointError:
+            raise
+        except Exception as error:  # a damaged file fails in as many ways as it has entries
+            reason = " ".join(f"{type(error).__name__} {error}".split())[:200]
+            raise CheckpointError(
+                f"the checkpoint is damaged ({reason}); delete it to go on from an earlier one, or choose "
+                "another base_out_path"
+            ) from None
+        self.progress.place_among(batch_images)
+        return describe_differences(differences)
+
+    def _load(self, stored: dict[str, Any], differences: Mapping[str, tuple[Any, Any]]) -> None:
+        """Loads each entry of a checkpoint; one that is damaged may raise anything."""
+        for entry in ("model", "average"):
+            checked_modules(stored.get(entry) or {}, Path(entry))
         try:
             self.model.load_state_dict(stored["model"])
             self._load_optimizer(stored["optimizer"])
@@ -82,10 +101,8 @@ class TrainingState:
             self.scaler.load_state_dict(stored["scaler"])
         if self.average:  # a run that had no average starts one from its weights
             self.average.load_state_dict(stored.get("average") or stored["model"])
-        self.progress = Progress(**stored["progress"])
-        self.progress.place_among(batch_images)
+        self.progress = Progress.from_stored(stored["progress"])
         restore_random_state(stored["rng"], self.processes.rank, self.device)
-        return describe_differences(differences)
 
     def _load_optimizer(self, stored: dict[str, Any]) -> None:
         """Loads the optimiser's moments; its settings, such as the weight decay, stay those of the config."""

@@ -13,11 +13,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from s2hand.config.sections import TrainingSection
 from s2hand.losses.objective import Objective
+from s2hand.models import detections_for
 from s2hand.runtime.batch_norm import synchronise_batch_norm
 from s2hand.runtime.distributed import Processes
 from s2hand.runtime.memory import memory_hint
 from s2hand.runtime.precision import autocast
 from s2hand.structures import HandBatch
+from s2hand.training.feature_cache import FeatureCache
 
 MEMORY_REMEDY = (
     "lower train_batch (accumulate_steps makes up for it), or set precision to bf16 where the device has it"
@@ -34,16 +36,26 @@ class TrainingLosses(nn.Module):
         model: takes ``(image, K, parts)`` and returns a HandPrediction.
         objective: what to minimise.
         precision: the network's arithmetic; see :func:`s2hand.runtime.precision.autocast`.
+        features: remembers what the backbone makes of each image; None: it looks at each image anew.
     """
 
-    def __init__(self, model: nn.Module, objective: Objective, precision: str) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        precision: str,
+        features: FeatureCache | None = None,
+    ) -> None:
         super().__init__()
+        self.features = features
         self.model, self.objective, self.precision = model, objective, precision
 
     def forward(self, batch: HandBatch) -> dict[str, Tensor]:
         """The losses of a batch by name, with their weighted sum as "total"."""
         with autocast(self.precision, batch.image.device):
-            prediction = self.model(batch.image, batch.K, self.objective.required_parts)
+            encoded = {} if self.features is None else {"encoded": self.features(batch)}
+            known = encoded | detections_for(self.model, batch)
+            prediction = self.model(batch.image, batch.K, self.objective.required_parts, **known)
         return self.objective(prediction, batch)
 
 

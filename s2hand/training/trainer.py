@@ -88,11 +88,10 @@ class Trainer:
         self.best_metrics = tuple(best_metrics)
         self.batch_images = batch_images
         self.processes, self.file_of = processes, file_of
-        learning = [value for value in self.model.parameters() if value.requires_grad]
         self.learning_rate = LearningRate(training)
         self.state = TrainingState(
             self.model,
-            build_optimizer(training, learning),
+            build_optimizer(training, self.model),
             torch.amp.GradScaler(self.device.type, enabled=losses.precision == "fp16"),
             WeightAverage(self.model, training.ema_decay) if training.ema_decay else None,
             Progress(batch_images=batch_images, evaluated=0),

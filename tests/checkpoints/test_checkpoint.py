@@ -2,6 +2,9 @@
 
 import errno
 import io
+import os
+import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -104,8 +107,34 @@ def test_a_full_disk_costs_only_the_new_checkpoint(tmp_path, monkeypatch):
                 raise OSError(errno.ENOSPC, "No space left on device")
             return super().write(content)
 
-    monkeypatch.setattr(checkpoint, "open", FullDisk, raising=False)
-    with pytest.raises(CheckpointError, match="No space left"):
-        write_checkpoint(path, state(2))
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", lambda file, mode: FullDisk(file, mode))
+        with pytest.raises(
+            CheckpointError, match=r"a\.pt: cannot be written \(No space left on device\); free"
+        ):
+            write_checkpoint(path, state(2))
     assert [file.name for file in tmp_path.iterdir()] == ["a.pt"]
     assert read_checkpoint(path)["model"]["weight"][0, 0] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_what_a_kill_leaves_is_gone_after_the_next_save(tmp_path, monkeypatch):
+    keeper = CheckpointKeeper(tmp_path)
+    keeper.save(state(1), 1, best=True)
+    before = sorted(file.name for file in tmp_path.iterdir())
+
+    def killed(content, file):
+        file.write(b"half")
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    for _ in range(2):
+        if (child := os.fork()) == 0:
+            monkeypatch.setattr(checkpoint.torch, "save", killed)
+            keeper.save(state(2), 1, best=True)
+        assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    left = [file for file in tmp_path.iterdir() if file.name not in before]
+    assert len(left) == 1  # not one for every kill
+    assert keeper.load_newest()["model"]["weight"][0, 0] == 1
+    keeper.save(state(3), 1, best=True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == before

@@ -15,7 +15,7 @@ from s2hand.checkpoints import CheckpointError, checkpoint, converted, published
 from s2hand.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from s2hand.checkpoints.starting import StartingWeights
 from s2hand.config import config_from_dict
-from s2hand.hand import load_hand_model
+from s2hand.hand import HandModelError, load_hand_model, save_hand_model
 from s2hand.models import build_hand_net
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -140,11 +140,21 @@ def rewritten(path, **changes):
         ({"model": [1, 2]}, "its model is of type list, expected dict"),
         ({"config": 3}, "its config is of type int, expected str"),
         ({"model": {}}, "holds no network"),
-        ({"model": {"backbone.a": "text"}}, "backbone.a is of type str, expected real numbers"),
+        ({"model": {"backbone.a": "text"}}, "backbone.a is of type str, expected floating-point numbers"),
+        ({"model": {"backbone.a": torch.ones(2) * 1j}}, "backbone.a is of type torch.complex64, expected fl"),
         (
-            {"model": {"backbone.a": torch.ones(2) * 1j}},
-            "backbone.a is of type torch.complex64, expected real",
+            {"model": {"hand_head.a": torch.ones(2).bool()}},
+            "hand_head.a is of type torch.bool, expected float",
         ),
+        (
+            {"model": {"hand_head.a": torch.ones(2).long()}},
+            "hand_head.a is of type torch.int64, expected flo",
+        ),
+        (
+            {"model": {"backbone.num_batches_tracked": torch.tensor(True)}},
+            "num_batches_tracked is of type torch.bool",
+        ),
+        ({"model": {5: torch.ones(2)}}, "a weight has a name of type int"),
         ({"average": {"hand_head.b": torch.tensor([float("nan")])}}, "hand_head.b holds NaN or infinite"),
     ],
 )
@@ -163,6 +173,9 @@ def test_entries_of_a_wrong_kind_are_named(tmp_path, entry, message):
         ({"hourglass_features": 200_000}, "says hourglass_features 200000, but its weights have 16"),
         ({"hourglass_depth": 60}, "says hourglass_depth 60, but its weights have 4"),
         ({"hourglass_stacks": 10**30}, "says hourglass_stacks of type int, but its weights have 1"),
+        ({"hourglass_features": "16"}, r'says hourglass_features "16" \(text\), but its weights have 16'),
+        ({"seed": 10**30}, "its config has unknown or unfit keys .seed."),
+        ({"seed": 10**400, "gradient_clip": "8"}, r"unfit keys \(gradient_clip, seed\)"),
         ({"num_pca": [[]]}, "says num_pca of type list, but its weights have 30"),
         (
             {"backbone": "resnet18"},
@@ -212,3 +225,23 @@ def test_other_sizes_take_three_lines_at_most(tmp_path):
         start.load_into(model, evaluated=False)
     assert len(str(error.value)) < 400
     assert "use the backbone, hourglass_* and num_pca that it was trained with" in str(error.value)
+
+
+def test_a_hand_model_that_is_gone_is_replaced_and_told(tmp_path):
+    hand = load_hand_model("generic")
+    save_hand_model(hand, tmp_path / "mano.npz")
+    write_own(tmp_path / "a.pt", hand_model=str(tmp_path / "mano.npz"))
+    network = checkpoints.open(tmp_path / "a.pt", device="cpu")
+    assert (network.hand_model.name, network.notes) == (str(tmp_path / "mano.npz"), ())
+    (tmp_path / "mano.npz").unlink()
+    network = checkpoints.open(tmp_path / "a.pt", device="cpu")
+    assert network.hand_model.name == "generic"
+    (note,) = network.notes
+    assert (
+        f"trained with the hand model {tmp_path / 'mano.npz'}, which is not there, so takes generic" in note
+    )
+    with pytest.raises(HandModelError, match="no hand model file"):  # whoever names a file means it
+        checkpoints.open(tmp_path / "a.pt", tmp_path / "mano.npz", device="cpu")
+    (tmp_path / "mano.npz").write_bytes(b"damaged")
+    with pytest.raises(HandModelError, match="not a readable"):
+        checkpoints.open(tmp_path / "a.pt", device="cpu")

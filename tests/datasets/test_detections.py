@@ -131,10 +131,12 @@ def everything_known(detections):
         cameras=np.float32([np.diag([600, 600, 1]), np.full((3, 3), nan), np.diag([90.1, 500, 1])]),
         detector=DetectorInfo("openpose", "0" * 64, {"scales": [0.5, 1.0], "precision": "fp32"}),
         unreadable=("c.jpg: cut short",),
+        world=np.float32([np.full((21, 3), 0.05), np.full((21, 3), nan), np.full((21, 3), -0.1)]),
+        world_spread=np.float32([np.full(21, 0.01), np.full(21, nan), np.full(21, nan)]),
     )
 
 
-@pytest.mark.parametrize("left_out", [(), ("boxes", "hands", "cameras", "detector")])
+@pytest.mark.parametrize("left_out", [(), ("boxes", "hands", "cameras", "detector", "world", "world_spread")])
 def test_the_versioned_format_keeps_everything(tmp_path, everything_known, left_out):
     wanted = dataclasses.replace(everything_known, **dict.fromkeys(left_out))
     write_versioned_detections(tmp_path / "detect.json", wanted)
@@ -157,6 +159,18 @@ def test_the_versioned_file_is_as_documented(tmp_path, everything_known):
     assert second["K"] is None
     assert np.shape(first["keypoints"]) == (21, 2)
     assert np.shape(first["confidence"]) == (21,)
+    assert np.shape(first["world"]) == (21, 3)
+    assert np.shape(first["world_spread"]) == (21,)
+    assert not {"world", "world_spread"} & set(second)
+
+
+def test_3d_joints_count_as_far_as_looks_agree(everything_known):
+    spread, unknown, without_spread = (everything_known.world_annotations(row) for row in range(3))
+    np.testing.assert_array_equal(spread["world_joints"], everything_known.world[0])
+    np.testing.assert_allclose(spread["world_confidence"], 0.5)
+    assert not unknown["world_confidence"].any()
+    assert not unknown["world_joints"].any()
+    np.testing.assert_array_equal(without_spread["world_confidence"], everything_known.confidence[2])
 
 
 IMAGE = {"name": "a.jpg", "width": 9, "height": 8, "keypoints": ROW, "confidence": [0.5] * 21}
@@ -176,6 +190,8 @@ IMAGE = {"name": "a.jpg", "width": 9, "height": 8, "keypoints": ROW, "confidence
         ({"confidence": [-1.0] * 21}, r"confidences must be in \[0, 1\], got -1"),
         ({"box": [1, 2, 3]}, r"box of image 1 \(a.jpg\): expected shape \(1, 4\)"),
         ({"K": [[1, 0], [0, 1]]}, r"K of image 1 \(a.jpg\): expected shape \(1, 3, 3\)"),
+        ({"world": [[0, 0, 90]] * 21}, "world must be metres about the hand, at most 1, got 90"),
+        ({"world": ROW}, r"world of image 1 \(a.jpg\): expected shape"),
         ({"hand": "both"}, "must be left or right, got 'both'"),
     ],
 )
@@ -231,3 +247,32 @@ def test_sizes_beyond_every_image_are_refused(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"format": "s2hand-detections-1", "images": [image]}))
     with pytest.raises(DatasetError, match="width and height must be at most 100000 px"):
         read_detections(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("confidence", r"image 1 \(b.jpg\) has no confidence: .*21 in \[0, 1\]: write 1 for joints that are"),
+        ("keypoints", r"image 1 \(b.jpg\) has no keypoints: expected numbers of shape \(21, 2\)"),
+        ("width", r"image 1 \(b.jpg\) has no width: expected a number of pixels of the upright image"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path, key, message):
+    images = [IMAGE, {name: value for name, value in IMAGE.items() if name != key} | {"name": "b.jpg"}]
+    (tmp_path / "d.json").write_text(json.dumps({"format": "s2hand-detections-1", "images": images}))
+    with pytest.raises(DatasetError, match=message):
+        read_detections(tmp_path / "d.json")
+
+
+def test_the_order_of_joints_is_doubted_of_many_hands_only(detections):
+    """A single hand may be drawn in any order; what real hands look like is measured with the orders."""
+    finger = np.arange(1, 5)[:, None] * [0.0, -9.0]
+    bases = np.stack([range(-30, 45, 15), (-20, *[-60] * 4)], -1)
+    hand = np.concatenate([[[0.0, 0.0]], *(finger + base for base in bases)])
+    hands = np.stack([100 + hand + shift for shift in range(12)]).astype(np.float32)
+    tips_first = [0, *(base + step for base in range(1, 21, 4) for step in (3, 2, 1, 0))]
+    sure = np.ones((12, 21), np.float32)
+    assert Detections(hands, sure).order_doubt("d.json") == ""
+    assert "from tip to base: reorder them" in Detections(hands[:, tips_first], sure).order_doubt("d.json")
+    assert Detections(hands[:3, tips_first], sure[:3]).order_doubt("d.json") == ""
+    assert Detections(hands[:, tips_first], 0 * sure).order_doubt("d.json") == ""

@@ -17,6 +17,7 @@ from s2hand.datasets import (
     collate_hands,
     read_detections,
 )
+from s2hand.errors import DatasetError
 from s2hand.geometry.mirror import mirror_camera, mirror_keypoints, mirror_points
 from s2hand.hand import load_hand_model
 from s2hand.images.photos import read_photo
@@ -53,6 +54,37 @@ def everything(photo_folder, truth):
         labels={"joints", "vertices", "scale"},
         labels_file=root / "truth.json",
     )
+
+
+def test_3d_landmarks_turn_and_mirror_with_the_image(photo_folder, truth):
+    """True joints, as each photo shows its hand, are those of the samples, which are turned at random."""
+    root = photo_folder / "training"
+    settings = {"val_share": 0, "min_joints": 0, "image_size": SIZE}
+    found = read_detections(root / "detections.json")
+    cameras = np.array([truth[name]["K"] for name in found.names])
+    found = replace(found, cameras=cameras)
+    plain = folder_dataset(root, detections=found, **settings)
+    joints = np.array([truth[name]["joints"] for name in found.names])
+    towards = np.array([look_at_square(plain.record(i).crop, cameras[i], SIZE)[1] for i in range(len(plain))])
+    with_world = replace(found, world=((joints - joints[:, [9]]) @ towards.swapaxes(1, 2)).astype(np.float32))
+    dataset = folder_dataset(
+        root,
+        detections=with_world,
+        labels={"joints", "world"},
+        labels_file=root / "truth.json",
+        augment=AugmentationConfig(rotation_deg=180),
+        **settings,
+    )
+    assert set(found.hands) == {"left", "right"}
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        np.testing.assert_allclose(
+            sample["world_joints"], sample["gt_joints"] - sample["gt_joints"][9], atol=1e-5
+        )
+        np.testing.assert_array_equal(sample["world_confidence"], found.confidence[index])
+    assert "world_joints" not in folder_dataset(root, detections=with_world, **settings)[0]
+    with pytest.raises(DatasetError, match=r"has no 3D landmarks .*world_bones needs"):
+        folder_dataset(root, detections=found, labels={"world"}, **settings)
 
 
 def test_samples_and_truth_agree(everything, truth):

@@ -115,7 +115,7 @@ def test_names_that_lead_out_of_the_folder_are_refused(own, name):
     for row in (0, 5):
         names = list(found.names)
         names[row] = name.format(own)
-        with pytest.raises(DatasetError, match="is not the name of a photo inside .*photos: names must be"):
+        with pytest.raises(DatasetError, match=r"is not the name of a photo inside .*photos: names must be"):
             folder_dataset(own, detections=replace(found, names=tuple(names)), val_share=0)
 
 
@@ -149,7 +149,7 @@ def test_a_photo_that_was_removed_is_counted_whichever_it_is(own, rewrite_detect
     assert len(dataset) == len(found)
     assert f"{gone} unreadable" in dataset.summary()
     index = [dataset.name(index) for index in range(len(dataset))].index(removed)
-    with pytest.raises(DatasetError, match="cannot read .*is the folder complete"):
+    with pytest.raises(DatasetError, match=r"cannot read .*is the folder complete"):
         dataset[index]
 
 
@@ -170,7 +170,10 @@ def test_names_are_found_however_letters_are_composed(own, rewrite_detections):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda found: {"keypoints": found.keypoints / found.sizes[:, None]}, "look like shares of the image"),
+        (
+            lambda found: {"keypoints": found.keypoints / found.sizes[:, None]},
+            "look like shares of the image",
+        ),
         (lambda found: {"keypoints": found.keypoints + 5000}, "px outside of an image"),
         (lambda found: {"confidence": 100 * found.confidence}, "they look like per cent"),
         (lambda found: {"boxes": found.boxes / np.tile(found.sizes, 2)}, "looks like shares of the image"),
@@ -181,3 +184,31 @@ def test_numbers_that_are_no_pixels_are_refused(own, rewrite_detections, change,
     rewrite_detections(lambda found: replace(found, **change(found)))
     with pytest.raises(DatasetError, match=message):
         folder_dataset(own, val_share=0)
+
+
+def test_keypoints_at_one_place_make_no_sample_though_there_is_a_box(own, rewrite_detections):
+    def collapse(found):
+        keypoints, confidence = found.keypoints.copy(), found.confidence.copy()
+        keypoints[2], confidence[2] = (80, 80), 0.9
+        boxes = np.tile(np.float32([[40, 40, 80, 80]]), (len(found), 1))
+        return replace(found, keypoints=keypoints, confidence=confidence, boxes=boxes)
+
+    rewrite_detections(collapse)
+    dataset = folder_dataset(own, val_share=0, min_joints=0)
+    assert dataset[1]["image"].any()
+    with pytest.raises(DatasetError, match=r"its 21 keypoints more certain than .* are all at one place"):
+        dataset[2]
+
+
+RHD = [0, *(4 * finger + 4 - joint for finger in range(5) for joint in range(4))]
+"""The wrist, then each finger from tip to base."""
+
+
+def test_joints_in_another_order_are_doubted(own, rewrite_detections):
+    assert "WARNING" not in folder_dataset(own, val_share=0).summary()
+    rewrite_detections(
+        lambda found: replace(found, keypoints=found.keypoints[:, RHD], confidence=found.confidence[:, RHD])
+    )
+    _, warning = folder_dataset(own, val_share=0).summary().splitlines()
+    assert warning.startswith(f"WARNING: {own / 'detections.json'}: joints are expected as wrist, then thumb")
+    assert "look like wrist, then thumb to little finger from tip to base" in warning

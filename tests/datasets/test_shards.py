@@ -331,7 +331,7 @@ def test_what_is_no_sample_is_refused_behind_a_right_checksum(folder, tmp_path, 
         shards[0]
 
 
-def test_labels_that_are_not_there_are_named(folder, tmp_path):
+def test_labels_that_a_member_lacks_are_named(folder, tmp_path):
     content = b'{"scale":1.0,"dtypes":{}}'
     shards = rewritten(shutil.copytree(folder, tmp_path / "copy"), "labels", 0, content)
     with pytest.raises(DatasetError, match=r"00000000\.labels\.json lacks joints, vertices"):
@@ -451,3 +451,17 @@ def test_a_tar_is_one_that_tar_reads(folder, source):
     decoded = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
     assert decoded.shape == (96, 96, 3)
     assert picture == source.image_path(0).read_bytes()
+
+
+def test_shards_say_what_they_were_written_from(tmp_path, freihand_folder):
+    dataset = FreiHandDataset(freihand_folder, image_size=32)
+    write_shards(dataset, tmp_path, source="FreiHand", progress=False)
+    assert read_index(tmp_path).source == "FreiHand"
+    index = json.loads((tmp_path / "index.json").read_text())
+    for source in (3, "a\nb", "x" * 5000, ["FreiHand"]):
+        (tmp_path / "index.json").write_text(json.dumps(index | {"source": source}))
+        with pytest.raises(DatasetError, match="is not the name of a dataset"):
+            read_index(tmp_path)
+    del index["source"]  # as older versions wrote them
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    assert read_index(tmp_path).source is None

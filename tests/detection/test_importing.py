@@ -10,8 +10,8 @@ from s2hand.cli import main
 from s2hand.datasets import read_detections
 from s2hand.detection.importing import import_detections
 from s2hand.detection.importing_csv import header
-from s2hand.detection.joint_orders import better_order
 from s2hand.errors import DatasetError
+from s2hand.images.joint_orders import better_order
 
 WIDTH, HEIGHT = 320, 240
 WRIST, SPREAD_DEG, LENGTHS = (160.0, 200.0), (-50, -20, 0, 18, 36), (25, 62, 70, 64, 58)

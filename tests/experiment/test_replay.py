@@ -52,3 +52,20 @@ def test_unknown_keys_are_named_in_one_line(stopped_run):
     rewrite(folder, telepathy=3)
     with pytest.raises(CheckpointError, match=r"unknown or unfit keys \(telepathy\)"):
         replay_losses(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"files": "a.jpg"}, "its files is of type str, expected list"),
+        ({"epoch": True}, "its epoch is of type bool, expected int"),
+        ({"batch": {"image": 3, "K": 4, "index": 5}}, "its batch is not one of images"),
+        ({"batch": {}}, "its batch is not one of images"),
+        ({"batch": {"telepathy": None}}, "its batch is not one of images"),
+    ],
+)
+def test_damaged_entries_are_named_in_one_line(stopped_run, changes, message):
+    folder, _ = stopped_run
+    write_checkpoint(folder / FILE_NAME, read_checkpoint(folder / FILE_NAME) | changes)
+    with pytest.raises(CheckpointError, match=f"damaged, {message}"):
+        replay_losses(folder)

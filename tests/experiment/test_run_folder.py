@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -20,6 +21,7 @@ from s2hand.evaluation.panels import PanelMaker
 from s2hand.evaluation.run_records import best_stage, read_run, stage_of
 from s2hand.experiment import Experiment, config_to_evaluate, run, run_lock
 from s2hand.experiment.run_lock import RunInUseError
+from s2hand.experiment.sharding import shard_datasets
 from s2hand.experiment.training import build_trainer
 from s2hand.runtime.interrupt import TrainingInterrupted
 from s2hand.training.reporting import RunRecorder
@@ -344,6 +346,64 @@ def test_the_generic_hand_on_labels_of_mano_is_said_loudly(small_config, synthet
     said.clear()
     run(small_config("shape", total_epochs=1, base_out_path=str(config.run_dir) + "2"), said.append)
     assert not any("WARNING" in line or "left out" in line.splitlines()[-1] for line in said)
+
+
+def test_shards_of_labels_of_mano_are_known_for_what_they_are(small_config, synthetic_root, tmp_path):
+    """Alone or among others; shards of the generic hand's images need no word."""
+    freihand = {"train_datasets": ["FreiHand"], "freihand_base_path": str(synthetic_root)}
+    both = {"train_datasets": ["Synthetic", "FreiHand"], "freihand_base_path": str(synthetic_root)}
+    for name, source, foreign in (("a", freihand, True), ("b", both, True), ("c", {}, False)):
+        shard_datasets(small_config("shape", **source), tmp_path / name, say=silent)
+        said = []
+        config = small_config(
+            "shape",
+            total_epochs=1,
+            train_datasets=["Shards"],
+            shards_path=str(tmp_path / name),
+            base_out_path=str(tmp_path / f"run_{name}"),
+        )
+        run(config, said.append)
+        warnings = [line for line in said if line.startswith("WARNING")]
+        assert ["Shards is labelled with MANO" in line for line in warnings] == [True] * foreign
+        assert any("F-scores of Shards are left out" in line for line in said) == foreign
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"progress": {"epoch": "one"}}, "ValueError progress: 'epoch' of type str"),
+        ({"progress": {"epoch": -1}}, "progress: epoch is not in 0"),
+        ({"progress": {"telepathy": 1}}, "progress: 'telepathy' of type int"),
+        ({"progress": {"focal_range": ["a", 2.0]}}, "progress: focal_range is not two numbers"),
+        ({"rng": [{"cpu": "text"}]}, "TypeError"),
+        ({"optimizer": {}}, "KeyError"),
+        ({"config": json.dumps({"seed": 10**400, "val_batch": [[1]]})}, "changes the results|resuming"),
+    ],
+)
+def test_damaged_entries_of_a_checkpoint_end_a_resumption_in_one_line(small_config, changes, message):
+    run(small_config("shape", total_epochs=1), silent)
+    config, said = small_config("shape", total_epochs=2), []
+    for path in config.run_dir.glob("*.pt"):
+        write_checkpoint(path, read_checkpoint(path) | changes)
+    if "config" in changes:  # which only tells how the run was trained
+        run(config, said.append)
+        assert any(re.search(message, line) for line in said)
+        return
+    with pytest.raises(CheckpointError, match=f"the checkpoint is damaged .*{message}") as error:
+        run(config, silent)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [torch.bool, torch.int64, torch.complex64])
+def test_weights_of_another_kind_are_not_resumed(small_config, kind):
+    run(small_config("shape", total_epochs=1), silent)
+    config = small_config("shape", total_epochs=2)
+    for path in config.run_dir.glob("*.pt"):
+        state = read_checkpoint(path)
+        state["model"]["hand_head.trunk.0.weight"] = state["model"]["hand_head.trunk.0.weight"].to(kind)
+        write_checkpoint(path, state)
+    with pytest.raises(CheckpointError, match=f"model: hand_head.trunk.0.weight is of type {kind}, expected"):
+        run(config, silent)
 
 
 def test_an_evaluation_that_failed_in_the_end_is_made_up_for(small_config, monkeypatch):

@@ -26,11 +26,14 @@ from fuzzing.targets import TARGETS, Target
 
 from s2hand.errors import S2HandError
 
-SECONDS_PER_CASE, WAITED_SECONDS_PER_CASE = 10, 120
+SECONDS_PER_CASE, WAITED_SECONDS_PER_CASE = 20, 120
 """Of this process's own time, and by the clock on the wall, which also runs while others have the machine."""
 
-MEMORY_BYTES = 6 << 30
+MEMORY_BYTES = 3 << 30
 """Address space that reading may take on top of what the libraries have mapped."""
+
+KIB = 1024
+"""Unit of ``ru_maxrss`` on Linux."""
 
 FORBIDDEN_EVENTS = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect")
 REMOVALS = ("os.remove", "os.rmdir", "os.rename", "os.mkdir", "shutil.rmtree", "shutil.move")
@@ -121,13 +124,13 @@ def run_case(target: Target, folder: Path, content: bytes, watch: Watch) -> str:
     return outcome
 
 
-def run_target(name: str, cases: int, seed: int, watch: Watch) -> tuple[Counter, list[dict]]:
+def run_target(name: str, cases: int, seed: int, watch: Watch) -> tuple[Counter, list[dict], float]:
     """Damages and reads one kind of file many times.
 
     Returns:
-        How often each outcome came, and the failures.
+        How often each outcome came, the failures, and the seconds of the slowest case by this process's time.
     """
-    target, failures, outcomes = TARGETS[name], [], Counter()
+    target, failures, outcomes, slowest = TARGETS[name], [], Counter(), 0.0
     folder = Path(tempfile.mkdtemp(prefix="s2hand_fuzz_"))
     home = os.getcwd()
     try:
@@ -137,14 +140,17 @@ def run_target(name: str, cases: int, seed: int, watch: Watch) -> tuple[Counter,
         for case in range(cases):
             random = np.random.default_rng((seed, zlib.crc32(name.encode()), case))
             mutate = target.mutators[case % len(target.mutators)]
-            outcome = run_case(target, folder, mutate(sound, random), watch)
+            content = mutate(sound, random)
+            start = time.process_time()
+            outcome = run_case(target, folder, content, watch)
+            slowest = max(slowest, time.process_time() - start)
             outcomes[outcome if outcome in ("loaded", "refused") else "failed"] += 1
             if outcome not in ("loaded", "refused"):
                 failures.append({"target": name, "case": case, "seed": seed, "outcome": outcome[:500]})
     finally:
         os.chdir(home)
         shutil.rmtree(folder)
-    return outcomes, failures
+    return outcomes, failures, slowest
 
 
 def limit_memory() -> None:
@@ -164,10 +170,15 @@ def main() -> int:
     watch, failures = Watch(), []
     for name in options.only:
         start = time.perf_counter()
-        outcomes, failed = run_target(name, options.cases, options.seed, watch)
+        outcomes, failed, slowest = run_target(name, options.cases, options.seed, watch)
         failures += failed
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-        print(f"{name}: {counts}, {time.perf_counter() - start:.1f} s", flush=True)
+        peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB / 1e9
+        print(
+            f"{name}: {counts}, {time.perf_counter() - start:.1f} s, slowest case {slowest:.2f} s, "
+            f"largest memory so far {peak_gb:.2f} GB",
+            flush=True,
+        )
     for failure in failures:
         print(json.dumps(failure))
     return 1 if failures else 0

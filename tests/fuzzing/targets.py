@@ -51,6 +51,10 @@ from s2hand.hand import HandModelError, load_hand_model
 from s2hand.images.images import read_image
 from s2hand.images.photos import read_photo, read_photo_header
 from s2hand.models import HandHead, HandNet, build_hand_net
+from s2hand.runtime.distributed import ALONE
+from s2hand.training.ema import WeightAverage
+from s2hand.training.progress import Progress
+from s2hand.training.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -213,6 +217,27 @@ _BRANCH = {
 }
 
 
+def _training_state() -> TrainingState:
+    """What a training of one layer changes."""
+    model = torch.nn.Module()
+    model.hand_head = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(model.parameters())
+    model.hand_head(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    scaler, average = torch.amp.GradScaler("cpu", enabled=False), WeightAverage(model, 0.9)
+    progress = Progress(1, 2, 3, best=0.5, best_metric="pa_mpjpe", best_epoch=1, focal_range=(2.0, 2.2))
+    return TrainingState(model, optimizer, scaler, average, progress, _BRANCH, torch.device("cpu"), ALONE)
+
+
+def _resume(path: Path) -> None:
+    """Goes on with a training, in a state of its own."""
+    random_state = torch.get_rng_state()
+    try:
+        _training_state().load(read_checkpoint(path), batch_images=4)
+    finally:
+        torch.set_rng_state(random_state)
+
+
 def _write_branch(path: Path) -> None:
     """A checkpoint of the smallest 2D branch."""
     model = build_hand_net(NetworkSection(**_BRANCH), {"heatmaps"})
@@ -225,13 +250,18 @@ def damage_checkpoint(content: bytes, random: np.random.Generator) -> bytes:
     odd = ODD_VALUES[random.integers(len(ODD_VALUES))]
     weights = state["model"]
     name = list(weights)[random.integers(len(weights))]
-    match random.integers(5):
+    match random.integers(7):
         case 0:
             state[list(state)[random.integers(len(state))]] = odd
         case 1:
             weights[name] = odd
         case 2:
-            weights[name] = weights[name].to((torch.complex64, torch.bool)[random.integers(2)])
+            kinds = (torch.complex64, torch.bool, torch.int64)
+            weights[name] = weights[name].to(kinds[random.integers(len(kinds))])
+        case 5:
+            weights[int(random.integers(9))] = weights.pop(name)
+        case 6:
+            _replace_within(state, odd, random)
         case 3:
             weights[name] = torch.full((2,), float("nan"))
         case _:
@@ -241,6 +271,22 @@ def damage_checkpoint(content: bytes, random: np.random.Generator) -> bytes:
     file = io.BytesIO()
     torch.save(state, file)
     return file.getvalue()
+
+
+def _replace_within(state: dict, odd: object, random: np.random.Generator) -> None:
+    """Replaces, removes or adds a value anywhere within the entries."""
+    parent, key = state, list(state)[random.integers(len(state))]
+    while isinstance(parent[key], dict | list) and parent[key] and random.random() < 0.8:
+        parent = parent[key]
+        keys = list(parent) if isinstance(parent, dict) else range(len(parent))
+        key = keys[random.integers(len(keys))]
+    match random.integers(3):
+        case 0 if isinstance(parent, dict):
+            parent["added"] = odd
+        case 1:
+            del parent[key]
+        case _:
+            parent[key] = odd
 
 
 class _TwoHands(HandDataset):
@@ -371,6 +417,12 @@ TARGETS = {
         "checkpoint_0001.pt",
         _write_branch,
         lambda path: read_stored(path).build({"heatmaps"}),
+        (damage_checkpoint,),
+    ),
+    "own checkpoint, resumed": Target(
+        "checkpoint_0002.pt",
+        lambda path: write_checkpoint(path, _training_state().as_dict()),
+        _resume,
         (damage_checkpoint,),
     ),
     "own checkpoint": Target("checkpoint_last.pt", _write_own, read_checkpoint, _ZIPPED_PICKLE),

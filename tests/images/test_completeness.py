@@ -7,9 +7,10 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from s2hand.errors import DatasetError
+from s2hand.images.completeness import tiff_covers_its_rows
 from s2hand.images.images import read_image, read_mask
 from s2hand.images.photos import read_photo, read_photo_header, read_photo_shrunk
 
@@ -153,3 +154,60 @@ def test_images_of_too_many_pixels_are_refused_before_they_are_decoded(tmp_path,
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
     with pytest.raises(DatasetError, match=r"huge\.\w+ has .*more than 100 megapixels"):
         read(path)
+
+
+TIFFS = {
+    "plain": {},
+    "lzw": {"compression": "tiff_lzw"},
+    "deflate": {"compression": "tiff_deflate"},
+    "jpeg": {"compression": "jpeg"},
+    "packbits": {"compression": "packbits"},
+}
+
+
+def with_height(tiff, height):
+    """A little-endian TIFF whose header claims other rows; its strips stay."""
+    content = bytearray(tiff)
+    (at,) = struct.unpack_from("<I", content, 4)
+    (count,) = struct.unpack_from("<H", content, at)
+    for entry in range(at + 2, at + 2 + 12 * count, 12):
+        if struct.unpack_from("<H", content, entry)[0] == ExifTags.Base.ImageLength:
+            struct.pack_into("<HHII", content, entry, ExifTags.Base.ImageLength, 4, 1, height)
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("coding", "rows_more"),
+    # JPEG within TIFF hides some rows that are missing in its last strip.
+    [(coding, rows) for coding in TIFFS for rows in (1, 240, 4600) if (coding, rows) != ("jpeg", 1)],
+)
+def test_a_tiff_with_a_false_height_is_refused(tmp_path, coding, rows_more):
+    tiff = encode(scene(400, 80, 3), "TIFF", **TIFFS[coding])
+    refused(tmp_path / "a.tif", with_height(tiff, 400 + rows_more))
+    with pytest.raises(DatasetError, match="damaged or cut short"):
+        read_photo_header(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "I;16", "RGB", "RGBA", "CMYK", "YCbCr"])
+def test_sound_tiffs_of_every_kind_are_read(tmp_path, mode):
+    grey = Image.fromarray(scene(60, 81))
+    image = grey if mode == "I;16" else grey.convert("RGB").convert(mode)
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    for number, coding in enumerate(({}, {"compression": "tiff_lzw"}, {"tiffinfo": {278: 7}})):
+        if mode == "YCbCr" and "compression" in coding:
+            continue
+        path = tmp_path / f"{number}.tif"
+        path.write_bytes(encode(image, "TIFF", **coding))
+        assert read_photo(path).shape == (60, 81, 3)
+
+
+def test_tiles_and_planes_are_counted():
+    tiles = {256: 100, 257: 70, 277: 3, 322: 32, 323: 32, 324: (0,) * 12}
+    assert tiff_covers_its_rows(tiles)
+    assert not tiff_covers_its_rows(tiles | {257: 97})
+    assert not tiff_covers_its_rows(tiles | {284: 2})
+    planes = {256: 10, 257: 20, 258: (8, 8, 8), 277: 3, 278: 20, 284: 2, 273: (0, 0, 0), 279: (200,) * 3}
+    assert tiff_covers_its_rows(planes)
+    assert not tiff_covers_its_rows(planes | {273: (0, 0)})
+    assert not tiff_covers_its_rows(planes | {279: (200, 200, 199)})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from s2hand.errors import DatasetError
-from s2hand.images.crops import square_around_box, square_around_keypoints
+from s2hand.images.crops import DEFAULT_SQUARES, WHOLE, square_around_box, square_around_keypoints
 
 
 def test_the_box_lies_in_the_middle_of_its_square():
@@ -51,3 +51,16 @@ def test_no_square_without_two_places(keypoints, confidence):
 def test_boxes_without_extent_are_refused(box):
     with pytest.raises(DatasetError, match="width and height > 0"):
         square_around_box(box, 0.3)
+
+
+def test_many_keypoints_at_one_place_are_no_hand_whatever_the_box():
+    keypoints, box = np.full((21, 2), 50.0), np.array([30.0, 30, 60, 60])
+    for rule in (DEFAULT_SQUARES.square, DEFAULT_SQUARES.square_or_whole):
+        for known in (box, None):
+            with pytest.raises(
+                DatasetError, match=r"its 21 keypoints more certain than 0.1 are all at one place"
+            ):
+                rule(known, keypoints, np.ones(21), (200, 200))
+    few = np.where(np.arange(21) < 3, 1.0, 0.0)  # a detector may put a few upon one pixel
+    assert DEFAULT_SQUARES.square_or_whole(box, keypoints, few, (200, 200))[1] == "box"
+    assert DEFAULT_SQUARES.square_or_whole(None, keypoints, few, (200, 200))[1] == WHOLE

@@ -72,7 +72,19 @@ def test_videos_are_listed_where_they_are_wanted(tmp_path):
         list_photos(tmp_path / "*.mp4")
 
 
-def test_images_that_cannot_be_read_are_counted(tmp_path):
+@pytest.fixture
+def without_heif(monkeypatch):
+    """An installation without pillow-heif."""
+    find = images.importlib.util.find_spec
+    monkeypatch.setattr(
+        images.importlib.util, "find_spec", lambda name: None if name == "pillow_heif" else find(name)
+    )
+    images.readable_formats.cache_clear()
+    yield
+    images.readable_formats.cache_clear()
+
+
+def test_images_that_cannot_be_read_are_counted(tmp_path, without_heif):
     touch(*(tmp_path / name for name in ("a.jfif", "b.HEIC", "c.heic", "d.cr2", "notes.txt", "e.jpg")))
     assert [path.name for path in list_photos(tmp_path)] == ["a.jfif", "e.jpg"]
     assert passed_over(tmp_path) == "2 .heic (pip install pillow-heif), 1 .cr2"

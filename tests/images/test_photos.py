@@ -328,3 +328,21 @@ def test_all_formats_are_turned_alike_in_header_and_pixels(tmp_path, name, orien
     expected = np.array(ImageOps.exif_transpose(reference))
     assert size_of(path) == expected.shape[1::-1]
     np.testing.assert_allclose(read_photo(path).astype(int), expected, atol=60)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_heic_is_read_upright_with_its_focal_length(tmp_path, orientation):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    path = tmp_path / "a.heic"
+    exif = exif_bytes(orientation, FocalLengthIn35mmFilm=26)
+    Image.fromarray(gradient()).save(path, exif=exif, quality=95)
+    reference = Image.fromarray(gradient())
+    reference.getexif()[ExifTags.Base.Orientation] = orientation
+    expected = np.array(ImageOps.exif_transpose(reference))
+    assert size_of(path) == expected.shape[1::-1]
+    np.testing.assert_allclose(read_photo(path).astype(int), expected, atol=12)
+    assert read_photo_header(path).focal_px == pytest.approx(26 / np.hypot(36, 24) * np.hypot(WIDTH, HEIGHT))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+    with pytest.raises(DatasetError, match=r"a\.heic is (not an image|damaged)"):
+        read_photo(path)

@@ -102,3 +102,25 @@ def test_cameras_of_no_such_image_are_refused(entries):
         check_cameras(K, SIZES[:2], where)
     K[1] = np.nan
     check_cameras(K, SIZES[:2], where)
+
+
+@pytest.mark.parametrize("place", [(1e30, 5), (20, -9000), (7100, 300)])
+def test_a_single_keypoint_far_away_is_refused(keypoints, place):
+    keypoints[1, 7] = (6900, 300)  # as a network may guess of a hand that is out of view
+    check_keypoints(keypoints, ONES, SIZES, where)
+    keypoints[2, 7] = place
+    with pytest.raises(DatasetError, match=r"row 2: a keypoint is .* px outside of the image"):
+        check_keypoints(keypoints, ONES, SIZES, where)
+    confidence = ONES.copy()
+    confidence[2, 7] = 0
+    check_keypoints(keypoints, confidence, SIZES, where)
+
+
+@pytest.mark.parametrize("sizes", [SIZES, None])
+@pytest.mark.parametrize("box", [(1, 2, 1e30, 4), (1, 2, 30, 1e9), (-2e6, 0, 40, 40)])
+def test_boxes_far_larger_than_their_image_are_refused(sizes, box):
+    boxes = np.array([[10.0, 10, 60, 60], box, [np.nan] * 4])
+    with pytest.raises(DatasetError, match=r"row 1: the box .* reaches .* px over the image's border"):
+        check_boxes(boxes, sizes, where)
+    boxes[1] = (-600, -500, 2000, 1500)
+    check_boxes(boxes, sizes, where)

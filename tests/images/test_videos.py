@@ -1,6 +1,8 @@
 """Frames of videos: their times, their numbers, and files that end early."""
 
 import struct
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -123,7 +125,33 @@ def test_a_file_that_ends_early_is_told(tmp_path, name, fourcc):
 
 def test_what_is_no_video_is_refused(tmp_path):
     (tmp_path / "v.mp4").write_bytes(b"")
-    with pytest.raises(DatasetError, match="not a video that OpenCV can read"):
+    with pytest.raises(DatasetError, match=r"v\.mp4 is empty"):
         VideoFrames(tmp_path / "v.mp4")
     with pytest.raises(DatasetError, match="no such file"):
         VideoFrames(tmp_path / "absent.mp4")
+
+
+def test_nothing_but_our_own_line_is_said_of_a_damaged_video(tmp_path):
+    """In a process of its own, since FFmpeg asks how much to say when the first video is opened."""
+    whole = write_clip(tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 6 // 10])
+    (tmp_path / "text.mp4").write_text("no video")
+    half = write_clip(tmp_path / "half.mkv").read_bytes()
+    (tmp_path / "half.mkv").write_bytes(half[: len(half) * 6 // 10])
+    program = """
+import pathlib, sys
+from s2hand.errors import DatasetError
+from s2hand.images.videos import VideoFrames
+for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    try:
+        print(path.name, VideoFrames(path).count())
+    except DatasetError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    cut, half, text, whole = done.stdout.splitlines()
+    for line, name in ((cut, "cut.mp4"), (text, "text.mp4")):
+        assert f"{name} is not a video that OpenCV can read: copy or download it again if it was" in line
+    assert half.startswith("half.mkv 1")
+    assert whole == "whole.mp4 24"

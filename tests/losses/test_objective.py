@@ -7,10 +7,13 @@ import torch
 
 from s2hand.config.loss_table import LOSSES, PREDICTION_PARTS
 from s2hand.errors import S2HandError
+from s2hand.hand import load_hand_model
+from s2hand.hand.spheres import HandSpheres
 from s2hand.losses import DEFAULT_WEIGHTS, Objective, find_non_finite
 from s2hand.structures import HandBatch, HandParameters, HandPrediction, RenderOutput
 
 SIZE = 16
+SPHERES = HandSpheres(load_hand_model("generic"))
 FACES = torch.tensor([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
 
 
@@ -30,12 +33,13 @@ def make_pair(image_size: int = SIZE, batch_size: int = 2):
         joints=rand(21, 3),
         keypoints_2d=keypoints,
         parameters=parameters,
-        pose_axis_angle=rand(16, 3),
+        pose_axis_angle=2 * rand(16, 3),
         face_textures=rand(40, 3).pow(8),  # skewed, so that some faces are outliers
         light=rand(11),
         render=render,
         heatmap_keypoints=heatmaps,
         heatmaps=5 * rand(2, 21, 8, 8).transpose(0, 1),
+        joint_error_px=image_size * (0.05 + 0.1 * rand(21)),
     )
     batch = HandBatch(
         image=rand(3, SIZE, SIZE),
@@ -44,11 +48,15 @@ def make_pair(image_size: int = SIZE, batch_size: int = 2):
         keypoints_2d=detected,
         confidence=rand(21),
         photometric_weight=rand(1)[:, 0],
+        world_joints=rand(21, 3),
+        world_confidence=rand(21),
         gt_joints=rand(21, 3),
         gt_vertices=rand(4, 3),
         gt_keypoints_2d=labelled,
         gt_scale=rand(1)[:, 0],
         mask=rand(SIZE, SIZE).round(),
+        found_mask=rand(SIZE, SIZE).round(),
+        found_mask_weight=torch.ones(batch_size),
     )
     return prediction, batch
 
@@ -63,7 +71,7 @@ def only(struct, names, keep=()):
 def test_each_loss_reads_what_its_spec_says_and_no_more(name):
     prediction, batch = make_pair()
     spec = LOSSES[name]
-    objective = Objective({name: 2.0}, FACES, image_size=SIZE)
+    objective = Objective({name: 2.0}, FACES, image_size=SIZE, spheres=SPHERES)
     lean = objective(only(prediction, spec.reads), only(batch, spec.fields, keep=("image",)))
     full = objective(prediction, batch)
     assert set(lean) == {name, "total"}
@@ -77,7 +85,7 @@ def test_each_loss_reads_what_its_spec_says_and_no_more(name):
 @pytest.mark.parametrize("name", LOSSES)
 def test_each_missing_input_is_named(name):
     prediction, batch = make_pair()
-    objective = Objective({name: 1.0}, FACES, image_size=SIZE)
+    objective = Objective({name: 1.0}, FACES, image_size=SIZE, spheres=SPHERES)
     for field in set(LOSSES[name].fields) - {"image"}:
         with pytest.raises(S2HandError, match=rf"loss '{name}' needs '{field}' in the batch"):
             objective(prediction, replace(batch, **{field: None}))
@@ -96,7 +104,7 @@ def test_required_parts_and_fields():
 
 def test_every_loss_together():
     prediction, batch = make_pair()
-    values = Objective(DEFAULT_WEIGHTS, FACES, image_size=SIZE)(prediction, batch)
+    values = Objective(DEFAULT_WEIGHTS, FACES, image_size=SIZE, spheres=SPHERES)(prediction, batch)
     assert list(values) == [*LOSSES, "total"]
     expected = sum(DEFAULT_WEIGHTS[name] * float(values[name]) for name in LOSSES)
     assert float(values["total"]) == pytest.approx(expected, rel=1e-6)
@@ -117,6 +125,7 @@ def test_unknown_loss_names_the_nearest(name, suggestion):
         ({"weights": {"mshape": float("nan")}}, "weight of loss 'mshape' is nan"),
         ({"weights": {"mshape": 1}, "photometric_background": "blue"}, "expected one of masked, published"),
         ({"weights": {"mshape": 1}, "image_size": 0}, "image_size is 0"),
+        ({"weights": {"penetration": 1}}, "'penetration' needs the hand's spheres"),
     ],
 )
 def test_bad_settings_are_refused(arguments, message):
@@ -126,7 +135,7 @@ def test_bad_settings_are_refused(arguments, message):
 
 def test_pixel_losses_mean_the_same_at_every_image_size():
     names = ["open_2dj", "open_2dj_de", "open_bone_direc", "hm_integral", "kp_cons"]
-    names += ["joint_2d", "bone_direc", "hm_integral_gt"]
+    names += ["joint_2d", "bone_direc", "hm_integral_gt", "kp_nll"]
     weights = {name: DEFAULT_WEIGHTS[name] for name in names}
     published = Objective(weights, FACES)(*make_pair(224))
     for size in (64, 128, 448):

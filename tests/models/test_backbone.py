@@ -9,7 +9,12 @@ from s2hand.models import Backbone
 
 @pytest.mark.parametrize(
     ("name", "feature_channels", "low_channels"),
-    [("resnet18", 512, 64), ("mobilenetv3_small_050", 1024, 8), ("convnext_atto", 320, 40)],
+    [
+        ("resnet18", 512, 64),
+        ("resnet50", 2048, 256),
+        ("mobilenetv3_small_050", 1024, 8),
+        ("convnext_atto", 320, 40),
+    ],
 )
 @torch.no_grad()
 def test_shapes_agree_with_the_declared_channels(name, feature_channels, low_channels):

@@ -154,6 +154,8 @@ def test_factory_refuses_contradictions():
         build_hand_net(network, {"hand"})
     with pytest.raises(ValueError, match="need the hand's encoder"):
         build_hand_net(network, {"texture"})
+    with pytest.raises(ValueError, match="confidence is that of the hand's joints"):
+        build_hand_net(network, {"confidence"})
     with pytest.raises(ValueError, match="attention joins"):
         build_hand_net(NetworkSection(attention=True), {"hand"}, load_hand_model("generic"))
     with pytest.raises(ValueError, match=r"unknown parts \['face'\]: choose from"):
@@ -172,13 +174,22 @@ def test_real_parts_work_together(image, K):
         **{"hourglass_stacks": 1, "hourglass_modules": 1, "hourglass_features": 16},
     )
     network = build_hand_net(section, PARTS, load_hand_model("generic"))
-    prediction = network(image, K, parts={"hand", "texture", "render", "heatmaps"})
+    prediction = network(image, K, parts=PARTS)
+    assert prediction.joint_error_px.shape == (2, 21)
     assert prediction.render.rgb.shape == (2, 3, SIZE, SIZE)
     assert 0.02 < prediction.render.silhouette.mean() < 0.5
     assert prediction.heatmap_keypoints.shape == (1, 2, 21, 2)
     loss = prediction.render.rgb.mean() + prediction.keypoints_2d.mean() + prediction.heatmap_keypoints.mean()
+    loss = loss + prediction.joint_error_px.mean()
     loss.backward()
-    for part in ("backbone", "hand_head", "texture_light_head", "keypoint_net", "attention"):
+    for part in (
+        "backbone",
+        "hand_head",
+        "confidence_head",
+        "texture_light_head",
+        "keypoint_net",
+        "attention",
+    ):
         grads = [weight.grad for weight in getattr(network, part).parameters()]
         assert all(grad is not None and grad.isfinite().all() for grad in grads), part
     # A checkpoint never holds the hand model, which may be licensed, nor the renderer.

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from s2hand.models import HandHead, HeatmapAttention, TextureLightHead
-from s2hand.models.heads import MEAN_SKIN_COLOR
+from s2hand.models import ConfidenceHead, HandHead, HeatmapAttention, TextureLightHead
+from s2hand.models.heads import INITIAL_ERROR, LARGEST_ERROR, LEAST_ERROR, MEAN_SKIN_COLOR
 
 
 def test_hand_starts_before_the_camera():
@@ -51,3 +51,14 @@ def test_heads_are_float32_under_autocast():
         hand, (face_textures, light) = head(feature), textures(low_features)
     torch.testing.assert_close(hand.hand_pose, head(feature.float()).hand_pose)
     torch.testing.assert_close((face_textures, light), textures(low_features.float()))
+
+
+def test_expected_errors_start_alike_and_stay_in_their_bounds():
+    torch.manual_seed(0)
+    head = ConfidenceHead(32)
+    torch.testing.assert_close(
+        head(torch.randn(8, 32)), torch.full((8, 21), INITIAL_ERROR), rtol=0.02, atol=0
+    )
+    for logit, bound in ((-100.0, LEAST_ERROR), (100.0, LARGEST_ERROR)):
+        torch.nn.init.constant_(head.layers[-1].bias, logit)
+        torch.testing.assert_close(head(torch.randn(8, 32)), torch.full((8, 21), bound))

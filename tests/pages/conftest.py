@@ -1,6 +1,5 @@
-"""Made-up hands before a camera, the three pages that show them, and a browser."""
+"""Made-up hands before a camera, the three pages that show them, and how a browser opens them."""
 
-import shutil
 from dataclasses import dataclass, field
 
 import cv2
@@ -39,12 +38,6 @@ K = np.array([[400.0, 0, 150], [0, 410.0, 125], [0, 0, 1]])
 SILHOUETTE = (0, 255, 0)
 FINER = 8
 TRIES = 60
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
-)
 LIGHT = np.array([0.6, 0.6, 1, 1, 1, 1, 1, 1, 0.3, 0.5, 0.8])
 
 
@@ -265,9 +258,11 @@ class Opened:
         content = self.tab.locator(".viewer-stage canvas").screenshot()
         return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
 
-    def canvas_unlike(self, before: np.ndarray, share: float = 0.002) -> np.ndarray:
+    def canvas_unlike(
+        self, before: np.ndarray, share: float = 0.002, told: str = "stayed as it was"
+    ) -> np.ndarray:
         """The canvas as soon as more than a share of its pixels differ from an earlier picture."""
-        return self._canvas_when(lambda now: changed(before, now) > share, "stayed as it was")
+        return self._canvas_when(lambda now: changed(before, now) > share, told)
 
     def canvas_like(self, before: np.ndarray) -> np.ndarray:
         """The canvas as soon as it looks as it did before, but for its border, which shows the focus."""
@@ -280,7 +275,7 @@ class Opened:
         picture = self.canvas()
         for key in keys:
             self.tab.keyboard.press(key)
-            picture = self.canvas_unlike(picture)
+            picture = self.canvas_unlike(picture, told=f"stayed as it was after {key}")
         return picture
 
     def _canvas_when(self, is_so, otherwise: str) -> np.ndarray:
@@ -306,21 +301,6 @@ class Opened:
             "() => new Promise((done) => setTimeout("
             "() => requestAnimationFrame(() => requestAnimationFrame(done)), 60))"
         )
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium, steered by Playwright; tests that need it are skipped where one of them is missing."""
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="needs Playwright: pip install playwright (only the Python package)"
-    )
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

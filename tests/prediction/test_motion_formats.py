@@ -1,16 +1,22 @@
 """``s2hand predict`` writes skeletons, motion and joints for robots, of photos and of videos."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from support.untrained_checkpoint import write_own
 
 from s2hand.cli import main
 from s2hand.datasets.detections import Detections, write_versioned_detections
+from s2hand.hand import ManoLayer, load_hand_model
 from s2hand.images.videos import VideoFrames, VideoWriter
+from s2hand.prediction.motion_files import VideoMotions
+from s2hand.prediction.reconstruction import Reconstruction
+from s2hand.structures import HandParameters
 
 WIDTH, HEIGHT, FRAMES = 80, 64, 10
 
@@ -144,3 +150,40 @@ def test_files_of_other_photos_are_never_overwritten(checkpoint, picture, tmp_pa
     entries = json.loads((tmp_path / "out/index.json").read_text())["images"]
     files = [name for entry in entries for hand in entry["hands"] for name in hand["files"].values()]
     assert len(files) == len(set(files)) == 12
+
+
+def test_a_hand_takes_its_colours_from_the_clearest_frame():
+    """Of three frames of one colour each, the second is seen with most confidence."""
+    model = load_hand_model("generic")
+    hand = ManoLayer(model)(torch.zeros(1, 30), torch.zeros(1, 10), torch.tensor([[0.0, 1.2, 0]]))
+    place = torch.tensor([0.0, 0, 0.5]) - hand.vertices.mean(1)
+    K = torch.tensor([[[400.0, 0, 80], [0, 400, 60], [0, 0, 1]]])
+    found = Reconstruction(
+        vertices=hand.vertices + place,
+        joints=hand.joints + place,
+        keypoints_2d=torch.zeros(1, 21, 2),
+        parameters=HandParameters(
+            torch.zeros(1, 30), torch.zeros(1, 10), torch.zeros(1, 3), place[None, 0], torch.ones(1)
+        ),
+        pose_axis_angle=hand.pose_axis_angle,
+        K=K,
+        names=("clip.mp4",),
+        hands=("right",),
+        image_sizes=((160, 120),),
+        focal_sources=("given",),
+        looked_at=("box",),
+        refined=(False,),
+        right_faces=torch.from_numpy(model.faces),
+        tracks=(None,),
+        confidence=torch.ones(1, 21),
+    )
+    colors = [(200, 150, 120), (180, 120, 90), (220, 180, 160)]
+    motions = VideoMotions("clip.mp4", paints=True)
+    for number, (color, confidence) in enumerate(zip(colors, (0.5, 0.9, 0.7), strict=True)):
+        pixels = np.full((120, 160, 3), color, np.uint8)
+        seen = replace(found, confidence=torch.full((1, 21), confidence))
+        motions.add(number, number / 25, pixels, [("right", 0)], seen)
+    (motion,) = motions.motions()
+    ratio = np.median(motion.face_colors, axis=0) / colors[1]
+    np.testing.assert_allclose(ratio / ratio[0], 1, atol=0.02)  # of its hue; how bright depends on the light
+    assert motion.times_s.tolist() == [0, 0.04, 0.08]

@@ -97,6 +97,19 @@ def test_what_is_no_hands_length_is_one_line(small, capsys):
         s2hand.HandReconstructor(small.answerer, hand_length_mm=18)
 
 
+@pytest.mark.slow
+def test_the_shape_follows_the_photo(small, photo, hands):
+    """It differs from that of landmarks alone, stays on them, and mirrored photos have mirrored hands."""
+    photometric = s2hand.HandReconstructor.small(device="cpu", photometric=True)
+    found = photometric.predict(photo, refine=True)
+    assert found.refined == (True,)
+    assert distance(found) < 0.06
+    mirrored = photometric.predict(np.ascontiguousarray(photo[:, ::-1]), refine=True)
+    difference = mirrored.joints[0].numpy() * (-1, 1, 1) - found.joints[0].numpy()
+    assert np.linalg.norm(difference - difference.mean(0), axis=1).mean() < 0.008
+    assert (found.vertices - hands.vertices).norm(dim=-1).mean() > 0.001
+
+
 def test_the_command_needs_photos_alone(tmp_path, capsys):
     out = tmp_path / "hands"
     assert main(["predict", "--samples", "--out", str(out), "--device", "cpu", "--refine"]) == 0
@@ -116,12 +129,15 @@ def test_files_say_where_the_size_comes_from(tmp_path):
         index = json.loads((tmp_path / "index.json").read_text())
         files = index["images"][0]["hands"][0]["files"]
         hand = json.loads((tmp_path / files["json"]).read_text())
+        assert hand["refined"]  # photos with the bundled network are, if nothing else is said
         mesh = trimesh.load(tmp_path / files["glb"], force="mesh")
         sizes[hand["size"]["source"]] = hand["size"]["length_mm"], np.ptp(mesh.vertices, axis=0).max()
         with np.load(tmp_path / files["npz"]) as arrays:
             assert str(arrays["size_source"]) == hand["size"]["source"]
             prior = json.loads(str(arrays["about"]))["size_prior"]
         assert prior == hand["size"]["prior"]
+    assert main([*arguments, "--refine", "0", "--device", "cpu"]) == 0
+    assert not json.loads((tmp_path / files["json"]).read_text())["refined"]
     assert index["settings"]["hand_length_mm"] == sizes["hand_length"][0] == 190
     (guess, extent), (given, own_extent) = sizes["prior"], sizes["hand_length"]
     assert own_extent / extent == pytest.approx(given / guess, rel=1e-4)

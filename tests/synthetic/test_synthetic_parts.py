@@ -283,3 +283,22 @@ def test_view_variety_narrows_the_views():
         for variety in (0.3, 1.0)
     }
     assert tilts[0.3] < 0.6 * tilts[1.0]
+
+
+def test_errors_are_shared_by_a_finger():
+    noise = DetectorNoise(**{**vars(NO_NOISE), "sigma_px": 2.0, "shared_by_finger": 0.5})
+    truth, hidden = np.full((21, 2), 112.0), np.zeros(21, bool)
+    generator = np.random.default_rng(0)
+    errors = np.stack(
+        [simulate_detector(truth, hidden, 224, noise, generator)[0] - truth for _ in range(4000)]
+    )
+    correlation = np.corrcoef(errors[..., 0].T)
+    index, other = [5, 6, 7, 8], [9, 10, 11, 12]
+    assert correlation[np.ix_(index, index)][~np.eye(4, dtype=bool)] == pytest.approx(0.5, abs=0.06)
+    assert correlation[np.ix_(index, other)] == pytest.approx(0, abs=0.06)
+    assert errors.std() == pytest.approx(2, rel=0.05)
+
+
+def test_a_detectors_points_are_known():
+    with pytest.raises(ValueError, match="definition must be one of joints, mediapipe"):
+        DetectorNoise(definition="openpose")

@@ -21,8 +21,19 @@ def test_cosine_falls_to_zero_and_warmup_rises_linearly():
 
 
 def test_adamw_is_adamw():
-    weight = torch.nn.Parameter(torch.ones(1))
-    adamw = build_optimizer(TrainingSection(optimizer="AdamW", init_lr=0.1, weight_decay=0.5), [weight])
+    model = torch.nn.Linear(1, 1)
+    adamw = build_optimizer(TrainingSection(optimizer="AdamW", init_lr=0.1, weight_decay=0.5), model)
     assert type(adamw) is torch.optim.AdamW
     assert (adamw.defaults["lr"], adamw.defaults["weight_decay"]) == (0.1, 0.5)
-    assert type(build_optimizer(TrainingSection(), [weight])) is torch.optim.Adam
+    assert type(build_optimizer(TrainingSection(), model)) is torch.optim.Adam
+
+
+def test_a_backbone_may_learn_more_slowly():
+    model = torch.nn.Module()
+    model.backbone, model.head = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    training = TrainingSection(init_lr=0.1, backbone_lr_factor=0.25)
+    optimizer = build_optimizer(training, model)
+    assert LearningRate(training).apply(optimizer, 0, 0) == pytest.approx(0.1)
+    rates = {parameter: group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
+    assert [rates[parameter] for parameter in model.backbone.parameters()] == pytest.approx([0.025] * 2)
+    assert [rates[parameter] for parameter in model.head.parameters()] == pytest.approx([0.1] * 2)

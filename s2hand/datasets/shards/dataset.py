@@ -36,6 +36,7 @@ class ShardDataset(HandDataset):
         window: an epoch goes through the tars in random order, this many at a time, and shuffles samples
             only within these: then a disk reads each tar in one go. None shuffles over everything.
         seed: of the random changes.
+        crop_upright: crop about the detected hand, fingers up; see :class:`HandDataset`.
         key: config key that names ``root``, for messages.
 
     Raises:
@@ -52,9 +53,10 @@ class ShardDataset(HandDataset):
         controlled_size: int | None = None,
         window: int | None = None,
         seed: int = 0,
+        crop_upright: bool = False,
         key: str = "shards_path",
     ):
-        super().__init__(image_size=image_size, augment=augment, seed=seed)
+        super().__init__(image_size=image_size, augment=augment, seed=seed, crop_upright=crop_upright)
         self.root = require_folder(root, key=key, expected=LAYOUT)
         self.index = read_index(self.root)
         self.labels = self.index.labels if labels is None else known_labels(labels, LABELS, "shards")

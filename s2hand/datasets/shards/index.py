@@ -51,6 +51,7 @@ class ShardIndex:
         labels: which of joints, vertices, mask and scale the samples have.
         detected: whether they have detected keypoints.
         members: role -> :class:`Members`.
+        source: name of the dataset that they were written from; None if they do not tell.
     """
 
     folder: Path
@@ -61,6 +62,7 @@ class ShardIndex:
     labels: frozenset[str]
     detected: bool
     members: dict[str, Members]
+    source: str | None = None
 
     def __len__(self) -> int:
         return sum(self.counts)
@@ -96,6 +98,7 @@ def read_index(folder: str | Path) -> ShardIndex:
                 role: _join_members([shard["members"][role] for shard in shards], counts, sizes)
                 for role in ROLES
             },
+            source=_source(content.get("source")),
         )
     except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise DatasetError(
@@ -125,6 +128,13 @@ def _file_name(name: str) -> str:
     """Refuses names that lead out of the folder."""
     if not isinstance(name, str) or inside_folder(name) != name or "/" in name:
         raise ValueError(f"{name!r:.80} is not the name of a file")
+    return name
+
+
+def _source(name: str | None) -> str | None:
+    """Refuses what is not the name of a dataset."""
+    if name is not None and not (isinstance(name, str) and name.isidentifier() and len(name) <= MAX_SUFFIX):
+        raise ValueError(f"{name!r:.80} is not the name of a dataset")
     return name
 
 

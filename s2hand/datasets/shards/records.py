@@ -44,6 +44,8 @@ ARRAY_SHAPES = {
     "K": (3, 3),
     "keypoints_2d": (NUM_JOINTS, 2),
     "confidence": (NUM_JOINTS,),
+    "world_joints": (NUM_JOINTS, 3),
+    "world_confidence": (NUM_JOINTS,),
     "joints": (NUM_JOINTS, 3),
     "vertices": (NUM_VERTICES, 3),
     "jitter_box": (4,),
@@ -135,8 +137,8 @@ def decode_fields(content: bytes, source: object, required: Collection[str]) -> 
     known = {field.name for field in fields(SampleRecord)} - set(IMAGE_FIELDS.values())
     if unknown := sorted(set(values) - known):
         raise DatasetError(
-            f"{source} holds {', '.join(unknown)[:80]!r}, which this version does not know: update s2hand, or "
-            "write the shards again"
+            f"{source} holds {', '.join(unknown)[:80]!r}, which this version does not know: update s2hand, "
+            "or write the shards again"
         )
     if missing := sorted(set(required) - set(values)):
         raise DatasetError(f"{source} lacks {', '.join(missing)}: {REMEDY}")

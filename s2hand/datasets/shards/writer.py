@@ -51,6 +51,7 @@ def write_shards(
     dataset: HandDataset,
     folder: str | Path,
     *,
+    source: str | None = None,
     megabytes: float = DEFAULT_MEGABYTES,
     max_unreadable_share: float = 0.0,
     overwrite: bool = False,
@@ -64,6 +65,7 @@ def write_shards(
     Args:
         dataset: the dataset; its records must hold everything of which its samples are made.
         folder: where to write; made if missing.
+        source: the dataset's name in configs, for whoever trains from the shards; None does not tell.
         megabytes: a tar that is longer gets no further sample.
         max_unreadable_share: share of the samples that may have a damaged image.
         overwrite: replace other shards in the folder.
@@ -97,7 +99,7 @@ def write_shards(
             bar.update(shard["samples"])
     if len(earlier) > len(shards) and not overwrite:
         raise _in_the_way(folder)
-    _finish(folder, dataset, shards)
+    _finish(folder, dataset, shards, source)
     size = sum(shard["bytes"] for shard in shards)
     return ShardSummary(folder, start, len(shards), size, reused, len(unreadable))
 
@@ -217,7 +219,7 @@ def _check_share(unreadable: list[int], max_share: float, count: int) -> None:
         )
 
 
-def _finish(folder: Path, dataset: HandDataset, shards: list[dict[str, Any]]) -> None:
+def _finish(folder: Path, dataset: HandDataset, shards: list[dict[str, Any]], source: str | None) -> None:
     """Writes the index, then removes what is not in it."""
     found = (_look_up(dataset, index)[0] for index in range(len(dataset)))
     record = next(record for record in found if record is not None)
@@ -225,6 +227,7 @@ def _finish(folder: Path, dataset: HandDataset, shards: list[dict[str, Any]]) ->
     labels += ["mask"] if record.mask_path is not None else []
     index = {
         "format": FORMAT,
+        "source": source,
         "samples": sum(shard["samples"] for shard in shards),
         "labels": labels,
         "detected": record.keypoints_2d is not None,

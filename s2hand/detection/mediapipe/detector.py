@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from s2hand.detection.mediapipe.confidence import confidence_of_looks, confidence_of_one_look
-from s2hand.detection.mediapipe.looks import LOOKS, PLAIN_LOOK, Look, combine
+from s2hand.detection.mediapipe.looks import LOOKS, PLAIN_LOOK, Look, combine, world_spread
 from s2hand.detection.mediapipe.palms import decode_palms, merge_palms, palms_in_photo
 from s2hand.detection.mediapipe.records import DetectedHand, HandReadings, without_repetitions
 from s2hand.detection.mediapipe.sampling import sample_squares
@@ -105,12 +105,13 @@ class HandDetector:
         if not images:
             return []
         readings, photo_of = self.find(images)
-        confidence = confidence_of_one_look(len(photo_of))
+        confidence, in_space = confidence_of_one_look(len(photo_of)), None
         if len(self.looks) > 1 and len(photo_of):
             others = self.read(images, photo_of, readings.squares, self.looks[1:])
+            in_space = world_spread([readings, *others])
             readings, spread = combine([readings, *others])
             confidence = confidence_of_looks(spread)
-        hands = readings.hands(confidence)
+        hands = readings.hands(confidence, in_space)
         return [[hands[i] for i in np.flatnonzero(photo_of == photo)] for photo in range(len(images))]
 
     @torch.inference_mode()

@@ -68,3 +68,9 @@ def combine(looks: Sequence[HandReadings]) -> tuple[HandReadings, np.ndarray]:
         right=np.mean([look.right for look in looks], axis=0),
         squares=looks[0].squares,
     ), spread
+
+
+def world_spread(looks: Sequence[HandReadings]) -> np.ndarray:
+    """(N, 21) metres, the mean distance of the looks at a joint in 3D from their median."""
+    world = np.stack([look.world for look in looks])
+    return np.linalg.norm(world - np.median(world, axis=0), axis=-1).mean(axis=0)

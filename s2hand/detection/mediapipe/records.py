@@ -30,6 +30,7 @@ class DetectedHand:
         handedness_score: probability of that, 0.5 to 1.
         square: (4,) centre x, y and side in px and rotation in radians of the square that was looked at.
         box: (4,) px left, top, right, bottom of the hand; may reach beyond the photo.
+        world_spread: (21,) metres, mean distance of several looks at ``world`` from it; None after one look.
     """
 
     keypoints: np.ndarray
@@ -41,6 +42,7 @@ class DetectedHand:
     handedness_score: float
     square: np.ndarray
     box: np.ndarray
+    world_spread: np.ndarray | None = None
 
     def moved(self, offset: Sequence[float]) -> DetectedHand:
         """The hand of a part of a photo in pixels of the whole, whose part begins at ``offset`` (2,) px."""
@@ -83,11 +85,12 @@ class HandReadings:
             **{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])}
         )
 
-    def hands(self, confidence: np.ndarray) -> list[DetectedHand]:
+    def hands(self, confidence: np.ndarray, world_spread: np.ndarray | None = None) -> list[DetectedHand]:
         """One record each.
 
         Args:
             confidence: (N, 21).
+            world_spread: (N, 21) metres, or None.
         """
         boxes = boxes_of_keypoints(self.keypoints)
         return [
@@ -101,6 +104,7 @@ class HandReadings:
                 handedness_score=float(max(right, 1 - right)),
                 square=self.squares[i],
                 box=boxes[i],
+                world_spread=None if world_spread is None else world_spread[i],
             )
             for i, right in enumerate(self.right)
         ]

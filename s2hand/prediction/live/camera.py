@@ -86,7 +86,8 @@ class Camera:
                     return
                 self._newest.put((time.monotonic(), pixels))
         except DatasetError as error:
-            self._newest.end(error)
+            if not self._stopped.is_set():
+                self._newest.end(error)
 
     def _captured(self) -> Iterator[np.ndarray]:
         while (pixels := _read(self._capture)) is not None:

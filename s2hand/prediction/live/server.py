@@ -8,6 +8,7 @@ elsewhere, and recording takes a POST from the page itself.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,6 +68,11 @@ class PageServer(ThreadingHTTPServer):
     def hosts(self) -> tuple[str, ...]:
         """What requests may call this machine."""
         return f"{ADDRESS}:{self.server_port}", f"localhost:{self.server_port}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients may leave whenever they like; anything else is reported as usual."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

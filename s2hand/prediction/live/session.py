@@ -15,6 +15,7 @@ import numpy as np
 
 from s2hand.errors import S2HandError
 from s2hand.images.photos import PhotoHeader
+from s2hand.prediction.batches import Group
 from s2hand.prediction.hand_files import HandFiles, versions_of
 from s2hand.prediction.live.camera import Camera
 from s2hand.prediction.live.newest import Newest
@@ -25,7 +26,6 @@ from s2hand.prediction.opening import Opened, open_prediction
 from s2hand.prediction.options import PredictOptions
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction
-from s2hand.prediction.reconstructor import Group
 from s2hand.prediction.video import Frame, SteadyHands, drawn_frame
 
 JPEG_QUALITY = 82
@@ -110,7 +110,7 @@ class LiveHands:
         options, reconstructor = self.opened.options, self.opened.reconstructor
         steady = SteadyHands() if options.smooth else None
         for frame, _, found in reconstructor.predict_groups(
-            self._frames(), refine=options.refine != 0, adjust=steady, paint=False
+            self._frames(), refine=bool(options.refine), adjust=steady, paint=False
         ):
             drawn = drawn_frame(frame.pixels, found)
             self._show(drawn, found)
