@@ -13,7 +13,11 @@ BASES = [chain[0] for name, chain in FINGERS.items() if name != "thumb"]
 def datasets(synthetic_root):
     return [
         FreiHandDataset(
-            synthetic_root, labels=("joints",), image_size=128, key="synthetic_base_path", crop_upright=upright
+            synthetic_root,
+            labels=("joints",),
+            image_size=128,
+            key="synthetic_base_path",
+            crop_upright=upright,
         )
         for upright in (False, True)
     ]
