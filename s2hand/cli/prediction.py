@@ -85,8 +85,8 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         metavar="STEPS",
         nargs="?",
         const=True,
-        help="fit the hands to the detections, or else to the 2D branch; STEPS (150) applies to networks of a "
-        "checkpoint; 0: do not (default: photos with the bundled network alone are refined)",
+        help="fit the hands to the detections, or else to the 2D branch; STEPS (150) applies to networks of "
+        "checkpoints; 0: do not (default: photos with the bundled network alone are refined)",
     )
     command.add_argument(
         "--photometric",
