@@ -117,7 +117,7 @@ def test_nothing_outside_of_a_visitors_own_files_is_served_or_fetched(visitor, p
     assert visitor.get(f"{API}/file={path}")[0] == 403
     sent = {"path": path, "meta": {"_type": "gradio.FileData"}}
     assert visitor.send("open", [sent, False, "Hands", False])[0] == 403
-    assert visitor.send("open_video", [{"video": sent}, False])[0] == 403
+    assert visitor.send("open_video", [sent, False])[0] == 403
 
 
 @pytest.mark.parametrize(
