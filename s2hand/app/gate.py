@@ -34,6 +34,9 @@ STREAM = f"{API}stream/"
 LARGEST_MESSAGE = 8_000_000
 """Bytes of a request that is no upload: a frame of a webcam as text."""
 
+OVERSIZE = 4
+"""How many times as large a message may be that is read to its end before it is refused."""
+
 MULTIPART_BYTES = 65_536
 """Bytes of an upload that are not the file's."""
 
@@ -160,15 +163,7 @@ class Gate:
 
     async def _checked_message(self, receive: Receive, owner: str) -> Receive:
         """Reads a message whole; its page and all files that it names must be the browser's own."""
-        content, more = bytearray(), True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise RefusedError(400, "The message ended early.")
-            content += message.get("body", b"")
-            if len(content) > LARGEST_MESSAGE:
-                raise RefusedError(413, "The message is too large.")
-            more = message.get("more_body", False)
+        content = await _content(receive)
         try:
             values = json.loads(content) if content else {}
         except (ValueError, RecursionError):
@@ -184,7 +179,7 @@ class Gate:
             if replayed:
                 return await receive()
             replayed = True
-            return {"type": "http.request", "body": bytes(content), "more_body": False}
+            return {"type": "http.request", "body": content, "more_body": False}
 
         return replay
 
@@ -222,6 +217,29 @@ async def _refuse(send: _Answer, refusal: RefusedError) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(content))]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
+
+
+async def _content(receive: Receive) -> bytes:
+    """The content of a message.
+
+    What is somewhat too large is read to its end all the same, since clients listen only after that.
+
+    Raises:
+        RefusedError: it ends early or is too large.
+    """
+    content, size, more = bytearray(), 0, True
+    while more and size <= OVERSIZE * LARGEST_MESSAGE:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RefusedError(400, "The message ended early.")
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= LARGEST_MESSAGE:
+            content += part
+        more = message.get("more_body", False)
+    if size > LARGEST_MESSAGE:
+        raise RefusedError(413, "The message is too large.")
+    return bytes(content)
 
 
 def _header(scope: Scope, name: bytes) -> str | None:

@@ -78,6 +78,7 @@ def test_names_with_dots_stay_in_the_folder(visitor, served):
     assert not [path for path in root.parent.glob("escaped*")] + [path for path in root.glob("escaped*")]
 
 
+@pytest.mark.slow
 def test_all_of_twenty_visitors_at_once_are_answered(served):
     def visit(number: int) -> bool:
         visitor = Visitor(served)
