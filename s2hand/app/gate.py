@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs
 
 from s2hand.app.limits import Limits
+from s2hand.app.messages import Message, Receive, RefusedError, Scope, Send, named_files, parsed, read_message
 from s2hand.app.sessions import Sessions
 from s2hand.app.uploads import Uploads
-from s2hand.errors import S2HandError
 
 COOKIE = "s2hand-browser"
 
@@ -30,12 +29,6 @@ READ = (f"{API}app_id", f"{API}upload_progress", f"{API}queue/data")
 SENT = (f"{API}queue/join", f"{API}cancel", f"{API}reset")
 STREAM = f"{API}stream/"
 """What Gradio's page asks for."""
-
-LARGEST_MESSAGE = 8_000_000
-"""Bytes of a request that is no upload: a frame of a webcam as text."""
-
-OVERSIZE = 4
-"""How many times as large a message may be that is read to its end before it is refused."""
 
 MULTIPART_BYTES = 65_536
 """Bytes of an upload that are not the file's."""
@@ -52,24 +45,6 @@ HEADERS = (
     (b"referrer-policy", b"no-referrer"),
 )
 """A browser loads nothing from elsewhere, whatever the page says."""
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-
-class RefusedError(S2HandError):
-    """A request that does not pass.
-
-    Args:
-        status: of HTTP.
-        line: what the client is told.
-    """
-
-    def __init__(self, status: int, line: str) -> None:
-        super().__init__(line)
-        self.status, self.line = status, line
 
 
 class Gate:
@@ -163,14 +138,11 @@ class Gate:
 
     async def _checked_message(self, receive: Receive, owner: str) -> Receive:
         """Reads a message whole; its page and all files that it names must be the browser's own."""
-        content = await _content(receive)
-        try:
-            values = json.loads(content) if content else {}
-        except (ValueError, RecursionError):
-            raise RefusedError(400, "The message is no JSON.") from None
+        content = await read_message(receive)
+        values = parsed(content)
         if isinstance(values, dict) and isinstance(values.get("session_hash"), str):
             self._check_page(values["session_hash"], owner)
-        for name in _named_files(values):
+        for name in named_files(values):
             self._check_file(name, owner)
         replayed = False
 
@@ -219,29 +191,6 @@ async def _refuse(send: _Answer, refusal: RefusedError) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
-async def _content(receive: Receive) -> bytes:
-    """The content of a message.
-
-    What is somewhat too large is read to its end all the same, since clients listen only after that.
-
-    Raises:
-        RefusedError: it ends early or is too large.
-    """
-    content, size, more = bytearray(), 0, True
-    while more and size <= OVERSIZE * LARGEST_MESSAGE:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RefusedError(400, "The message ended early.")
-        part = message.get("body", b"")
-        size += len(part)
-        if size <= LARGEST_MESSAGE:
-            content += part
-        more = message.get("more_body", False)
-    if size > LARGEST_MESSAGE:
-        raise RefusedError(413, "The message is too large.")
-    return bytes(content)
-
-
 def _header(scope: Scope, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
 
@@ -258,16 +207,3 @@ def _owner(scope: Scope) -> str | None:
     except CookieError:
         return None
     return cookies[COOKIE].value if COOKIE in cookies else None
-
-
-def _named_files(values: Any) -> Iterator[str]:
-    """All that a message names as the path of a file."""
-    waiting = [values]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            if isinstance(value.get("path"), str):
-                yield value["path"]
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
