@@ -23,7 +23,7 @@ STREAM_QUALITY = 80
 
 
 def told(work: PhotoWork | None) -> str:
-    """A line or two of Markdown about the photo; names are escaped."""
+    """A line or two of Markdown about the photo."""
     if work is None:
         return NOTHING_YET
     if work.hands is None:
