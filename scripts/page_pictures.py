@@ -63,7 +63,8 @@ def shot(
         tab.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     if place:
         tab.locator(place).first.evaluate("(element) => element.scrollIntoView()")
-    tab.wait_for_timeout(400)
+    tab.evaluate("for (const image of document.images) image.loading = 'eager'")
+    tab.wait_for_timeout(600)
     if tab.evaluate("document.documentElement.scrollWidth") > size[0]:
         sys.exit(f"{page}: wider than {size[0]} px")
     picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
