@@ -198,6 +198,7 @@ def main() -> None:
         {"font.family": "DejaVu Sans", "axes.titlesize": 12, "axes.titleweight": "bold"}
     )
     figure = Figure(figsize=(13, 9), layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.08)
     grid = figure.subplots(2, 3, height_ratios=(1.1, 1))
     draw_order(grid[0, 0], model, range(NUM_JOINTS), "FreiHAND, OpenPose, MediaPipe")
     draw_order(grid[0, 1], model, HO3D_TO_FREIHAND, "HO-3D")

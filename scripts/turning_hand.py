@@ -1,6 +1,6 @@
 """Draws docs/images/turning_hand.webp: a sample photo, the hand found in it, and the same hand turning.
 
-``s2hand predict --samples --refine --out hands && python scripts/turning_hand.py hands``
+``s2hand predict --samples --out hands && python scripts/turning_hand.py hands``
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def write_joints_csv(path: Path, hands: Sequence[Hand]) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(CSV_COLUMNS)
-        for label, hand in zip(hand_labels(hands), hands, strict=True):
+        for label, hand in zip(hand_labels([hand.hand for hand in hands]), hands, strict=True):
             for joint, name in enumerate(joint_names()):
                 place = (*(f"{value:.6f}" for value in hand.joints[joint]),)
                 pixel = (*(f"{value:.2f}" for value in hand.keypoints_2d[joint]),)

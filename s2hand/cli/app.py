@@ -20,7 +20,11 @@ def app_arguments(command: argparse.ArgumentParser) -> None:
         help="port to listen on; 0 takes a free one (default: %(default)s)",
     )
     command.add_argument(
-        "--upload-mb", type=float, metavar="MB", default=50, help="largest upload (default: %(default)s)"
+        "--upload-mb",
+        type=float,
+        metavar="MB",
+        default=50,
+        help="largest upload (default: %(default)s MB)",
     )
     command.add_argument("--hand-model", metavar="FILE", help='"generic" or a MANO file (default: generic)')
     command.add_argument(

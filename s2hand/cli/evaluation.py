@@ -37,7 +37,7 @@ def benchmark_arguments(command: argparse.ArgumentParser) -> None:
         help="folder of SynthHand, which is generated if it is missing (default: %(default)s)",
     )
     command.add_argument("--hands", metavar="N", type=int, help="score only the first N hands")
-    command.add_argument("--out", metavar="FILE", help="JSON file for the figures")
+    command.add_argument("--out", metavar="FILE", help="JSON file for the metrics")
 
 
 def benchmark(arguments: argparse.Namespace) -> None:

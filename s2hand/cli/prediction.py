@@ -85,13 +85,14 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         metavar="STEPS",
         nargs="?",
         const=True,
-        help="fit the hands to the detections, or else to the 2D branch; STEPS (150) applies to networks of "
-        "checkpoints; 0: do not (default: photos with the bundled network alone are refined)",
+        help="fit the hands to the detected keypoints, or without detections to those of the 2D branch; "
+        "STEPS (150) is for networks of a checkpoint, 0 switches it off (default: only photos with the "
+        "bundled network are refined)",
     )
     command.add_argument(
         "--photometric",
         action="store_true",
-        help="refine to the photo too, its silhouette, skin and light, so that the shape follows (slower)",
+        help="also refine to the silhouette, skin and light in the photo, so that the shape follows (slower)",
     )
     command.add_argument(
         "--no-smooth", dest="smooth", action="store_false", help="do not smooth the hands of videos over time"

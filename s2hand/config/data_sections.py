@@ -46,8 +46,8 @@ class DataSection(Section):
         None,
     )
     freihand_train_rows: Positive | None = key(
-        "Train on the first N of FreiHAND's 32,560 poses and evaluate on the rest (published split: "
-        "30000). Default: all, and the evaluation split.",
+        "Train on the first N of FreiHAND's 32,560 poses and evaluate on the rest (published: 30000). "
+        "Default: all, and the evaluation split.",
         None,
     )
     ho3d_base_path: str | None = key("Folder of HO-3D.", None)
@@ -66,7 +66,7 @@ class DataSection(Section):
         "Share of images with an object in the hand, and of images with one before it.", 0.0
     )
     synthetic_noise: Literal["independent", "bundled"] = key(
-        "Errors of the simulated detector: independent, or like the bundled detector's (with "
+        "Errors of the simulated detector: independent, or like the bundled one's (with "
         "detected_points mediapipe).",
         "independent",
     )
@@ -86,7 +86,7 @@ class DataSection(Section):
     color_jitter: Share = key("Strength of random brightness, contrast and saturation.", 0.0)
     controlled_exp: bool = key("Train on the first controlled_size samples.", False)
     controlled_size: Positive = key("Size of a controlled experiment, shared among train_datasets.", 3000)
-    num_workers: int = key("Loader processes; 0 loads in the main process.", 4, ge=0)
+    num_workers: int = key("Loader processes; 0: load in the main one.", 4, ge=0)
     max_unreadable_share: Share = key(
         "Share of samples that may fail to load, each by name, before the run stops.", 0.0
     )

@@ -22,15 +22,15 @@ An experiment is one flat JSON object. Only `base_out_path` is required; `null` 
 Unknown keys, wrong types and contradictions are errors that name the remedy. `s2hand config FILE` checks a
 file and prints every key; `--set key=value` replaces a value (JSON, otherwise text).
 
-Paths may contain `${VARIABLE}` and start with `~`; relative ones start from the current working directory.
-With `"$schema": "../schema.json"` editors complete and explain the keys. The keys of the 2021 code work
-unchanged or [have a counterpart](parity.md#published-keys).
+Paths may contain `${VARIABLE}` and start with `~`; relative ones start from the working directory.
+With `"$schema": "../schema.json"` editors complete and explain the keys. Keys of the 2021 code work or
+[have a counterpart](parity.md#published-keys).
 
-Brackets hold the default, and the other values of a key that takes only some.
+Brackets hold the default, and the other values if only some are allowed.
 """
 
 _WEIGHTS = """
-Losses and their default weights, which `lambda_<loss>` replaces (0 is an error):
+Losses by default weight, which `lambda_<loss>` replaces (0 is an error):
 
 """
 

@@ -82,17 +82,17 @@ class NetworkSection(Section):
         "Start a head that reads landmarks from the bundled lifting network.", False
     )
     detected_points: Literal["joints", "mediapipe"] = key(
-        "What detections mean: joints, or MediaPipe's landmarks, which lie beside them.",
+        "What detections are: joints, or MediaPipe's landmarks, which lie beside them.",
         "joints",
     )
     hourglass_stacks: int = key("Stacks of the 2D branch.", 2, ge=1, le=16)
     hourglass_features: int = key(
-        "Feature channels of the 2D branch, a multiple of 8.", 256, ge=8, le=2048, multiple_of=8
+        "Channels of the 2D branch, a multiple of 8.", 256, ge=8, le=2048, multiple_of=8
     )
     hourglass_modules: int = key("Residual modules of each hourglass level.", 2, ge=1, le=16)
     hourglass_depth: int = key("Levels of an hourglass.", 4, ge=1, le=8)
     hourglass_input_size: int = key(
-        "Side to which the 2D branch pads its input. Default: image_size rounded up to a multiple of "
+        "Side to which the 2D branch pads its input. Default: image_size, up to a multiple of "
         "2^(hourglass_depth + 2).",
         default_factory=lambda data: next_multiple(data["image_size"], 2 ** (data["hourglass_depth"] + 2)),
         ge=1,
@@ -125,8 +125,7 @@ class LossNames(Section):
 
     losses: tuple[Literal[tuple(LOSSES)], ...] = key("Losses whose weighted sum is minimised.", ())
     photometric_background: Literal["masked", "published"] = key(
-        "Compare colours inside the silhouette only, or also the white background of the rendering, as "
-        "published.",
+        "Compare colours inside the silhouette only, or also the rendering's white background, as published.",
         "masked",
     )
 
@@ -150,7 +149,7 @@ class TrainingSection(Section):
     optimizer: Literal["Adam", "AdamW"] = key("With betas 0.9 and 0.999.", "Adam")
     init_lr: float = key("Initial learning rate.", 1e-3, ge=0)
     backbone_lr_factor: Share = key("Learning rate of the backbone over that of the rest; 0 freezes it.", 1.0)
-    weight_decay: float = key("Weight decay of the optimiser.", 0.0, ge=0)
+    weight_decay: float = key("Weight decay.", 0.0, ge=0)
     cache_features: bool = key(
         "Compute a frozen backbone's features once per training image, which must not change.", False
     )
@@ -172,7 +171,7 @@ class TrainingSection(Section):
         "fp32",
     )
     channels_last: bool | None = key(
-        "Faster memory layout; results change by rounding only. Default: true, except for fp32 on CUDA.",
+        "Faster memory layout; results change by rounding. Default: true, except for fp32 on CUDA.",
         None,
     )
     compile: bool = key("Use torch.compile.", False)
