@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -111,9 +110,9 @@ class Answers:
         hands = None if work is None else self.studio.edited(session)
         if work is None or hands is None:
             return ["", downloads([])]
-        shutil.rmtree(session.folder / "downloads", ignore_errors=True)
-        folder = session.place_for("downloads")
-        files = write_downloads(folder, work.name, list(hands), drawn(work, hands), self.studio.versions)
+        with session.place_for("downloads") as folder:
+            picture = drawn(work, hands)
+            files = write_downloads(folder, work.name, list(hands), picture, self.studio.versions)
         return [shown.photo_viewer(work, hands), downloads(files)]
 
     def controls(self, session: Session, index: int) -> list[Any]:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from s2hand.geometry.cameras import project_points
 from s2hand.geometry.mirror import mirror_points
-from s2hand.prediction.answerers import Answerer
 from s2hand.prediction.reconstruction import Reconstruction
+from s2hand.prediction.reconstructor import HandReconstructor
 from s2hand.structures import HandPrediction
 
 SHAPE_SLIDERS, POSE_SLIDERS = 5, 6
@@ -88,7 +88,7 @@ class HandEdit:
 def edited(
     hands: Reconstruction,
     edits: Sequence[HandEdit],
-    answerer: Answerer,
+    reconstructor: HandReconstructor,
     textures: Callable[[int, HandEdit], Tensor | None],
 ) -> Reconstruction:
     """The hands with all changes made; the wrist's place and turn in the photo stay.
@@ -96,7 +96,7 @@ def edited(
     Args:
         hands: as reconstructed.
         edits: one for each hand.
-        answerer: poses them again.
+        reconstructor: poses them again.
         textures: gives the (F, 3) texture before tanh of a hand; None: its own.
     """
     parameters = replace(
@@ -104,6 +104,7 @@ def edited(
         betas=_moved(hands.parameters.betas, [edit.shape for edit in edits]),
         hand_pose=_moved(hands.parameters.hand_pose, [edit.pose for edit in edits]),
     )
+    answerer = reconstructor.answerer
     place = answerer.device
     placed = HandPrediction(**answerer.place_hand(parameters.to(place), hands.K.to(place))).to("cpu")
     left = torch.tensor([side == "left" for side in hands.hands])[:, None, None]
@@ -120,6 +121,7 @@ def edited(
         joints=joints,
         keypoints_2d=project_points(joints, hands.K),
         pose_axis_angle=placed.pose_axis_angle,
+        lengths_mm=1000 * parameters.scale.double().abs() * reconstructor.ruler.lengths_m(parameters.betas),
         face_textures=torch.stack([own[i] if new is None else new for i, new in enumerate(chosen)]),
         light=torch.stack(lights),
     )

@@ -26,7 +26,7 @@ API = "/gradio_api/"
 FILE, UPLOAD, HEARTBEAT = f"{API}file=", f"{API}upload", f"{API}heartbeat/"
 PAGE = ("/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt")
 PARTS = ("/assets/", "/static/", "/svelte/")
-READ = (f"{API}info", f"{API}app_id", f"{API}startup-events", f"{API}upload_progress", f"{API}queue/data")
+READ = (f"{API}app_id", f"{API}upload_progress", f"{API}queue/data")
 SENT = (f"{API}queue/join", f"{API}cancel", f"{API}reset")
 STREAM = f"{API}stream/"
 """What Gradio's page asks for."""
@@ -103,7 +103,7 @@ class Gate:
             self._check_read(scope, owner)
         elif scope["method"] == "POST" and path == UPLOAD:
             receive = self._bounded(scope, receive, send)
-            send.collects = True
+            scope, send.collects = _uncompressed(scope), True
         elif scope["method"] == "POST" and (path in SENT or path.startswith(STREAM)):
             receive = await self._checked_message(receive, owner)
         else:
@@ -226,6 +226,11 @@ async def _refuse(send: _Answer, refusal: RefusedError) -> None:
 
 def _header(scope: Scope, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+def _uncompressed(scope: Scope) -> Scope:
+    """The request of a client that takes no compressed answer, so that the answer can be read here."""
+    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
 
 
 def _owner(scope: Scope) -> str | None:

@@ -134,7 +134,7 @@ def _photo_input() -> dict:
     }
     with gr.Row():
         parts["samples"] = [gr.Button(text, size="sm", min_width=120) for text in SAMPLES]
-    parts["refine"] = gr.Checkbox(False, label="Refine: fit the hands to their keypoints")
+    parts["refine"] = gr.Checkbox(True, label="Refine: fit the hands to their keypoints")
     parts["status"] = gr.Markdown(NOTHING_YET, elem_classes="status")
     return parts
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
@@ -33,8 +34,8 @@ class PhotoEvents:
         if sent is None:
             session.work = None
         else:
-            path, name = received(sent, session)
-            self.studio.open_photo(session, path, name, refine)
+            with received(sent, session, "photo") as (path, name):
+                self.studio.open_photo(session, path, name, refine)
         return self.answers.everything(session, 0, shows, skeleton)
 
     def sample_opener(self, number: int) -> Callable:
@@ -43,8 +44,9 @@ class PhotoEvents:
         @in_one_line
         def open_sample(request: gr.Request, refine: bool, shows: str, skeleton: bool):
             session, sample = self.answers.session(request), sample_photos()[number]
-            path = Path(shutil.copy(sample, session.place_for("photo")))
-            self.studio.open_photo(session, path, sample.name, refine)
+            with session.place_for("photo") as folder:
+                path = Path(shutil.copy(sample, folder))
+                self.studio.open_photo(session, path, sample.name, refine)
             return [str(path), *self.answers.everything(session, 0, shows, skeleton)]
 
         return open_sample
@@ -106,13 +108,19 @@ class PhotoEvents:
         return self.answers.everything(session, index, shows, skeleton)
 
 
-def received(sent: dict, session: Session) -> tuple[Path, str]:
+@contextmanager
+def received(sent: dict, session: Session, kind: str) -> Iterator[tuple[Path, str]]:
     """A file that was sent, copied to the page's own folder, and its name.
 
     The gate has seen to it that it is one of this browser's own.
+
+    Args:
+        sent: as Gradio names a file.
+        session: the page.
+        kind: see :meth:`Session.place_for`.
     """
     path = Path(sent["path"])
     name = plain_name(sent.get("orig_name") or path.name)
-    copy = session.place_for("photo") / name
-    shutil.copyfile(path, copy)
-    return copy, name
+    with session.place_for(kind) as folder:
+        shutil.copyfile(path, folder / name)
+        yield folder / name, name

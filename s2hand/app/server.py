@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from s2hand.app.gate import Gate
-from s2hand.app.limits import Limits
+from s2hand.app.limits import MEGABYTE, Limits
 from s2hand.app.sessions import Sessions
 from s2hand.app.uploads import Uploads
 from s2hand.errors import S2HandError
@@ -21,16 +21,8 @@ from s2hand.prediction.reconstructor import HandReconstructor
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7860
 
-SILENT = {
-    "GRADIO_ANALYTICS_ENABLED": "False",
-    "GRADIO_RUN_HISTORY": "False",
-    "GRADIO_SSR_MODE": "False",
-    "GRADIO_MCP_SERVER": "False",
-    "GRADIO_SHARE": "False",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_OFFLINE": "1",
-}
-"""Keeps Gradio and what it brings along from talking to anybody."""
+SILENT = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+"""Keeps Gradio and what it brings along from reporting to anybody; read when they are imported."""
 
 
 @contextlib.contextmanager
@@ -47,7 +39,7 @@ def made_app(reconstructor: HandReconstructor, limits: Limits | None = None) -> 
     limits = limits or Limits()
     with tempfile.TemporaryDirectory(prefix="s2hand-app-", ignore_cleanup_errors=True) as name:
         root = Path(name).resolve()
-        os.environ.update(SILENT, GRADIO_TEMP_DIR=str(root))
+        os.environ["GRADIO_TEMP_DIR"] = str(root)
         gradio = check_gradio()
         import fastapi
 
@@ -55,7 +47,7 @@ def made_app(reconstructor: HandReconstructor, limits: Limits | None = None) -> 
         from s2hand.app.studio import Studio
         from s2hand.app.wiring import make_blocks
 
-        uploads = Uploads(root, int(limits.stored_mb * 1e6))
+        uploads = Uploads(root, int(limits.stored_mb * MEGABYTE))
         sessions = Sessions(root, limits, left=uploads.forget)
         blocks = make_blocks(Answers(Studio(reconstructor, limits), sessions), limits)
         served = gradio.mount_gradio_app(
@@ -136,11 +128,12 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def check_gradio() -> Any:
-    """Gradio, as a module.
+    """Gradio, silenced, as a module.
 
     Raises:
         S2HandError: it is missing.
     """
+    os.environ.update(SILENT)
     try:
         import gradio
     except ImportError as error:

@@ -6,7 +6,8 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,24 @@ class Session:
     textures: dict[str, Any] = field(default_factory=dict)
     _pictures: list[Path] = field(default_factory=list)
 
-    def place_for(self, *parts: str) -> Path:
-        """A fresh folder inside of the page's own."""
-        folder = self.folder.joinpath(*parts, secrets.token_hex(4))
+    @contextmanager
+    def place_for(self, kind: str) -> Iterator[Path]:
+        """A fresh folder inside of the page's own.
+
+        It replaces the one of the same kind before it if the context ends without an error; else that one
+        stays and this one goes.
+        """
+        parent = self.folder / kind
+        folder = parent / secrets.token_hex(4)
         folder.mkdir(parents=True)
-        return folder
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        for other in parent.iterdir():
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
 
     def next_picture(self, ending: str) -> Path:
         """Where to write the next rendering, under a new name, so that browsers load it; old ones go."""

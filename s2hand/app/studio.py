@@ -92,17 +92,17 @@ class Studio:
         at = len(work.views) if index is None else index
         every, edits = work.seen(photo), list(work.edits)
         every[at : at + 1], edits[at : at + 1] = views[:1], [HandEdit()]
-        self._reconstruct(work, every, photo, work.refined)
-        work.edits = edits
+        self._reconstruct(work, every, photo, work.refined, edits)
         self._remember_textures(session)
         return work
 
     def remove(self, session: Session, index: int) -> PhotoWork:
         """Takes a hand away."""
-        work = session.work
-        del work.views[index], work.edits[index]
-        kept = [number for number in range(len(work.hands)) if number != index]
-        work.hands = _selected(work.hands, kept) if kept else None
+        work: PhotoWork = session.work
+        with work.lock:
+            del work.views[index], work.edits[index]
+            kept = [number for number in range(len(work.hands)) if number != index]
+            work.hands = _selected(work.hands, kept) if kept else None
         return work
 
     def refine(self, session: Session, refine: bool) -> PhotoWork:
@@ -115,19 +115,30 @@ class Studio:
     def edited(self, session: Session) -> Reconstruction | None:
         """The page's hands with all changes made."""
         work: PhotoWork = session.work
-        if work.hands is None:
+        with work.lock:
+            hands, edits = work.hands, list(work.edits)
+        if hands is None:
             return None
 
         def texture(index: int, edit: HandEdit) -> Tensor | None:
             return None if edit.texture == PHOTO else self._texture(session, edit)
 
-        return edited(work.hands, work.edits, self.reconstructor.answerer, texture)
+        return edited(hands, edits, self.reconstructor, texture)
 
-    def _reconstruct(self, work: PhotoWork, views: list[HandView], photo: np.ndarray, refine: bool) -> None:
+    def _reconstruct(
+        self,
+        work: PhotoWork,
+        views: list[HandView],
+        photo: np.ndarray,
+        refine: bool,
+        edits: list[HandEdit] | None = None,
+    ) -> None:
+        """Puts reconstructed hands, and what is changed about them (None: nothing), into the photo's work."""
         with self.busy:
             hands = self.reconstructor.predict_views(views, refine=refine) if views else None
-        work.views, work.hands, work.refined, work.corner = blank(views), hands, refine, None
-        work.edits = [HandEdit() for _ in views]
+        with work.lock:
+            work.views, work.hands, work.refined, work.corner = blank(views), hands, refine, None
+            work.edits = edits or [HandEdit() for _ in views]
 
     def _remember_textures(self, session: Session) -> None:
         """Lets the textures of this photo be put on the hands of later ones."""

@@ -64,8 +64,8 @@ def _wire_photo(events: PhotoEvents, edits: EditEvents, part: PhotoPart) -> None
             everything,
             **NETWORK,
         )
-    for button, handler in ((part.remove, events.remove), (part.reset, events.reset)):
-        button.click(handler, [part.hand, *picture], everything, **DRAWING)
+    part.remove.click(events.remove, [part.hand, *picture], everything, **NETWORK)
+    part.reset.click(events.reset, [part.hand, *picture], everything, **DRAWING)
     part.hand.input(events.choose, [part.hand, *picture], everything, **DRAWING)
     _wire_sliders(edits, part)
     # Whoever draws boxes wants to see them, whoever moves sliders the hands.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,6 +45,7 @@ class PhotoWork:
         edits: one for each hand.
         refined: whether they were fitted to their keypoints.
         corner: px of the photo, where a box was begun; None otherwise.
+        lock: held while views, hands and edits change together.
     """
 
     name: str
@@ -55,6 +57,7 @@ class PhotoWork:
     edits: list[HandEdit] = field(default_factory=list)
     refined: bool = False
     corner: tuple[float, float] | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def scale(self) -> float:
@@ -64,7 +67,7 @@ class PhotoWork:
     @property
     def labels(self) -> list[str]:
         """What the hands are called: "Right hand", "Left hand 2"."""
-        return [] if self.hands is None else hand_labels(list(self.hands))
+        return [] if self.hands is None else hand_labels(self.hands.hands)
 
     def seen(self, photo: np.ndarray) -> list[HandView]:
         """The views with the photo's pixels (H, W, 3) in them."""

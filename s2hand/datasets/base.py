@@ -4,82 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from s2hand.datasets.annotations import found_silhouette, seen_annotations
+from s2hand.datasets.sample_record import Sample, SampleRecord
 from s2hand.errors import DatasetError
 from s2hand.files import require_folder
 from s2hand.images.crops import DEFAULT_SQUARES
-from s2hand.geometry.mirror import mirror_points
-from s2hand.images.images import ImageFile, read_image, read_mask
-from s2hand.images.plain_background import plain_silhouette
+from s2hand.images.images import read_image, read_mask
 from s2hand.images.photos import read_photo, read_photo_shrunk
 from s2hand.images.square_view import SquareView, view_square
 from s2hand.images.transforms import (
     AugmentationConfig,
     apply_colour_transform,
-    rotation_about_z,
     sample_colour_transform,
 )
 
 SPLITS = ("training", "evaluation")
-
-Sample = dict[str, np.ndarray]
-"""One sample under the field names of :class:`s2hand.structures.HandBatch`: image (S, S, 3) and mask (S, S)
-as uint8, the rest float32 without the batch axis."""
-
-
-@dataclass(frozen=True)
-class SampleRecord:
-    """Where a sample lies and what is known of it, in pixels of the stored image; None where unknown.
-
-    Attributes:
-        image_path: the image file.
-        K: (3, 3) px.
-        crop: (left, top, side) px of the square to show; None takes the whole image, which must be square.
-        keypoints_2d: (21, 2) px, detected; (0, 0) where missed.
-        confidence: (21,) of the detections.
-        photometric_weight: weight of the sample in photometric losses.
-        world_joints: (21, 3) metres, the hand in 3D as a detector guesses it: about any origin, x right, y down,
-            z away as the image shows the hand.
-        world_confidence: (21,) of these.
-        joints: (21, 3) metres, camera frame.
-        vertices: (778, 3) metres, camera frame.
-        scale: metres, length of bone 9-10.
-        mask_path: hand segmentation, white on black.
-        jitter_box: (4,) px, the box about which training draws ``crop`` (HO-3D's published jitter); stored
-            records hold both.
-        true_keypoints_2d: (21, 2) px; None for ``joints`` projected with K, unless K is only a guess.
-        mirrored: the hand is a left one: the sample shows its mirror image, a right one. Everything here
-            describes the left hand, as the image shows it.
-        look_at: the square is seen by a camera at the same place that is turned towards it; otherwise it is
-            cut out, and K with it. Everything here refers to the image's own camera.
-        upright: the image is a user's own photo: its pixels are those of the photo put upright by its EXIF.
-        size: (width, height) px that the image must have for the rest to be right; None if any will do.
-    """
-
-    image_path: ImageFile
-    K: np.ndarray
-    crop: tuple[float, float, float] | None = None
-    keypoints_2d: np.ndarray | None = None
-    confidence: np.ndarray | None = None
-    photometric_weight: float | None = None
-    world_joints: np.ndarray | None = None
-    world_confidence: np.ndarray | None = None
-    joints: np.ndarray | None = None
-    vertices: np.ndarray | None = None
-    scale: float | None = None
-    mask_path: ImageFile | None = None
-    jitter_box: np.ndarray | None = None
-    true_keypoints_2d: np.ndarray | None = None
-    mirrored: bool = False
-    look_at: bool = False
-    upright: bool = False
-    size: tuple[int, int] | None = None
 
 
 class HandDataset(Dataset):
@@ -173,12 +119,17 @@ class HandDataset(Dataset):
         image = view.image(stored, shrunk)
         if random is not None and self.augment.changes_colour:
             image = apply_colour_transform(image, sample_colour_transform(self.augment, random))
-        sample = {"image": image, "K": view.K, "to_photo": view.rotation.T, **_annotations(record, view, angle_rad)}
+        sample = {
+            "image": image,
+            "K": view.K,
+            "to_photo": view.rotation.T,
+            **seen_annotations(record, view, angle_rad),
+        }
         if record.mask_path is not None:
             mask = read_mask(record.mask_path)
             sample["mask"] = self._view(record, mask, 1, angle_rad).image(mask)
         if self._finds_silhouettes:
-            sample |= _found_silhouette(record, stored, shrunk, view)
+            sample |= found_silhouette(record, stored, shrunk, view)
         return {
             name: value if value.dtype == np.uint8 else value.astype(np.float32)
             for name, value in sample.items()
@@ -259,50 +210,3 @@ def _square_about_hand(record: SampleRecord) -> tuple[float, float, float] | Non
         return DEFAULT_SQUARES.square(None, record.keypoints_2d, record.confidence)[0]
     except DatasetError:
         return record.crop
-
-
-def _true_keypoints(record: SampleRecord) -> np.ndarray:
-    """Where the true joints are seen, (21, 2) px of the stored image."""
-    if record.true_keypoints_2d is not None:
-        return record.true_keypoints_2d
-    projected = record.joints @ record.K.T
-    return projected[:, :2] / projected[:, 2:]
-
-
-def _found_silhouette(record: SampleRecord, stored: np.ndarray, shrunk: int, view: SquareView) -> Sample:
-    """What stands before a plain background, as the sample shows it, and whether there is such a thing."""
-    points = None
-    if record.keypoints_2d is not None:
-        points = record.keypoints_2d[record.confidence > 0] / shrunk
-    found = plain_silhouette(stored, points)
-    mask = np.zeros(stored.shape[:2], np.uint8) if found is None else found
-    return {"found_mask": view.image(mask, shrunk), "found_mask_weight": np.float32(found is not None)}
-
-
-def _seen_world(joints: np.ndarray, mirrored: bool, angle_rad: float) -> np.ndarray:
-    """Turns a detector's joints (21, 3) about the line of sight, and mirrors them, as the image is.
-
-    They are seen along the line to the hand, so a virtual camera that looks at it turns nothing else.
-    """
-    return (mirror_points(joints) if mirrored else joints) @ rotation_about_z(angle_rad).T
-
-
-def _annotations(record: SampleRecord, view: SquareView, angle_rad: float) -> Sample:
-    """Takes what is known of a sample from the stored image to the network's input, turned in its plane."""
-    annotations = {}
-    if record.keypoints_2d is not None:
-        found = record.confidence[:, None] > 0
-        annotations["keypoints_2d"] = np.where(found, view.pixels(record.keypoints_2d), 0)
-        annotations["confidence"] = record.confidence
-        annotations["photometric_weight"] = np.asarray(record.photometric_weight)
-    if record.world_joints is not None:
-        annotations["world_joints"] = _seen_world(record.world_joints, view.mirrored, angle_rad)
-        annotations["world_confidence"] = record.world_confidence
-    if record.joints is not None:
-        annotations["gt_keypoints_2d"] = view.pixels(_true_keypoints(record))
-        annotations["gt_joints"] = view.points(record.joints)
-    if record.vertices is not None:
-        annotations["gt_vertices"] = view.points(record.vertices)
-    if record.scale is not None:
-        annotations["gt_scale"] = np.asarray(record.scale)
-    return annotations

@@ -14,8 +14,8 @@ left out. The versioned file is an object that also says which detector found wh
 
 Its names are relative to the photos' folder, with ``/``; a name comes once for each hand in its photo. Its
 keypoints are in pixels of the upright photo (EXIF rotation applied), never mirrored, with the same order of
-joints for left and right hands. ``world`` is the hand in 3D as the detector guesses it, in metres, x right, y down
-and z away as the photo shows it, and ``world_spread`` how far several looks at each joint lie apart.
+joints for left and right hands. ``world`` is the hand in 3D as the detector guesses it, in metres, x right,
+y down and z away as the photo shows it, and ``world_spread`` how far several looks at each joint lie apart.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ OTHER_PROGRAMS = {
 
 HALF_SURE_M = 0.01
 """Spread of a joint's looks at which it counts half: a guess in 3D is wrong by about as much on average."""
+
 HINTS = {
-    "confidence": f", {NUM_JOINTS} in [0, 1]: write 1 for joints that are certain, 0 for those that were missed",
+    "confidence": f", {NUM_JOINTS} in [0, 1]: write 1 for joints that are certain, 0 for those that were "
+    "missed",
     "width": " of pixels of the upright image",
     "height": " of pixels of the upright image",
 }
@@ -97,7 +99,8 @@ class Detections:
         unreadable: "name: reason" for each image that could not be read.
         tracks: number of each row's hand in its video, None where hands were not followed; or None.
         world: (N, 21, 3) float32 metres, as the image shows the hands, NaN where unknown; or None.
-        world_spread: (N, 21) float32 metres, mean distance of looks from their median, NaN where unknown; or None.
+        world_spread: (N, 21) float32 metres, mean distance of looks from their median, NaN where unknown; or
+            None.
     """
 
     keypoints: np.ndarray
@@ -143,8 +146,8 @@ class Detections:
     def world_annotations(self, row: int) -> dict[str, Any]:
         """What a row says of its hand in 3D, by field of :class:`~s2hand.datasets.base.SampleRecord`.
 
-        A joint's confidence halves where looks at it lie ``HALF_SURE_M`` apart; where the spread is unknown, the
-        confidences of the keypoints stand in. A row without 3D joints has confidence 0. There must be a
+        A joint's confidence halves where looks at it lie ``HALF_SURE_M`` apart; where the spread is unknown,
+        the confidences of the keypoints stand in. A row without 3D joints has confidence 0. There must be a
         ``world``.
         """
         world, confidence = self.world[row], self.confidence[row]
@@ -155,7 +158,6 @@ class Detections:
             "world_joints": np.nan_to_num(world),
             "world_confidence": confidence if known else np.zeros_like(confidence),
         }
-
 
     def order_doubt(self, source: str | Path) -> str:
         """A line on joints that are certainly in another order than FreiHAND's; "" if nothing tells that.
@@ -245,8 +247,8 @@ def _read_names(entries, count: int, path: str | Path) -> tuple[str, ...]:
 def _read_versioned(content: dict, path: str | Path) -> Detections:
     if content.get("format") != FORMAT:
         raise DatasetError(
-            f'{path}: expected "format": "{FORMAT}", got {content.get("format")!r:.80}{_looks_like(content)}: '
-            f"{REMEDY}"
+            f'{path}: expected "format": "{FORMAT}", got {content.get("format")!r:.80}'
+            f"{_looks_like(content)}: {REMEDY}"
         )
     images = content.get("images")
     if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):

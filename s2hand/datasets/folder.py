@@ -35,10 +35,10 @@ from s2hand.skeleton import SCALE_BONE
 LAYOUT = "a folder of photos with detections.json, which `s2hand detect` writes"
 DETECTIONS_FILE = "detections.json"
 LABELS = ("joints", "vertices", "scale", "world")
-"""The last is no label, but read on request like one: 3D joints of the detector, which few detections have."""
+"""The last is no label, but read on request like one: the detector's 3D joints, which few detections have."""
 
 TRIED_NAMES = 1000
-"""Number of names, evenly chosen, that are looked for on disk before the folder is taken for the wrong one."""
+"""Number of names, evenly chosen, that are looked for on disk before a folder is taken for the wrong one."""
 
 
 class FolderDataset(HandDataset):
@@ -54,8 +54,8 @@ class FolderDataset(HandDataset):
         detections: loaded detections with names, in place of the section's file.
         image_size: side of the samples' images in pixels.
         augment: random changes of training images; None for none.
-        labels: which of ``joints``, ``vertices``, ``scale`` and ``world`` to read; None for the joints and vertices if the
-            section names a file of labels.
+        labels: which of ``joints``, ``vertices``, ``scale`` and ``world`` to read; None for the joints and
+            vertices if the section names a file of labels.
         controlled_size: use only this many hands, the first ones.
         seed: of the random changes.
         crop_upright: crop about the detected hand, fingers up; see :class:`HandDataset`.
@@ -100,8 +100,8 @@ class FolderDataset(HandDataset):
         self._labels = self._read_labels() if self.labels - {"world"} else None
         if "world" in self.labels and self.detections.world is None:
             raise DatasetError(
-                f"{self.source} has no 3D landmarks (world), which the loss world_bones needs: run `s2hand detect` "
-                "on the folder again, with the bundled detector"
+                f"{self.source} has no 3D landmarks (world), which the loss world_bones needs: run "
+                "`s2hand detect` on the folder again, with the bundled detector"
             )
 
     def __len__(self) -> int:
@@ -223,8 +223,8 @@ class FolderDataset(HandDataset):
     def _read_labels(self) -> FolderLabels:
         if self.section.folder_labels is None:
             raise DatasetError(
-                f"{self.root} has no {', '.join(sorted(self.labels - {'world'}))}: leave out the losses that need "
-                'labels, or set "folder_labels"'
+                f"{self.root} has no {', '.join(sorted(self.labels - {'world'}))}: leave out the losses that "
+                'need labels, or set "folder_labels"'
             )
         return read_folder_labels(self.section.folder_labels, self.detections.names)
 

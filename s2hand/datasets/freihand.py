@@ -25,8 +25,8 @@ LAYOUT = (
     "the folder of FreiHAND v2: training/rgb/%08d.jpg, training_K.json, evaluation/rgb, evaluation_K.json"
 )
 EVALUATION_SUFFIX = "_eval"
-"""FreiHAND's two archives, FreiHAND_pub_v2.zip and FreiHAND_pub_v2_eval.zip, are often unpacked into folders of
-their names: evaluation is looked for in the second, too."""
+"""FreiHAND's two archives, FreiHAND_pub_v2.zip and FreiHAND_pub_v2_eval.zip, are often unpacked into folders
+of their names: evaluation is looked for in the second, too."""
 
 DETECTION_FILES = {
     "training": "openpose_v2/training/detect_all.json",
@@ -144,8 +144,8 @@ class FreiHandDataset(HandDataset):
         beside = self.base.with_name(self.base.name + EVALUATION_SUFFIX)
         if not (beside / self._json("K").name).is_file():
             raise DatasetError(
-                f"no {self._json('K')}, and none in {beside}: unpack FreiHAND_pub_v2_eval.zip into {self.base} "
-                f"or {beside}"
+                f"no {self._json('K')}, and none in {beside}: unpack FreiHAND_pub_v2_eval.zip into "
+                f"{self.base} or {beside}"
             )
         return beside
 

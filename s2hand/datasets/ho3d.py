@@ -34,8 +34,8 @@ SIDE_OVER_REACH = 4.0
 SIDE_RANGE_PX = (50.0, 640.0)
 CENTRE_JITTER_PX = 5.0
 FRAMING_RANGE = (0.8, 0.9)
-"""The published crop: its side is 4 x the reach, the largest distance along x or y from its jittered centre to a
-border of the padded box, clamped to the range and divided by a framing that is drawn, too."""
+"""The published crop: its side is 4 x the reach, the largest distance along x or y from its jittered centre
+to a border of the padded box, clamped to the range and divided by a framing that is drawn, too."""
 
 MEAN_INVERSE_FRAMING = math.log(FRAMING_RANGE[1] / FRAMING_RANGE[0]) / (FRAMING_RANGE[1] - FRAMING_RANGE[0])
 LARGEST_JITTER = 6.0
@@ -230,7 +230,7 @@ def hand_crop(box: np.ndarray, random: np.random.Generator | None) -> tuple[floa
 def _mean_side(half: np.ndarray) -> float:
     """The expected side before framing, over the jitter, of a padded box with these half sides (2,) px.
 
-    The reach is max(half + |jitter|), so that P(reach < r) is the product of erf((r - half) / (sigma sqrt 2)),
+    The reach is max(half + |jitter|), so that P(reach < r) is the product of erf((r - half) / (sigma sqrt 2))
     and the expectation of a clamped side is its lower limit and the integral of P(side > s) from there on.
     """
     least, most = SIDE_RANGE_PX

@@ -16,14 +16,14 @@ WORKING_SIDE = 256
 BORDER = 0.06
 """Width of the border in sides of the image."""
 
-LIGHTNESS_WEIGHT = 0.5
-"""Of a difference in CIELAB's lightness: shadows change it more than the two colour axes."""
+WEIGHTS = np.float32([0.5, 1, 1])
+"""Of differences in CIELAB's lightness and two colour axes: shadows change the first more than the others."""
 
 SATURATED = 30.0
 """Chroma in CIELAB from which a background keeps a colour unlike skin's in shadow, as green screens do."""
 
-DEEPEST_SHADOW, GAMMA = 0.25, 2.2
-"""Share of its light that a saturated background keeps in the deepest shadow; sRGB's exponent, about."""
+DEEPEST_SHADOW = 0.25
+"""Share of its light that a saturated background keeps in the deepest shadow."""
 
 FITS = 5
 OUTLIER = 3.0
@@ -79,7 +79,7 @@ def plain_silhouette(image: np.ndarray, points: np.ndarray | None = None) -> np.
 def _foreground(image: np.ndarray) -> np.ndarray | None:
     """(H, W) uint8, 1 where an image is not its background; None if that is not plain."""
     rgb = image.astype(np.float32) / 255
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) * (LIGHTNESS_WEIGHT, 1, 1)
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) * WEIGHTS
     model = _background(lab)
     if model is None:
         return None
@@ -94,11 +94,11 @@ def _foreground(image: np.ndarray) -> np.ndarray | None:
 
 def _shaded(background: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     """A background (H, W, 3), weighted CIELAB, in the shadow that brings it nearest to an image's pixels."""
-    lit = cv2.cvtColor((background / (LIGHTNESS_WEIGHT, 1, 1)).astype(np.float32), cv2.COLOR_Lab2RGB)
-    lit, seen = lit.clip(0, 1) ** GAMMA, rgb**GAMMA
-    light = (lit * seen).sum(-1) / (lit * lit).sum(-1).clip(1e-6)
-    shaded = (lit * light.clip(DEEPEST_SHADOW, 1)[..., None]) ** (1 / GAMMA)
-    return cv2.cvtColor(shaded.astype(np.float32), cv2.COLOR_RGB2Lab) * (LIGHTNESS_WEIGHT, 1, 1)
+    # Squares are near enough to sRGB's curve.
+    lit = np.square(cv2.cvtColor(background / WEIGHTS, cv2.COLOR_Lab2RGB).clip(0, 1))
+    light = (lit * np.square(rgb)).sum(-1) / np.square(lit).sum(-1).clip(1e-6)
+    shaded = np.sqrt(lit * light.clip(DEEPEST_SHADOW, 1)[..., None])
+    return cv2.cvtColor(shaded, cv2.COLOR_RGB2Lab) * WEIGHTS
 
 
 def _background(lab: np.ndarray) -> tuple[np.ndarray, float] | None:

@@ -35,6 +35,7 @@ from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.prediction.rigging import rig_motion
 from s2hand.visualize import Overlay, hand_window
+from s2hand.visualize.photo import LARGEST_RENDERING_PX
 
 INDEX_FORMAT = "s2hand-predictions-1"
 INDEX_FILE = "index.json"
@@ -141,14 +142,20 @@ class HandFiles:
         return path
 
 
-def overlay_of(photo: np.ndarray, hands: Reconstruction) -> Overlay:
-    """The hands and their skeletons over their photo (H, W, 3) uint8, the nearest hand last."""
+def overlay_of(photo: np.ndarray, hands: Reconstruction, largest_px: int = LARGEST_RENDERING_PX) -> Overlay:
+    """The hands and their skeletons over their photo (H, W, 3) uint8, the nearest hand last.
+
+    Args:
+        photo: the photo.
+        hands: those in it.
+        largest_px: see :meth:`~s2hand.visualize.Overlay.with_hand`.
+    """
     overlay = Overlay.of_photo(photo)
     for index in torch.argsort(hands.vertices[..., 2].mean(1), descending=True).tolist():
         textured = hands.face_textures is not None and not hands.painted  # the photo's colours hide the hand
         appearance = (hands.face_textures[index], hands.light[index]) if textured else (None, None)
         vertices, K = hands.vertices[index], hands.K[index]
-        overlay = overlay.with_hand(vertices, hands.faces(index), K, *appearance)
+        overlay = overlay.with_hand(vertices, hands.faces(index), K, *appearance, largest_px)
         if (window := hand_window(vertices, K, photo.shape[:2])) is not None:
             overlay = overlay.with_skeleton(hands.keypoints_2d[index], window)
     return overlay

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
-BLUR, BLUR_REACH = 0.4, 4
-"""Deviation, in pixels of the raster, of the blur before a photo is shrunk; how many of them it reaches."""
+BLUR_RASTER_PX, BLUR_REACH = 0.4, 4
+"""Deviation in pixels of the raster of the average over finer pixels of the photo; deviations it reaches."""
 
 
 def photo_window(
@@ -29,19 +31,20 @@ def photo_window(
     left, top = (low + high - side) / 2
     scale = raster_px / side
     window = np.array([[scale, 0, -left * scale], [0, scale, -top * scale], [0, 0, 1]])
-    # cv2's pixel centres are whole numbers, ours lie at one half.
-    shift = 0.5 * (scale - 1)
-    border = 2 + int(BLUR_REACH * BLUR / scale)
-    low = np.clip(np.floor([left, top]) - border, 0, None).astype(int)
-    high = np.clip(np.ceil([left + side, top + side]) + border, 0, None).astype(int)
-    part = photo[low[1] : high[1], low[0] : high[0]]  # a hand is small in a large photo
+    blur_px = BLUR_RASTER_PX / scale
+    border = math.ceil(BLUR_REACH * blur_px) + 1
+    height, width = photo.shape[:2]
+    columns = slice(*np.clip((math.floor(left) - border, math.ceil(left + side) + border), 0, width))
+    rows = slice(*np.clip((math.floor(top) - border, math.ceil(top + side) + border), 0, height))
+    part = photo[rows, columns]
     if not part.size:
         return window, np.full((raster_px, raster_px, 3), np.nan)
-    matrix = window[:2] + np.array([0, 0, shift])
-    matrix[:, 2] += scale * low
+    # cv2's pixel centres are whole numbers, ours lie at one half.
+    shift = np.array([scale * columns.start, scale * rows.start]) + 0.5 * (scale - 1)
+    matrix = window[:2] + np.array([[0, 0, shift[0]], [0, 0, shift[1]]])
     size = (raster_px, raster_px)
     # Averages first where the photo is finer than the raster, so that noise does not alias.
-    blurred = part if scale >= 1 else cv2.GaussianBlur(part, (0, 0), BLUR / scale)
+    blurred = part if scale >= 1 else cv2.GaussianBlur(part, (0, 0), blur_px)
     values = cv2.warpAffine(blurred, matrix, size, flags=cv2.INTER_LINEAR).astype(np.float64) / 255
     inside = cv2.warpAffine(np.ones(part.shape[:2], np.uint8), matrix, size, flags=cv2.INTER_NEAREST)
     values[inside == 0] = np.nan

@@ -30,6 +30,9 @@ from s2hand.structures import HandParameters
 
 LINES_FORMAT = "s2hand-video-1"
 
+LARGEST_DRAWN_PX = 256
+"""Side in which a hand is drawn at most, and enlarged to its size: frames must not wait for their drawing."""
+
 LEFT_OUT = ("vertices", "light")
 """What is left out of a frame's line: the vertices follow from the parameters."""
 
@@ -96,7 +99,7 @@ def predict_video(
     ):
 
         def finish(frame: Frame, views: Sequence[HandView], found: Reconstruction | None) -> None:
-            writer.write(frame.pixels if found is None else overlay_of(frame.pixels, found).image)
+            writer.write(drawn_frame(frame.pixels, found))
             write_line(line_file, frame_line(frame, found, name))
             if watch is not None:
                 watch(frame, views, found)
@@ -112,6 +115,11 @@ def predict_video(
     entry = _entry(video, header, count, options.smooth) | motions.write(files, video.stem)
     missing = source.shortfall(count)
     return entry, [] if missing is None else [f"{name}: {missing}"]
+
+
+def drawn_frame(pixels: np.ndarray, found: Reconstruction | None) -> np.ndarray:
+    """A frame (H, W, 3) uint8 with its hands, if it has any."""
+    return pixels if found is None else overlay_of(pixels, found, LARGEST_DRAWN_PX).image
 
 
 def _entry(video: Photo, header: VideoHeader, frames: int, smoothed: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -15,11 +16,11 @@ from s2hand.runtime.distributed import ALONE, Processes
 LARGEST = 2**53
 """No count of a training comes near it."""
 
-_COUNT, _COUNT_OR_NONE = (int,), (int, type(None))
+_COUNT, _COUNT_OR_NONE = (Integral,), (Integral, type(None))
 KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("epoch", "batch", "step", "skipped", "batch_images"), _COUNT),
     **dict.fromkeys(("best_epoch", "evaluated"), _COUNT_OR_NONE),
-    **{"best": (float, int, type(None)), "best_metric": (str, type(None))},
+    **{"best": (Real, type(None)), "best_metric": (str, type(None))},
     "focal_range": (tuple, list, type(None)),
 }
 """What the entries of a stored progress are."""
@@ -61,10 +62,13 @@ class Progress:
             ValueError: an entry is unknown or of a wrong kind.
         """
         for name, value in values.items():
-            if type(value) not in KINDS.get(name, ()):
+            if isinstance(value, bool) or not isinstance(value, KINDS.get(name, ())):
                 raise ValueError(f"progress: {name!r:.40} of type {type(value).__name__}")
-            if type(value) is int and not 0 <= value <= LARGEST:
+            if isinstance(value, Integral) and not 0 <= value <= LARGEST:
                 raise ValueError(f"progress: {name} is not in 0..{LARGEST}")
+        focal_range = values.get("focal_range")
+        if focal_range is not None and list(map(type, focal_range)) != [float, float]:
+            raise ValueError("progress: focal_range is not two numbers")
         return cls(**values)
 
     def note_cameras(self, K: Tensor, image_size: int) -> None:

@@ -14,8 +14,8 @@ from s2hand.visualize.pixels import composite, to_array
 from s2hand.visualize.views import render_view
 
 LARGEST_RENDERING_PX = 1024
-"""Largest side of a rendering; a larger hand is enlarged from it. A texture of one colour
-per face shows no more at a higher resolution, while time and memory grow with its square."""
+"""Largest side of a rendering where none is stated. A texture of one colour per face shows no more at a
+higher resolution, while time and memory grow with its square."""
 
 FREE_BORDER_PX = 2
 
@@ -47,6 +47,7 @@ class Overlay:
         K: Tensor,
         face_textures: Tensor | None = None,
         light: Tensor | None = None,
+        largest_px: int = LARGEST_RENDERING_PX,
     ) -> Overlay:
         """Draws a hand over the image: textured and lit, or as clay without a texture.
 
@@ -56,12 +57,13 @@ class Overlay:
             K: (3, 3) px of the photo.
             face_textures: (F, 3) RGB before tanh and light, or None.
             light: (11,) or None.
+            largest_px: a hand that is larger is rendered with this side and enlarged.
         """
         window = hand_window(vertices, K, self.silhouette.shape)
         if window is None:
             return self
         left, top, side = window
-        size = min(side, LARGEST_RENDERING_PX)
+        size = min(side, largest_px)
         view = render_view(vertices, faces, window_camera(K, window, size), size, face_textures, light)
         rgb, silhouette = (
             cv2.resize(values, (side, side), interpolation=cv2.INTER_LINEAR) if side != size else values

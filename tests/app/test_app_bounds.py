@@ -12,7 +12,7 @@ from PIL import Image
 
 from s2hand.app.limits import Limits
 from s2hand.app.reading import RefusedFileError, open_bounded_video, plain_name, read_bounded_photo
-from s2hand.app.sessions import Sessions
+from s2hand.app.sessions import Session, Sessions
 from s2hand.app.uploads import Uploads
 from s2hand.cli import main
 
@@ -120,7 +120,7 @@ def test_pages_are_closed_to_others_and_forgotten_in_time(tmp_path):
     sessions = Sessions(tmp_path, Limits(sessions=2, idle_s=100), left.append, lambda: now[0])
     assert sessions.claim("a", "me")
     assert not sessions.claim("a", "you")
-    file = sessions.get("a").place_for("x") / "f"
+    file = sessions.get("a").folder / "f"
     file.write_text("")
     assert [sessions.belongs_to(file, who) for who in ("me", "you")] == [True, False]
     now[0] = 50
@@ -134,6 +134,18 @@ def test_pages_are_closed_to_others_and_forgotten_in_time(tmp_path):
     sessions.close("d")
     sessions.close("d")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_photo_replaces_the_old_one_unless_it_is_refused(tmp_path):
+    page = Session("me", tmp_path, 0.0)
+    with page.place_for("photo") as first:
+        pass
+    with pytest.raises(RefusedFileError), page.place_for("photo") as refused:
+        raise RefusedFileError("it is no photo")
+    assert (first.is_dir(), refused.is_dir()) == (True, False)
+    with page.place_for("photo") as second:
+        assert first.is_dir()
+    assert (first.is_dir(), second.is_dir()) == (False, True)
 
 
 def test_old_pictures_of_a_page_go(tmp_path):

@@ -267,7 +267,8 @@ def test_what_is_missing_is_named(tmp_path, key, message):
 def test_the_order_of_joints_is_doubted_of_many_hands_only(detections):
     """A single hand may be drawn in any order; what real hands look like is measured with the orders."""
     finger = np.arange(1, 5)[:, None] * [0.0, -9.0]
-    hand = np.concatenate([[[0.0, 0.0]], *(finger + [x, y] for x, y in zip(range(-30, 45, 15), (-20, *[-60] * 4)))])
+    bases = np.stack([range(-30, 45, 15), (-20, *[-60] * 4)], -1)
+    hand = np.concatenate([[[0.0, 0.0]], *(finger + base for base in bases)])
     hands = np.stack([100 + hand + shift for shift in range(12)]).astype(np.float32)
     tips_first = [0, *(base + step for base in range(1, 21, 4) for step in (3, 2, 1, 0))]
     sure = np.ones((12, 21), np.float32)

@@ -83,7 +83,7 @@ def test_3d_landmarks_turn_and_mirror_with_the_image(photo_folder, truth):
         )
         np.testing.assert_array_equal(sample["world_confidence"], found.confidence[index])
     assert "world_joints" not in folder_dataset(root, detections=with_world, **settings)[0]
-    with pytest.raises(DatasetError, match="has no 3D landmarks .*world_bones needs"):
+    with pytest.raises(DatasetError, match=r"has no 3D landmarks .*world_bones needs"):
         folder_dataset(root, detections=found, labels={"world"}, **settings)
 
 

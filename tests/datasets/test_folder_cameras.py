@@ -102,7 +102,9 @@ def test_headers_of_many_pictures_are_kept(own, tmp_path, monkeypatch):
     picture = Image.open(own / replaced)
     picture.resize((50, 50)).save(own / replaced)  # a replaced picture is looked at again
     changed = folder_dataset(own, val_share=0, detections=replace(first.detections, sizes=None))
-    assert changed.record(first.camera_sources.index("default")).K[0, 0] == 50 * DEFAULT_FOCAL_OVER_LONGER_SIDE
+    assert (
+        changed.record(first.camera_sources.index("default")).K[0, 0] == 50 * DEFAULT_FOCAL_OVER_LONGER_SIDE
+    )
     fresh = list((own.parent / ".s2hand_cache").iterdir())
     assert len(fresh) == 1  # the stale copy is gone
     assert fresh != stored

@@ -115,7 +115,7 @@ def test_names_that_lead_out_of_the_folder_are_refused(own, name):
     for row in (0, 5):
         names = list(found.names)
         names[row] = name.format(own)
-        with pytest.raises(DatasetError, match="is not the name of a photo inside .*photos: names must be"):
+        with pytest.raises(DatasetError, match=r"is not the name of a photo inside .*photos: names must be"):
             folder_dataset(own, detections=replace(found, names=tuple(names)), val_share=0)
 
 
@@ -149,7 +149,7 @@ def test_a_photo_that_was_removed_is_counted_whichever_it_is(own, rewrite_detect
     assert len(dataset) == len(found)
     assert f"{gone} unreadable" in dataset.summary()
     index = [dataset.name(index) for index in range(len(dataset))].index(removed)
-    with pytest.raises(DatasetError, match="cannot read .*is the folder complete"):
+    with pytest.raises(DatasetError, match=r"cannot read .*is the folder complete"):
         dataset[index]
 
 
@@ -170,7 +170,10 @@ def test_names_are_found_however_letters_are_composed(own, rewrite_detections):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda found: {"keypoints": found.keypoints / found.sizes[:, None]}, "look like shares of the image"),
+        (
+            lambda found: {"keypoints": found.keypoints / found.sizes[:, None]},
+            "look like shares of the image",
+        ),
         (lambda found: {"keypoints": found.keypoints + 5000}, "px outside of an image"),
         (lambda found: {"confidence": 100 * found.confidence}, "they look like per cent"),
         (lambda found: {"boxes": found.boxes / np.tile(found.sizes, 2)}, "looks like shares of the image"),

@@ -91,7 +91,7 @@ class Jitter:
     ],
 )
 def test_crops_of_training_by_hand(box, shift, framing, side):
-    """The side is four times the largest distance, along x or y, from the jittered centre to a padded border."""
+    """The side is four times the largest distance along x or y from jittered centre to padded border."""
     left, top, found = hand_crop(box, Jitter(shift, framing))
     assert found == pytest.approx(side)
     middle = (box[:2] + box[2:]) / 2 + shift

@@ -374,6 +374,7 @@ def test_shards_of_labels_of_mano_are_known_for_what_they_are(small_config, synt
         ({"progress": {"epoch": "one"}}, "ValueError progress: 'epoch' of type str"),
         ({"progress": {"epoch": -1}}, "progress: epoch is not in 0"),
         ({"progress": {"telepathy": 1}}, "progress: 'telepathy' of type int"),
+        ({"progress": {"focal_range": ["a", 2.0]}}, "progress: focal_range is not two numbers"),
         ({"rng": [{"cpu": "text"}]}, "TypeError"),
         ({"optimizer": {}}, "KeyError"),
         ({"config": json.dumps({"seed": 10**400, "val_batch": [[1]]})}, "changes the results|resuming"),

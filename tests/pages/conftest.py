@@ -258,9 +258,11 @@ class Opened:
         content = self.tab.locator(".viewer-stage canvas").screenshot()
         return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
 
-    def canvas_unlike(self, before: np.ndarray, share: float = 0.002) -> np.ndarray:
+    def canvas_unlike(
+        self, before: np.ndarray, share: float = 0.002, told: str = "stayed as it was"
+    ) -> np.ndarray:
         """The canvas as soon as more than a share of its pixels differ from an earlier picture."""
-        return self._canvas_when(lambda now: changed(before, now) > share, "stayed as it was")
+        return self._canvas_when(lambda now: changed(before, now) > share, told)
 
     def canvas_like(self, before: np.ndarray) -> np.ndarray:
         """The canvas as soon as it looks as it did before, but for its border, which shows the focus."""
@@ -273,7 +275,7 @@ class Opened:
         picture = self.canvas()
         for key in keys:
             self.tab.keyboard.press(key)
-            picture = self.canvas_unlike(picture)
+            picture = self.canvas_unlike(picture, told=f"stayed as it was after {key}")
         return picture
 
     def _canvas_when(self, is_so, otherwise: str) -> np.ndarray:

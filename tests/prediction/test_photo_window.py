@@ -1,35 +1,41 @@
-import cv2
+"""The square of a photo about a hand: where its pixels come from."""
+
 import numpy as np
-import pytest
 
-from s2hand.prediction.photo_window import BLUR, photo_window
-
-RASTER = 64
+from s2hand.prediction.photo_window import photo_window
 
 
-def whole_photo_window(photo, window):
-    """The plain way: the whole photo is blurred and mapped."""
-    scale = window[0, 0]
-    blurred = photo if scale >= 1 else cv2.GaussianBlur(photo, (0, 0), BLUR / scale)
-    matrix = window[:2] + np.array([0, 0, 0.5 * (scale - 1)])
-    return cv2.warpAffine(blurred, matrix, (RASTER, RASTER), flags=cv2.INTER_LINEAR) / 255
+def ramp(width, height):
+    """A photo whose red is x and whose green is y at the middles of its pixels."""
+    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    return np.stack([x, y, np.zeros_like(x)], -1)
 
 
-@pytest.mark.parametrize("side", [40, 150, 390])
-@pytest.mark.parametrize("corner", [(210, 130), (-20, 5), (500, 300)])
-def test_the_window_is_that_of_the_whole_photo(side, corner):
-    photo = np.random.default_rng(0).integers(0, 256, (420, 610, 3), np.uint8)
-    points = np.array([corner, np.add(corner, side)], float)
-    window, pixels = photo_window(photo, points, RASTER, 0.02)
-    inside = np.isfinite(pixels).all(-1)
-    np.testing.assert_allclose(pixels[inside], whole_photo_window(photo, window)[inside], atol=2.1 / 255)
-    centres = (np.stack(np.meshgrid(*[np.arange(RASTER) + 0.5] * 2), -1) - window[:2, 2]) / window[0, 0]
-    clear = (np.abs(centres - (610, 420) * (centres > 300)) > 1).all(-1)
-    np.testing.assert_array_equal(inside[clear], ((centres > 0) & (centres < (610, 420))).all(-1)[clear])
+def check(photo, points, raster_px):
+    """Every pixel of the raster that is inside of the photo has the colour of where it comes from."""
+    window, pixels = photo_window(np.rint(photo).astype(np.uint8), points, raster_px, 0.1)
+    middles = np.arange(raster_px) + 0.5
+    x, y = np.meshgrid(middles, middles)
+    back = np.linalg.inv(window)
+    expected = np.stack([back[0, 0] * x + back[0, 2], back[1, 1] * y + back[1, 2]], -1)
+    height, width = photo.shape[:2]
+    inside = ((expected > 3) & (expected < (width - 3, height - 3))).all(-1)
+    assert np.abs(pixels[inside][:, :2] * 255 - expected[inside]).max() < 1.2
+    outside = ((expected < -3) | (expected > (width + 3, height + 3))).any(-1)
+    assert np.isnan(pixels[outside]).all()
+    return inside, outside
 
 
-def test_outside_of_the_photo_there_is_nothing():
-    pixels = photo_window(np.zeros((50, 60, 3), np.uint8), np.array([[900, 40], [980, 90.0]]), RASTER, 0.02)[
-        1
-    ]
+def test_pixels_come_from_where_the_map_says():
+    inside, outside = check(ramp(240, 200), np.array([[60.0, 50], [170, 140]]), 32)  # shrunk
+    assert inside.all()
+    inside, _ = check(ramp(240, 200), np.array([[60.0, 50], [80, 65]]), 64)  # enlarged
+    assert inside.all()
+    inside, outside = check(ramp(240, 200), np.array([[-60.0, -50], [70, 40]]), 48)  # at the corner
+    assert inside.any()
+    assert outside.any()
+
+
+def test_a_window_beside_the_photo_is_empty():
+    _, pixels = photo_window(np.zeros((40, 50, 3), np.uint8), np.array([[90.0, 10], [120, 30]]), 16, 0.1)
     assert np.isnan(pixels).all()

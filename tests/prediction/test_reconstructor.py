@@ -437,7 +437,7 @@ def test_another_hand_model_is_warned_of(checkpoint, tmp_path):
     with pytest.warns(UserWarning, match=r"trained with the hand model MANO_RIGHT\.pkl") as caught:
         found = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", "generic", "cpu")
     assert [str(warning.message) for warning in caught] == list(found.notes)
-    with pytest.raises(S2HandError, match=r"MANO_RIGHT\.pkl"):
+    with pytest.warns(UserWarning, match=r"hand model MANO_RIGHT\.pkl, which is not there, so takes generic"):
         s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
 
 
@@ -577,9 +577,9 @@ def test_a_folder_of_stages_stands_for_the_best_of_them(tmp_path, photos):
     """As on the command line: the stage with the lowest pa_mpjpe."""
     for name, error, rotation in (("shape", 9.0, 0.1), ("finetune", 7.0, 0.9)):
         model = write_own(tmp_path / name / "checkpoint_last.pt")
-        weights = model.state_dict() | {"hand_head.rotation.2.bias": torch.full((3,), rotation)}
+        model.hand_head.rotation[-1].bias.data.fill_(rotation)
         state = read_checkpoint(tmp_path / name / "checkpoint_last.pt")
-        write_checkpoint(tmp_path / name / "checkpoint_last.pt", state | {"model": weights})
+        write_checkpoint(tmp_path / name / "checkpoint_last.pt", state | {"model": model.state_dict()})
         record = {"kind": "evaluation", "epoch": 1, "step": 1, "time": 1.0, "pa_mpjpe": error}
         (tmp_path / name / "metrics.jsonl").write_text(json.dumps(record) + "\n")
     load = s2hand.HandReconstructor.from_checkpoint

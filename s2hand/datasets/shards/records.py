@@ -137,8 +137,8 @@ def decode_fields(content: bytes, source: object, required: Collection[str]) -> 
     known = {field.name for field in fields(SampleRecord)} - set(IMAGE_FIELDS.values())
     if unknown := sorted(set(values) - known):
         raise DatasetError(
-            f"{source} holds {', '.join(unknown)[:80]!r}, which this version does not know: update s2hand, or "
-            "write the shards again"
+            f"{source} holds {', '.join(unknown)[:80]!r}, which this version does not know: update s2hand, "
+            "or write the shards again"
         )
     if missing := sorted(set(required) - set(values)):
         raise DatasetError(f"{source} lacks {', '.join(missing)}: {REMEDY}")

@@ -16,7 +16,7 @@ import numpy as np
 from s2hand.errors import S2HandError
 from s2hand.images.photos import PhotoHeader
 from s2hand.prediction.batches import Group
-from s2hand.prediction.hand_files import HandFiles, overlay_of, versions_of
+from s2hand.prediction.hand_files import HandFiles, versions_of
 from s2hand.prediction.live.camera import Camera
 from s2hand.prediction.live.newest import Newest
 from s2hand.prediction.live.page import camera_page
@@ -26,7 +26,7 @@ from s2hand.prediction.opening import Opened, open_prediction
 from s2hand.prediction.options import PredictOptions
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstruction import Reconstruction
-from s2hand.prediction.video import Frame, SteadyHands
+from s2hand.prediction.video import Frame, SteadyHands, drawn_frame
 
 JPEG_QUALITY = 82
 
@@ -112,7 +112,7 @@ class LiveHands:
         for frame, _, found in reconstructor.predict_groups(
             self._frames(), refine=bool(options.refine), adjust=steady, paint=False
         ):
-            drawn = frame.pixels if found is None else overlay_of(frame.pixels, found).image
+            drawn = drawn_frame(frame.pixels, found)
             self._show(drawn, found)
             self._recorder.take(frame, drawn, found)
 

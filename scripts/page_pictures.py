@@ -1,0 +1,103 @@
+"""Takes pictures of pages for the documentation: a wide screen and a phone side by side, light and dark.
+
+It needs Playwright's Python package and Chromium. Pages must show nothing that cannot be published: only the
+photos in the package, or synthetic hands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = ("--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+
+DESKTOP, PHONE = (1440, 900), (390, 844)
+SCHEMES = {"light": "", "dark": "_dark"}
+GAP = 40
+MARGIN_COLOR = {"light": (214, 218, 226), "dark": (46, 50, 60)}
+JPEG_QUALITY = 84
+WIDTH = 1400
+"""Of a picture, px."""
+
+
+def shot(
+    browser: Browser, page: Path, size: tuple[int, int], scheme: str, keys: str, item: str
+) -> Image.Image:
+    """What a screen shows of a page.
+
+    Args:
+        browser: a running one.
+        page: the HTML file.
+        size: width and height of the screen in CSS pixels.
+        scheme: "light" or "dark".
+        keys: pressed in the viewer, such as "j" for joints.
+        item: the viewer's scene to open, or an empty text.
+
+    Raises:
+        SystemExit: the page is wider than the screen.
+    """
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    tab = context.new_page()
+    tab.goto(page.resolve().as_uri())
+    if tab.locator(".viewer.live").count():
+        tab.locator("[data-viewer][data-shown]").wait_for()
+        if item:
+            tab.locator(f'[data-open="{item}"]').last.click()
+            tab.locator(f'[data-viewer][data-shown="{item}"]').wait_for()
+        for key in keys:
+            tab.locator(".viewer-stage canvas").press(key)
+        tab.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    tab.wait_for_timeout(400)
+    if tab.evaluate("document.documentElement.scrollWidth") > size[0]:
+        sys.exit(f"{page}: wider than {size[0]} px")
+    picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
+    context.close()
+    return picture
+
+
+def side_by_side(pictures: list[Image.Image], scheme: str) -> Image.Image:
+    """Pictures in a row, aligned at the top, on a margin."""
+    width = sum(picture.width + GAP for picture in pictures) + GAP
+    row = Image.new("RGB", (width, max(each.height for each in pictures) + 2 * GAP), MARGIN_COLOR[scheme])
+    left = GAP
+    for picture in pictures:
+        row.paste(picture, (left, GAP))
+        left += picture.width + GAP
+    return row.resize((WIDTH, round(row.height * WIDTH / width)), Image.Resampling.LANCZOS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("page", type=Path, help="the HTML file")
+    parser.add_argument("name", help="writes OUT/page_NAME.jpg and OUT/page_NAME_dark.jpg")
+    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    parser.add_argument("--keys", default="", help="pressed in the viewer (docs/pages.md)")
+    parser.add_argument("--item", default="", help="what the viewer shows, such as item-1 or sample-7")
+    arguments = parser.parse_args()
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        sys.exit("page_pictures.py needs Chromium (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        for scheme, ending in SCHEMES.items():
+            pictures = [
+                shot(browser, arguments.page, size, scheme, arguments.keys, arguments.item)
+                for size in (DESKTOP, PHONE)
+            ]
+            path = arguments.out / f"page_{arguments.name}{ending}.jpg"
+            side_by_side(pictures, scheme).save(path, quality=JPEG_QUALITY, optimize=True)
+            print(path)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
