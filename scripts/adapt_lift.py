@@ -1,8 +1,8 @@
 """Adapts the lift to what the bundled detector sees: in generated images, and in photos without labels.
 
-    python scripts/train_lift.py --steps 5000 --out random/lift.safetensors
-    python scripts/adapt_lift.py PHOTOS_FOLDER --start random/lift.safetensors \
-        --synthetic datasets/synthhand --out s2hand/models/weights/lift.safetensors
+    python scripts/train_lift.py --steps 5000 --out s2hand/models/weights/random_lift.safetensors
+    python scripts/adapt_lift.py PHOTOS_FOLDER --synthetic datasets/synthhand \
+        --out s2hand/models/weights/lift.safetensors
 
 ``scripts/train_lift.py`` comes first: it knows simulated errors of landmarks alone. Here the same network
 goes on with three kinds of hands at once:
@@ -38,6 +38,7 @@ from s2hand.models.hand_encoder import HandEncoder
 from s2hand.models.hand_view import HandLandmarks, view_hands
 from s2hand.models.landmark_definition import mediapipe_chain, mediapipe_world_chain
 from s2hand.models.landmark_lift import (
+    RANDOM_HANDS_WEIGHTS,
     LandmarkLifter,
     LiftNet,
     bundled_weights,
@@ -128,7 +129,7 @@ def in_chunks(dataset: FreiHandDataset) -> Iterator[list[dict]]:
 class Adaptation:
     """A run: the network, the average of its weights, and the three kinds of hands."""
 
-    def __init__(self, start: Path, photos: Path, synthetic: Path, cache: Path, steps: int):
+    def __init__(self, photos: Path, synthetic: Path, cache: Path, steps: int):
         torch.manual_seed(0)
         self.steps, self.random = steps, torch.Generator().manual_seed(1)
         model = load_hand_model("generic")
@@ -136,7 +137,7 @@ class Adaptation:
         self.plain = JointChain(model)
         self.net, average = LiftNet(), LiftNet()
         for net in (self.net, average):
-            net.load_state_dict(bundled_weights(start))
+            net.load_state_dict(bundled_weights(RANDOM_HANDS_WEIGHTS))
         self.lifter, self.loss = LandmarkLifter(average, model), LiftLoss(self.plain)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         if not cache.exists():
@@ -199,14 +200,13 @@ class Adaptation:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("photos", type=Path, help="folder of photos with reference.json")
-    parser.add_argument("--start", type=Path, required=True, help="weights that train_lift.py wrote")
     parser.add_argument("--synthetic", type=Path, required=True, help="folder of SynthHand")
     parser.add_argument("--out", type=Path, required=True, help="the weights, a .safetensors file")
     parser.add_argument("--steps", type=int, default=3000, help="default: 3000")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cache = args.out.with_suffix(".landmarks.pt")
-    adaptation = Adaptation(args.start, args.photos, args.synthetic, cache, args.steps)
+    adaptation = Adaptation(args.photos, args.synthetic, cache, args.steps)
     print("start", adaptation.scores(), flush=True)
     adaptation.run()
     write(args.out, adaptation.lifter.net, adaptation.scores(), 0, args.steps, BATCH, TRAINED_ON)

@@ -1,6 +1,6 @@
 """Trains the lifting network on random hands: no photo, no label, one CPU core, a quarter of an hour.
 
-    python scripts/train_lift.py --out s2hand/models/weights/lift.safetensors
+    python scripts/train_lift.py --out s2hand/models/weights/random_lift.safetensors
 
 A run that was stopped goes on from its state file, which lies beside the weights until the run is done.
 """

@@ -79,7 +79,8 @@ class NetworkSection(Section):
         "image",
     )
     hand_head_pretrained: bool = key(
-        "Start a head that reads landmarks from the bundled lifting network.", False
+        "Start a head that reads landmarks from the lifting network that was trained on random hands alone.",
+        False,
     )
     detected_points: Literal["joints", "mediapipe"] = key(
         "What detections are: joints, or MediaPipe's landmarks, which lie beside them.",

@@ -18,6 +18,7 @@ from s2hand.experiment.evaluating import score_experiment
 from s2hand.experiment.experiment import Experiment
 from s2hand.experiment.stored_run import config_to_evaluate
 from s2hand.losses.keypoints import MIDDLE_KNUCKLE
+from s2hand.models.landmark_lift import bundled_weights
 
 NAME = "Synthetic"
 
@@ -38,7 +39,6 @@ BUNDLED = {
     "mode": ["evaluation"],
     "backbone": "mediapipe_hand",
     "hand_input": "detections",
-    "hand_head_pretrained": True,
     "num_pca": 45,
     "crop_upright": True,
     "detected_points": "mediapipe",
@@ -100,6 +100,8 @@ def synth_hand(source: str | Path | None, folder: str | Path, hands: int | None 
     """
     config = benchmark_config(source, folder, hands)
     with Experiment(config, lambda line: None) as experiment:
+        if source is None:
+            experiment.model.hand_head.net.load_state_dict(bundled_weights())
         score_experiment(experiment)
         found = experiment.evaluations[NAME]
         mean = mean_hand_metrics(found, experiment.hand_model, None)

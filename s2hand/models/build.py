@@ -17,7 +17,7 @@ from s2hand.models.hand_net import PARTS, HandNet
 from s2hand.models.heads import ConfidenceHead, HandHead, TextureLightHead
 from s2hand.models.hourglass import KeypointNet, StackedHourglass
 from s2hand.models.landmark_definition import mediapipe_chain
-from s2hand.models.landmark_lift import LandmarkLifter, LiftNet, bundled_weights
+from s2hand.models.landmark_lift import RANDOM_HANDS_WEIGHTS, LandmarkLifter, LiftNet, bundled_weights
 from s2hand.models.lifting import RAY_FEATURES
 from s2hand.rendering import MeshRenderer
 
@@ -96,7 +96,9 @@ def _lifter(network: NetworkSection, hand_model: HandModel, image_channels: int)
     """The hand head that lifts landmarks, started from the bundled lift if the config asks for it."""
     lifter = LandmarkLifter(LiftNet(image_channels=image_channels), hand_model, network.fingertips)
     if network.hand_head_pretrained:
-        lifter.net.load_state_dict(bundled_weights(), strict=False)  # but for the image's layers
+        lifter.net.load_state_dict(
+            bundled_weights(RANDOM_HANDS_WEIGHTS), strict=False
+        )  # but for the image's layers
     return lifter
 
 

@@ -7,7 +7,12 @@ from s2hand.config.sections import NetworkSection
 from s2hand.hand import load_hand_model
 from s2hand.models import HandNet, build_encoder, build_hand_net
 from s2hand.models.hand_encoder import HandEncoder
-from s2hand.models.landmark_lift import NEAREST_M, LandmarkLifter, solve_translation
+from s2hand.models.landmark_lift import (
+    NEAREST_M,
+    RANDOM_HANDS_WEIGHTS,
+    LandmarkLifter,
+    solve_translation,
+)
 from s2hand.models.mediapipe import load_landmark_net
 
 
@@ -66,7 +71,7 @@ def test_the_network_starts_as_the_bundled_lift(network, image, K):
     with torch.no_grad():
         prediction = network(image, K, {"hand"})
         feature = network.backbone(image)[1]
-        lifter = LandmarkLifter.bundled()
+        lifter = LandmarkLifter.bundled(path=RANDOM_HANDS_WEIGHTS)
         hand = lifter(network.backbone.landmarks(feature, K, 224))
         joints = network.mano_layer(*_parameters(hand, network)).joints + hand.translation[:, None]
     torch.testing.assert_close(prediction.joints, joints, atol=1e-5, rtol=0)
