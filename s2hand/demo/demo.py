@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from s2hand.config import Config, config_from_dict
-from s2hand.demo.page import write_demo_page
+from s2hand.demo.page import DATASET, write_demo_page
 from s2hand.evaluation.evaluator import Evaluation, evaluate
 from s2hand.evaluation.results import format_table
 from s2hand.experiment import Experiment
@@ -31,7 +31,6 @@ from s2hand.structures import HandPrediction
 TRAINED, UNTRAINED, MEAN_HAND = "trained network", "the same, before training", "always the mean hand"
 DETECTOR = "the detector it learned from"
 COLUMNS = {"pa_mpjpe": "PA-MPJPE mm", "pa_mpvpe": "PA-MPVPE mm", "keypoints_px": "2D error px"}
-DATASET = "Synthetic"
 
 
 def demo_configs(out: Path | str, overrides: dict | None = None) -> list[Config]:
