@@ -24,7 +24,7 @@ from s2hand.runtime.allocator import keep_freed_memory
 PHOTOS = Path(__file__).parent.parent / "tests" / "fixtures" / "mediapipe_photos.npz"
 SINGLE_HANDS = (0, 1, 2, 3, 4, 5)
 FOUR_HANDS = (1, 2, 4, 1)
-REPETITIONS = 5
+REPETITIONS = 4
 
 SOLUTION = """
 import json, sys, time

@@ -145,7 +145,12 @@ def main() -> None:
     )
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="photos (default: the package's)")
     parser.add_argument("--video", type=Path, metavar="FILE", help="a video (default: made of a photo)")
-    parser.add_argument("--threads", type=int, default=2, help="of the networks by the clock (2)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=torch.get_num_threads(),
+        help="of the networks by the clock, beside those that read and write (as many as PyTorch takes)",
+    )
     parser.add_argument("--refine", action="store_true", help="refine the hands")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()

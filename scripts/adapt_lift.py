@@ -1,6 +1,8 @@
 """Adapts the lift to what the bundled detector sees: in generated images, and in photos without labels.
 
-    python scripts/adapt_lift.py PHOTOS_FOLDER --synthetic datasets/synthhand --out weights/lift.safetensors
+    python scripts/train_lift.py --steps 5000 --out random/lift.safetensors
+    python scripts/adapt_lift.py PHOTOS_FOLDER --start random/lift.safetensors \
+        --synthetic datasets/synthhand --out s2hand/models/weights/lift.safetensors
 
 ``scripts/train_lift.py`` comes first: it knows simulated errors of landmarks alone. Here the same network
 goes on with three kinds of hands at once:
@@ -52,6 +54,14 @@ FIRST_SEED, EVALUATION_SEED = 5_000_000, 10_000
 
 PHOTO_UNIT = 0.02
 """A landmark missed by 2 % of the hand's box costs 1."""
+
+TRAINED_ON = (
+    "5,000 batches of projected random hands (scripts/train_lift.py), then, all three at once, more of them, "
+    "20,000 generated images of SynthHand with the generator's truth, and MediaPipe's landmarks, which are "
+    "no manual labels, in half of American Sign Language Letters (David Lee, public domain), Sign Language "
+    "Digits Dataset (Apache-2.0) and HandsDataset (SubhiH, Apache-2.0): 2,262 hands (docs/lifting.md)"
+)
+"""What the card beside the weights says."""
 
 MANO_TURN = (-math.pi, 0.0, 0.0)
 """The hand layer turns by this of its own accord; ``training_mano.json`` holds the whole rotation."""
@@ -118,7 +128,7 @@ def in_chunks(dataset: FreiHandDataset) -> Iterator[list[dict]]:
 class Adaptation:
     """A run: the network, the average of its weights, and the three kinds of hands."""
 
-    def __init__(self, photos: Path, synthetic: Path, cache: Path, steps: int):
+    def __init__(self, start: Path, photos: Path, synthetic: Path, cache: Path, steps: int):
         torch.manual_seed(0)
         self.steps, self.random = steps, torch.Generator().manual_seed(1)
         model = load_hand_model("generic")
@@ -126,7 +136,7 @@ class Adaptation:
         self.plain = JointChain(model)
         self.net, average = LiftNet(), LiftNet()
         for net in (self.net, average):
-            net.load_state_dict(bundled_weights())
+            net.load_state_dict(bundled_weights(start))
         self.lifter, self.loss = LandmarkLifter(average, model), LiftLoss(self.plain)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         if not cache.exists():
@@ -189,16 +199,17 @@ class Adaptation:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("photos", type=Path, help="folder of photos with reference.json")
+    parser.add_argument("--start", type=Path, required=True, help="weights that train_lift.py wrote")
     parser.add_argument("--synthetic", type=Path, required=True, help="folder of SynthHand")
     parser.add_argument("--out", type=Path, required=True, help="the weights, a .safetensors file")
     parser.add_argument("--steps", type=int, default=3000, help="default: 3000")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cache = args.out.with_suffix(".landmarks.pt")
-    adaptation = Adaptation(args.photos, args.synthetic, cache, args.steps)
+    adaptation = Adaptation(args.start, args.photos, args.synthetic, cache, args.steps)
     print("start", adaptation.scores(), flush=True)
     adaptation.run()
-    write(args.out, adaptation.lifter.net, adaptation.scores(), 0, args.steps)
+    write(args.out, adaptation.lifter.net, adaptation.scores(), 0, args.steps, BATCH, TRAINED_ON)
     cache.unlink()
 
 

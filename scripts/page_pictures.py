@@ -23,12 +23,15 @@ SCHEMES = {"light": "", "dark": "_dark"}
 GAP = 40
 MARGIN_COLOR = {"light": (214, 218, 226), "dark": (46, 50, 60)}
 JPEG_QUALITY = 84
+PATIENCE_MS = 180_000
+"""WebGL without a graphics card takes its time."""
+
 WIDTH = 1400
 """Of a picture, px."""
 
 
 def shot(
-    browser: Browser, page: Path, size: tuple[int, int], scheme: str, keys: str, item: str
+    browser: Browser, page: Path, size: tuple[int, int], scheme: str, keys: str, item: str, place: str
 ) -> Image.Image:
     """What a screen shows of a page.
 
@@ -39,6 +42,7 @@ def shot(
         scheme: "light" or "dark".
         keys: pressed in the viewer, such as "j" for joints.
         item: the viewer's scene to open, or an empty text.
+        place: CSS selector of what to scroll to, or an empty text.
 
     Raises:
         SystemExit: the page is wider than the screen.
@@ -47,6 +51,7 @@ def shot(
         viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
     )
     tab = context.new_page()
+    tab.set_default_timeout(PATIENCE_MS)
     tab.goto(page.resolve().as_uri())
     if tab.locator(".viewer.live").count():
         tab.locator("[data-viewer][data-shown]").wait_for()
@@ -56,7 +61,10 @@ def shot(
         for key in keys:
             tab.locator(".viewer-stage canvas").press(key)
         tab.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
-    tab.wait_for_timeout(400)
+    if place:
+        tab.locator(place).first.evaluate("(element) => element.scrollIntoView()")
+    tab.evaluate("for (const image of document.images) image.loading = 'eager'")
+    tab.wait_for_timeout(600)
     if tab.evaluate("document.documentElement.scrollWidth") > size[0]:
         sys.exit(f"{page}: wider than {size[0]} px")
     picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
@@ -82,6 +90,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     parser.add_argument("--keys", default="", help="pressed in the viewer (docs/pages.md)")
     parser.add_argument("--item", default="", help="what the viewer shows, such as item-1 or sample-7")
+    parser.add_argument("--at", default="", metavar="CSS", help="what to scroll to, such as .controls")
     arguments = parser.parse_args()
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
@@ -90,7 +99,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         for scheme, ending in SCHEMES.items():
             pictures = [
-                shot(browser, arguments.page, size, scheme, arguments.keys, arguments.item)
+                shot(browser, arguments.page, size, scheme, arguments.keys, arguments.item, arguments.at)
                 for size in (DESKTOP, PHONE)
             ]
             path = arguments.out / f"page_{arguments.name}{ending}.jpg"

@@ -47,6 +47,14 @@ JOINT_UNIT_M = 0.01
 MATRIX_GAIN = 5.0
 """Brings errors of rotation matrices to the order of those of joints."""
 
+TRAINED_ON = (
+    "projected random hands of the generic hand model, no photo; offsets and errors of landmarks are those "
+    "of MediaPipe's in half of American Sign Language Letters (David Lee), Sign Language Digits Dataset and "
+    "HandsDataset (SubhiH); how poses are sampled was chosen earlier, by fits to photos of both halves and "
+    "of rps-cv-images (docs/lifting.md)"
+)
+"""What the card beside the weights says."""
+
 WEIGHTS = {"joints": 1.0, "posed": 1.0, "angles": 0.5, "rotation": 1.0, "betas": 0.02}
 
 
@@ -189,27 +197,25 @@ def main() -> None:
     torch.set_num_threads(1)
     training = LiftTraining(args.seed, args.steps, args.out.with_suffix(".state.pt"))
     training.run()
-    write(args.out, training.lifter.net, training.scores(), args.seed, args.steps)
+    write(args.out, training.lifter.net, training.scores(), args.seed, args.steps, BATCH, TRAINED_ON)
     training.state_file.unlink(missing_ok=True)
 
 
-def write(path: Path, net: LiftNet, scores: dict[str, float], seed: int, steps: int) -> None:
+def write(
+    path: Path, net: LiftNet, scores: dict[str, float], seed: int, steps: int, batch: int, trained_on: str
+) -> None:
     """Writes the weights in half precision and a card beside them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: value.half().contiguous() for name, value in net.state_dict().items()}, path)
     card = {
         "what": "lifts a hand's landmarks to the pose of a hand model",
-        "trained_on": (
-            "projected random hands of the generic hand model, no photo; offsets and errors of landmarks are "
-            "those of MediaPipe's in half of American Sign Language Letters (David Lee), Sign Language "
-            "Digits Dataset and HandsDataset (SubhiH); how poses are sampled was chosen earlier, by fits to "
-            "photos of both halves and of rps-cv-images (docs/lifting.md)"
-        ),
+        "trained_on": trained_on,
         "seed": seed,
         "steps": steps,
-        "batch": BATCH,
+        "batch": batch,
         "pa_mpjpe_mm": {name: round(value, 2) for name, value in scores.items()},
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "licence": "MIT",
     }
     path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
 

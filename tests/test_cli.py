@@ -270,6 +270,14 @@ def test_closed_and_full_outputs(line, code):
     assert shell(line).returncode == code
 
 
+@pytest.mark.parametrize("command", ["--help", "config --schema"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_told(command, unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = shell(f"S2HAND {command} >/dev/full", env=environment)
+    assert (done.returncode, done.stderr) == (2, b"s2hand: error: No space left on device\n")
+
+
 def test_nothing_is_printed_into_a_file_that_takes_a_closed_streams_place(tmp_path):
     run = Path(__file__).parent / "fixtures/before_the_house/run"
     shell(f"S2HAND compare {run} --out {tmp_path} >&- 2>&-")

@@ -18,9 +18,7 @@ SMALL = {
     "synthetic_train_size": 24,
     "synthetic_eval_size": 8,
     "image_size": 64,
-    "hourglass_input_size": 64,
-    "hourglass_features": 8,
-    "backbone": "test_resnet",
+    "num_workers": 0,
     "total_epochs": 1,
     "train_batch": 8,
     "device": "cpu",
@@ -43,7 +41,12 @@ def test_demo_ends_with_a_table_a_page_and_pictures(tmp_path):
     page = run_demo(tmp_path, SMALL, said.append)
     results = json.loads((tmp_path / "results.json").read_text())
     assert list(results) == [
-        *("trained network", "the same, untrained", "always the mean hand", "the detector it learned from")
+        *(
+            "trained network",
+            "the same, before training",
+            "always the mean hand",
+            "the detector it learned from",
+        )
     ]
     for name in list(results)[:3]:
         assert results[name]["pa_mpjpe"] > 0

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs
 
 from s2hand.app.limits import Limits
+from s2hand.app.messages import Message, Receive, RefusedError, Scope, Send, named_files, parsed, read_message
 from s2hand.app.sessions import Sessions
 from s2hand.app.uploads import Uploads
-from s2hand.errors import S2HandError
 
 COOKIE = "s2hand-browser"
 
@@ -30,9 +29,6 @@ READ = (f"{API}app_id", f"{API}upload_progress", f"{API}queue/data")
 SENT = (f"{API}queue/join", f"{API}cancel", f"{API}reset")
 STREAM = f"{API}stream/"
 """What Gradio's page asks for."""
-
-LARGEST_MESSAGE = 8_000_000
-"""Bytes of a request that is no upload: a frame of a webcam as text."""
 
 MULTIPART_BYTES = 65_536
 """Bytes of an upload that are not the file's."""
@@ -49,24 +45,6 @@ HEADERS = (
     (b"referrer-policy", b"no-referrer"),
 )
 """A browser loads nothing from elsewhere, whatever the page says."""
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-
-class RefusedError(S2HandError):
-    """A request that does not pass.
-
-    Args:
-        status: of HTTP.
-        line: what the client is told.
-    """
-
-    def __init__(self, status: int, line: str) -> None:
-        super().__init__(line)
-        self.status, self.line = status, line
 
 
 class Gate:
@@ -160,22 +138,11 @@ class Gate:
 
     async def _checked_message(self, receive: Receive, owner: str) -> Receive:
         """Reads a message whole; its page and all files that it names must be the browser's own."""
-        content, more = bytearray(), True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise RefusedError(400, "The message ended early.")
-            content += message.get("body", b"")
-            if len(content) > LARGEST_MESSAGE:
-                raise RefusedError(413, "The message is too large.")
-            more = message.get("more_body", False)
-        try:
-            values = json.loads(content) if content else {}
-        except (ValueError, RecursionError):
-            raise RefusedError(400, "The message is no JSON.") from None
+        content = await read_message(receive)
+        values = parsed(content)
         if isinstance(values, dict) and isinstance(values.get("session_hash"), str):
             self._check_page(values["session_hash"], owner)
-        for name in _named_files(values):
+        for name in named_files(values):
             self._check_file(name, owner)
         replayed = False
 
@@ -184,7 +151,7 @@ class Gate:
             if replayed:
                 return await receive()
             replayed = True
-            return {"type": "http.request", "body": bytes(content), "more_body": False}
+            return {"type": "http.request", "body": content, "more_body": False}
 
         return replay
 
@@ -240,16 +207,3 @@ def _owner(scope: Scope) -> str | None:
     except CookieError:
         return None
     return cookies[COOKIE].value if COOKIE in cookies else None
-
-
-def _named_files(values: Any) -> Iterator[str]:
-    """All that a message names as the path of a file."""
-    waiting = [values]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            if isinstance(value.get("path"), str):
-                yield value["path"]
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value

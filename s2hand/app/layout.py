@@ -19,8 +19,8 @@ SAMPLES = ("Sample: right hand", "Sample: left hand")
 SHAPE_RANGE, POSE_RANGE = 3.0, 2.0
 """Coefficients have a standard deviation of one."""
 
-VIDEO_NOTE = "Up to {frames} frames. Other requests wait while a video is worked on."
-STREAM_NOTE = "Frames go to this program alone. The stream stops after {seconds:.0f} seconds."
+VIDEO_NOTE = "Up to {frames} frames. Other requests wait while a video is being processed."
+STREAM_NOTE = "Frames are sent to this program only. The stream stops after {seconds:.0f} seconds."
 
 
 @dataclass
@@ -86,7 +86,7 @@ def lay_out(limits: Limits) -> Layout:
     layout = Layout()
     gr.HTML(
         "<h1>s2hand</h1><p>3D hands from a photo, a video or a webcam. "
-        "Nothing that you open here leaves the machine that runs this program.</p>",
+        "What you open here stays on the machine that runs this program.</p>",
         elem_classes="head",
     )
     with gr.Tab("Photo"):
@@ -110,7 +110,7 @@ def _photo_part() -> PhotoPart:
             parts["hand"] = gr.Radio([], label="Hand", visible=False)
             with gr.Tabs(selected="shape"):
                 parts |= _box_controls() | _hand_controls()
-            parts["reset"] = gr.Button("Undo all changes of this hand", size="sm")
+            parts["reset"] = gr.Button("Undo all changes to this hand", size="sm")
     with gr.Row(equal_height=False):
         with gr.Column(scale=8, min_width=320):
             parts["viewer"] = gr.HTML("", elem_classes="viewer-holder", padding=False)
@@ -161,7 +161,7 @@ def _picture() -> dict:
 def _box_controls() -> dict:
     parts: dict = {}
     with gr.Tab("Boxes") as parts["boxes"]:
-        gr.Markdown("Click two opposite corners in the picture, or type pixels of the photo.")
+        gr.Markdown("Click two opposite corners in the picture, or type its place in pixels of the photo.")
         parts["box"] = []
         for labels in (("Left", "Top"), ("Width", "Height")):
             with gr.Row():
@@ -182,11 +182,11 @@ def _hand_controls() -> dict:
         parts["pose"] = _sliders("Pose", POSE_SLIDERS, POSE_RANGE)
     with gr.Tab("Light") as light_tab:
         parts["light"] = [
-            gr.Slider(0, 2, 0.6, step=0.01, label="Brightness all around"),
+            gr.Slider(0, 2, 0.6, step=0.01, label="Ambient light"),
             gr.Slider(0, 2, 0.5, step=0.01, label="Lamp"),
-            gr.Slider(-180, 180, 0, step=1, label="Lamp: left to right (°)"),
-            gr.Slider(-90, 90, 0, step=1, label="Lamp: below to above (°)"),
-            gr.Slider(-1, 1, 0, step=0.01, label="Cool to warm"),
+            gr.Slider(-180, 180, 0, step=1, label="Lamp from left to right (°)"),
+            gr.Slider(-90, 90, 0, step=1, label="Lamp from below to above (°)"),
+            gr.Slider(-1, 1, 0, step=0.01, label="Warmth"),
         ]
     with gr.Tab("Texture") as texture_tab:
         parts["texture"] = gr.Dropdown(list(TEXTURES), value=TEXTURES[0], label="Texture")

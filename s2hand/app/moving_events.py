@@ -29,7 +29,7 @@ class MovingEvents:
         session = self.answers.session(request)
         if sent is None:
             raise S2HandError("Choose a video first.")
-        with received(sent.get("video") or sent, session, "video") as (path, name):
+        with received(sent, session, "video") as (path, name):
             scene, files = process_video(self.answers.studio, path, name, refine)
         found = f"**{counted(len(scene.hands), 'hand')}** in {counted(len(scene.frames), 'frame')}."
         return found, shown.viewer_frame(scene), downloads(files)

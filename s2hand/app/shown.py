@@ -16,14 +16,14 @@ from s2hand.pages.prediction_cards import CAMERA_SOURCES
 from s2hand.prediction.checks import doubts_of
 from s2hand.prediction.reconstruction import Reconstruction
 
-NOTHING_YET = "Choose a photo: every hand in it is found and reconstructed."
-NO_HAND = "**No hand was found.** Open “Boxes” and draw one around the hand."
+NOTHING_YET = "Choose a photo, and every hand in it will be reconstructed."
+NO_HAND = "**No hand was found.** Under “Boxes” you can draw a box around one."
 
 STREAM_QUALITY = 80
 
 
 def told(work: PhotoWork | None) -> str:
-    """A line or two of Markdown about the photo; names are escaped."""
+    """A line or two of Markdown about the photo."""
     if work is None:
         return NOTHING_YET
     if work.hands is None:

@@ -50,7 +50,7 @@ def decode_frame(content: str) -> np.ndarray:
         (H, W, 3) uint8 RGB, at most ``FRAME_PX`` on a side.
 
     Raises:
-        RefusedFileError: it is no image.
+        RefusedFileError: it is not an image.
     """
     try:
         encoded = base64.b64decode(content.partition(",")[2], validate=True)
@@ -58,7 +58,7 @@ def decode_frame(content: str) -> np.ndarray:
         encoded = b""
     image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
     if image is None:
-        raise RefusedFileError("The webcam sent something that is no picture.")
+        raise RefusedFileError("The webcam sent something that is not an image.")
     return shrink_frame(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 

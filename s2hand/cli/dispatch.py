@@ -52,10 +52,10 @@ COMMANDS = (
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Fails if its help cannot be written, to a full disk say; argparse itself passes over that."""
+    """Fails if what it says cannot be written, to a full disk say; argparse itself passes over that."""
 
-    def print_help(self, file: TextIO | None = None) -> None:
-        print(self.format_help(), end="", file=file or sys.stdout)
+    def _print_message(self, message: str, file: TextIO | None = None) -> None:
+        (file or sys.stderr).write(message or "")
 
 
 class UsageError(S2HandError):
@@ -161,10 +161,13 @@ def _is_main_process() -> bool:
 
 def _fail(message: str, exit_code: int) -> int:
     """Prints one line to stderr, if anybody reads it; returns the exit code."""
-    try:
-        sys.stdout.flush()
-        print("s2hand:", " ".join(message.split()), file=sys.stderr)
-        sys.stderr.flush()
-    except OSError:
+    is_lost = False
+    for stream, text in ((sys.stdout, ""), (sys.stderr, f"s2hand: {' '.join(message.split())}\n")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:
+            is_lost = True
+    if is_lost:
         silence_output()
     return exit_code

@@ -62,23 +62,9 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         default=0,
         help="port of the page with --camera (default: a free one)",
     )
-    command.add_argument("--out", metavar="DIR", default="hands", help="output folder (default: %(default)s)")
     _hand_model_argument(command)
     _known_of_hands_arguments(command)
-    command.add_argument(
-        "--formats",
-        metavar="LIST",
-        default=",".join(DEFAULT_FORMATS),
-        help=f"what to write, any of {','.join(FORMATS)} (default: %(default)s)",
-    )
-    command.add_argument(
-        "--skinned",
-        action="store_true",
-        help="also write .skinned.glb, a mesh with a skeleton, animated for videos",
-    )
-    command.add_argument(
-        "--unlit", action="store_true", help=".glb files show the skin's own colour, without shading"
-    )
+    _output_arguments(command)
     command.add_argument(
         "--refine",
         type=int,
@@ -107,6 +93,24 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or cuda:<index> (default: %(default)s)"
+    )
+
+
+def _output_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", metavar="DIR", default="hands", help="output folder (default: %(default)s)")
+    command.add_argument(
+        "--formats",
+        metavar="LIST",
+        default=",".join(DEFAULT_FORMATS),
+        help=f"what to write, any of {','.join(FORMATS)} (default: %(default)s)",
+    )
+    command.add_argument(
+        "--skinned",
+        action="store_true",
+        help="also write .skinned.glb, a mesh with a skeleton, animated for videos",
+    )
+    command.add_argument(
+        "--unlit", action="store_true", help=".glb files show the skin's own colour, without shading"
     )
 
 

@@ -104,7 +104,7 @@ def read_json_object(path: str | os.PathLike) -> dict:
     except RecursionError:
         raise ConfigError(f"{path}: not valid JSON for a config: nested too deeply") from None
     except ValueError as error:
-        raise ConfigError(f"{path}: not valid JSON: {error}") from None
+        raise ConfigError(f"{path}: not valid JSON: {str(error).partition('; use sys.')[0]}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected a JSON object {{key: value, ...}}, got {type(values).__name__}")
     return values

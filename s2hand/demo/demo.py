@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from s2hand.config import Config, config_from_dict
-from s2hand.demo.page import write_demo_page
+from s2hand.demo.page import DATASET, write_demo_page
 from s2hand.evaluation.evaluator import Evaluation, evaluate
 from s2hand.evaluation.results import format_table
 from s2hand.experiment import Experiment
@@ -28,10 +28,9 @@ from s2hand.models.heads import INITIAL_SCALE, INITIAL_TRANSLATION
 from s2hand.runtime.distributed import ALONE
 from s2hand.structures import HandPrediction
 
-TRAINED, UNTRAINED, MEAN_HAND = "trained network", "the same, untrained", "always the mean hand"
+TRAINED, UNTRAINED, MEAN_HAND = "trained network", "the same, before training", "always the mean hand"
 DETECTOR = "the detector it learned from"
 COLUMNS = {"pa_mpjpe": "PA-MPJPE mm", "pa_mpvpe": "PA-MPVPE mm", "keypoints_px": "2D error px"}
-DATASET = "Synthetic"
 
 
 def demo_configs(out: Path | str, overrides: dict | None = None) -> list[Config]:
@@ -133,7 +132,7 @@ class MeanHand(nn.Module):
 
 
 def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
-    """Scores the untrained network and the mean hand on the same images."""
+    """Scores the network as training found it, and the mean hand, on the same images."""
     torch.manual_seed(experiment.config.seed)
     parts = experiment.config.network_parts
     untrained = build_hand_net(experiment.network, parts, experiment.hand_model)

@@ -35,7 +35,10 @@ VERTEX_STEP = 97
 """Distance between the numbers of the vertices that are compared."""
 
 NETWORK_SIZE = 64
-LOSSES = ("tsa_poses", "open_2dj", "open_bone_direc", "hm_integral", "kp_cons", "texture", "mtex", "triangle")
+LOSSES = (
+    *("tsa_poses", "open_2dj", "open_bone_direc", "hm_integral", "kp_cons"),
+    *("texture", "mtex", "triangle", "kp_nll"),
+)
 
 
 @dataclass(frozen=True)

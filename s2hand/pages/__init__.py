@@ -1,4 +1,4 @@
-"""Pages that people open from their disk: predictions, evaluation reports, datasets.
+"""Pages that people open from their disk: predictions, evaluation reports, datasets, the demo.
 
 Each page is one HTML file that holds its style, scripts and images and loads nothing. They take plain
 arrays and text, and know no networks, datasets or configs.

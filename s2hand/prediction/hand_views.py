@@ -120,14 +120,7 @@ class Viewer:
         """
         _check_detection(name, header, box, keypoints, confidence)
         K, source = choose_camera(header, K, self.stated)
-        square, looked_at = self.squares.square_or_whole(
-            box, keypoints, confidence, (header.width, header.height)
-        )
-        view = view_square(
-            square, K, header.width, self.image_size, look_at=looked_at != WHOLE, mirrored=hand == "left"
-        )
-        if self.upright and keypoints is not None:
-            view = view.turned(view.upright_angle(keypoints, confidence))
+        view, looked_at = self._square(header, K, hand == "left", box, keypoints, confidence)
         return HandView(
             name=name,
             photo=photo,
@@ -142,6 +135,26 @@ class Viewer:
             world=world,
             score=score,
         )
+
+    def _square(
+        self,
+        header: PhotoHeader,
+        K: np.ndarray,
+        mirrored: bool,
+        box: np.ndarray | None,
+        keypoints: np.ndarray | None,
+        confidence: np.ndarray | None,
+    ) -> tuple[SquareView, str]:
+        """The square of a hand, and what it is about; arguments as of :meth:`view`."""
+        square, looked_at = self.squares.square_or_whole(
+            box, keypoints, confidence, (header.width, header.height)
+        )
+        view = view_square(
+            square, K, header.width, self.image_size, look_at=looked_at != WHOLE, mirrored=mirrored
+        )
+        if self.upright and keypoints is not None:
+            view = view.turned(view.upright_angle(keypoints, confidence))
+        return view, looked_at
 
 
 def _check_detection(

@@ -106,7 +106,7 @@ class PhotometricRefiner(nn.Module):
             The refined hands; a hand that no step improves stays as it is.
         """
         with torch.no_grad():
-            seen = self.look(photos, K, landmarks, start)
+            seen = self.look(photos, K, start)
         view = view_hands(landmarks)
         anchor = start.turned(view.rotation)
         step = torch.zeros(len(start.betas), len(self.step_sizes), device=K.device, requires_grad=True)
@@ -148,19 +148,17 @@ class PhotometricRefiner(nn.Module):
         color = (shown * relative.log1p()).sum((1, 2)) / seen.area
         return seen.reliability * (apart / AREA_ERROR + COLOR_WEIGHT * color)
 
-    def look(
-        self, photos: Sequence[np.ndarray], K: Tensor, landmarks: HandLandmarks, hand: PosedHand
-    ) -> SeenHands:
+    def look(self, photos: Sequence[np.ndarray], K: Tensor, hand: PosedHand) -> SeenHands:
         """What the photos show about hands; arguments as of :meth:`forward`."""
         vertices = self._vertices(hand)
         projected = project_points(vertices, K).cpu().numpy()
+        points = self.residuals.chain(hand.angles, hand.betas, hand.rotation) + hand.translation[:, None]
         rows = []
         for number, photo in enumerate(photos):
             camera = K[number].double().cpu().numpy()
             window, pixels = photo_window(photo, projected[number], RASTER_PX, WINDOW_MARGIN)
             row_K = torch.from_numpy(window @ camera).to(K)
-            rays = torch.nn.functional.pad(landmarks.rays[number], (0, 1), value=1.0)
-            keypoints = (rays @ row_K.T)[:, :2].cpu().numpy()
+            keypoints = project_points(points[number][None], row_K[None])[0].cpu().numpy()
             plain = vertices.new_zeros(1, len(self.renderer.faces), 3)
             silhouette = self.renderer(vertices[number][None], row_K[None], plain).silhouette[0].cpu().numpy()
             forearm = forearm_pixels(keypoints, FINGER_BASES, RASTER_PX)

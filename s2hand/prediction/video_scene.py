@@ -10,10 +10,9 @@ import numpy as np
 from s2hand.pages import EmbeddedImage, HandShape, Scene, SceneFrame, SceneHand, embed, vertex_colors
 from s2hand.pages.hands import hand_labels
 from s2hand.pages.media import FRAME_PX, shrunk
-from s2hand.prediction.hand_files import overlay_of
 from s2hand.prediction.hand_views import HandView
 from s2hand.prediction.reconstruction import Reconstruction
-from s2hand.prediction.video import Frame, tracks_of
+from s2hand.prediction.video import Frame, drawn_frame, tracks_of
 
 Track = tuple[str, int]
 
@@ -133,4 +132,4 @@ def still_of(pixels: np.ndarray, hands: Reconstruction | None, longest_px: int) 
     scale = np.array([small.shape[1] / pixels.shape[1], small.shape[0] / pixels.shape[0], 1.0])
     scale = hands.K.new_tensor(scale)
     hands = replace(hands, K=scale[:, None] * hands.K, keypoints_2d=hands.keypoints_2d * scale[:2])
-    return embed(overlay_of(small, hands).image)
+    return embed(drawn_frame(small, hands))

@@ -1,4 +1,4 @@
-"""The figure at the top of the page: the inputs above the hands found in them."""
+"""The demo's figure: the inputs above the hands found in them."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def clip(photo, tmp_path_factory):
 @pytest.mark.slow
 def test_a_video_becomes_a_scene_and_files(visitor, clip):
     sent = visitor.uploaded("clip.mp4", clip.read_bytes())
-    outcome = visitor.do("open_video", [{"video": sent}, False])
+    outcome = visitor.do("open_video", [sent, False])
     assert outcome["success"], outcome["output"]
     found, viewer, _ = outcome["output"]["data"]
     assert found == f"**1 hand** in {FRAMES} frames."
@@ -50,7 +50,7 @@ def test_a_video_becomes_a_scene_and_files(visitor, clip):
 
 
 def test_what_is_no_video_is_refused_in_a_line(visitor):
-    outcome = visitor.do("open_video", [{"video": visitor.uploaded("a.mp4", b"no video")}, False])
+    outcome = visitor.do("open_video", [visitor.uploaded("a.mp4", b"no video"), False])
     assert not outcome["success"]
     assert outcome["output"]["error"].startswith("a.mp4 is not a video")
 
@@ -71,5 +71,5 @@ def test_a_webcams_frame_is_drawn_with_its_hands(reconstructor, photo, tmp_path)
 
 @pytest.mark.parametrize("content", ["", "data:image/jpeg;base64,", "data:image/jpeg;base64,####", "x,AAAA"])
 def test_a_frame_that_is_no_picture_is_refused(content):
-    with pytest.raises(S2HandError, match="no picture"):
+    with pytest.raises(S2HandError, match="not an image"):
         decode_frame(content)

@@ -78,6 +78,7 @@ def test_names_with_dots_stay_in_the_folder(visitor, served):
     assert not [path for path in root.parent.glob("escaped*")] + [path for path in root.glob("escaped*")]
 
 
+@pytest.mark.slow
 def test_all_of_twenty_visitors_at_once_are_answered(served):
     def visit(number: int) -> bool:
         visitor = Visitor(served)
@@ -117,7 +118,7 @@ def test_nothing_outside_of_a_visitors_own_files_is_served_or_fetched(visitor, p
     assert visitor.get(f"{API}/file={path}")[0] == 403
     sent = {"path": path, "meta": {"_type": "gradio.FileData"}}
     assert visitor.send("open", [sent, False, "Hands", False])[0] == 403
-    assert visitor.send("open_video", [{"video": sent}, False])[0] == 403
+    assert visitor.send("open_video", [sent, False])[0] == 403
 
 
 @pytest.mark.parametrize(

@@ -324,6 +324,7 @@ def test_samples_are_sorted_and_searched(open_page, report_page):
 def test_the_demos_findings_open_in_the_viewer(open_page, demo_page):
     opened = open_page(demo_page)
     opened.wait_for("sample-0")
+    assert opened.tab.locator(".viewer-counter").inner_text() == "1 / 6"  # 0 and 1 are shown twice
     seen = opened.canvas()
     opened.open("sample-7")
     opened.tab.get_by_role("radio", name="Error").check(force=True)

@@ -83,7 +83,7 @@ def test_a_narrow_hand_becomes_as_stout_as_in_the_photo(refiner, K):
 def test_a_hand_before_its_own_colour_follows_its_landmarks_alone(refiner, K):
     posed = hand(refiner)
     photo = np.full((SIZE, SIZE, 3), 180, np.uint8)
-    seen = refiner.look([photo], K, landmarks_of(refiner, posed), posed)
+    seen = refiner.look([photo], K, posed)
     assert seen.reliability == 0
     found = refiner([photo], K, landmarks_of(refiner, posed), posed)
     moved = refiner._vertices(found.hand) - refiner._vertices(posed)

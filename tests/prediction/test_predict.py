@@ -385,11 +385,11 @@ def test_videos_of_a_folder_are_predicted_and_the_rest_is_counted(checkpoint, vi
     for name in ("one/clip.mp4", "two/clip.mp4"):
         (tmp_path / "in" / name).parent.mkdir(parents=True)
         shutil.copy(video, tmp_path / "in" / name)
-    (tmp_path / "in/a.heic").touch()
+    (tmp_path / "in/a.cr2").touch()
     assert predict(checkpoint, tmp_path / "in", "--out", tmp_path / "o") == 0
     output = capsys.readouterr()
     assert "2 videos with 20 frames" in output.out
-    assert "1 .heic (pip install pillow-heif)" in output.err
+    assert "passed over, as they cannot be read: 1 .cr2" in output.err
     index = json.loads((tmp_path / "o/index.json").read_text())["images"]
     assert [entry["name"] for entry in index] == ["one/clip.mp4", "two/clip.mp4"]
     assert all((tmp_path / "o" / entry["lines"]).is_file() for entry in index)

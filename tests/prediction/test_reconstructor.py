@@ -138,7 +138,8 @@ class FlatHands:
             answerer.squares,
         )
         self.path, self.notes, self.device = Path("flat"), (), torch.device("cpu")
-        self.image_size, self.finds_keypoints, self.paints_from_photos = 32, False, False
+        self.image_size, self.upright = 32, False
+        self.finds_keypoints, self.paints_from_photos = False, False
         self.asked = []
 
     def __call__(self, batch, views, keypoints):

@@ -80,7 +80,7 @@ def test_a_hand_of_given_length_looks_the_same_at_its_true_distance(small, photo
     found = measured.predict(photo, refine=True)
     np.testing.assert_allclose(found.keypoints_2d, hands.keypoints_2d, atol=0.01)
     factor = 200 / float(hands.lengths_mm[0])
-    np.testing.assert_allclose(found.vertices, factor * hands.vertices, rtol=1e-4)
+    np.testing.assert_allclose(found.vertices, factor * hands.vertices, rtol=1e-4, atol=1e-7)
     assert found[0].size == HandSize("hand_length", 200.0)
     chain = found.joints[0, [0, 9, 10, 11, 12]]
     assert float(chain.diff(dim=0).norm(dim=-1).sum()) == pytest.approx(0.2, abs=0.002)

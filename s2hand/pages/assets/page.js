@@ -93,7 +93,8 @@
     const list = document.querySelector("[data-list]");
     const buttons = all("[data-open]", list || document);
     const shown = buttons.filter(visible);
-    return shown.length ? shown : buttons;
+    const once = new Map((shown.length ? shown : buttons).map((button) => [button.dataset.open, button]));
+    return [...once.values()];
   };
   let current = null;
   const open = (id, scroll) => {

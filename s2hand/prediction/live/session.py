@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 import time
 from collections import deque
@@ -171,8 +172,27 @@ def watch_camera(
             note(line)
         with LiveHands(source, opened, out, port) as live:
             say(f"{live.url} shows the hands; Ctrl-C ends")
-            with contextlib.suppress(KeyboardInterrupt):  # the usual end
+            with _ended_by_ctrl_c(source):
                 live.run()
     count = sum(name.endswith(".mp4") for name in live.saved)
     say(f"ended; {count:,} recording{'' if count == 1 else 's'}" + (f" in {out}" if count else ""))
     return live.saved
+
+
+@contextlib.contextmanager
+def _ended_by_ctrl_c(camera: Camera) -> Iterator[None]:
+    """Lets Ctrl-C end the frames, and not what is done with one; a second Ctrl-C interrupts as usual."""
+    usual = signal.getsignal(signal.SIGINT)
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGINT, usual)
+        camera.stop()
+
+    if usual is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
