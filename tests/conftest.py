@@ -13,7 +13,7 @@ from support.own_photos import draw_photos
 
 from s2hand.config import config_from_dict
 from s2hand.datasets import read_detections
-from s2hand.datasets.detections import write_versioned_detections
+from s2hand.datasets.detection_files import write_versioned_detections
 from s2hand.synthetic import write_synthetic_dataset
 
 IMAGE_SIZE, TRAIN_SIZE, EVAL_SIZE = 64, 24, 8

@@ -2,13 +2,8 @@
 
 from s2hand.datasets.base import HandDataset, SampleRecord
 from s2hand.datasets.combined import CombinedDataset
-from s2hand.datasets.detections import (
-    Detections,
-    DetectorInfo,
-    read_detections,
-    write_detections,
-    write_versioned_detections,
-)
+from s2hand.datasets.detection_files import read_detections, write_detections, write_versioned_detections
+from s2hand.datasets.detections import Detections, DetectorInfo
 from s2hand.datasets.folder import FolderDataset
 from s2hand.datasets.freihand import FreiHandDataset
 from s2hand.datasets.ho3d import Ho3dDataset

@@ -21,7 +21,8 @@ import numpy as np
 from s2hand.cache import file_stamp
 from s2hand.config.data_sections import FolderSection
 from s2hand.datasets.base import SPLITS, HandDataset, SampleRecord, dataset_folder, known_labels
-from s2hand.datasets.detections import Detections, read_detections
+from s2hand.datasets.detection_files import read_detections
+from s2hand.datasets.detections import Detections
 from s2hand.datasets.folder_cameras import UNREADABLE, find_cameras
 from s2hand.datasets.folder_labels import FolderLabels, read_folder_labels
 from s2hand.errors import DatasetError

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from s2hand.datasets.base import SPLITS, HandDataset, SampleRecord, dataset_folder, known_labels
-from s2hand.datasets.detections import Detections, read_detections
+from s2hand.datasets.detection_files import read_detections
+from s2hand.datasets.detections import Detections
 from s2hand.datasets.json_files import as_array, read_json
 from s2hand.datasets.points_json import read_points
 from s2hand.errors import DatasetError

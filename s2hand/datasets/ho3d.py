@@ -14,7 +14,8 @@ import numpy as np
 from scipy.special import erf
 
 from s2hand.datasets.base import HandDataset, SampleRecord, dataset_folder, known_labels
-from s2hand.datasets.detections import Detections, read_detections
+from s2hand.datasets.detection_files import read_detections
+from s2hand.datasets.detections import Detections
 from s2hand.datasets.ho3d_meta import OPENGL_TO_CAMERA, load_index
 from s2hand.datasets.points_json import read_points
 from s2hand.errors import DatasetError

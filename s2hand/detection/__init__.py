@@ -1,7 +1,7 @@
 """Running a 2D detector over many images: what to read, in which order, and records that survive a kill."""
 
-from s2hand.datasets.detections import read_detections
-from s2hand.datasets.detections import write_versioned_detections as write_detections
+from s2hand.datasets.detection_files import read_detections
+from s2hand.datasets.detection_files import write_versioned_detections as write_detections
 from s2hand.detection.mediapipe import DetectedHand, HandDetector
 from s2hand.detection.one_hand import Estimator
 from s2hand.detection.runner import DetectionSummary, DetectionTask, Worker, detect

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from s2hand.datasets.detections import FORMAT, HANDS, read_detections
+from s2hand.datasets.detection_files import FORMAT, read_detections
+from s2hand.datasets.detections import HANDS
 from s2hand.datasets.json_files import as_array, read_json
 from s2hand.detection.sources import ImageSource
 from s2hand.errors import DatasetError

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from s2hand.datasets import read_detections
-from s2hand.datasets.detections import is_preview, preview_path
+from s2hand.datasets.detection_files import is_preview, preview_path
 from s2hand.detection import DetectionSummary, DetectionTask, ImageSource, Share, detect
 from s2hand.detection.boxes import with_boxes
 from s2hand.detection.detectors import BUNDLED, LICENCES, DetectorSettings, build_detector

@@ -9,12 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from s2hand.datasets.detections import (
-    Detections,
-    DetectorInfo,
-    check_detections,
-    write_versioned_detections,
-)
+from s2hand.datasets.detection_files import check_detections, write_versioned_detections
+from s2hand.datasets.detections import Detections, DetectorInfo
 from s2hand.datasets.json_files import parse_json
 from s2hand.detection.imported_hands import ImportedHand
 from s2hand.detection.imported_images import ImageFolder

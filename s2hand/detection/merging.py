@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from s2hand.datasets.detections import Detections, DetectorInfo, write_detections, write_versioned_detections
+from s2hand.datasets.detection_files import write_detections, write_versioned_detections
+from s2hand.datasets.detections import Detections, DetectorInfo
 from s2hand.detection.sources import ImageSource
 from s2hand.errors import DatasetError
 from s2hand.skeleton import NUM_JOINTS

@@ -9,7 +9,7 @@ import numpy as np
 
 from s2hand.config import Config, check_paths, config_from_dict
 from s2hand.datasets import CombinedDataset, FolderDataset, HandDataset
-from s2hand.datasets.detections import is_preview
+from s2hand.datasets.detection_files import is_preview
 from s2hand.datasets.folder import DETECTIONS_FILE
 from s2hand.datasets.shards.index import INDEX, SETS
 from s2hand.errors import DatasetError, S2HandError

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from s2hand.datasets.detections import Detections, read_detections
+from s2hand.datasets.detection_files import read_detections
+from s2hand.datasets.detections import Detections
 from s2hand.errors import DatasetError
 from s2hand.files import inside_folder
 from s2hand.images.crops import WHOLE

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from s2hand.datasets.detections import HANDS, is_preview
+from s2hand.datasets.detection_files import is_preview
+from s2hand.datasets.detections import HANDS
 from s2hand.errors import DatasetError
 from s2hand.images.listing import passed_over
 from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header

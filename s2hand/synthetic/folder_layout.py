@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
-from s2hand.datasets.detections import Detections, DetectorInfo, write_versioned_detections
+from s2hand.datasets.detection_files import write_versioned_detections
+from s2hand.datasets.detections import Detections, DetectorInfo
 from s2hand.datasets.folder import DETECTIONS_FILE
 from s2hand.geometry.mirror import mirror_camera, mirror_keypoints, mirror_points
 from s2hand.images.exif import FULL_FRAME_DIAGONAL_MM

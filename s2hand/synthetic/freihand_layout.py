@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from s2hand.datasets.detections import Detections, write_detections
+from s2hand.datasets.detection_files import write_detections
+from s2hand.datasets.detections import Detections
 from s2hand.datasets.freihand import DETECTION_FILES
 from s2hand.skeleton import SCALE_BONE
 from s2hand.synthetic.photograph import write_image

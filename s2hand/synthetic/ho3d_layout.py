@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from s2hand.datasets.detections import Detections, write_detections
+from s2hand.datasets.detection_files import write_detections
+from s2hand.datasets.detections import Detections
 from s2hand.datasets.ho3d import DETECTION_FOLDER, LABEL_FILES, SUFFIXES
 from s2hand.datasets.ho3d_meta import OPENGL_TO_CAMERA
 from s2hand.skeleton import FREIHAND_TO_HO3D

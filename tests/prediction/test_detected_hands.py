@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from s2hand.datasets.detections import Detections, write_versioned_detections
+from s2hand.datasets.detection_files import write_versioned_detections
+from s2hand.datasets.detections import Detections
 from s2hand.images.crops import DEFAULT_SQUARES
 from s2hand.images.photos import PhotoHeader
 from s2hand.prediction.detected_hands import DetectedHands

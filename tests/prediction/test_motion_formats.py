@@ -11,7 +11,8 @@ from PIL import Image
 from support.untrained_checkpoint import write_own
 
 from s2hand.cli import main
-from s2hand.datasets.detections import Detections, write_versioned_detections
+from s2hand.datasets.detection_files import write_versioned_detections
+from s2hand.datasets.detections import Detections
 from s2hand.hand import ManoLayer, load_hand_model
 from s2hand.images.videos import VideoFrames, VideoWriter
 from s2hand.prediction.motion_files import VideoMotions

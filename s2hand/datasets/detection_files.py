@@ -1,0 +1,290 @@
+"""The two file formats in which detected 2D keypoints are stored.
+
+Keypoints are in pixels of the image on which the detector ran; a missed joint is (0, 0) with confidence 0.
+
+The published file is one list ``[keypoints (N, 21, 2), confidences (N, 21, 1), names (N, 1)]``; names may be
+left out. The versioned file is an object that also says which detector found what in photos of which size::
+
+    {"format": "s2hand-detections-1", "detector": {"name", "sha256", "settings": {...}} or null,
+     "images": [{"name": "sub/a.jpg", "width": W, "height": H, "hand": "left" or "right",
+                 "box": [x, y, w, h] or null, "K": 3 x 3 or null,
+                 "keypoints": [[x, y], ...], "confidence": [...], "track": number, left out if unknown,
+                 "world": [[x, y, z], ...] and "world_spread": [...], left out if unknown}, ...],
+     "unreadable": ["name: reason", ...]}
+
+Its names are relative to the photos' folder, with ``/``; a name comes once for each hand in its photo. Its
+keypoints are in pixels of the upright photo (EXIF rotation applied), never mirrored, with the same order of
+joints for left and right hands. ``world`` is the hand in 3D as the detector guesses it, in metres, x right,
+y down and z away as the photo shows it, and ``world_spread`` how far several looks at each joint lie apart.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s2hand.datasets.detections import HANDS, Detections, DetectorInfo
+from s2hand.datasets.json_files import as_array, read_json, write_json
+from s2hand.errors import DatasetError
+from s2hand.images.plausible import (
+    LARGEST_SIDE_PX,
+    check_boxes,
+    check_cameras,
+    check_confidence,
+    check_keypoints,
+    check_metres,
+)
+from s2hand.skeleton import NUM_JOINTS
+
+FORMAT = "s2hand-detections-1"
+
+REMEDY = "write it with `s2hand detect`, or name another detections file"
+
+OTHER_PROGRAMS = {
+    "OpenPose": {"people"},
+    "COCO annotations": {"images", "annotations"},
+    "COCO results": {"image_id", "keypoints"},
+    "MediaPipe": {"hand_landmarks"},
+    "MMPose": {"keypoints", "keypoint_scores"},
+}
+"""Program -> keys of what it writes, for messages."""
+
+HINTS = {
+    "confidence": f", {NUM_JOINTS} in [0, 1]: write 1 for joints that are certain, 0 for those that were "
+    "missed",
+    "width": " of pixels of the upright image",
+    "height": " of pixels of the upright image",
+}
+"""What to write for a key that is missing."""
+
+
+def read_detections(path: str | Path) -> Detections:
+    """Reads a detections file in the published or the versioned format.
+
+    Raises:
+        DatasetError: the file is missing, broken JSON, its entries have wrong shapes or lengths, or its
+            numbers cannot be pixels or confidences.
+    """
+    content = read_json(path, remedy=REMEDY)
+    found = _read_versioned(content, path) if isinstance(content, dict) else _read_published(content, path)
+    check_detections(found, path)
+    return found
+
+
+def check_detections(found: Detections, path: str | Path) -> None:
+    """Refuses numbers that cannot be pixels or confidences.
+
+    Args:
+        found: any detections.
+        path: where they were read, for messages.
+
+    Raises:
+        DatasetError: some are not.
+    """
+
+    def where(row: int) -> str:
+        return f"{path}, row {row}" if found.names is None else f"{path}, {found.names[row]}"
+
+    check_confidence(found.confidence, where)
+    check_keypoints(found.keypoints, found.confidence, found.sizes, where)
+    if found.boxes is not None:
+        check_boxes(found.boxes, found.sizes, where, found.keypoints, found.confidence)
+    if found.cameras is not None:
+        check_cameras(found.cameras, found.sizes, where)
+    for name in ("world", "world_spread"):
+        if (values := getattr(found, name)) is not None:
+            check_metres(values, name, where)
+
+
+def _read_published(content: Any, path: str | Path) -> Detections:
+    if not isinstance(content, list) or len(content) not in (2, 3):
+        raise DatasetError(
+            f"{path}: expected a list [keypoints (N, {NUM_JOINTS}, 2), confidences (N, {NUM_JOINTS}, 1), "
+            f'names], or an object of format "{FORMAT}"{_looks_like(content)}: {REMEDY}'
+        )
+    keypoints = as_array(content[0], (None, NUM_JOINTS, 2), what=f"{path}, keypoints")
+    confidence = as_array(content[1], (len(keypoints), NUM_JOINTS, 1), what=f"{path}, confidences")[..., 0]
+    names = _read_names(content[2], len(keypoints), path) if len(content) == 3 else None
+    return Detections(keypoints, confidence, names)
+
+
+def _looks_like(content: Any) -> str:
+    """Names the program whose output this is, if it is known."""
+    first = content[0] if isinstance(content, list) and content else content
+    keys = set(first) if isinstance(first, dict) else set()
+    for program, needed in OTHER_PROGRAMS.items():
+        if needed <= keys:
+            return f"; this looks like the output of {program}: convert it with `s2hand import-detections`"
+    return ""
+
+
+def _read_names(entries, count: int, path: str | Path) -> tuple[str, ...]:
+    """Accepts ``[[name], ...]`` as published and plain ``[name, ...]``; whole numbers count as names, too."""
+    if not isinstance(entries, list) or len(entries) != count:
+        raise DatasetError(f"{path}, names: expected {count} names, one for each image")
+    names = tuple(entry[0] if isinstance(entry, list) and len(entry) == 1 else entry for entry in entries)
+    if not all(isinstance(name, str) or type(name) is int for name in names):
+        raise DatasetError(f"{path}, names: expected text, [[name], ...]")
+    return tuple(map(str, names))
+
+
+def _read_versioned(content: dict, path: str | Path) -> Detections:
+    if content.get("format") != FORMAT:
+        raise DatasetError(
+            f'{path}: expected "format": "{FORMAT}", got {content.get("format")!r:.80}'
+            f"{_looks_like(content)}: {REMEDY}"
+        )
+    images = content.get("images")
+    if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
+        raise DatasetError(f"{path}, images: expected a list of objects, one for each hand: {REMEDY}")
+    unreadable = content.get("unreadable", [])
+    if not isinstance(unreadable, list) or not all(isinstance(line, str) for line in unreadable):
+        raise DatasetError(f'{path}, unreadable: expected a list of text, "name: reason"')
+    names = tuple(image.get("name") for image in images)
+    if not all(isinstance(name, str) for name in names):
+        raise DatasetError(f"{path}, names: expected text")
+    sizes = np.stack([_column(images, key, (), path) for key in ("width", "height")], -1)
+    if (sizes < 1).any() or (sizes != np.round(sizes)).any():
+        raise DatasetError(f"{path}: width and height must be whole numbers of pixels from 1")
+    if (sizes > LARGEST_SIDE_PX).any():
+        raise DatasetError(f"{path}: width and height must be at most {LARGEST_SIDE_PX} px")
+    return Detections(
+        _column(images, "keypoints", (NUM_JOINTS, 2), path),
+        _column(images, "confidence", (NUM_JOINTS,), path),
+        names,
+        sizes.astype(np.int64),
+        _column(images, "box", (4,), path, optional=True),
+        _read_hands(images, path),
+        _column(images, "K", (3, 3), path, optional=True),
+        _read_detector(content.get("detector"), path),
+        tuple(unreadable),
+        _read_tracks(images, path),
+        _column(images, "world", (NUM_JOINTS, 3), path, optional=True),
+        _column(images, "world_spread", (NUM_JOINTS,), path, optional=True),
+    )
+
+
+def _column(
+    images: list[dict], key: str, shape: tuple[int, ...], path: str | Path, optional: bool = False
+) -> np.ndarray | None:
+    """One entry of all images, (N, *shape); if optional, NaN where null and None where all are."""
+    given = [row for row, image in enumerate(images) if not optional or image.get(key) is not None]
+    if optional and not given:
+        return None
+    for row in given:
+        if key not in images[row]:
+            expected = f"numbers of shape {shape}" if shape else "a number"
+            raise DatasetError(
+                f"{path}: image {row} ({images[row]['name']}) has no {key}: expected {expected}"
+                f"{HINTS.get(key, '')}"
+            )
+    values = [images[row].get(key) for row in given]
+    try:
+        array = as_array(values, (len(given), *shape), what=f"{path}, {key}")
+    except DatasetError:
+        for row, value in zip(given, values, strict=True):  # names the first image at fault
+            as_array([value], (1, *shape), what=f"{path}, {key} of image {row} ({images[row]['name']})")
+        raise
+    if len(given) == len(images):
+        return array
+    column = np.full((len(images), *shape), np.nan, np.float32)
+    column[given] = array
+    return column
+
+
+def _read_hands(images: list[dict], path: str | Path) -> tuple[str, ...] | None:
+    hands = tuple(image.get("hand") for image in images)
+    if all(hand is None for hand in hands):
+        return None
+    for image, hand in zip(images, hands, strict=True):
+        if hand not in HANDS:
+            raise DatasetError(f'{path}, {image["name"]}: "hand" must be left or right, got {hand!r:.80}')
+    return hands
+
+
+def _read_tracks(images: list[dict], path: str | Path) -> tuple[int | None, ...] | None:
+    tracks = tuple(image.get("track") for image in images)
+    for image, track in zip(images, tracks, strict=True):
+        if track is not None and (type(track) is not int or track < 0):
+            raise DatasetError(
+                f'{path}, {image["name"]}: "track" must be a whole number from 0, got {track!r:.80}'
+            )
+    return None if all(track is None for track in tracks) else tracks
+
+
+def _read_detector(entry: Any, path: str | Path) -> DetectorInfo | None:
+    if entry is None:
+        return None
+    kinds = {"name": str, "sha256": str, "settings": dict}
+    if not isinstance(entry, dict) or not all(
+        isinstance(entry.get(key), kind) for key, kind in kinds.items()
+    ):
+        raise DatasetError(f"{path}, detector: expected an object with name, sha256 and settings")
+    return DetectorInfo(*(entry[key] for key in kinds))
+
+
+def write_detections(path: str | Path, detections: Detections) -> None:
+    """Writes a detections file in the published format; reading it back gives the same numbers."""
+    content = [
+        np.ascontiguousarray(detections.keypoints, np.float32),
+        np.ascontiguousarray(detections.confidence, np.float32)[..., None],
+    ]
+    if detections.names is not None:
+        content.append([[name] for name in detections.names])
+    write_json(path, content)
+
+
+def write_versioned_detections(path: str | Path, detections: Detections) -> None:
+    """Writes a detections file in the versioned format; reading it back gives the same.
+
+    Raises:
+        DatasetError: names or sizes are missing, which this format needs.
+    """
+    if detections.names is None or detections.sizes is None:
+        raise DatasetError(f"{path}: the versioned format needs the images' names and sizes")
+    detector = detections.detector
+    content = {
+        "format": FORMAT,
+        "detector": None if detector is None else vars(detector),
+        "images": [_image_entry(detections, row) for row in range(len(detections))],
+        "unreadable": list(detections.unreadable),
+    }
+    write_json(path, content)
+
+
+def _image_entry(detections: Detections, row: int) -> dict:
+    """One row as the versioned format has it."""
+    track = None if detections.tracks is None else detections.tracks[row]
+    world = {name: _row_or_null(getattr(detections, name), row) for name in ("world", "world_spread")}
+    return {
+        "name": detections.names[row],
+        "width": int(detections.sizes[row][0]),
+        "height": int(detections.sizes[row][1]),
+        "hand": None if detections.hands is None else detections.hands[row],
+        "box": _row_or_null(detections.boxes, row),
+        "K": _row_or_null(detections.cameras, row),
+        "keypoints": np.ascontiguousarray(detections.keypoints[row], np.float32),
+        "confidence": np.ascontiguousarray(detections.confidence[row], np.float32),
+        **({} if track is None else {"track": track}),
+        **{name: value for name, value in world.items() if value is not None},
+    }
+
+
+def _row_or_null(column: np.ndarray | None, row: int) -> np.ndarray | None:
+    if column is None or np.isnan(column[row]).any():
+        return None
+    return np.ascontiguousarray(column[row], np.float32)
+
+
+def preview_path(detections: str | Path) -> Path:
+    """The contact sheet that ``s2hand detect --preview`` draws beside a detections file."""
+    detections = Path(detections).expanduser()
+    return detections.with_name(f"{detections.stem}_preview.jpg")
+
+
+def is_preview(photo: Path, detections: str | Path) -> bool:
+    """Whether a file is a contact sheet, which may lie among the photos, and no photo itself."""
+    sheet = preview_path(detections)
+    return photo.name == sheet.name and photo.resolve() == sheet.resolve()
