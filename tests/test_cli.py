@@ -346,7 +346,7 @@ def test_ctrl_c_during_the_start_leaves_no_traceback(tmp_path):
 
 
 def test_ctrl_c_is_answered_in_one_line(experiment_file, replaced, capsys):
-    replaced("s2hand.experiment", run=lambda config: os.kill(os.getpid(), signal.SIGINT))
+    replaced("s2hand.experiment", run=lambda config, **_: os.kill(os.getpid(), signal.SIGINT))
     assert cli.main(["train", str(experiment_file)]) == 130
     assert capsys.readouterr().err.endswith("s2hand: interrupted\n")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

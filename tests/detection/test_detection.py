@@ -299,10 +299,10 @@ def test_a_video_that_ends_early_and_images_passed_over_are_told(tmp_path, hourg
     assert main(command(path, tmp_path / "out.json", hourglass)) == 0
     assert re.search(r"v\.avi: only \d+ of 20 frames could be read", capsys.readouterr().out)
     write_picture(tmp_path / "photos/a.png", spot(64, 48, 3, 3))
-    (tmp_path / "photos/b.heic").touch()
+    (tmp_path / "photos/b.psd").touch()
     (tmp_path / "photos/c.mp4").touch()
     assert main(command(tmp_path / "photos", tmp_path / "photos.json", hourglass)) == 0
-    assert "passed over: 1 .heic (pip install pillow-heif), 1 .mp4" in capsys.readouterr().out
+    assert "passed over: 1 .psd, 1 .mp4" in capsys.readouterr().out
 
 
 def test_boxes_are_found_however_letters_are_composed(tmp_path):

@@ -188,6 +188,14 @@ def test_a_tiff_with_a_false_height_is_refused(tmp_path, coding, rows_more):
         read_photo_header(tmp_path / "a.tif")
 
 
+def _is_read_by_pillow(image: Image.Image, coding: dict) -> bool:
+    try:
+        Image.open(io.BytesIO(encode(image, "TIFF", **coding))).load()
+    except OSError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "I;16", "RGB", "RGBA", "CMYK", "YCbCr"])
 def test_sound_tiffs_of_every_kind_are_read(tmp_path, mode):
     grey = Image.fromarray(scene(60, 81))
@@ -195,7 +203,8 @@ def test_sound_tiffs_of_every_kind_are_read(tmp_path, mode):
     if mode == "I;16":
         image = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
     for number, coding in enumerate(({}, {"compression": "tiff_lzw"}, {"tiffinfo": {278: 7}})):
-        if mode == "YCbCr" and "compression" in coding:
+        # Pillow writes YCbCr that it does not read itself: LZW in any version, uncompressed in some.
+        if mode == "YCbCr" and not _is_read_by_pillow(image, coding):
             continue
         path = tmp_path / f"{number}.tif"
         path.write_bytes(encode(image, "TIFF", **coding))
