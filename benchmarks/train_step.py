@@ -1,10 +1,9 @@
 """How long does a training step take, and how much of it is not the networks?
 
-    python benchmarks/train_step.py [--stages SSL-e2e demo/hand] [--batch 8] [--steps 5]
+    python benchmarks/train_step.py [--stages SSL-e2e] [--batch 8] [--steps 5]
                                     [--device cuda --precision bf16] [--workers 4] [--small]
 
-Runs stages of configs/FreiHAND and of the demo through the project's own Trainer: load, forward, loss,
-backward, optimiser. The floor is what cannot be spared, the convolutions of backbone and hourglass forward
+Runs stages of configs/FreiHAND through the project's own Trainer: load, forward, loss, backward, optimiser. The floor is what cannot be spared, the convolutions of backbone and hourglass forward
 and backward on the same batch, run alone between the steps. Everything else is the step without its
 convolutions. By default the main process loads, so that reading counts in full.
 
@@ -26,7 +25,6 @@ from timeline import Timeline
 from torch import Tensor, nn
 
 from s2hand.config import Config, load_config
-from s2hand.demo.demo import demo_configs
 from s2hand.experiment import Experiment
 from s2hand.experiment.training import build_trainer
 from s2hand.models.hourglass import IMAGE_OFFSET
@@ -38,8 +36,7 @@ from s2hand.training.trainer import Trainer
 RESULTS = Path(__file__).parent / "results" / "train_step.json"
 CONFIGS = Path(__file__).parents[1] / "configs" / "FreiHAND"
 PUBLISHED_STAGES = ("SSL-shape", "SSL-kp", "SSL-e2e")
-DEMO_BATCHES = {"demo/keypoints": 16, "demo/hand": 32, "demo/texture": 32}
-PUBLISHED_SIZE, DEMO_SIZE = 224, 128
+PUBLISHED_SIZE = 224
 PUBLISHED_BATCH = 8
 """A quarter or less of the configs', whose activations take tens of gigabytes in float32."""
 
@@ -62,9 +59,8 @@ class Measured(Exception):
 
 def stage_config(stage: str, options: argparse.Namespace, run_folder: str) -> Config:
     """The shipped config of a stage, on generated images."""
-    demo = stage.startswith("demo/")
-    size = SMALL["image_size"] if options.small else DEMO_SIZE if demo else PUBLISHED_SIZE
-    batch = options.batch or (DEMO_BATCHES[stage] if demo else PUBLISHED_BATCH)
+    size = SMALL["image_size"] if options.small else PUBLISHED_SIZE
+    batch = options.batch
     data = options.scratch / f"{size}px-{options.steps + WARM_UP}x{batch}"
     write_synthetic_dataset(data, train=(options.steps + WARM_UP) * batch, evaluation=2, image_size=size)
     overrides = {
@@ -84,10 +80,7 @@ def stage_config(stage: str, options: argparse.Namespace, run_folder: str) -> Co
             overrides[name] = getattr(options, name)
     if options.small:
         overrides |= SMALL
-    if demo:
-        configs = {config.run_dir.name: config for config in demo_configs(run_folder, overrides)}
-        # The weights make no difference to the time; those of the stage before are not there.
-        return configs[stage.removeprefix("demo/")].model_copy(update={"pretrain_model": None})
+    # The weights make no difference to the time; those of the stage before are not there.
     return load_config(
         CONFIGS / f"{stage}.json", overrides | {"base_out_path": run_folder, "pretrain_model": None}
     )
@@ -244,9 +237,8 @@ def print_table(title: str, summary: dict) -> None:
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    stages = (*PUBLISHED_STAGES, *DEMO_BATCHES)
-    parser.add_argument("--stages", nargs="+", choices=stages, default=stages)
-    parser.add_argument("--batch", type=int, help="default: 8, or the demo's own")
+    parser.add_argument("--stages", nargs="+", choices=PUBLISHED_STAGES, default=PUBLISHED_STAGES)
+    parser.add_argument("--batch", type=int, default=PUBLISHED_BATCH, help="default: %(default)s")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=["auto", "fp32", "bf16", "fp16"], help="default: the config's")

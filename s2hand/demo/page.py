@@ -28,7 +28,7 @@ FINDING_PX = 320
 RANDOM_SAMPLES = 6
 EXTREME_SAMPLES = 3
 TRAINING_IMAGES = 24
-TITLE = "A 3D hand from one photo, learned without a single label"
+TITLE = "A 3D hand from one photo, learned from 2D keypoints alone"
 
 
 def write_demo_page(
