@@ -3,9 +3,10 @@
     python benchmarks/train_step.py [--stages SSL-e2e] [--batch 8] [--steps 5]
                                     [--device cuda --precision bf16] [--workers 4] [--small]
 
-Runs stages of configs/FreiHAND through the project's own Trainer: load, forward, loss, backward, optimiser. The floor is what cannot be spared, the convolutions of backbone and hourglass forward
-and backward on the same batch, run alone between the steps. Everything else is the step without its
-convolutions. By default the main process loads, so that reading counts in full.
+Runs stages of configs/FreiHAND through the project's own Trainer: load, forward, loss, backward, optimiser.
+The floor is what cannot be spared, the convolutions of backbone and hourglass forward and backward on the
+same batch, run alone between the steps. Everything else is the step without its convolutions. By default the
+main process loads, so that reading counts in full.
 
 Images are generated once, under --scratch. Results are added to benchmarks/results/train_step.json.
 """
