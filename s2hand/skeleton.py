@@ -15,6 +15,11 @@ FINGERS = {
     "little": (17, 18, 19, 20),
 }
 FINGERTIPS = tuple(chain[-1] for chain in FINGERS.values())
+FINGER_BASES = tuple(chain[0] for name, chain in FINGERS.items() if name != "thumb")
+"""The knuckles of the four fingers without the thumb."""
+
+NUM_POSE, NUM_BETAS = 45, 10
+"""Angles of the 15 finger joints, and coefficients of the shape, of MANO and hands like it."""
 
 JOINT_NAMES = (
     "wrist",

@@ -21,7 +21,6 @@ import argparse
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -70,18 +69,6 @@ MANO_TURN = (-math.pi, 0.0, 0.0)
 ENCODED_AT_ONCE, REPORT_EVERY = 32, 250
 
 
-@dataclass(frozen=True)
-class SeenHands:
-    """Hands with the truth, as :class:`RandomHands`, and how the images lie to the truth's frame."""
-
-    hands: RandomHands
-
-    def batch(self, index: Tensor) -> RandomHands:
-        """The hands at ``index``."""
-        values = {name: value[index] for name, value in vars(self.hands).items() if name != "landmarks"}
-        return RandomHands(landmarks=chosen(self.hands.landmarks, index), **values)
-
-
 def chosen(landmarks: HandLandmarks, index: Tensor) -> HandLandmarks:
     """The landmarks at ``index``; None stays None."""
     return HandLandmarks(
@@ -89,9 +76,16 @@ def chosen(landmarks: HandLandmarks, index: Tensor) -> HandLandmarks:
     )
 
 
+def chosen_hands(hands: RandomHands, index: Tensor) -> RandomHands:
+    """The hands at ``index``."""
+    values = {name: value[index] for name, value in vars(hands).items() if name != "landmarks"}
+    return RandomHands(landmarks=chosen(hands.landmarks, index), **values)
+
+
 @torch.no_grad()
-def seen_in_generated_images(folder: Path, split: str) -> SeenHands:
-    """What the detector's network reads in SynthHand's images, cropped as for ``mediapipe_hand``."""
+def seen_in_generated_images(folder: Path, split: str) -> RandomHands:
+    """SynthHand's hands with what the detector's network reads in their images, cropped as for
+    ``mediapipe_hand``."""
     dataset = FreiHandDataset(
         folder, split, key="synthetic_base_path", labels=("joints",), image_size=224, crop_upright=True
     )
@@ -109,14 +103,12 @@ def seen_in_generated_images(folder: Path, split: str) -> SeenHands:
     mano = np.array(json.loads((folder / f"{split}_mano.json").read_text()))[:, 0]
     mano = torch.from_numpy(mano).float()
     own = axis_angle_to_matrix(mano[:, :3]) @ axis_angle_to_matrix(torch.tensor([MANO_TURN]))
-    return SeenHands(
-        RandomHands(
-            landmarks=landmarks,
-            angles=mano[:, 3:48].unflatten(-1, (15, 3)),
-            betas=mano[:, 48:58],
-            rotation=torch.from_numpy(np.stack(turns)).transpose(1, 2) @ own,
-            joints=torch.from_numpy(np.stack(joints)),
-        )
+    return RandomHands(
+        landmarks=landmarks,
+        angles=mano[:, 3:48].unflatten(-1, (15, 3)),
+        betas=mano[:, 48:58],
+        rotation=torch.from_numpy(np.stack(turns)).transpose(1, 2) @ own,
+        joints=torch.from_numpy(np.stack(joints)),
     )
 
 
@@ -169,17 +161,17 @@ class Adaptation:
     def scores(self) -> dict[str, float]:
         """Errors on random hands, see :func:`evaluate`, and on SynthHand's evaluation images."""
         found = evaluate(self.lifter, self.evaluation, self.plain)
-        generated = evaluate(self.lifter, self.seen["evaluation"].hands, self.plain)
+        generated = evaluate(self.lifter, self.seen["evaluation"], self.plain)
         return found | {"synth_hand": generated["pa_mpjpe"]}
 
     def _loss(self, step: int) -> Tensor:
         mean_pose = self.lifter.mean_pose
         hands = RandomHandSource(FIRST_SEED + step, *self.chains).draw(BATCH)
         seen = self.seen["training"]
-        index = torch.randint(len(seen.hands.joints), (BATCH,), generator=self.random)
+        index = torch.randint(len(seen.joints), (BATCH,), generator=self.random)
         values = {
             "random": self.loss(self.net, hands, mean_pose),
-            "synthetic": self.loss(self.net, seen.batch(index), mean_pose),
+            "synthetic": self.loss(self.net, chosen_hands(seen, index), mean_pose),
             "photos": self._photo_loss(mean_pose),
         }
         return sum(WEIGHTS[name] * value for name, value in values.items())

@@ -54,7 +54,7 @@ class Gate:
         app: what lies behind.
         sessions: the open pages.
         uploads: the files that were sent.
-        limits: of the app.
+        limits: what the app takes at most.
     """
 
     def __init__(self, app: Callable, sessions: Sessions, uploads: Uploads, limits: Limits) -> None:

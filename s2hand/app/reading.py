@@ -43,7 +43,7 @@ def read_bounded_photo(path: Path, name: str, limits: Limits) -> tuple[np.ndarra
     Args:
         path: the file.
         name: what messages call it.
-        limits: of the app.
+        limits: what the app takes at most.
 
     Returns:
         (H, W, 3) uint8 RGB, and the header.
@@ -63,7 +63,7 @@ def open_bounded_video(path: Path, name: str, limits: Limits) -> VideoFrames:
     Args:
         path: the file.
         name: what messages call it.
-        limits: of the app.
+        limits: what the app takes at most.
 
     Raises:
         RefusedFileError: it is no video, or it is too long or too large.

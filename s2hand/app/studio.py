@@ -34,7 +34,7 @@ class Studio:
 
     Args:
         reconstructor: with a detector.
-        limits: of the app.
+        limits: what the app takes at most.
     """
 
     def __init__(self, reconstructor: HandReconstructor, limits: Limits) -> None:

@@ -26,7 +26,7 @@ def make_blocks(answers: Answers, limits: Limits) -> gr.Blocks:
 
     Args:
         answers: what it shows.
-        limits: of the app.
+        limits: what the app takes at most.
     """
     with gr.Blocks(
         title="s2hand",

@@ -34,12 +34,29 @@ def synth_arguments(command: argparse.ArgumentParser) -> None:
         "--hand-model", metavar="FILE", default="generic", help='"generic" (default) or a MANO file'
     )
     command.add_argument("--backgrounds", metavar="DIR", help="folder of photos to use as backgrounds")
+    command.add_argument(
+        "--wide-poses", action="store_true", help="draw poses as wide as photos show them, not only gestures"
+    )
+    command.add_argument(
+        "--objects",
+        type=float,
+        metavar="SHARE",
+        default=0.0,
+        help="share of the images with something in the hand, and with something before it (default: 0)",
+    )
+    command.add_argument(
+        "--noise",
+        choices=("independent", "bundled"),
+        default="independent",
+        help="errors of the simulated detector: independent, or like the bundled detector's (default: "
+        "%(default)s)",
+    )
     command.add_argument("--overwrite", action="store_true", help="replace a dataset that has other settings")
 
 
 def synth(arguments: argparse.Namespace) -> None:
     """Generate a synthetic dataset in the layout of FreiHAND, of HO-3D or of a folder of photos."""
-    from s2hand.synthetic import write_synthetic_dataset
+    from s2hand.synthetic import NOISES, write_synthetic_dataset
 
     summary = write_synthetic_dataset(
         arguments.out,
@@ -50,6 +67,9 @@ def synth(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         hand_model=arguments.hand_model,
         backgrounds=arguments.backgrounds,
+        wide_poses=arguments.wide_poses,
+        object_share=arguments.objects,
+        noise=NOISES[arguments.noise],
         overwrite=arguments.overwrite,
     )
     print(f"{summary.root}: {'exists already' if summary.reused else 'written'}")

@@ -36,6 +36,34 @@ def detect_arguments(command: argparse.ArgumentParser) -> None:
         "hourglass",
     )
     command.add_argument("--out", metavar="FILE", required=True, help="detections file (JSON) to write")
+    _speed_arguments(command)
+    command.add_argument(
+        "--split", choices=("training", "evaluation"), help="split of the dataset (default: training)"
+    )
+    command.add_argument("--boxes", metavar="FILE", help="JSON of hand boxes (default: whole images)")
+    command.add_argument(
+        "--hand",
+        choices=("left", "right"),
+        help="side of hands whose box does not state it (default: mediapipe detects it; otherwise right)",
+    )
+    command.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="process share I (from 0) of N; the last share to finish merges all of them",
+    )
+    command.add_argument(
+        "--preview", action="store_true", help="also draw a sheet of images with their keypoints"
+    )
+    command.add_argument(
+        "--published",
+        metavar="FILE",
+        nargs="?",
+        const="auto",
+        help="also write the published format, by default to the path where training expects it",
+    )
+
+
+def _speed_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--precision",
         choices=("auto", "fp32", "bf16", "fp16"),
@@ -57,34 +85,10 @@ def detect_arguments(command: argparse.ArgumentParser) -> None:
         help="do not repeat in fp32 the images that have ambiguous peaks in half precision",
     )
     command.add_argument(
-        "--split", choices=("training", "evaluation"), help="split of the dataset (default: training)"
-    )
-    command.add_argument("--boxes", metavar="FILE", help="JSON of hand boxes (default: whole images)")
-    command.add_argument(
-        "--hand",
-        choices=("left", "right"),
-        help="side of hands whose box does not state it (default: mediapipe detects it; otherwise right)",
-    )
-    command.add_argument(
         "--batch", type=int, metavar="N", default=8, help="images per batch (default: %(default)s)"
     )
     command.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or cuda:<index> (default: %(default)s)"
-    )
-    command.add_argument(
-        "--shard",
-        metavar="I/N",
-        help="process share I (from 0) of N; the last share to finish merges all of them",
-    )
-    command.add_argument(
-        "--preview", action="store_true", help="also draw a sheet of images with their keypoints"
-    )
-    command.add_argument(
-        "--published",
-        metavar="FILE",
-        nargs="?",
-        const="auto",
-        help="also write the published format, by default to the path where training expects it",
     )
 
 

@@ -10,9 +10,7 @@ from s2hand.config.loss_table import CONFIDENCE_LOSSES, LOSSES, OWN_HEATMAP_LOSS
 from s2hand.config.messages import ConfigError
 from s2hand.config.model import BASE_PATH_KEYS, Config
 from s2hand.config.published import LAMBDA_ALIASES
-
-NUM_POSE = 45
-"""Finger angles of the hand model."""
+from s2hand.skeleton import NUM_POSE
 
 WITH_WORLD_JOINTS = ("Folder", "Shards")
 """Datasets whose detections may hold 3D landmarks."""

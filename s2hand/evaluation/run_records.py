@@ -27,7 +27,7 @@ CHECKPOINTS = "checkpoint_*.pt"
 """The names of a training run's checkpoints."""
 
 BEST_STAGE_METRIC = "pa_mpjpe"
-"""Of several training stages the one with the lowest value is the best."""
+"""The stage with the lowest value of this metric is the best one."""
 
 
 @dataclass

@@ -12,12 +12,11 @@ from s2hand.archives import read_npz
 from s2hand.errors import S2HandError
 from s2hand.hand.mano_pickle import read_mano_pickle
 from s2hand.safe_pickle import plain_array
+from s2hand.skeleton import NUM_BETAS, NUM_POSE
 
 NUM_VERTICES = 778
 NUM_FACES = 1538
 NUM_HAND_JOINTS = 16
-NUM_BETAS = 10
-NUM_POSE = 45
 
 MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 """Parent of each joint in MANO's order: wrist, then three each of index, middle, little, ring, thumb."""

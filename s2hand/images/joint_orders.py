@@ -20,7 +20,7 @@ thumb, the least conspicuous of all mistakes, the right order has 0.92."""
 
 TIPS_FIRST = "wrist, then thumb to little finger from tip to base"
 TIPS_FIRST_SURE_BELOW = 0.8
-"""Of fists the drawing from tip to base is the shorter one: down to 0.84."""
+"""Fists in the right order are drawn shorter from tip to base, down to a share of 0.84."""
 
 LIKELY_BELOW = 0.75
 """The same for fewer hands; of single hands in the right order 0.4 % go below."""

@@ -17,7 +17,7 @@ BORDER = 0.06
 """Width of the border in sides of the image."""
 
 WEIGHTS = np.float32([0.5, 1, 1])
-"""Of differences in CIELAB's lightness and two colour axes: shadows change the first more than the others."""
+"""Weights of differences in CIELAB's lightness and two colour axes: shadows change mostly the first."""
 
 SATURATED = 30.0
 """Chroma in CIELAB from which a background keeps a colour unlike skin's in shadow, as green screens do."""

@@ -28,9 +28,7 @@ from s2hand.images.transforms import (
     transform_points,
     warp_image,
 )
-from s2hand.skeleton import FINGERS, WRIST
-
-FINGER_BASES = tuple(chain[0] for name, chain in FINGERS.items() if name != "thumb")
+from s2hand.skeleton import FINGER_BASES, WRIST
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,8 @@ import torch
 from torch import Tensor
 
 from s2hand.errors import S2HandError
-from s2hand.skeleton import FINGERS, NUM_JOINTS, WRIST
+from s2hand.skeleton import FINGER_BASES, FINGERS, NUM_JOINTS, WRIST
 from s2hand.structures import TensorStruct
-
-FINGER_BASES = tuple(chain[0] for name, chain in FINGERS.items() if name != "thumb")
 
 JOINT_LEVELS = (0, *(1, 2, 3, 4) * len(FINGERS))
 """How many bones lie between each joint and the wrist."""

@@ -9,10 +9,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from s2hand.skeleton import NUM_JOINTS
+from s2hand.skeleton import NUM_BETAS, NUM_JOINTS
 from s2hand.structures import HandParameters
 
-NUM_BETAS = 10
 INITIAL_SCALE = 0.95
 INITIAL_TRANSLATION = (0.0, 0.0, 0.65)
 """Metres. As published, the hand starts in front of the camera and fills much of a FreiHAND crop."""

@@ -17,7 +17,7 @@ from s2hand.hand import HandModel, ManoLayer, load_hand_model
 from s2hand.hand.assets import NUM_POSE
 from s2hand.hand.posed_hand import PosedHand
 from s2hand.images.crops import DEFAULT_SQUARES, SquareRule
-from s2hand.models.hand_view import HandLandmarks
+from s2hand.models.hand_view import FEWEST_PLACED, HandLandmarks
 from s2hand.models.landmark_lift import BUNDLED_WEIGHTS, LandmarkLifter
 from s2hand.models.placing import place_hand
 from s2hand.prediction.hand_views import HandView
@@ -29,9 +29,6 @@ from s2hand.structures import HandBatch, HandParameters, HandPrediction
 
 VIEW_SIZE = 224
 """Side of the views in pixels; nothing is read from them but where they are."""
-
-FEWEST_LANDMARKS = 8
-"""With fewer, a hand has more unknowns than its landmarks have coordinates that say anything."""
 
 
 class LandmarkAnswerer:
@@ -106,10 +103,10 @@ class LandmarkAnswerer:
         """
         for view in views:
             found = 0 if view.keypoints is None else np.count_nonzero(view.confidence)
-            if found < FEWEST_LANDMARKS:
+            if found < FEWEST_PLACED:
                 raise S2HandError(
                     f"{view.name or 'image'}: {found} keypoints of the {view.hand} hand are known, and "
-                    f"{FEWEST_LANDMARKS} are needed to lift it; leave the keypoints out to have them detected"
+                    f"{FEWEST_PLACED} are needed to lift it; leave the keypoints out to have them detected"
                 )
         hand = self.lifter(self._landmarks(views))
         return HandPrediction(parameters=self._in_views(hand, views))

@@ -76,7 +76,7 @@ class VideoMotions:
         """Adds a frame.
 
         Args:
-            number: of the frame, counted from 0.
+            number: the frame's number, counted from 0.
             time_s: seconds since the first frame.
             pixels: (H, W, 3) uint8.
             tracks: which hand of the video each of its hands is.

@@ -20,13 +20,14 @@ from s2hand.hand.assets import NUM_BETAS, NUM_POSE
 from s2hand.hand.joint_chain import JointChain
 from s2hand.hand.mano import ManoLayer
 from s2hand.hand.posed_hand import PosedHand
-from s2hand.models.hand_view import FINGER_BASES, HandLandmarks, view_hands
+from s2hand.models.hand_view import HandLandmarks, view_hands
 from s2hand.prediction.hand_pixels import forearm_pixels, hand_pixels
 from s2hand.prediction.landmark_refine import RefinedHands
 from s2hand.prediction.landmark_residuals import LandmarkResiduals
 from s2hand.prediction.photo_texture import appearance_from_photo
 from s2hand.prediction.photo_window import photo_window
 from s2hand.rendering import MeshRenderer
+from s2hand.skeleton import FINGER_BASES
 from s2hand.structures import TensorStruct
 
 RASTER_PX = 128
@@ -41,7 +42,7 @@ STEP_SIZES = (*(0.015,) * NUM_POSE, *(0.08,) * NUM_BETAS, *(0.008,) * 3, *(0.000
 """Radians of finger angles, shape coefficients, radians of rotation, and metres: about a pixel each."""
 
 APPEARANCE_STEP = 0.02
-"""Of skin before tanh, and of light."""
+"""Length of Adam's steps of the skin before tanh, and of the light."""
 
 AREA_ERROR = 0.0005
 """Share of the silhouette's area whose difference costs as much as one landmark's expected error."""

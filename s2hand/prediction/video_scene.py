@@ -44,7 +44,7 @@ class VideoScene:
         with_hands: number of frames that show a hand.
         K: (3, 3) px of the video, once a hand was seen.
         camera_source: where the focal length comes from.
-        clearest: of all frames so far, pixels and hands of the one that shows most hands, most clearly.
+        clearest: pixels and hands of the frame that shows the most hands, and shows them most clearly.
     """
 
     most_frames: int
@@ -61,7 +61,7 @@ class VideoScene:
 
         Args:
             frame: the frame.
-            views: of its hands.
+            views: the views of its hands.
             hands: the hands in the order of the views, or None.
         """
         shapes = [] if hands is None else self._shapes(views, hands)
@@ -80,7 +80,7 @@ class VideoScene:
         Args:
             name: the video's.
             size: (width, height) px.
-            fps: of the video.
+            fps: frames a second.
             K: (3, 3) px, the camera if no hand was seen.
         """
         labels = hand_labels([side for side, _ in self.hands])

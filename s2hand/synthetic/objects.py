@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from s2hand.synthetic.backgrounds import natural_colour
 
 RINGS, SEGMENTS = 9, 16
-"""Of the grid of latitudes and longitudes that each thing is a deformed sphere of."""
+"""Size of the grid of latitudes and longitudes; each thing is a sphere of such a grid, deformed."""
 
 OBJECTS_PER_SCENE = 2
 """One in the hand, one between hand and camera."""

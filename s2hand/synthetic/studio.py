@@ -15,6 +15,7 @@ from s2hand.hand import HandModel, ManoLayer, sample_poses
 from s2hand.hand.wide_poses import sample_wide_poses
 from s2hand.models.landmark_definition import mediapipe_chain
 from s2hand.rendering import rasterize
+from s2hand.skeleton import NUM_BETAS, NUM_POSE
 from s2hand.synthetic.mesh import ArmMesh
 from s2hand.synthetic.objects import (
     OBJECTS_PER_SCENE,
@@ -39,8 +40,6 @@ from s2hand.synthetic.scene import (
 from s2hand.synthetic.simulated_detector import DetectorNoise, hidden_joints, simulate_detector
 from s2hand.synthetic.skin import SkinPainter, light_surface
 
-NUM_POSE = 45
-NUM_BETAS = 10
 LARGEST_BETA = 2.0
 BARE_ARM_SHARE = 0.45
 JPEG_QUALITIES = (80, 97)

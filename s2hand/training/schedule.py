@@ -64,7 +64,7 @@ def build_optimizer(training: TrainingSection, model: nn.Module) -> torch.optim.
 
     Args:
         training: the keys ``optimizer``, ``init_lr``, ``weight_decay`` and ``backbone_lr_factor``.
-        model: of its parameters those that need a gradient are moved.
+        model: the network; its parameters that need a gradient are moved.
     """
     groups = [{"params": [value for value in model.parameters() if value.requires_grad]}]
     encoder = getattr(model, "backbone", None)

@@ -1,8 +1,11 @@
 """Things in and before synthetic hands."""
 
+import json
+
 import numpy as np
 import pytest
 
+from s2hand import cli
 from s2hand.hand import load_hand_model
 from s2hand.synthetic import NOISES
 from s2hand.synthetic.objects import (
@@ -65,3 +68,12 @@ def test_wide_poses_reach_farther():
         np.ptp([sample.pose for sample in wide], axis=0).mean()
         > np.ptp([sample.pose for sample in usual], axis=0).mean()
     )
+
+
+def test_the_command_takes_objects_poses_and_noise(tmp_path):
+    arguments = ["synth", "--out", str(tmp_path / "d"), "--train-size", "2", "--eval-size", "1"]
+    arguments += ["--image-size", "64", "--wide-poses", "--objects", "0.5", "--noise", "bundled"]
+    assert cli.main(arguments) == 0
+    settings = json.loads((tmp_path / "d/synthetic.json").read_text())["settings"]
+    assert (settings["wide_poses"], settings["object_share"]) == (True, 0.5)
+    assert settings["noise"]["definition"] == "mediapipe"

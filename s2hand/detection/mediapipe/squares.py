@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from s2hand.skeleton import FINGERS, WRIST
+from s2hand.skeleton import FINGER_BASES, FINGERS, WRIST
 
 PALM_WRIST, PALM_MIDDLE_BASE = 0, 2
 """Of the palm detector's seven points."""
@@ -23,7 +23,6 @@ These and the two below are the published graphs' values."""
 TRACKED_SCALE, TRACKED_SHIFT = 2.0, -0.1
 """The same for the next frame's square, from the box of the last frame's landmarks."""
 
-FINGER_BASES = tuple(chain[0] for name, chain in FINGERS.items() if name != "thumb")
 STEADY_JOINTS = tuple(
     sorted((WRIST, *FINGERS["thumb"][:3], *(joint for base in FINGER_BASES for joint in (base, base + 1))))
 )
