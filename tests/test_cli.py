@@ -99,12 +99,15 @@ def test_synth_writes_what_the_options_say(replaced, capsys):
         calls.append((root, options))
         return types.SimpleNamespace(root=root, reused=False)
 
-    replaced("s2hand.synthetic", write_synthetic_dataset=write_synthetic_dataset)
+    noises = {"independent": "i", "bundled": "b"}
+    replaced("s2hand.synthetic", write_synthetic_dataset=write_synthetic_dataset, NOISES=noises)
     options = ["--train-size", "3", "--eval-size", "2", "--image-size", "64", "--seed", "5", "--overwrite"]
     assert cli.main(["synth", "--out", "d", *options, "--hand-model", "m.pkl", "--backgrounds", "b"]) == 0
     numbers = {"train": 3, "evaluation": 2, "image_size": 64, "seed": 5, "layout": "freihand"}
+    numbers |= {"wide_poses": False, "object_share": 0.0, "noise": "i"}
     assert calls == [("d", numbers | {"hand_model": "m.pkl", "backgrounds": "b", "overwrite": True})]
-    assert cli.main(["synth", "--out", "d", "--layout", "ho3d_v3"]) == 0
+    assert cli.main(["synth", "--out", "d", "--layout", "ho3d_v3", "--noise", "bundled"]) == 0
+    assert calls[1][1]["noise"] == "b"
     assert (calls[1][1]["layout"], calls[1][1]["image_size"]) == ("ho3d_v3", None)
     assert capsys.readouterr().out == "d: written\n" * 2
 
