@@ -109,6 +109,24 @@ def test_no_more_hands_than_asked_for_are_followed(most):
     assert all(len(frame) == most for frame in follow(ScriptedDetector(**places), 12, most_hands=most))
 
 
+def test_after_a_cut_hands_are_looked_for_anew():
+    """What is followed may look like a hand in the next scene too, beside the one that is there."""
+    detector = ScriptedDetector(
+        a=moving((60, 120), (0, 0), frames=range(4)), b=moving((90, 120), (0, 0), frames=range(4, 9))
+    )
+    tracker, bright = HandTracker(detector), np.full_like(FRAME, 200)
+    seen = []
+    for number in range(8):
+        detector.frame = number
+        seen.append(
+            [(n, *hand.keypoints.mean(0).round()) for n, hand in tracker(bright if number > 3 else FRAME)]
+        )
+    middle = HAND.mean(0)
+    before, after = ([(n, *(middle + (x, 120)).round())] for n, x in ((0, 60), (1, 90)))
+    assert seen == [before] * 4 + [after] * 4
+    assert detector.searches == 2
+
+
 def test_without_hands_nothing_is_read():
     assert follow(ScriptedDetector(), 9) == [[]] * 9
 

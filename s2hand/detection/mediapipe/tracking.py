@@ -2,7 +2,7 @@
 
 Looking for palms costs as much as reading a hand, and finds nothing where a palm is turned away. So a hand is
 followed from frame to frame, and palms are looked for only while fewer hands are followed than were seen,
-when one was lost, and every few frames for newcomers.
+when one was lost, and every few frames for newcomers. After a cut to another scene hands are looked for anew.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 
 from s2hand.detection.mediapipe.confidence import confidence_of_one_look
@@ -23,6 +24,12 @@ FRAMES_BETWEEN_SEARCHES = 10
 
 FRAMES_WITHOUT_HANDS = 3
 """While no hand is followed, palms are looked for in every third frame."""
+
+CUT_THUMBNAIL_PX = 32
+CUT_DIFFERENCE = 15.0
+"""Two frames are of different scenes if their thumbnails of this size differ by this much of 255 on average.
+Of photos drawn at random, one and the next differ by 16 and more, before one plain background too; a frame of
+a moving hand and the fifth after it by 6."""
 
 SIDE_MEMORY = 0.9
 """Share of what was known of a hand's side that one more frame leaves."""
@@ -71,6 +78,7 @@ class HandTracker:
         self._hands_seen = 0
         self._since_search = FRAMES_BETWEEN_SEARCHES
         self._lost = False
+        self._thumbnail: np.ndarray | None = None
 
     def __call__(self, frame: np.ndarray) -> list[tuple[int, DetectedHand]]:
         """The hands of the next frame.
@@ -86,6 +94,9 @@ class HandTracker:
             DetectionError: the frame is not such an array.
         """
         require_photos([frame])
+        if self._is_cut(frame):
+            self._lost |= bool(self._tracks)  # hands of another scene: new ones are looked for at once
+            self._tracks = []
         readings = self._follow(frame)
         if self._searches():
             self._since_search, self._lost = 0, False
@@ -104,6 +115,7 @@ class HandTracker:
             "hands_seen": self._hands_seen,
             "since_search": self._since_search,
             "lost": self._lost,
+            "thumbnail": None if self._thumbnail is None else self._thumbnail.tolist(),
         }
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -113,6 +125,8 @@ class HandTracker:
         ]
         self._hands_seen = state["hands_seen"]
         self._since_search, self._lost = state["since_search"], state["lost"]
+        thumbnail = state.get("thumbnail")  # version 1.0 kept none
+        self._thumbnail = None if thumbnail is None else np.array(thumbnail, np.int16)
 
     def _follow(self, frame: np.ndarray) -> HandReadings:
         """Reads the followed hands where the last frame had them; those that are gone are dropped."""
@@ -129,6 +143,13 @@ class HandTracker:
         for track, keypoints, right in zip(self._tracks, readings.keypoints, readings.right, strict=True):
             track.see(keypoints, float(right))
         return readings
+
+    def _is_cut(self, frame: np.ndarray) -> bool:
+        """Whether the frame shows another scene than the last one."""
+        size = (CUT_THUMBNAIL_PX, CUT_THUMBNAIL_PX)
+        last = self._thumbnail
+        self._thumbnail = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.int16)
+        return last is not None and bool(np.abs(self._thumbnail - last).mean() > CUT_DIFFERENCE)
 
     def _searches(self) -> bool:
         """Whether palms are looked for in this frame."""
