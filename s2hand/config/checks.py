@@ -6,10 +6,12 @@ from collections.abc import Collection
 from pathlib import Path
 
 from s2hand.config.folder_checks import check_folder, ineffective_folder_keys
+from s2hand.config.lift_checks import check_lift
 from s2hand.config.loss_table import CONFIDENCE_LOSSES, LOSSES, OWN_HEATMAP_LOSSES
 from s2hand.config.messages import ConfigError
 from s2hand.config.model import BASE_PATH_KEYS, Config
 from s2hand.config.published import LAMBDA_ALIASES
+from s2hand.config.sections import LIFT
 from s2hand.skeleton import NUM_POSE
 
 WITH_WORLD_JOINTS = ("Folder", "Shards")
@@ -33,10 +35,12 @@ def check_consistency(config: Config, given: Collection[str]) -> list[str]:
     _check_dataset_paths(config)
     check_folder(config)
     _check_network(config)
+    check_lift(config)
     notes = _checkpoint_notes(config) + ineffective_folder_keys(config, given)
     if config.stage == "evaluate":
         return notes
-    _check_losses(config)
+    if config.task != LIFT:  # it has losses of its own
+        _check_losses(config)
     _check_heatmaps(config)
     _check_confidence(config)
     _check_schedule(config)
@@ -76,6 +80,8 @@ def _check_repetition(config: Config) -> None:
         repeated = [name for name in names if names.count(name) > 1]
         if repeated:
             raise ConfigError(f"{key} names {repeated[0]} twice; once is enough")
+    if config.task == LIFT:  # random hands stand for the datasets
+        return
     if not config.val_datasets and config.stage == "evaluate":
         raise ConfigError("val_datasets is empty: there is nothing to evaluate")
     if not config.train_datasets and config.stage == "train":
@@ -234,8 +240,10 @@ def needs_several_samples(config: Config) -> bool:
     """Whether training fails on batches of a single sample.
 
     Batch normalisation needs several values of every channel. The hand head has one a sample, and so has an
-    hourglass that goes down to maps of one pixel.
+    hourglass that goes down to maps of one pixel. The lift has no batch normalisation.
     """
+    if config.task == LIFT:
+        return False
     lowest = config.hourglass_input_size // 2 ** (config.hourglass_depth + 2)
     return bool(config.trained_parts - {"heatmaps"}) or ("heatmaps" in config.trained_parts and lowest == 1)
 
