@@ -83,8 +83,8 @@ def write_run_report(
     config = config_to_evaluate(source, (overrides or {}) | chosen)
     if not config.val_datasets:
         raise S2HandError(
-            f"{source}: was trained without images; name a dataset of images to report on, as in --set "
-            "'val_datasets=[\"Synthetic\"]' synthetic_base_path=FOLDER"
+            f"{source}: was trained without images; name a dataset of images to report on with --dataset, "
+            "and its folder, as in --set synthetic_base_path=FOLDER"
         )
     config = config.model_copy(update={"val_datasets": config.val_datasets[:1]})
     (name,) = config.val_datasets
