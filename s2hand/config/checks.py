@@ -6,13 +6,12 @@ from collections.abc import Collection
 from pathlib import Path
 
 from s2hand.config.folder_checks import check_folder, ineffective_folder_keys
-from s2hand.config.lift_checks import check_lift
+from s2hand.config.lift_checks import check_landmark_input, check_lift
 from s2hand.config.loss_table import CONFIDENCE_LOSSES, LOSSES, OWN_HEATMAP_LOSSES
 from s2hand.config.messages import ConfigError
 from s2hand.config.model import BASE_PATH_KEYS, Config
 from s2hand.config.published import LAMBDA_ALIASES
 from s2hand.config.sections import LIFT
-from s2hand.skeleton import NUM_POSE
 
 WITH_WORLD_JOINTS = ("Folder", "Shards")
 """Datasets whose detections may hold 3D landmarks."""
@@ -120,7 +119,7 @@ def _check_network(config: Config) -> None:
             raise ConfigError(f"{key} needs the 2D branch: add heatmaps to train_requires and test_requires")
     if config.attention and config.hand_input not in ("image", "image+keypoints"):
         raise ConfigError(f"attention weighs the image feature, but hand_input is {config.hand_input}")
-    _check_landmark_input(config)
+    check_landmark_input(config)
     if config.test_refinement and not {"heatmaps", "joints"} <= set(config.test_requires):
         raise ConfigError("test_refinement needs heatmaps and joints in test_requires")
     multiple = 2 ** (config.hourglass_depth + 2)
@@ -131,26 +130,6 @@ def _check_network(config: Config) -> None:
         )
     if config.precision == "fp16" and config.device == "cpu":
         raise ConfigError("precision fp16 needs CUDA, but device is cpu; use bf16 or fp32")
-
-
-def _check_landmark_input(config: Config) -> None:
-    reads_landmarks = "landmarks" in config.hand_input or "detections" in config.hand_input
-    if reads_landmarks and config.backbone != "mediapipe_hand":
-        raise ConfigError(
-            f"hand_input {config.hand_input} reads the landmarks of the backbone mediapipe_hand, but "
-            f"backbone is {config.backbone}"
-        )
-    if reads_landmarks and config.num_pca != NUM_POSE:
-        raise ConfigError(
-            f"hand_input {config.hand_input} needs all {NUM_POSE} directions of the pose basis, but num_pca "
-            f"is {config.num_pca}"
-        )
-    if reads_landmarks and config.use_mean_shape:
-        raise ConfigError(f"hand_input {config.hand_input} tells the shape too: set use_mean_shape to false")
-    if config.hand_head_pretrained and not reads_landmarks:
-        raise ConfigError(
-            f"hand_head_pretrained starts a head that reads landmarks, but hand_input is {config.hand_input}"
-        )
 
 
 def _check_losses(config: Config) -> None:

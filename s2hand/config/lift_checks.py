@@ -1,13 +1,39 @@
-"""Contradictions between the keys of a training on random hands."""
+"""Contradictions between the keys of hand heads that read landmarks, and of training one on random hands."""
 
 from __future__ import annotations
 
 from s2hand.config.messages import ConfigError
 from s2hand.config.model import Config
 from s2hand.config.sections import LIFT
+from s2hand.skeleton import NUM_POSE
 
 LIFT_INPUTS = ("landmarks", "detections")
 """Values of ``hand_input`` with which the hand head sees landmarks alone."""
+
+
+def check_landmark_input(config: Config) -> None:
+    """Refuses networks in which a hand head cannot read landmarks.
+
+    Raises:
+        ConfigError: with the keys concerned and the remedy, but without the file's name.
+    """
+    reads_landmarks = "landmarks" in config.hand_input or "detections" in config.hand_input
+    if reads_landmarks and config.backbone != "mediapipe_hand":
+        raise ConfigError(
+            f"hand_input {config.hand_input} reads the landmarks of the backbone mediapipe_hand, but "
+            f"backbone is {config.backbone}"
+        )
+    if reads_landmarks and config.num_pca != NUM_POSE:
+        raise ConfigError(
+            f"hand_input {config.hand_input} needs all {NUM_POSE} directions of the pose basis, but num_pca "
+            f"is {config.num_pca}"
+        )
+    if reads_landmarks and config.use_mean_shape:
+        raise ConfigError(f"hand_input {config.hand_input} tells the shape too: set use_mean_shape to false")
+    if config.hand_head_pretrained and not reads_landmarks:
+        raise ConfigError(
+            f"hand_head_pretrained starts a head that reads landmarks, but hand_input is {config.hand_input}"
+        )
 
 
 def check_lift(config: Config) -> None:
