@@ -1,8 +1,11 @@
 """A config trains the lift: resumed to the same bits, evaluated, and used on photos."""
 
+import hashlib
 import json
 import os
 import signal
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
 
 import numpy as np
 import pytest
@@ -15,8 +18,10 @@ from s2hand.evaluation.run_records import read_run
 from s2hand.experiment import Experiment, config_to_evaluate, run
 from s2hand.experiment.training import build_lift_trainer
 from s2hand.images.photos import read_photo
+from s2hand.models.landmark_lift import LandmarkLifter
 from s2hand.prediction.landmark_answerer import LandmarkAnswerer
 from s2hand.prediction.sample_photos import sample_photos
+from s2hand.runtime.distributed import Processes
 from s2hand.runtime.interrupt import TrainingInterrupted
 from s2hand.training.nonfinite import NonFiniteLossError
 from s2hand.training.reporting import RunRecorder
@@ -193,6 +198,31 @@ def test_a_wrong_key_gets_one_line(lift_keys, changes, words):
     with pytest.raises(ConfigError, match=words) as refused:
         config_from_dict(lift_keys(**changes))
     assert "\n" not in str(refused.value)
+
+
+def test_several_processes_are_refused(lift_config):
+    with Experiment(lift_config(), silent) as experiment:
+        experiment.processes = Processes(rank=0, size=2)
+        with pytest.raises(ConfigError, match="runs in one process, got 2; start it without torchrun"):
+            build_lift_trainer(experiment, RunRecorder(experiment.config.run_dir, tensorboard=False))
+
+
+def test_a_script_bundles_the_weights_with_a_card(lift_keys, tmp_path, monkeypatch, pytestconfig):
+    spec = spec_from_file_location("bundle_lift", pytestconfig.rootpath / "scripts/bundle_lift.py")
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    file, out = tmp_path / "lift.json", tmp_path / "weights/lift.safetensors"
+    file.write_text(json.dumps(lift_keys(total_epochs=1)))
+    monkeypatch.setattr(sys, "argv", ["bundle_lift.py", "--config", str(file), "--out", str(out)])
+    script.main()
+    card = json.loads(out.with_suffix(".json").read_text())
+    assert (card["seed"], card["steps"], card["batch"]) == (0, 3, 32)
+    assert card["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
+    recorded = read_run(tmp_path / "run", "a").curves["evaluation/pa_mpjpe"][1]
+    assert card["pa_mpjpe_mm"]["pa_mpjpe"] == pytest.approx(recorded, abs=0.01)
+    average = read_checkpoint(tmp_path / "run")["average"]
+    for name, value in LandmarkLifter.bundled(path=out).net.state_dict().items():
+        assert value.equal(average[f"hand_head.net.{name}"].half().float())
 
 
 def test_commands_that_need_images_say_so(lift_config, lift_keys, tmp_path, capsys):
