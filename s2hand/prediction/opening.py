@@ -62,6 +62,8 @@ def open_prediction(
         raise S2HandError(
             f"--photometric follows the hands of the bundled network: leave it or {checkpoint} out"
         )
+    if checkpoint is not None and options.fast:
+        raise S2HandError(f"--fast is for the bundled detector and network: leave it or {checkpoint} out")
     detected = DetectedHands(options)
     unknown = undetected(photos, detected)
     if checkpoint is None:
@@ -71,6 +73,7 @@ def open_prediction(
             batch_size=batch_size,
             hand_length_mm=options.hand_length_mm,
             photometric=options.photometric,
+            fast=options.fast,
         )
     else:
         network = open_trained(checkpoint, hand_model, device)
@@ -82,7 +85,7 @@ def open_prediction(
     known = detected.detections is not None or reconstructor.finder is not None
     reconstructor.check_refinement(bool(options.refine), detections=known)
     lifts = isinstance(reconstructor.answerer, LandmarkAnswerer)
-    refines_photos = lifts if options.refine is None else options.refine != 0
+    refines_photos = lifts and not options.fast if options.refine is None else options.refine != 0
     notes = (*reconstructor.notes, *_taken_for_granted(hands, options), *unknown)
     return Opened(reconstructor, hands, options, refines_photos, notes)
 

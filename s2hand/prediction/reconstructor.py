@@ -13,6 +13,7 @@ from torch import Tensor
 
 from s2hand.checkpoints import StoredNetwork
 from s2hand.detection.mediapipe import HandDetector
+from s2hand.detection.mediapipe.looks import LOOKS
 from s2hand.errors import S2HandError
 from s2hand.hand.length import HandRuler
 from s2hand.images.intrinsics import StatedCamera
@@ -132,6 +133,7 @@ class HandReconstructor:
         batch_size: int = DEFAULT_BATCH,
         hand_length_mm: float | None = None,
         photometric: bool = False,
+        fast: bool = False,
     ) -> HandReconstructor:
         """The bundled detector and the bundled network: every hand of every image, with nothing to download.
 
@@ -141,13 +143,15 @@ class HandReconstructor:
             batch_size: see the class.
             hand_length_mm: see the class.
             photometric: where hands are refined, let them follow what the photo shows too; takes longer.
+            fast: look once at each hand instead of six times.
 
         Raises:
             S2HandError: the hand model cannot be read, or there is no such device.
         """
         place = resolve_device(device)
         answerer = LandmarkAnswerer.bundled(hand_model, device, photometric=photometric)
-        finder = FoundHands(HandDetector.bundled(place), SideJudge(answerer))
+        detector = HandDetector.bundled(place, looks=LOOKS[:1] if fast else LOOKS)
+        finder = FoundHands(detector, SideJudge(answerer))
         return cls(answerer, batch_size, finder, hand_length_mm=hand_length_mm)
 
     @property
