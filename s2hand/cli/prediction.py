@@ -73,7 +73,7 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         const=True,
         help="fit the hands to the detected keypoints, or without detections to those of the 2D branch; "
         "STEPS (150) is for networks of a checkpoint, 0 switches it off (default: only photos with the "
-        "bundled network are refined)",
+        "bundled network or another lift are refined)",
     )
     command.add_argument(
         "--fast",
