@@ -7,6 +7,7 @@ when one was lost, and every few frames for newcomers. After a cut to another sc
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,13 @@ import numpy as np
 from s2hand.detection.mediapipe.confidence import confidence_of_one_look
 from s2hand.detection.mediapipe.detector import PRESENCE_THRESHOLD, HandDetector, require_photos
 from s2hand.detection.mediapipe.looks import PLAIN_LOOK
-from s2hand.detection.mediapipe.records import DetectedHand, HandReadings, without_repetitions
+from s2hand.detection.mediapipe.records import (
+    DetectedHand,
+    HandReadings,
+    hand_sizes,
+    same_hands,
+    without_repetitions,
+)
 from s2hand.detection.mediapipe.squares import squares_of_landmarks
 
 FRAMES_BETWEEN_SEARCHES = 10
@@ -31,11 +38,18 @@ CUT_DIFFERENCE = 15.0
 Of photos drawn at random, one and the next differ by 16 and more, before one plain background too; a frame of
 a moving hand and the fifth after it by 6."""
 
+JUMP = 0.5
+"""A hand that moves by this share of its size from one frame to the next is verified by its palm."""
+
 SIDE_MEMORY = 0.9
 """Share of what was known of a hand's side that one more frame leaves."""
 
 SIDE_CHANGES_AT = 0.7
 """A followed hand changes sides only when the remembered probability of the other one exceeds this."""
+
+
+Judge = Callable[[Sequence[DetectedHand]], Sequence[DetectedHand]]
+"""Gives the hands of a frame back, with the sides that it settled on."""
 
 
 @dataclass
@@ -47,15 +61,19 @@ class _Track:
         keypoints: (21, 2) px in the last frame.
         right: remembered probability that it is a right hand.
         side: "left" or "right", as was last said.
+        jumped: whether the last frame had it somewhere else.
     """
 
     number: int
     keypoints: np.ndarray
     right: float
     side: str
+    jumped: bool = False
 
     def see(self, keypoints: np.ndarray, right: float) -> None:
         """Takes in a frame; the side changes only against clear and lasting evidence."""
+        moved = np.linalg.norm(keypoints - self.keypoints, axis=-1).mean()
+        self.jumped = bool(moved > JUMP * hand_sizes(self.keypoints[None])[0])
         self.keypoints = keypoints
         self.right = SIDE_MEMORY * self.right + (1 - SIDE_MEMORY) * right
         likely = {"right": self.right, "left": 1 - self.right}
@@ -70,10 +88,13 @@ class HandTracker:
     Args:
         detector: finds palms and reads hands.
         most_hands: the likeliest this many are followed; None: all.
+        judge: settles the sides of hands that come into the video; None: the detector's are taken.
     """
 
-    def __init__(self, detector: HandDetector, most_hands: int | None = None) -> None:
-        self.detector, self.most_hands = detector, most_hands
+    def __init__(
+        self, detector: HandDetector, most_hands: int | None = None, judge: Judge | None = None
+    ) -> None:
+        self.detector, self.most_hands, self.judge = detector, most_hands, judge
         self._tracks: list[_Track] = []
         self._hands_seen = 0
         self._since_search = FRAMES_BETWEEN_SEARCHES
@@ -95,8 +116,7 @@ class HandTracker:
         """
         require_photos([frame])
         if self._is_cut(frame):
-            self._lost |= bool(self._tracks)  # hands of another scene: new ones are looked for at once
-            self._tracks = []
+            self._tracks, self._lost = [], True  # another scene, whose hands are looked for at once
         readings = self._follow(frame)
         if self._searches():
             self._since_search, self._lost = 0, False
@@ -142,6 +162,7 @@ class HandTracker:
         readings = readings[kept]
         for track, keypoints, right in zip(self._tracks, readings.keypoints, readings.right, strict=True):
             track.see(keypoints, float(right))
+            self._lost |= track.jumped
         return readings
 
     def _is_cut(self, frame: np.ndarray) -> bool:
@@ -153,14 +174,16 @@ class HandTracker:
 
     def _searches(self) -> bool:
         """Whether palms are looked for in this frame."""
-        if self.most_hands is not None and len(self._tracks) >= self.most_hands:
+        if self.most_hands is not None and len(self._tracks) >= self.most_hands and not self._lost:
             return False
         waiting = FRAMES_BETWEEN_SEARCHES if self._tracks else FRAMES_WITHOUT_HANDS
         return self._lost or self._since_search >= waiting
 
     def _with_newcomers(self, readings: HandReadings, frame: np.ndarray) -> HandReadings:
-        """Adds hands that palms were found for and that are not followed yet."""
+        """Adds hands that palms were found for and that are not followed yet, and drops what was no hand."""
         found, _ = self.detector.find([frame])
+        trusted = np.flatnonzero(~self._astray(readings, found))
+        readings, self._tracks = readings[trusted], [self._tracks[index] for index in trusted]
         joined = HandReadings.joined([readings, found])
         # Followed hands win over new readings of themselves; newcomers go by their presence, below 1.
         rank = np.concatenate([np.full(len(readings.right), 2.0), found.presence])
@@ -168,10 +191,20 @@ class HandTracker:
         if self.most_hands is not None:
             kept = np.sort(kept[np.argsort(-rank[kept], kind="stable")][: self.most_hands])
         joined = joined[kept]
-        for keypoints, right in zip(
-            joined.keypoints[len(self._tracks) :], joined.right[len(self._tracks) :], strict=True
-        ):
-            side = "right" if right > 0.5 else "left"
-            self._tracks.append(_Track(self._hands_seen, keypoints, float(right), side))
+        new = joined[len(self._tracks) :]
+        hands = new.hands(confidence_of_one_look(len(new.right)))
+        for hand, right in zip(self.judge(hands) if self.judge else hands, new.right.tolist(), strict=True):
+            # What the judge says against the detector is remembered as doubt, not as certainty.
+            right = max(right, 0.5) if hand.handedness == "right" else min(right, 0.5)
+            self._tracks.append(_Track(self._hands_seen, hand.keypoints, right, hand.handedness))
             self._hands_seen += 1
         return joined
+
+    def _astray(self, readings: HandReadings, found: HandReadings) -> np.ndarray:
+        """(N,) which followed hands are none: without a palm, they jumped or lie over a hand with one."""
+        same = same_hands(readings.keypoints, found.keypoints)
+        middles = (found.keypoints.min(axis=1) + found.keypoints.max(axis=1)) / 2
+        low, high = readings.keypoints.min(axis=1)[:, None], readings.keypoints.max(axis=1)[:, None]
+        over = ((middles > low) & (middles < high)).all(axis=-1) & ~same.any(axis=0)
+        jumped = np.array([track.jumped for track in self._tracks], bool)
+        return ~same.any(axis=1) & (jumped | over.any(axis=1))
