@@ -123,7 +123,7 @@ def test_after_a_cut_hands_are_looked_for_anew():
             [(n, *hand.keypoints.mean(0).round()) for n, hand in tracker(bright if number > 3 else FRAME)]
         )
     middle = HAND.mean(0)
-    before, after = ([(n, *(middle + (x, 120)).round())] for n, x in ((0, 60), (1, 90)))
+    before, after = ([(n, *(middle + [x, 120]).round())] for n, x in ((0, 60), (1, 90)))
     assert seen == [before] * 4 + [after] * 4
     assert detector.searches == 2
 
