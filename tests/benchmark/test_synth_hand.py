@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from s2hand import cli
+from s2hand.benchmark import synth_hand
+from s2hand.benchmark.synth_hand import SETTINGS, relative_errors
 from s2hand.config import load_config
 from s2hand.evaluation.evaluator import Evaluation
-from s2hand.experiment import synth_hand
-from s2hand.experiment.synth_hand import SETTINGS, relative_errors
 
 
 @pytest.fixture
