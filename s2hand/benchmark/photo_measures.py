@@ -8,7 +8,6 @@ import torch
 from s2hand.hand.spheres import HandSpheres
 from s2hand.hand.wide_poses import WIDE_RANGES_DEG
 from s2hand.losses.anatomy import bend_limit_loss
-from s2hand.losses.found_silhouette import BOX_MARGIN, in_box
 from s2hand.losses.penetration import penetration_loss
 from s2hand.losses.tone import WHOLLY_COVERED, robust_mean_colour
 from s2hand.prediction.photo_window import photo_window
@@ -26,16 +25,6 @@ FINGER_ROWS = slice(1, 16)
 """The finger joints in axis-angles (B, 16, 3), whose first row is the root."""
 
 
-def joint_distances(keypoints: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Distances of keypoints from landmarks in larger sides of the landmarks' box, (21,).
-
-    Args:
-        keypoints: (21, 2) px.
-        landmarks: (21, 2) px.
-    """
-    return np.linalg.norm(keypoints - landmarks, axis=1) / max(np.ptp(landmarks, axis=0).max(), 1.0)
-
-
 def folds(random: np.random.Generator) -> list[np.ndarray]:
     """Parts of the numbers of the 21 joints, drawn at random, that have no joint in common."""
     return np.array_split(random.permutation(NUM_JOINTS), FOLDS)
@@ -50,7 +39,7 @@ def drawn_hand(
 ) -> dict[str, float]:
     """Compares a drawn hand with its photo inside of the landmarks' box.
 
-    The box has the margin of ``plain_silhouette``, as flesh reaches beyond the joints.
+    What is found goes on beyond the wrist, where the hand model ends, so the box has no margin.
 
     Args:
         hands: some hands; those without texture have no colours.
@@ -65,7 +54,7 @@ def drawn_hand(
         ``tone``. ``colour``: the same of single pixels, mean. Colours are those of pixels that the drawn hand
         covers wholly. What is not known is left out.
     """
-    window, seen = photo_window(photo, landmarks, RASTER_PX, BOX_MARGIN)
+    window, seen = photo_window(photo, landmarks, RASTER_PX, 0.0)
     textured = hands.face_textures is not None
     textures = hands.face_textures[index] if textured else torch.zeros(len(hands.faces(index)), 3)
     renderer = MeshRenderer(hands.faces(index), RASTER_PX, fill_back=False)
@@ -78,10 +67,11 @@ def drawn_hand(
     scores = {}
     if silhouette is not None:
         points = landmarks @ window[:2, :2].T + window[:2, 2]
-        inside = in_box(torch.from_numpy(points)[None], torch.ones(1, NUM_JOINTS), RASTER_PX)[0].numpy() > 0
+        middles = np.arange(RASTER_PX) + 0.5
+        columns, rows = ((middles >= values.min()) & (middles <= values.max()) for values in points.T)
         # As a grey photo, it comes through the same window.
-        found = photo_window(np.repeat(silhouette[..., None], 3, 2), landmarks, RASTER_PX, BOX_MARGIN)[1]
-        inside &= np.isfinite(found[..., 0])
+        found = photo_window(np.repeat(silhouette[..., None], 3, 2), landmarks, RASTER_PX, 0.0)[1]
+        inside = rows[:, None] & columns & np.isfinite(found[..., 0])
         both = np.stack([drawn.silhouette[0].numpy() > 0.5, found[..., 0] > 0.5])[:, inside]
         scores["iou"] = float(both.all(0).sum() / max(both.any(0).sum(), 1))
     covered = (drawn.silhouette[0] >= WHOLLY_COVERED).numpy() & np.isfinite(seen).all(-1)

@@ -18,7 +18,7 @@ FIT_LETTERS = "ACEGIKMOQSUWY"
 FIRST_HELD_OUT_DIGIT = 4946
 FIT_SESSIONS = ("2", "15", "16", "25", "26", "35", "96")
 
-DEFAULT_COUNT, DEFAULT_SEED = 60, 3
+DEFAULT_COUNT, DEFAULT_SEED = 200, 3
 """Photos that are drawn from each folder, and the seed of the draw."""
 
 

@@ -13,33 +13,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from s2hand.benchmark.matching import joint_distances, match_hands
+from s2hand.benchmark.networks import BUNDLED, open_network
 from s2hand.benchmark.photo_changes import Change, changes_of, differences_mm
 from s2hand.benchmark.photo_measures import (
     drawn_hand,
     folds,
-    joint_distances,
     plausibility,
 )
 from s2hand.benchmark.photo_result import ALL, NETWORK, REFINED, FolderValues, PhotosResult, together
 from s2hand.benchmark.photo_set import REFERENCE_FILE, BenchmarkPhoto, draw_photos
 from s2hand.benchmark.photo_split import DEFAULT_COUNT, DEFAULT_SEED
-from s2hand.errors import S2HandError
 from s2hand.hand.spheres import HandSpheres
 from s2hand.images.intrinsics import StatedCamera, choose_camera
 from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
 from s2hand.images.plain_background import plain_silhouette
-from s2hand.prediction.answerers import ImageAnswerer
 from s2hand.prediction.hand_views import HandView
-from s2hand.prediction.networks import open_trained
 from s2hand.prediction.photo_texture import painted
 from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.prediction.reconstructor import HandReconstructor
 from s2hand.progress_bar import ProgressBar
-
-SAME_HAND = 0.5
-"""Mean distance of keypoints, in larger sides of the box, from which two hands are not the same."""
 
 
 def benchmark_photos(
@@ -67,29 +61,19 @@ def benchmark_photos(
         S2HandError: the photos or the network cannot be read.
     """
     photos = draw_photos(root, count, seed)
-    reconstructor = _open_network(source, device, photometric)
+    reconstructor = open_network(source, device, photometric)
     benchmark = PhotoBenchmark(reconstructor, seed, refine=refine or photometric)
     folders: dict[str, FolderValues] = {}
     for photo in ProgressBar(photos, desc="photos", unit="photo", leave=False):
         benchmark.measure(photo, folders.setdefault(photo.folder, FolderValues()))
     whole = {ALL: together(folders.values())} if len(folders) > 1 else {}
     return PhotosResult(
-        network="bundled" if source is None else str(source),
+        network=BUNDLED if source is None else str(source),
         seed=seed,
         compared_with="the detector's own landmarks" if photos[0].landmarks is None else REFERENCE_FILE,
         folders={name: values.summary() for name, values in (folders | whole).items()},
         notes=reconstructor.notes,
     )
-
-
-def _open_network(source: str | Path | None, device: str, photometric: bool) -> HandReconstructor:
-    """The network behind the bundled detector."""
-    bundled = HandReconstructor.small(device, photometric=photometric)
-    if source is None:
-        return bundled
-    if photometric:
-        raise S2HandError(f"--photometric follows the hands of the bundled network: leave it or {source} out")
-    return HandReconstructor(ImageAnswerer(open_trained(source, None, device)), finder=bundled.finder)
 
 
 class Known(NamedTuple):
@@ -201,23 +185,6 @@ class PhotoBenchmark:
             **drawn_hand(hands, hand.view, pixels, hand.landmarks, hand.silhouette),
             **plausibility(hands, hand.view, self.spheres),
         }
-
-
-def match_hands(found: Sequence[np.ndarray], known: Sequence[np.ndarray]) -> dict[int, int]:
-    """Which hands are the same: number among the known ones -> number among those found.
-
-    Args:
-        found: (21, 2) px of each.
-        known: likewise.
-    """
-    if not len(found) or not len(known):
-        return {}
-    apart = np.array([[joint_distances(one, other).mean() for one in found] for other in known])
-    return {
-        int(row): int(column)
-        for row, column in zip(*linear_sum_assignment(apart), strict=True)
-        if apart[row, column] < SAME_HAND
-    }
 
 
 def _without(view: HandView, joints: np.ndarray) -> HandView:

@@ -38,13 +38,19 @@ def _synthetic_arguments(command: argparse.ArgumentParser) -> None:
         help="folder of SynthHand, which is generated if it is missing (default: %(default)s)",
     )
     command.add_argument("--hands", metavar="N", type=int, help="score only the first N hands")
+    command.add_argument(
+        "--detect",
+        action="store_true",
+        help="also let the bundled detector look for the hands in the images, as in photos",
+    )
 
 
 def benchmark_synthetic(arguments: argparse.Namespace) -> None:
     """Score a network on SynthHand, generated hands, beside the mean hand and the detections."""
     from s2hand.benchmark.synth_hand import synth_hand
 
-    _report(synth_hand(arguments.source, arguments.data, arguments.hands), arguments.out)
+    result = synth_hand(arguments.source, arguments.data, arguments.hands, detect=arguments.detect)
+    _report(result, arguments.out)
 
 
 def _photos_arguments(command: argparse.ArgumentParser) -> None:

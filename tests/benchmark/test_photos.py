@@ -8,8 +8,9 @@ import pytest
 from support.untrained_checkpoint import write_own
 
 from s2hand import cli
+from s2hand.benchmark.matching import joint_distances, match_hands
 from s2hand.benchmark.photo_result import ALL, NETWORK, REFINED, FolderValues, PhotosResult, together
-from s2hand.benchmark.photos import benchmark_photos, match_hands
+from s2hand.benchmark.photos import benchmark_photos
 from s2hand.errors import S2HandError
 from s2hand.prediction.sample_photos import sample_photos
 
@@ -76,6 +77,11 @@ def test_one_line_about_another_folder(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "no folder; expected a folder of photos" in error
     assert error.count("\n") == 1
+
+
+def test_distances_are_in_sides_of_the_box():
+    landmarks = np.stack([np.linspace(10, 60, 21), np.linspace(5, 15, 21)], 1)
+    np.testing.assert_allclose(joint_distances(landmarks + np.array([3, 4]), landmarks), 0.1)
 
 
 def test_hands_are_matched_where_they_are_nearest():
