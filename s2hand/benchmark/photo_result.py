@@ -62,6 +62,8 @@ FOUND_ROWS = (
     Row("photos", "found", len, "photos", "d"),
     Row("photos_with_hands", "found", np.mean, "photos with a hand"),
     Row("reference_found", "reference_found", np.mean, "reference's hands found"),
+    Row("detections", "detections", np.median, "detections, median"),
+    Row("detections_near", "detections", _near, "  within 6 %"),
     *(Row(f"{name.replace(' ', '_')}_lost", f"{name}, lost", np.mean) for name in CHANGES),
 )
 
@@ -90,7 +92,8 @@ class FolderValues:
     """The values of one folder's photos.
 
     Attributes:
-        found: of photos: ``found``, ``reference_found``, and for each change whether the hand was lost.
+        found: whether photos have a hand, ``found``, and hands of the reference were found; how far the
+            detections themselves lie from the reference; for each change whether the hand was lost.
         stages: of hands, for ``NETWORK`` and perhaps ``REFINED``.
     """
 

@@ -153,6 +153,8 @@ class PhotoBenchmark:
             pairs = [(view, photo.landmarks[number]) for number, view in matches.items()]
             for number in range(len(photo.landmarks)):
                 values.add({"reference_found": number in matches})
+            for view, landmarks in pairs:
+                values.add({"detections": joint_distances(found[view], landmarks).mean()})
         random = np.random.default_rng([self.seed, zlib.crc32(photo.name.encode())])
         return [
             Known(view, landmarks, folds(random), plain_silhouette(pixels, landmarks))
