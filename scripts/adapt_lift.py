@@ -10,7 +10,8 @@ network goes on with three kinds of hands at once:
 - random ones, as before, so that nothing is forgotten;
 - generated images of SynthHand (``configs/SynthHand``), with the landmarks that the detector's network really
   reads in them, and the generator's own truth;
-- photos of the fit half (``photo_halves``), whose lifted hands are to be seen where the landmarks are.
+- photos of the fit half (``s2hand.benchmark.photo_split``), whose lifted hands are to be seen where the
+  landmarks are.
 
 The cache of landmarks lies beside the weights until the run is done.
 """
@@ -26,9 +27,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from bundle_lift import write
-from photo_halves import FOLDERS, in_fit_half, read_landmarks
+from photo_landmarks import read_landmarks
 from torch import Tensor
 
+from s2hand.benchmark.photo_split import FOLDERS, in_fit_half
 from s2hand.datasets import FreiHandDataset
 from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.hand import load_hand_model

@@ -2,8 +2,8 @@
 
     python scripts/fit_landmark_definition.py PHOTOS_FOLDER
 
-``photo_halves`` says what the folder holds and which half is used. This prints the constants of
-``landmark_definition``, and statistics of fits to photos and to random hands, by which the errors in
+``s2hand.benchmark.photo_split`` says what the folder holds and which half is used. This prints the constants
+of ``landmark_definition``, and statistics of fits to photos and to random hands, by which the errors in
 ``random_hands`` were set.
 """
 
@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from photo_halves import FOLDERS, in_fit_half, read_landmarks, without_copies
+from photo_landmarks import read_landmarks
 from torch import Tensor
 
+from s2hand.benchmark.photo_split import FOLDERS, in_fit_half, without_copies
 from s2hand.geometry.rotation_logarithm import matrix_to_axis_angle
 from s2hand.hand import load_hand_model
 from s2hand.hand.assets import HandModel

@@ -14,7 +14,7 @@ import signal
 import sys
 from typing import TextIO
 
-from s2hand.cli import app, checks, datasets, detection, evaluation, experiments, prediction
+from s2hand.cli import app, benchmarks, checks, datasets, detection, evaluation, experiments, prediction
 from s2hand.cli.streams import open_closed_streams, print_anything, reader_left, silence_output
 from s2hand.errors import S2HandError
 
@@ -42,7 +42,7 @@ COMMANDS = (
     ("export-onnx", prediction.onnx_arguments, prediction.export_onnx),
     ("score", evaluation.score_arguments, evaluation.score),
     ("doctor", checks.doctor_arguments, checks.doctor),
-    ("benchmark", evaluation.benchmark_arguments, evaluation.benchmark),
+    ("benchmark", benchmarks.benchmark_arguments, benchmarks.benchmark),
     ("compare", evaluation.compare_arguments, evaluation.compare),
     ("report", evaluation.report_arguments, evaluation.report),
     ("config", checks.config_arguments, checks.config),

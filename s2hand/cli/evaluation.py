@@ -1,4 +1,4 @@
-"""The commands that judge networks and what runs have written: benchmark, score, compare, report."""
+"""The commands that judge networks and what runs have written: score, compare, report."""
 
 from __future__ import annotations
 
@@ -20,38 +20,6 @@ def score(arguments: argparse.Namespace) -> None:
     from s2hand.evaluation.scoring import format_scores, score_files
 
     print(format_scores(score_files(arguments.gt, arguments.pred, arguments.out)))
-
-
-def benchmark_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", choices=("synthetic",), help="synthetic: SynthHand, generated hands")
-    command.add_argument(
-        "source",
-        metavar="RUN",
-        nargs="?",
-        help="run folder (default: the bundled network)",
-    )
-    command.add_argument(
-        "--data",
-        metavar="DIR",
-        default="datasets/synthhand",
-        help="folder of SynthHand, which is generated if it is missing (default: %(default)s)",
-    )
-    command.add_argument("--hands", metavar="N", type=int, help="score only the first N hands")
-    command.add_argument("--out", metavar="FILE", help="JSON file for the metrics")
-
-
-def benchmark(arguments: argparse.Namespace) -> None:
-    """Score a network on a fixed benchmark, beside the mean hand and the detections."""
-    import json
-    from dataclasses import asdict
-
-    from s2hand.experiment.synth_hand import synth_hand
-    from s2hand.files import write_text_whole
-
-    result = synth_hand(arguments.source, arguments.data, arguments.hands)
-    print(result.table())
-    if arguments.out is not None:
-        write_text_whole(arguments.out, json.dumps(asdict(result), indent=2) + "\n")
 
 
 def compare_arguments(command: argparse.ArgumentParser) -> None:

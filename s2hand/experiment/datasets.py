@@ -133,21 +133,27 @@ def _freihand(config: Config, split: str, common: dict[str, Any]) -> FreiHandDat
     )
 
 
-def _synthetic(config: Config, split: str, common: dict[str, Any]) -> FreiHandDataset:
-    from s2hand.synthetic import NOISES, write_synthetic_dataset
+def synthetic_settings(config: Config) -> dict[str, Any]:
+    """What the config's synthetic dataset looks like: :class:`~s2hand.synthetic.SyntheticSettings`."""
+    from s2hand.synthetic import NOISES
 
-    write_synthetic_dataset(
-        config.synthetic_base_path,
-        train=config.synthetic_train_size,
-        evaluation=config.synthetic_eval_size,
-        image_size=config.image_size,
-        seed=config.synthetic_seed,
-        view_variety=config.synthetic_view_variety,
-        wide_poses=config.synthetic_wide_poses,
-        object_share=config.synthetic_object_share,
-        noise=NOISES[config.synthetic_noise],
-        hand_model=config.hand_model,
-    )
+    return {
+        "train": config.synthetic_train_size,
+        "evaluation": config.synthetic_eval_size,
+        "image_size": config.image_size,
+        "seed": config.synthetic_seed,
+        "view_variety": config.synthetic_view_variety,
+        "wide_poses": config.synthetic_wide_poses,
+        "object_share": config.synthetic_object_share,
+        "noise": NOISES[config.synthetic_noise],
+        "hand_model": config.hand_model,
+    }
+
+
+def _synthetic(config: Config, split: str, common: dict[str, Any]) -> FreiHandDataset:
+    from s2hand.synthetic import write_synthetic_dataset
+
+    write_synthetic_dataset(config.synthetic_base_path, **synthetic_settings(config))
     return FreiHandDataset(config.synthetic_base_path, split, key="synthetic_base_path", **common)
 
 

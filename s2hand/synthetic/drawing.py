@@ -61,12 +61,10 @@ def draw_dataset(root: Path, settings: SyntheticSettings, processes: int | None,
     """
     LAYOUTS[settings.layout].make_folders(root, {split: settings.count(split) for split in SPLITS})
     total = settings.train + settings.evaluation
-    processes = processes or min(os.cpu_count() or 1, MAX_PROCESSES)
-    if total < SPAWN_FROM:
-        processes = 1
+    processes = process_count(total, processes)
     statistics = {}
     with ExitStack() as stack:
-        chunks = stack.enter_context(_ordered_map(processes))
+        chunks = stack.enter_context(ordered_map(processes))
         bar = stack.enter_context(
             ProgressBar(
                 total=total, desc="drawing hands", unit="image", disable=not progress, dynamic_ncols=True
@@ -79,6 +77,11 @@ def draw_dataset(root: Path, settings: SyntheticSettings, processes: int | None,
     return statistics
 
 
+def process_count(samples: int, processes: int | None = None) -> int:
+    """How many processes draw so many samples; ``processes`` if that is worth their start."""
+    return 1 if samples < SPAWN_FROM else processes or min(os.cpu_count() or 1, MAX_PROCESSES)
+
+
 def _draw_chunk(
     task: tuple[Path, SyntheticSettings, str, int],
 ) -> tuple[dict[str, str], dict[str, np.ndarray]]:
@@ -88,10 +91,9 @@ def _draw_chunk(
         Label file -> JSON of these rows without the outer brackets; column -> values of the samples.
     """
     root, settings, split, start = task
-    numbers = range(start, min(start + CHUNK, settings.count(split)))
-    randoms = [np.random.default_rng((settings.seed, SPLITS.index(split), number)) for number in numbers]
     layout = LAYOUTS[settings.layout]
-    drawn: list[SyntheticSample] = _studio(settings).draw(randoms)
+    drawn = draw_chunk(settings, split, start)
+    numbers = range(start, start + len(drawn))
     samples = [layout.adapt(sample, number) for number, sample in zip(numbers, drawn, strict=True)]
     for number, sample in zip(numbers, samples, strict=True):
         layout.write_sample(root, split, number, sample)
@@ -100,6 +102,13 @@ def _draw_chunk(
     columns = {name: np.stack([getattr(sample, name) for sample in samples]) for name in COLUMNS}
     columns["size"] = np.array([sample.image.shape[1::-1] for sample in samples])
     return labels, columns
+
+
+def draw_chunk(settings: SyntheticSettings, split: str, start: int) -> list[SyntheticSample]:
+    """Draws samples ``start`` to ``start + CHUNK`` of a split, the same ones each time."""
+    numbers = range(start, min(start + CHUNK, settings.count(split)))
+    randoms = [np.random.default_rng((settings.seed, SPLITS.index(split), number)) for number in numbers]
+    return _studio(settings).draw(randoms)
 
 
 @lru_cache(maxsize=1)
@@ -160,7 +169,7 @@ def _gather(
 
 
 @contextmanager
-def _ordered_map(processes: int) -> Iterator[Callable]:
+def ordered_map(processes: int) -> Iterator[Callable]:
     """An ordered ``map`` over this many processes, each on one thread."""
     if processes == 1:
         threads = torch.get_num_threads(), cv2.getNumThreads()

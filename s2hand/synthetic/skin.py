@@ -59,11 +59,11 @@ class SkinPainter:
         # Joints lie inside the flesh: the skin nearest to them counts in full.
         return np.exp(-np.maximum(squared - radius**2, 0) / (2 * radius**2))
 
-    def albedo(self, random: np.random.Generator, cuff: float) -> np.ndarray:
+    def albedo(self, random: np.random.Generator, cuff: float) -> tuple[np.ndarray, float]:
         """Draws a person's skin and, from ``cuff`` on along the arm, a sleeve.
 
         Returns:
-            (F, 3) RGB in [0, 1].
+            (F, 3) RGB in [0, 1]; the skin's place among ``SKIN_TONES``, 0 for the lightest.
         """
         darkness = random.beta(1.0, 1.4)
         place = darkness * (len(SKIN_TONES) - 1)
@@ -77,7 +77,7 @@ class SkinPainter:
         colours *= 1 + self.grain * random.standard_normal((len(colours), 1))
         sleeve = self.ring >= cuff
         colours[sleeve] = natural_colour(random)
-        return np.clip(colours, 0.02, 1)
+        return np.clip(colours, 0.02, 1), place
 
     def _mottling(self, random: np.random.Generator) -> np.ndarray:
         """Smooth noise over the surface, mean 0, deviation 1: a sum of random plane waves, (F,)."""

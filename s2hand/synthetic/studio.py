@@ -64,6 +64,8 @@ class SyntheticSample:
         confidence: (21,) of the detections.
         hidden: (21,) bool, joints behind something.
         jpeg_quality: quality with which the image is stored.
+        tone: place of the skin among :data:`~s2hand.synthetic.skin.SKIN_TONES`, 0 for the lightest.
+        objects: (2,) bool, whether the hand holds something, and whether something lies before it.
         hand: ``left`` or ``right``.
     """
 
@@ -81,6 +83,8 @@ class SyntheticSample:
     confidence: np.ndarray
     hidden: np.ndarray
     jpeg_quality: int
+    tone: float
+    objects: np.ndarray
     hand: str = "right"
 
 
@@ -160,7 +164,7 @@ class Studio:
         vertices, joints = vertices + places[:, None], joints + places[:, None]
         palms = Rotation.from_rotvec(rotations).apply(self.frame[:, 2])
         meant = joints if self.meaning is None else self._meant(poses, betas, rotations) + places[:, None]
-        drawn, colours, lights = zip(
+        drawn, colours, lights, tones, objects = zip(
             *(
                 self._dress(random, *hand)
                 for random, *hand in zip(randoms, vertices, joints, palms, strict=True)
@@ -191,6 +195,8 @@ class Studio:
                     confidence=confidence,
                     hidden=hidden,
                     jpeg_quality=int(random.integers(*JPEG_QUALITIES)),
+                    tone=tones[i],
+                    objects=objects[i],
                 )
             )
         return samples
@@ -203,7 +209,7 @@ class Studio:
             return self.meaning(angles, torch.from_numpy(betas).float(), turns).double().numpy()
 
     def _dress(self, random: np.random.Generator, vertices: np.ndarray, joints: np.ndarray, palm: np.ndarray):
-        """One scene's drawn vertices (V, 3), lit face colours (F, 3) and light."""
+        """One scene's drawn vertices (V, 3), lit face colours (F, 3), light, skin tone and objects (2,)."""
         cuff = 1.0 if random.random() < BARE_ARM_SHARE else random.uniform(0.05, 0.6)
         fingers = joints[9] - joints[0] + random.normal(0, 0.02, 3)
         drawn = self.mesh.vertices(vertices, fingers / np.linalg.norm(fingers), cuff)
@@ -211,15 +217,20 @@ class Studio:
         centres = drawn[self.mesh.faces].mean(1)
         views = -centres / np.linalg.norm(centres, axis=-1, keepdims=True)
         normals = self.mesh.normals(drawn)[self.mesh.faces].mean(1)
-        colours = light_surface(self.painter.albedo(random, cuff), normals, views, light)
+        albedo, tone = self.painter.albedo(random, cuff)
+        colours = light_surface(albedo, normals, views, light)
+        present = np.zeros(OBJECTS_PER_SCENE, bool)
         if not self.object_share:
-            return drawn, colours, light
-        things = [
-            draw(random, *arguments) if random.random() < self.object_share else no_object(joints[0])
-            for draw, arguments in ((sample_held, (joints, palm)), (sample_occluder, (vertices,)))
-        ]
-        lit = [colours, *(self._lit(thing, light) for thing in things)]
-        return np.concatenate([drawn, *(thing.vertices for thing in things)]), np.concatenate(lit), light
+            return drawn, colours, light, tone, present
+        things = []
+        for number, (draw, arguments) in enumerate(
+            ((sample_held, (joints, palm)), (sample_occluder, (vertices,)))
+        ):
+            present[number] = random.random() < self.object_share
+            things.append(draw(random, *arguments) if present[number] else no_object(joints[0]))
+        lit = np.concatenate([colours, *(self._lit(thing, light) for thing in things)])
+        drawn = np.concatenate([drawn, *(thing.vertices for thing in things)])
+        return drawn, lit, light, tone, present
 
     def _lit(self, thing: SceneObject, light: SceneLight) -> np.ndarray:
         """The lit colours of an object's faces, (F, 3)."""

@@ -122,8 +122,7 @@ def test_after_a_cut_hands_are_looked_for_anew():
         seen.append(
             [(n, *hand.keypoints.mean(0).round()) for n, hand in tracker(bright if number > 3 else FRAME)]
         )
-    middle = HAND.mean(0)
-    before, after = ([(n, *(middle + [x, 120]).round())] for n, x in ((0, 60), (1, 90)))
+    before, after = ([(n, *(HAND.mean(0) + place).round())] for n, place in ((0, (60, 120)), (1, (90, 120))))
     assert seen == [before] * 4 + [after] * 4
     assert detector.searches == 2
 

@@ -11,14 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
+from s2hand.benchmark.hand_groups import group_means, hand_groups, joint_errors_mm
+from s2hand.benchmark.networks import open_network
+from s2hand.benchmark.synth_detected import joints_in_images
 from s2hand.config import Config, config_from_dict
 from s2hand.evaluation.baselines import mean_hand_metrics
 from s2hand.evaluation.evaluator import Evaluation
+from s2hand.experiment.datasets import synthetic_settings
 from s2hand.experiment.evaluating import score_experiment
 from s2hand.experiment.experiment import Experiment
 from s2hand.experiment.stored_run import config_to_evaluate
 from s2hand.losses.keypoints import MIDDLE_KNUCKLE
 from s2hand.models.landmark_lift import bundled_weights
+from s2hand.synthetic.settings import SyntheticSettings
+from s2hand.synthetic.traits import scene_traits
 
 NAME = "Synthetic"
 
@@ -58,6 +64,21 @@ COLUMNS = {
 }
 """What the table shows, in its order."""
 
+GROUP_COLUMNS = {
+    "hands": "hands",
+    "pa_mpjpe": "PA-MPJPE mm",
+    "relative_mpjpe": "root-relative mm",
+    "found": "found",
+    "detected_pa_mpjpe": "found: PA-MPJPE",
+    "detected_relative_mpjpe": "found: root-rel.",
+}
+"""What the table of groups shows; from ``found`` on with the bundled detector."""
+
+SIMULATED_COLUMNS = 3
+"""How many of them are shown without it."""
+
+FORMATS = {"hands": "d", "found": ".1%"}
+
 
 @dataclass(frozen=True)
 class SynthHandResult:
@@ -68,15 +89,36 @@ class SynthHandResult:
         mean_hand: of always answering the mean hand.
         detector_px: mean distance of the detections from the joints, in pixels of the network's images.
         hands: how many were scored.
+        groups: kind of group -> group -> means of its hands: ``GROUP_COLUMNS``, and their number.
+        detected: with the bundled detector in place of simulated detections: the share of hands that it
+            found, and their errors; None if it was not asked.
     """
 
     metrics: dict[str, float]
     mean_hand: dict[str, float]
     detector_px: float
     hands: int
+    groups: dict[str, dict[str, dict[str, float]]]
+    detected: dict[str, float] | None = None
 
     def table(self) -> str:
-        """Lines for the terminal."""
+        """Lines for the terminal: all hands, then each group."""
+        return "\n".join([self._whole_table(), "", self._group_table()])
+
+    def _group_table(self) -> str:
+        shown = GROUP_COLUMNS if self.detected else dict(list(GROUP_COLUMNS.items())[:SIMULATED_COLUMNS])
+        width = max(map(len, shown.values())) + 2
+        rows = {"all": {"hands": self.hands} | self.metrics | (self.detected or {})}
+        for kind, groups in self.groups.items():
+            rows |= {f"{kind} {name}": values for name, values in groups.items()}
+        first = max(map(len, rows)) + 2
+        lines = [" " * first + "".join(title.rjust(width) for title in shown.values())]
+        for name, values in rows.items():
+            cells = (format(values[key], FORMATS.get(key, ".2f")) if key in values else "" for key in shown)
+            lines.append(name.ljust(first) + "".join(cell.rjust(width) for cell in cells))
+        return "\n".join(lines)
+
+    def _whole_table(self) -> str:
         width = max(map(len, COLUMNS.values())) + 2
         rows = {"network": self.metrics, "mean hand": self.mean_hand}
         rows["detections"] = {"keypoints_px": self.detector_px}
@@ -87,13 +129,16 @@ class SynthHandResult:
         return "\n".join([f"SynthHand, {self.hands:,} hands", *lines])
 
 
-def synth_hand(source: str | Path | None, folder: str | Path, hands: int | None = None) -> SynthHandResult:
+def synth_hand(
+    source: str | Path | None, folder: str | Path, hands: int | None = None, *, detect: bool = False
+) -> SynthHandResult:
     """Scores a network on SynthHand, which is generated if it is missing.
 
     Args:
         source: a run's folder, or None for the network that comes with the package.
         folder: the dataset's.
         hands: how many to score, from the first; None for all.
+        detect: also let the bundled detector look for the hands in the images, as in a user's photos.
 
     Raises:
         S2HandError: there are no usable weights, or the folder holds something else.
@@ -105,11 +150,24 @@ def synth_hand(source: str | Path | None, folder: str | Path, hands: int | None 
         score_experiment(experiment)
         found = experiment.evaluations[NAME]
         mean = mean_hand_metrics(found, experiment.hand_model, None)
+    traits = scene_traits(folder, SyntheticSettings(**synthetic_settings(config)), "evaluation")
+    traits = traits.of(found.index)
+    values, detected = joint_errors_mm(found.joints, found.gt_joints), None
+    if detect:
+        network = open_network(source, config.device)
+        joints = joints_in_images(network, folder, found.index, traits.joints)
+        errors = joint_errors_mm(joints, traits.joints)
+        own = {"found": np.isfinite(joints[:, 0, 0])}
+        own |= {f"detected_{name}": column for name, column in errors.items()}
+        detected = {name: float(np.nanmean(column)) for name, column in own.items()}
+        values |= own
     return SynthHandResult(
         metrics=found.metrics | relative_errors(found),
         mean_hand=mean,
         detector_px=found.metrics["detector_px"],
         hands=len(found.index),
+        groups=group_means(hand_groups(traits), values),
+        detected=detected,
     )
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from s2hand import cli
+from s2hand.benchmark import synth_hand
+from s2hand.benchmark.synth_hand import SETTINGS, relative_errors
 from s2hand.config import load_config
 from s2hand.evaluation.evaluator import Evaluation
-from s2hand.experiment import synth_hand
-from s2hand.experiment.synth_hand import SETTINGS, relative_errors
 
 
 @pytest.fixture
@@ -45,9 +45,25 @@ def test_the_bundled_network_beats_the_mean_hand(tiny, tmp_path, capsys):
     assert result["hands"] == 6
     assert 0 < result["metrics"]["pa_mpjpe"] < result["mean_hand"]["pa_mpjpe"]
     assert result["detector_px"] > 0
+    assert result["detected"] is None
+    for groups in result["groups"].values():
+        assert sum(group["hands"] for group in groups.values()) == 6
+        errors = sum(group["hands"] * group["pa_mpjpe"] for group in groups.values()) / 6
+        assert errors == pytest.approx(result["metrics"]["pa_mpjpe"], rel=1e-4)
     capsys.readouterr()
     assert cli.main(arguments) == 0
     assert capsys.readouterr().out == shown
+
+
+@pytest.mark.slow
+def test_the_bundled_detector_looks_for_itself(tiny, tmp_path):
+    result = synth_hand.synth_hand(None, tmp_path / "data", detect=True)
+    assert result.detected["found"] >= 0.5
+    assert 3 < result.detected["detected_pa_mpjpe"] < result.mean_hand["pa_mpjpe"]
+    views = result.groups["view"].values()
+    found = sum(view["hands"] * view["found"] for view in views)
+    assert found == pytest.approx(6 * result.detected["found"])
+    assert "found: PA-MPJPE" in result.table()
 
 
 def test_root_relative_error_and_depth():
