@@ -17,12 +17,12 @@ from s2hand.config import config_from_dict
 from s2hand.datasets import FreiHandDataset, collate_hands
 from s2hand.datasets.ho3d import hand_crop
 from s2hand.experiment.run import run
+from s2hand.fitting.refine import REFINEMENT_LOSSES, STEP_SIZES, HandRefiner
 from s2hand.geometry.laplacian import apply_laplacian, cotangent_weights
 from s2hand.hand import ManoLayer, load_hand_model, sample_poses
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.losses.photometric import masked_pair, published_pair, texture_loss, texture_outlier_loss
 from s2hand.models import HandNet
-from s2hand.prediction.refine import REFINEMENT_LOSSES, STEP_SIZES, HandRefiner
 from s2hand.rendering import MeshRenderer
 from s2hand.skeleton import FINGERTIP_VERTICES
 from s2hand.structures import HandBatch, HandParameters, HandPrediction

@@ -20,6 +20,8 @@ from photo_landmarks import read_landmarks
 from torch import Tensor
 
 from s2hand.benchmark.photo_split import FOLDERS, in_fit_half, without_copies
+from s2hand.fitting.landmark_refine import LandmarkRefiner
+from s2hand.fitting.landmark_residuals import RefinementErrors
 from s2hand.geometry.rotation_logarithm import matrix_to_axis_angle
 from s2hand.hand import load_hand_model
 from s2hand.hand.assets import HandModel
@@ -30,8 +32,6 @@ from s2hand.hand.wide_poses import WIDE_RANGES_DEG, sample_wide_poses
 from s2hand.models.hand_view import HandLandmarks, HandView, view_hands
 from s2hand.models.landmark_lift import solve_translation
 from s2hand.models.random_hands import RandomHandSource
-from s2hand.prediction.landmark_refine import LandmarkRefiner
-from s2hand.prediction.landmark_residuals import RefinementErrors
 
 HANDS_PER_FOLDER, SEED = 250, 0
 

@@ -17,6 +17,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from s2hand.fitting.landmark_refine import LandmarkRefiner
+from s2hand.fitting.landmark_residuals import LandmarkResiduals, RefinementErrors
 from s2hand.geometry.procrustes import similarity_align
 from s2hand.hand import load_hand_model
 from s2hand.hand.joint_chain import JointChain
@@ -25,8 +27,6 @@ from s2hand.models.hand_view import view_hands
 from s2hand.models.landmark_definition import mediapipe_chain, mediapipe_world_chain
 from s2hand.models.landmark_lift import LandmarkLifter, LiftNet
 from s2hand.models.random_hands import RandomHands, RandomHandSource
-from s2hand.prediction.landmark_refine import LandmarkRefiner
-from s2hand.prediction.landmark_residuals import LandmarkResiduals, RefinementErrors
 
 SEED, HANDS = 77, 300
 """The seed is that of no step of the lift's training."""

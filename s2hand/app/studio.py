@@ -14,9 +14,9 @@ from s2hand.app.reading import read_bounded_photo
 from s2hand.app.sessions import Session
 from s2hand.app.work import PhotoWork, blank, shrunk
 from s2hand.errors import S2HandError
+from s2hand.fitting.photo_texture import DEFAULT_SKIN
 from s2hand.prediction.hand_files import versions_of
 from s2hand.prediction.hand_views import HandView
-from s2hand.prediction.photo_texture import DEFAULT_SKIN
 from s2hand.prediction.reconstruction import Reconstruction, concatenated
 from s2hand.prediction.reconstructor import HandReconstructor
 from s2hand.visualize.drawing import FINGER_COLORS

@@ -7,13 +7,13 @@ from pathlib import Path
 from s2hand.app.downloads import zipped
 from s2hand.app.reading import open_bounded_video
 from s2hand.app.studio import Studio
+from s2hand.fitting.refine import DEFAULT_STEPS
 from s2hand.images.intrinsics import StatedCamera, choose_camera
 from s2hand.images.photos import PhotoHeader
 from s2hand.pages import Scene
 from s2hand.prediction.hand_files import HandFiles
 from s2hand.prediction.options import AUTO, PredictOptions
 from s2hand.prediction.photos import Photo
-from s2hand.prediction.refine import DEFAULT_STEPS
 from s2hand.prediction.video import predict_video
 from s2hand.prediction.video_scene import VideoScene
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from s2hand.fitting.photo_window import photo_window
 from s2hand.hand.spheres import HandSpheres
 from s2hand.hand.wide_poses import WIDE_RANGES_DEG
 from s2hand.losses.anatomy import bend_limit_loss
 from s2hand.losses.penetration import penetration_loss
 from s2hand.losses.tone import WHOLLY_COVERED, robust_mean_colour
-from s2hand.prediction.photo_window import photo_window
 from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.rendering import MeshRenderer
 from s2hand.skeleton import NUM_JOINTS

@@ -30,7 +30,7 @@ from s2hand.images.intrinsics import StatedCamera, choose_camera
 from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
 from s2hand.images.plain_background import plain_silhouette
 from s2hand.prediction.hand_views import HandView
-from s2hand.prediction.photo_texture import painted
+from s2hand.prediction.painting import painted
 from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.prediction.reconstructor import HandReconstructor
 from s2hand.progress_bar import ProgressBar

@@ -167,7 +167,7 @@ def is_checkpoint(name: str) -> bool:
 
 def predict(arguments: argparse.Namespace) -> int:
     """Reconstruct the hands in photos, videos and a camera's view as overlays, meshes and numbers."""
-    from s2hand.prediction.refine import DEFAULT_STEPS
+    from s2hand.fitting.refine import DEFAULT_STEPS
     from s2hand.prediction.sample_photos import sample_photos
 
     if arguments.refine is True or (arguments.photometric and not arguments.refine):
@@ -217,7 +217,7 @@ def _predict_photos(
 def _watch(
     arguments: argparse.Namespace, checkpoint: str | Path | None, photos: list[str], options: PredictOptions
 ) -> int:
-    from s2hand.prediction.live.session import watch_camera
+    from s2hand.live.session import watch_camera
 
     if photos:
         raise S2HandError(f"predict: --camera takes no photos, got {photos[0]}: leave one of them out")

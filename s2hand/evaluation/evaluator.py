@@ -143,7 +143,7 @@ def evaluate(
         model: takes ``(image, K, parts)`` and returns a HandPrediction; in evaluation mode already.
         batches: a loader with a length, unshuffled.
         parts: what the model should compute.
-        refine: fits predicted hands to their images, as :class:`s2hand.prediction.refine.HandRefiner` does;
+        refine: fits predicted hands to their images, as :class:`s2hand.fitting.refine.HandRefiner` does;
             the hands are scored before and after.
         scale_joint: the joint that scales the st_ metrics, see :func:`s2hand.metrics.hand_metrics`.
         device: where to compute.

@@ -12,9 +12,9 @@ from s2hand.datasets import HandDataset
 from s2hand.evaluation.evaluator import Evaluation, evaluate
 from s2hand.evaluation.results import METRICS_FILE, evaluation_table, write_predictions
 from s2hand.experiment.experiment import Experiment
+from s2hand.fitting.refine import REFINEMENT_LOSSES, HandRefiner
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.metrics import FREIHAND_SCALE_JOINT
-from s2hand.prediction.refine import REFINEMENT_LOSSES, HandRefiner
 from s2hand.training.progress import Progress
 from s2hand.training.reporting import RunRecorder
 

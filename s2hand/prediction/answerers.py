@@ -12,13 +12,13 @@ from torch import Tensor
 
 from s2hand.checkpoints import StoredNetwork
 from s2hand.errors import S2HandError
+from s2hand.fitting.refine import DEFAULT_STEPS, REFINEMENT_LOSSES, HandRefiner, follow_best_keypoints
 from s2hand.geometry.canonical_camera import to_true_camera
 from s2hand.hand import HandModel
 from s2hand.images.crops import SquareRule
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.models import detections_for
 from s2hand.prediction.hand_views import HandView
-from s2hand.prediction.refine import DEFAULT_STEPS, REFINEMENT_LOSSES, HandRefiner, follow_best_keypoints
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
 
 UNNOTICED = 0.05

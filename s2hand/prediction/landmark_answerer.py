@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from s2hand.errors import S2HandError
+from s2hand.fitting.landmark_refine import LandmarkRefiner
+from s2hand.fitting.photometric_refine import PhotometricRefiner
 from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.hand import HandModel, ManoLayer, load_hand_model
 from s2hand.hand.assets import NUM_POSE
@@ -21,8 +23,6 @@ from s2hand.models.hand_view import FEWEST_PLACED, HandLandmarks
 from s2hand.models.landmark_lift import BUNDLED_WEIGHTS, LandmarkLifter
 from s2hand.models.placing import place_hand
 from s2hand.prediction.hand_views import HandView
-from s2hand.prediction.landmark_refine import LandmarkRefiner
-from s2hand.prediction.photometric_refine import PhotometricRefiner
 from s2hand.runtime.devices import resolve_device
 from s2hand.skeleton import NUM_JOINTS
 from s2hand.structures import HandBatch, HandParameters, HandPrediction

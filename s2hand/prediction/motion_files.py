@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from s2hand.export import Hand, HandMotion, write_bvh, write_robot_json, write_skinned_glb
+from s2hand.fitting.photo_texture import appearance_from_photo
 from s2hand.prediction.hand_files import HandFiles
 from s2hand.prediction.options import ENDINGS, MOTION_FORMATS
-from s2hand.prediction.photo_texture import appearance_from_photo
 from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.prediction.rigging import rig_motion
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2hand.errors import DatasetError, S2HandError
+from s2hand.fitting.refine import DEFAULT_STEPS
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.landmark_answerer import LandmarkAnswerer
@@ -14,7 +15,6 @@ from s2hand.prediction.networks import open_trained
 from s2hand.prediction.options import AUTO, DEFAULT_BATCH, PredictOptions
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.reconstructor import HandReconstructor
-from s2hand.prediction.refine import DEFAULT_STEPS
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from s2hand.checkpoints import StoredNetwork
 from s2hand.detection.mediapipe import HandDetector
 from s2hand.detection.mediapipe.looks import LOOKS
 from s2hand.errors import S2HandError
+from s2hand.fitting.refine import DEFAULT_STEPS
 from s2hand.hand.length import HandRuler
 from s2hand.images.intrinsics import StatedCamera
 from s2hand.prediction.answerers import Answerer, ImageAnswerer
@@ -25,9 +26,8 @@ from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.landmark_answerer import LandmarkAnswerer
 from s2hand.prediction.networks import open_trained
 from s2hand.prediction.options import DEFAULT_BATCH, check_hand_length
-from s2hand.prediction.photo_texture import painted
+from s2hand.prediction.painting import painted
 from s2hand.prediction.reconstruction import Reconstruction, concatenated, in_photos, turned_back
-from s2hand.prediction.refine import DEFAULT_STEPS
 from s2hand.prediction.sides import SideJudge
 from s2hand.runtime.devices import resolve_device
 from s2hand.structures import HandParameters, HandPrediction

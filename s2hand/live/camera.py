@@ -13,7 +13,7 @@ import numpy as np
 
 from s2hand.errors import DatasetError
 from s2hand.images.videos import VideoFrames
-from s2hand.prediction.live.newest import Newest
+from s2hand.live.newest import Newest
 
 
 class Camera:

@@ -9,8 +9,6 @@ faces that the camera does not see are filled in from their neighbours over the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -21,10 +19,8 @@ from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
+from s2hand.fitting.photo_window import photo_window
 from s2hand.geometry.cameras import project_points
-from s2hand.prediction.hand_views import HandView
-from s2hand.prediction.photo_window import photo_window
-from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.rendering import MeshRenderer
 from s2hand.rendering.lighting import face_normals
 
@@ -69,16 +65,6 @@ class Appearance(NamedTuple):
 
     face_textures: Tensor
     light: Tensor
-
-
-def painted(hands: Reconstruction, views: Sequence[HandView]) -> Reconstruction:
-    """The hands with texture and light from their photos."""
-    looks = []
-    for index, view in enumerate(views):
-        photo = view.photo if view.photo.dtype == np.uint8 else np.rint(view.photo * 255).astype(np.uint8)
-        looks.append(appearance_from_photo(photo, hands.vertices[index], hands.faces(index), hands.K[index]))
-    textures, lights = (torch.stack(values) for values in zip(*looks, strict=True))
-    return replace(hands, face_textures=textures, light=lights, painted=True)
 
 
 def appearance_from_photo(photo: np.ndarray, vertices: Tensor, faces: Tensor, K: Tensor) -> Appearance:

@@ -10,13 +10,13 @@ import torch
 from s2hand.errors import S2HandError
 from s2hand.evaluation.submission import read_submission
 from s2hand.experiment.run import run
+from s2hand.fitting.refine import REFINEMENT_LOSSES, STEP_SIZES, HandRefiner
 from s2hand.geometry.procrustes import similarity_align
 from s2hand.hand import ManoLayer, load_hand_model
 from s2hand.losses import DEFAULT_WEIGHTS, Objective
 from s2hand.losses.priors import bone_length
 from s2hand.metrics import FREIHAND_SCALE_JOINT, hand_metrics
 from s2hand.models import HandNet
-from s2hand.prediction.refine import REFINEMENT_LOSSES, STEP_SIZES, HandRefiner
 from s2hand.structures import HandBatch, HandParameters, HandPrediction
 
 SAMPLES, IMAGE_SIZE = 6, 224

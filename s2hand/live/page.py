@@ -22,7 +22,7 @@ def camera_page(camera: str, size: tuple[int, int], out: str) -> str:
         size: (width, height) px of its frames.
         out: the folder of recordings.
     """
-    own = files("s2hand.prediction.live").joinpath("page.html").read_text(encoding="utf-8")
+    own = files("s2hand.live").joinpath("page.html").read_text(encoding="utf-8")
     values = {
         "pages.css": asset_text("pages.css"),
         "camera": escape(camera),

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from s2hand.fitting.photo_texture import appearance_from_photo, fill_unseen, fit_light
 from s2hand.hand import ManoLayer, load_hand_model
-from s2hand.prediction.photo_texture import appearance_from_photo, fill_unseen, fit_light
 from s2hand.rendering import MeshRenderer
 from s2hand.rendering.lighting import face_normals, shade
 

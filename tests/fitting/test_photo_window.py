@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from s2hand.prediction.photo_window import photo_window
+from s2hand.fitting.photo_window import photo_window
 
 
 def ramp(width, height):

@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from s2hand.errors import S2HandError
-from s2hand.prediction.live.newest import Newest
-from s2hand.prediction.live.page import POLICY
+from s2hand.live.newest import Newest
+from s2hand.live.page import POLICY
 
 ADDRESS = "127.0.0.1"
 

@@ -1,9 +1,9 @@
 """Photometric refinement: shape and pose follow what the photo shows, not only where landmarks are.
 
 Landmarks say how long fingers are, but hardly how thick. The project's renderer draws the hand; its
-silhouette is compared with the pixels that have the hand's colours (:mod:`s2hand.prediction.hand_pixels`),
+silhouette is compared with the pixels that have the hand's colours (:mod:`s2hand.fitting.hand_pixels`),
 and its colours, those of one skin under an ambient and a directional light, with the photo's. Both are added
-to the objective of :mod:`s2hand.prediction.landmark_residuals`, and Adam descends from there.
+to the objective of :mod:`s2hand.fitting.landmark_residuals`, and Adam descends from there.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from s2hand.fitting.hand_pixels import forearm_pixels, hand_pixels
+from s2hand.fitting.landmark_refine import RefinedHands
+from s2hand.fitting.landmark_residuals import LandmarkResiduals
+from s2hand.fitting.photo_texture import appearance_from_photo
+from s2hand.fitting.photo_window import photo_window
 from s2hand.geometry.cameras import project_points
 from s2hand.hand.assets import NUM_BETAS, NUM_POSE
 from s2hand.hand.joint_chain import JointChain
 from s2hand.hand.mano import ManoLayer
 from s2hand.hand.posed_hand import PosedHand
 from s2hand.models.hand_view import HandLandmarks, view_hands
-from s2hand.prediction.hand_pixels import forearm_pixels, hand_pixels
-from s2hand.prediction.landmark_refine import RefinedHands
-from s2hand.prediction.landmark_residuals import LandmarkResiduals
-from s2hand.prediction.photo_texture import appearance_from_photo
-from s2hand.prediction.photo_window import photo_window
 from s2hand.rendering import MeshRenderer
 from s2hand.skeleton import FINGER_BASES
 from s2hand.structures import TensorStruct
@@ -58,7 +58,7 @@ class SeenHands(TensorStruct):
     Attributes:
         K: (B, 3, 3) px of the windows.
         rgb: (B, 3, R, R) in [0, 1]; 0 outside of the photo.
-        likeness: (B, R, R) of :class:`~s2hand.prediction.hand_pixels.HandPixels`.
+        likeness: (B, R, R) of :class:`~s2hand.fitting.hand_pixels.HandPixels`.
         weight: (B, R, R) likewise.
         reliability: (B,) likewise.
         area: (B,) px that the hands that came in cover.

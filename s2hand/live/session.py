@@ -16,13 +16,13 @@ import numpy as np
 
 from s2hand.errors import S2HandError
 from s2hand.images.photos import PhotoHeader
+from s2hand.live.camera import Camera
+from s2hand.live.newest import Newest
+from s2hand.live.page import camera_page
+from s2hand.live.recorder import Recorder
+from s2hand.live.server import PageServer
 from s2hand.prediction.batches import Group
 from s2hand.prediction.hand_files import HandFiles, versions_of
-from s2hand.prediction.live.camera import Camera
-from s2hand.prediction.live.newest import Newest
-from s2hand.prediction.live.page import camera_page
-from s2hand.prediction.live.recorder import Recorder
-from s2hand.prediction.live.server import PageServer
 from s2hand.prediction.opening import Opened, open_prediction
 from s2hand.prediction.options import PredictOptions
 from s2hand.prediction.photos import Photo
@@ -148,7 +148,7 @@ def watch_camera(
     """Predicts the hands before a camera until Ctrl-C.
 
     Args:
-        camera: see :class:`~s2hand.prediction.live.camera.Camera`.
+        camera: see :class:`~s2hand.live.camera.Camera`.
         checkpoint: None: the bundled network and detector.
         out: folder of recordings.
         options: how to predict; what to write does not matter.

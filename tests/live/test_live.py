@@ -18,9 +18,9 @@ from s2hand.cli import main
 from s2hand.errors import DatasetError, S2HandError
 from s2hand.images.photos import read_photo
 from s2hand.images.videos import VideoWriter, read_video_header
-from s2hand.prediction.live.camera import Camera
-from s2hand.prediction.live.newest import Newest
-from s2hand.prediction.live.session import LiveHands
+from s2hand.live.camera import Camera
+from s2hand.live.newest import Newest
+from s2hand.live.session import LiveHands
 from s2hand.prediction.opening import open_prediction
 from s2hand.prediction.options import PredictOptions
 from s2hand.prediction.sample_photos import sample_photos

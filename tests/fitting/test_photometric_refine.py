@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from s2hand.fitting.hand_pixels import forearm_pixels, hand_pixels
+from s2hand.fitting.photometric_refine import PhotometricRefiner
 from s2hand.hand import ManoLayer, load_hand_model
 from s2hand.hand.posed_hand import PosedHand
 from s2hand.models.hand_view import HandLandmarks
 from s2hand.models.landmark_definition import mediapipe_chain
-from s2hand.prediction.hand_pixels import forearm_pixels, hand_pixels
-from s2hand.prediction.photometric_refine import PhotometricRefiner
 from s2hand.rendering import MeshRenderer
 
 SIZE = 160

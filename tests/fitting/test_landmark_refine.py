@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from s2hand.errors import S2HandError
+from s2hand.fitting.landmark_refine import LandmarkRefiner
+from s2hand.fitting.landmark_residuals import LandmarkResiduals
 from s2hand.hand import load_hand_model
 from s2hand.hand.posed_hand import NUM_UNKNOWNS, PosedHand
 from s2hand.hand.wide_poses import sample_wide_poses
@@ -15,8 +17,6 @@ from s2hand.models.hand_view import HandLandmarks, view_hands
 from s2hand.models.landmark_definition import mediapipe_chain
 from s2hand.models.landmark_lift import solve_translation
 from s2hand.models.random_hands import uniform_rotations
-from s2hand.prediction.landmark_refine import LandmarkRefiner
-from s2hand.prediction.landmark_residuals import LandmarkResiduals
 
 COUNT = 8
 

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from s2hand.errors import S2HandError
+from s2hand.fitting.landmark_residuals import LandmarkResiduals, RefinementErrors
 from s2hand.hand.joint_chain import JointChain
 from s2hand.hand.pose_sampling import THUMB
 from s2hand.hand.posed_hand import PosedHand
 from s2hand.hand.wide_poses import sample_wide_poses
 from s2hand.models.hand_view import HandLandmarks, HandView, view_hands
 from s2hand.models.landmark_lift import solve_translation
-from s2hand.prediction.landmark_residuals import LandmarkResiduals, RefinementErrors
 from s2hand.structures import TensorStruct
 
 SCOUT_STEPS, FINAL_STEPS = 6, 10

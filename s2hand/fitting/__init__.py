@@ -1,0 +1,1 @@
+"""Hands fitted to keypoints, landmarks and pixels; texture and light from a photo."""
