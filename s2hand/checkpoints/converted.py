@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from s2hand.checkpoints.checkpoint import CheckpointError
-from s2hand.checkpoints.published import PublishedCheckpoint, check_networks, read_t7
+from s2hand.checkpoints.published import PublishedCheckpoint, check_networks, printable, read_t7
 from s2hand.files import written_whole
 
 CONVERTED_FORMAT = "s2hand published checkpoint 1"
@@ -91,7 +91,7 @@ def _read_converted(path: Path) -> PublishedCheckpoint:
     try:
         tensors = load_file(path)
     except Exception as error:  # safetensors' own error type and OSError share no other base.
-        raise CheckpointError(f"{path}: cannot be read as safetensors ({error})") from None
+        raise CheckpointError(f"{path}: cannot be read as safetensors ({printable(str(error))})") from None
     state_dicts = {}
     for name, weight in tensors.items():
         part, _, key = name.partition("/")
@@ -99,4 +99,4 @@ def _read_converted(path: Path) -> PublishedCheckpoint:
     if {part: len(weights) for part, weights in state_dicts.items()} != counts:
         raise CheckpointError(f"{path}: holds other weights than {json_path.name} lists: convert again")
     check_networks(path, state_dicts)
-    return PublishedCheckpoint(path, epoch, args, state_dicts)
+    return PublishedCheckpoint(path, epoch if type(epoch) is int else None, args, state_dicts)

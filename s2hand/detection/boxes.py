@@ -13,7 +13,7 @@ from s2hand.datasets.detection_files import FORMAT, read_detections
 from s2hand.datasets.detections import HANDS
 from s2hand.datasets.json_files import as_array, read_json
 from s2hand.detection.sources import ImageSource
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, shown
 
 EXPECTED = (
     '{"a.jpg": [{"box": [x, y, width, height], "hand": "left"}, ...], ...} or a detections file with boxes'
@@ -86,7 +86,7 @@ def _checked(entry: dict, what: str) -> dict[str, Any]:
     """Checks the box and the hand of an entry."""
     box, hand = entry.get("box"), entry.get("hand")
     if hand is not None and hand not in HANDS:
-        raise DatasetError(f'{what}: "hand" must be left or right, got {hand!r:.80}')
+        raise DatasetError(f'{what}: "hand" must be left or right, got {shown(hand)}')
     if box is not None:
         box = tuple(as_array(box, (4,), what=f"{what}, box").tolist())
         if min(box[2:]) <= 0:

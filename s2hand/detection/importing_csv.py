@@ -10,7 +10,7 @@ import numpy as np
 
 from s2hand.datasets.json_files import as_array
 from s2hand.detection.imported_hands import ImageRef, ImportedHand, hand_of, require, side
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, shown
 from s2hand.skeleton import NUM_JOINTS
 
 SHORT_HEADER = f"image,hand,x0,y0,c0,...,x{NUM_JOINTS - 1},y{NUM_JOINTS - 1},c{NUM_JOINTS - 1}"
@@ -51,7 +51,7 @@ def read_csv(text: str, path: str) -> Iterator[ImportedHand | None]:
         not (missing or strange or twice),
         f"{path}: expected the header {SHORT_HEADER}"
         + (f"; {missing[0]} is missing" if missing else "")
-        + (f"; {strange[0]!r:.40} is not a column of it" if strange else "")
+        + (f"; {shown(strange[0])} is not a column of it" if strange else "")
         + ("; a column is there twice" if twice else ""),
     )
     next(lines)
@@ -89,7 +89,7 @@ def _numbers(cells: list[list[str]], what: str) -> np.ndarray:
             values = [float(cell) for cell in row]
         except ValueError:
             raise DatasetError(
-                f"{what}: expected numbers for joint {joint}, got {','.join(row)!r:.60}"
+                f"{what}: expected numbers for joint {joint}, got {shown(','.join(row))}"
             ) from None
         points[joint] = as_array(values, (len(row),), what=f"{what}, joint {joint}", dtype=np.float64)
     return points

@@ -17,14 +17,14 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
-JPEG_START, PNG_START, PNG_END = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"IEND"
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
 
 NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """In a scan's data: any marker but restarts; 0xFF 0x00 is a byte of data."""
@@ -56,11 +56,6 @@ PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 PNG_CHUNK_BYTES = 12
 """Length, kind and checksum of a chunk, besides its data."""
-
-Tag = ExifTags.Base
-
-TIFF_PLANES, TIFF_PLAIN, TIFF_YCBCR = 2, 1, 6
-"""Values of tags: each channel in strips of its own; no compression; colours stored apart from brightness."""
 
 INFLATE_BYTES = 1 << 20
 
@@ -184,29 +179,6 @@ def png_chunks(encoded: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
         yield kind, encoded[position + 8 : end - 4]
         position = end
-
-
-def tiff_covers_its_rows(tags: Mapping[int, Any]) -> bool:
-    """Whether the strips or tiles of a TIFF suffice for its width and height; Pillow leaves the rest black.
-
-    Args:
-        tags: number -> value.
-    """
-    width, height = tags[Tag.ImageWidth], tags[Tag.ImageLength]
-    channels, planar = tags.get(Tag.SamplesPerPixel, 1), tags.get(Tag.PlanarConfiguration, 1) == TIFF_PLANES
-    if Tag.TileOffsets in tags:
-        needed = -(-width // tags[Tag.TileWidth]) * -(-height // tags[Tag.TileLength])
-        return len(tags[Tag.TileOffsets]) >= needed * (channels if planar else 1)
-    needed = -(-height // tags.get(Tag.RowsPerStrip, height)) * (channels if planar else 1)
-    sizes = tags[Tag.StripByteCounts]
-    if min(len(tags[Tag.StripOffsets]), len(sizes)) < needed:
-        return False
-    subsampled = tags.get(Tag.PhotometricInterpretation) == TIFF_YCBCR
-    if subsampled or tags.get(Tag.Compression, TIFF_PLAIN) != TIFF_PLAIN:  # decoders miss what is not there
-        return True
-    bits = tags.get(Tag.BitsPerSample, (1,))[0]
-    row_bytes = -(-width * bits // 8) * channels if planar else -(-width * bits * channels // 8)
-    return sum(sizes) >= height * row_bytes
 
 
 def _inflated_size(encoded: bytes) -> int:

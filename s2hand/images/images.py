@@ -30,8 +30,9 @@ from s2hand.images.completeness import (
     jpeg_is_whole,
     parse_jpeg,
     png_chunks,
-    tiff_covers_its_rows,
 )
+from s2hand.images.quiet_decoders import quiet_decoders
+from s2hand.images.tiff_parts import covers_its_rows, jpegs_are_whole
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 """What every installation reads; see :func:`readable_formats`."""
@@ -97,20 +98,37 @@ def _decode(path: str | ImageFile, flags: int) -> np.ndarray:
     elif frame is not None:
         check_size(frame.width, frame.height, path)
     else:
-        _check_rows(identify(io.BytesIO(encoded), path), path)
+        _check_rows(identify(io.BytesIO(encoded), path), encoded, path)
     image = decode_by_opencv(encoded, frame, flags)
     if image is None:
         raise DatasetError(f"{path} is damaged or cut short ({len(encoded):,} bytes): {DAMAGED}")
     return image
 
 
-def _check_rows(image: Image.Image, path: str | ImageFile) -> None:
-    """Refuses a TIFF that lacks a part of its rows, of which OpenCV only prints a line."""
+def _check_rows(image: Image.Image, encoded: bytes, path: str | ImageFile) -> None:
+    """Refuses an image that lacks a part of its rows, in the formats in which OpenCV leaves them black."""
+    if image.format not in ("TIFF", "BMP"):
+        return
     try:
-        if image.format == "TIFF":
+        with quiet_decoders():
             image.load()
     except Exception as error:  # damaged images fail in as many ways as there are decoders
         raise DatasetError(f"{path} is damaged or cut short ({error}): {DAMAGED}") from None
+    if image.format == "TIFF" and not tiff_is_whole(encoded, image):
+        raise DatasetError(f"{path} is damaged or cut short (rows are missing): {DAMAGED}")
+
+
+def tiff_is_whole(encoded: bytes, image: Image.Image) -> bool:
+    """Whether the strips of a TIFF hold all their pixels, as far as decoders would not miss them.
+
+    Args:
+        encoded: the file.
+        image: as Pillow has opened it.
+    """
+    try:
+        return jpegs_are_whole(encoded, image.tag_v2)
+    except Exception:  # tags that are missing, or of any type
+        return False
 
 
 def decode_by_opencv(encoded: bytes, frame: JpegFrame | None, flags: int) -> np.ndarray | None:
@@ -127,7 +145,8 @@ def decode_by_opencv(encoded: bytes, frame: JpegFrame | None, flags: int) -> np.
     if encoded.startswith(PNG_START) and not any(kind == PNG_END for kind, _ in png_chunks(encoded)):
         return None
     try:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
+        with quiet_decoders():
+            image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     except cv2.error:
         return None
     if image is None or (frame is not None and not jpeg_is_whole(encoded, frame, image[-1, -1])):
@@ -199,7 +218,7 @@ def identify(file: BinaryIO, path: str | ImageFile) -> Image.Image:
 
 def _is_covered(image: Image.Image) -> bool:
     try:
-        return tiff_covers_its_rows(image.tag_v2)
+        return covers_its_rows(image.tag_v2)
     except Exception:  # tags that are missing, or of any type
         return False
 

@@ -25,7 +25,9 @@ from s2hand.images.images import (
     identify,
     open_image,
     read_encoded,
+    tiff_is_whole,
 )
+from s2hand.images.quiet_decoders import quiet_decoders
 
 SHRUNK = {
     1: cv2.IMREAD_COLOR,
@@ -105,14 +107,12 @@ def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, i
             rgb = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=decoded)
             return upright(rgb), factor
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), quiet_decoders():
             warnings.simplefilter("ignore")
             image.load()
             last_row = np.asarray(image.crop((0, image.height - 1, image.width, image.height)))
-            if _is_whole(encoded, image.format, frame, last_row):
-                if (
-                    image.format == "TIFF"
-                ):  # Pillow turns most of them while it decodes, and notes that it did
+            if _is_whole(encoded, image, frame, last_row):
+                if image.format == "TIFF":  # Pillow turns most while it decodes them, and notes that it did
                     return np.array(_to_rgb(ImageOps.exif_transpose(image), path)), 1
                 return np.ascontiguousarray(upright(np.array(_to_rgb(image, path)))), 1
             reason = "pixels are missing"
@@ -123,10 +123,12 @@ def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, i
     raise DatasetError(f"{path} is damaged or cut short ({reason}): {DAMAGED}")
 
 
-def _is_whole(encoded: bytes, kind: str, frame: JpegFrame | None, last_row: np.ndarray) -> bool:
+def _is_whole(encoded: bytes, image: Image.Image, frame: JpegFrame | None, last_row: np.ndarray) -> bool:
     """Whether what Pillow decoded is all in the file."""
-    if kind == "PNG":
+    if image.format == "PNG":
         return png_is_whole(encoded, last_row)
+    if image.format == "TIFF":
+        return tiff_is_whole(encoded, image)
     if frame is None or frame.end is None:  # Pillow complains of a JPEG without an end if pixels are missing
         return True
     return jpeg_is_whole(encoded, frame, last_row[0, -1])
@@ -159,7 +161,8 @@ def photo_of_image(image: Image.Image, name: str) -> tuple[np.ndarray, PhotoHead
         DatasetError: it cannot be decoded.
     """
     try:
-        image.load()
+        with quiet_decoders():
+            image.load()
         pixels = np.array(_to_rgb(image, name))
     except DatasetError:
         raise
