@@ -40,3 +40,15 @@ def shown(value: object) -> str:
     if isinstance(value, int):
         return str(value) if abs(value) < LARGEST_SHOWN else f"a number of {value.bit_length()} bits"
     return f"a value of type {type(value).__name__}"
+
+
+LONGEST_REASON = 200
+"""Characters of another library's message that ours quotes."""
+
+
+def reason_of(error: BaseException) -> str:
+    """What another library says is wrong with a file, on one line and in short; its type if it says nothing.
+
+    Such messages may quote the file, and that at any length.
+    """
+    return " ".join(str(error)[: 2 * LONGEST_REASON].split())[:LONGEST_REASON] or type(error).__name__

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from s2hand.checkpoints.checkpoint import CheckpointError
-from s2hand.checkpoints.published import PublishedCheckpoint, check_networks, printable, read_t7
+from s2hand.checkpoints.published import PublishedCheckpoint, check_networks, read_t7
+from s2hand.errors import reason_of
 from s2hand.files import written_whole
 
 CONVERTED_FORMAT = "s2hand published checkpoint 1"
@@ -87,11 +88,13 @@ def _read_converted(path: Path) -> PublishedCheckpoint:
             "again"
         ) from None
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
-        raise CheckpointError(f"{json_path}: not a converted checkpoint's description ({error})") from None
+        raise CheckpointError(
+            f"{json_path}: not a converted checkpoint's description ({reason_of(error)})"
+        ) from None
     try:
         tensors = load_file(path)
     except Exception as error:  # safetensors' own error type and OSError share no other base.
-        raise CheckpointError(f"{path}: cannot be read as safetensors ({printable(str(error))})") from None
+        raise CheckpointError(f"{path}: cannot be read as safetensors ({reason_of(error)})") from None
     state_dicts = {}
     for name, weight in tensors.items():
         part, _, key = name.partition("/")

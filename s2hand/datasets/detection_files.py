@@ -51,6 +51,9 @@ OTHER_PROGRAMS = {
 }
 """Program -> keys of what it writes, for messages."""
 
+LARGEST_TRACK = 2**53 - 1
+"""The largest number of a hand that all readers of JSON represent exactly (RFC 8259)."""
+
 HINTS = {
     "confidence": f", {NUM_JOINTS} in [0, 1]: write 1 for joints that are certain, 0 for those that were "
     "missed",
@@ -207,7 +210,7 @@ def _read_hands(images: list[dict], path: str | Path) -> tuple[str, ...] | None:
 def _read_tracks(images: list[dict], path: str | Path) -> tuple[int | None, ...] | None:
     tracks = tuple(image.get("track") for image in images)
     for image, track in zip(images, tracks, strict=True):
-        if track is not None and (type(track) is not int or track < 0):
+        if track is not None and (type(track) is not int or not 0 <= track <= LARGEST_TRACK):
             raise DatasetError(
                 f'{path}, {image["name"]}: "track" must be a whole number from 0, got {shown(track)}'
             )

@@ -40,6 +40,16 @@ def read_csv(text: str, path: str) -> Iterator[ImportedHand | None]:
     Raises:
         DatasetError: the header or a line does not fit.
     """
+    try:
+        yield from _read_lines(text, path)
+    except csv.Error as error:  # a field may have 131,072 characters
+        raise DatasetError(
+            f"{path}: not a sound table ({error}); expected the header {SHORT_HEADER}"
+        ) from None
+
+
+def _read_lines(text: str, path: str) -> Iterator[ImportedHand | None]:
+    """The hands of all lines; what the csv module raises is left to the caller."""
     lines = csv.reader(io.StringIO(text))
     columns = _columns(text.partition("\n")[0])
     confidences = any(name.startswith("c") for name in columns)
@@ -76,7 +86,10 @@ def read_csv(text: str, path: str) -> Iterator[ImportedHand | None]:
 
 
 def _columns(line: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader([line]), [])]
+    try:
+        return [name.strip() for name in next(csv.reader([line]), [])]
+    except csv.Error:
+        return []
 
 
 def _numbers(cells: list[list[str]], what: str) -> np.ndarray:
@@ -91,5 +104,5 @@ def _numbers(cells: list[list[str]], what: str) -> np.ndarray:
             raise DatasetError(
                 f"{what}: expected numbers for joint {joint}, got {shown(','.join(row))}"
             ) from None
-        points[joint] = as_array(values, (len(row),), what=f"{what}, joint {joint}", dtype=np.float64)
+        points[joint] = as_array(values, (len(row),), what=f"{what}, joint {joint}")
     return points

@@ -113,8 +113,8 @@ def read_coco(content: Any, stem: str, path: str) -> Iterator[ImportedHand | Non
         )
         for image in content["images"]:
             require(
-                isinstance(image.get("file_name"), str) and "id" in image,
-                f"{path}, images: each needs an id and a file_name",
+                isinstance(image.get("file_name"), str) and isinstance(image.get("id"), int | str),
+                f"{path}, images: each needs an id, a number or text, and a file_name",
             )
             size = (image.get("width"), image.get("height"))
             known = all(type(side) is int and side > 0 for side in size)

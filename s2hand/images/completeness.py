@@ -39,6 +39,10 @@ NOTHING_SENT = b"\xff" * COEFFICIENTS
 STANDALONE = (0x01, *range(0xD0, 0xD8))
 """Markers without a length."""
 
+MAX_JPEG_SCANS = 100
+"""Progressive JPEGs have about 10; a file of some kilobytes could make the decoder go over 100 megapixels ten
+thousand times."""
+
 RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 FIRST_RESTART, RESTARTS = 0xD0, 8
 
@@ -68,6 +72,7 @@ class JpegFrame:
         width: px.
         height: px.
         plain: sequential, in one scan, of grey or three colours.
+        scans: how often the decoder must go over the image.
         all_sent: the scans have every coefficient of every component, to its last bit.
         data: where the data of the last scan begin.
         end: where its end marker stands; None if it has none.
@@ -76,6 +81,7 @@ class JpegFrame:
     width: int
     height: int
     plain: bool
+    scans: int
     all_sent: bool
     data: int
     end: int | None
@@ -118,7 +124,7 @@ def parse_jpeg(encoded: bytes) -> JpegFrame | None:
         return None
     plain = sequential and scans == 1 and len(bits_left) in (1, 3)
     all_sent = not any(map(any, bits_left.values()))
-    return JpegFrame(*size, plain, all_sent, data, end if scans else None)
+    return JpegFrame(*size, plain, scans, all_sent, data, end if scans else None)
 
 
 def jpeg_is_whole(encoded: bytes, frame: JpegFrame, last_pixel: np.ndarray) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import io
+import logging
 import os
 import stat
 import struct
@@ -21,9 +22,10 @@ import cv2
 import numpy as np
 from PIL import Image, features
 
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, reason_of
 from s2hand.images.completeness import (
     JPEG_START,
+    MAX_JPEG_SCANS,
     PNG_END,
     PNG_START,
     JpegFrame,
@@ -45,6 +47,9 @@ PNG_SIZE = slice(16, 24)
 """Width and height in a PNG, big-endian."""
 
 DAMAGED = "copy or download it again"
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+"""Else Python prints Pillow's errors on stderr where nobody has set up logging; ours say the same."""
 
 
 class ImageFile(Protocol):
@@ -113,7 +118,7 @@ def _check_rows(image: Image.Image, encoded: bytes, path: str | ImageFile) -> No
         with quiet_decoders():
             image.load()
     except Exception as error:  # damaged images fail in as many ways as there are decoders
-        raise DatasetError(f"{path} is damaged or cut short ({error}): {DAMAGED}") from None
+        raise DatasetError(f"{path} is damaged or cut short ({reason_of(error)}): {DAMAGED}") from None
     if image.format == "TIFF" and not tiff_is_whole(encoded, image):
         raise DatasetError(f"{path} is damaged or cut short (rows are missing): {DAMAGED}")
 
@@ -126,7 +131,9 @@ def tiff_is_whole(encoded: bytes, image: Image.Image) -> bool:
         image: as Pillow has opened it.
     """
     try:
-        return jpegs_are_whole(encoded, image.tag_v2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return jpegs_are_whole(encoded, image.tag_v2)
     except Exception:  # tags that are missing, or of any type
         return False
 
@@ -140,6 +147,8 @@ def decode_by_opencv(encoded: bytes, frame: JpegFrame | None, flags: int) -> np.
         flags: OpenCV's.
     """
     if encoded.startswith(JPEG_START) and (frame is None or frame.end is None):
+        return None
+    if frame is not None and frame.scans > MAX_JPEG_SCANS:
         return None
     # OpenCV makes room for whatever length a chunk claims.
     if encoded.startswith(PNG_START) and not any(kind == PNG_END for kind, _ in png_chunks(encoded)):
@@ -218,7 +227,9 @@ def identify(file: BinaryIO, path: str | ImageFile) -> Image.Image:
 
 def _is_covered(image: Image.Image) -> bool:
     try:
-        return covers_its_rows(image.tag_v2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow decodes tags when they are asked for, and warns then
+            return covers_its_rows(image.tag_v2)
     except Exception:  # tags that are missing, or of any type
         return False
 

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from s2hand.errors import DatasetError
-from s2hand.images.completeness import JpegFrame, jpeg_is_whole, parse_jpeg, png_is_whole
+from s2hand.errors import DatasetError, reason_of
+from s2hand.images.completeness import MAX_JPEG_SCANS, JpegFrame, jpeg_is_whole, parse_jpeg, png_is_whole
 from s2hand.images.exif import focal_px, orientation, read_exif
 from s2hand.images.images import (
     DAMAGED,
@@ -95,6 +95,8 @@ def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, i
     encoded = read_encoded(path)
     image = identify(io.BytesIO(encoded), path)
     frame = parse_jpeg(encoded)
+    if frame is not None and frame.scans > MAX_JPEG_SCANS:
+        raise DatasetError(f"{path} is damaged ({frame.scans:,} scans of one image): {DAMAGED}")
     upright = UPRIGHT.get(orientation(read_exif(image)), lambda stored: stored)
     # OpenCV decodes JPEG twice as fast.
     if frame is not None and image.mode in ("L", "RGB"):
@@ -119,7 +121,7 @@ def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, i
     except DatasetError:
         raise
     except Exception as error:  # damaged photos fail in as many ways as there are decoders
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason_of(error)
     raise DatasetError(f"{path} is damaged or cut short ({reason}): {DAMAGED}")
 
 
@@ -167,7 +169,7 @@ def photo_of_image(image: Image.Image, name: str) -> tuple[np.ndarray, PhotoHead
     except DatasetError:
         raise
     except Exception as error:
-        raise DatasetError(f"{name} is damaged or cut short ({error}): {DAMAGED}") from None
+        raise DatasetError(f"{name} is damaged or cut short ({reason_of(error)}): {DAMAGED}") from None
     exif = image.getexif()  # once it is loaded, a TIFF that Pillow has turned says that it is upright
     pixels = np.ascontiguousarray(UPRIGHT.get(orientation(exif), lambda stored: stored)(pixels))
     return pixels, PhotoHeader(pixels.shape[1], pixels.shape[0], focal_px(exif, image.size))

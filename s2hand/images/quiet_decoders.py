@@ -1,4 +1,4 @@
-"""Keeps the lines that image decoders print themselves off the terminal.
+"""Keeps the lines that decoders of images and videos print themselves off the terminal.
 
 The C libraries within OpenCV and Pillow write to file descriptor 2 when an image is damaged, and sometimes
 when it is sound. What is wrong with an image is told by our own errors, in one line. While a decoder runs,
@@ -19,11 +19,12 @@ STDERR = 2
 DECODER_LINE = re.compile(
     rb"\s*$|Corrupt JPEG data|Premature end of JPEG|Unsupported marker type|Invalid SOS parameters|"
     rb"Inconsistent progression sequence|Unknown Adobe color|Warning: unknown JFIF|Application transferred|"
-    rb"libpng |\[ ?(WARN|ERROR|INFO):|: |"
+    rb"libpng |\[ ?(WARN|ERROR|INFO):|\[[\w,. -]+ @ 0x|: |"
     rb"(_?TIFF|LZW|ZIP|PackBits|ZSTD|LZMA|LERC|WebP|Fax|CCITT|O?JPEG|Log|Pixar|Predictor|Thunder|NeXT|Dump)"
     rb"\w*: "
 )
-"""How the lines of libjpeg (jerror.h), libpng, OpenCV's own log and libtiff (its functions' names) begin."""
+"""How the lines of libjpeg (jerror.h), libpng, OpenCV's own log, FFmpeg and libtiff (its functions' names)
+begin."""
 
 _lock = threading.Lock()
 _held: list[tuple[int, int]] = []

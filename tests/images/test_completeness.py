@@ -92,6 +92,21 @@ def test_damaged_images_are_told_of_in_our_line_alone(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_jpegs_of_endless_scans_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
+    """Each scan of a few bytes makes the decoder go over the whole image once more."""
+    whole = encode(PICTURES["colour"], progressive=True)
+    scan = whole.rindex(b"\xff\xda")
+    path = tmp_path / "a.jpg"
+    path.write_bytes(whole)
+    assert read_image(path).shape == read_photo(path).shape == (64, 80, 3)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    path.write_bytes(whole[:-2] + whole[scan:-2] * 100 + b"\xff\xd9")
+    for read in READERS:
+        with pytest.raises(DatasetError, match=r"a\.jpg is damaged"):
+            read(path)
+
+
 def test_headers_that_claim_more_than_there_is_are_refused(tmp_path):
     jpeg = bytearray(encode(PICTURES["colour"]))
     frame = jpeg.index(b"\xff\xc0")
