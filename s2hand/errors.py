@@ -52,3 +52,9 @@ def reason_of(error: BaseException) -> str:
     Such messages may quote the file, and that at any length.
     """
     return " ".join(str(error)[: 2 * LONGEST_REASON].split())[:LONGEST_REASON] or type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """A text on one line, without what a terminal would obey; names of files may hold both."""
+    words = " ".join(text.split())
+    return "".join(character if character.isprintable() else "\ufffd" for character in words)

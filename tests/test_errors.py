@@ -2,7 +2,7 @@
 
 import pytest
 
-from s2hand.errors import reason_of, shown
+from s2hand.errors import one_line, reason_of, shown
 
 
 def shared(levels):
@@ -47,3 +47,8 @@ def test_reasons_are_one_short_line():
     assert reason_of(ValueError("a\n  b")) == "a b"
     assert reason_of(KeyError()) == "KeyError"
     assert reason_of(ValueError("(" * 10**6)) == "(" * 200
+
+
+def test_names_of_files_stay_on_their_line():
+    assert one_line("a\nb.jpg: \x1b[31mred\x07 \u202eend") == "a b.jpg: \ufffd[31mred\ufffd \ufffdend"
+    assert one_line("Hände 1.mp4") == "Hände 1.mp4"

@@ -170,6 +170,8 @@ def photo_of_image(image: Image.Image, name: str) -> tuple[np.ndarray, PhotoHead
         raise
     except Exception as error:
         raise DatasetError(f"{name} is damaged or cut short ({reason_of(error)}): {DAMAGED}") from None
+    if not pixels.size:
+        raise DatasetError(f"{name} is empty: it has {image.width} x {image.height} px")
     exif = image.getexif()  # once it is loaded, a TIFF that Pillow has turned says that it is upright
     pixels = np.ascontiguousarray(UPRIGHT.get(orientation(exif), lambda stored: stored)(pixels))
     return pixels, PhotoHeader(pixels.shape[1], pixels.shape[0], focal_px(exif, image.size))
