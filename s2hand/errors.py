@@ -18,3 +18,43 @@ class DatasetError(S2HandError):
 
 class NetworkError(S2HandError, ValueError):
     """A network's parts or sizes are impossible or contradict each other."""
+
+
+SHOWN_CHARACTERS = 80
+"""Longest text that a message shows of a value."""
+
+LARGEST_SHOWN = 1 << 64
+"""Numbers beyond this are shown by their size."""
+
+
+def shown(value: object) -> str:
+    """A value that a file holds in place of the expected one, for a message.
+
+    The ``repr`` of what a file holds may take endless work, more levels than Python allows, or thousands of
+    digits, so only numbers and the beginning of a text are shown; anything else is named by its type.
+    """
+    if isinstance(value, str | bytes):
+        return f"{value[:SHOWN_CHARACTERS]!r}{'...' if len(value) > SHOWN_CHARACTERS else ''}"
+    if value is None or isinstance(value, bool | float):
+        return str(value)
+    if isinstance(value, int):
+        return str(value) if abs(value) < LARGEST_SHOWN else f"a number of {value.bit_length()} bits"
+    return f"a value of type {type(value).__name__}"
+
+
+LONGEST_REASON = 200
+"""Characters of another library's message that ours quotes."""
+
+
+def reason_of(error: BaseException) -> str:
+    """What another library says is wrong with a file, on one line and in short; its type if it says nothing.
+
+    Such messages may quote the file, and that at any length.
+    """
+    return " ".join(str(error)[: 2 * LONGEST_REASON].split())[:LONGEST_REASON] or type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """A text on one line, without what a terminal would obey; names of files may hold both."""
+    words = " ".join(text.split())
+    return "".join(character if character.isprintable() else "\ufffd" for character in words)

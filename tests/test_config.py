@@ -366,6 +366,11 @@ def test_unknown_key_names_the_nearest():
     assert "did you mean lambda_texture?" in refusal({**minimal(), "lambda_texure": 3})
 
 
+NESTED: list = []
+for _ in range(900):
+    NESTED = [NESTED]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
@@ -373,6 +378,12 @@ def test_unknown_key_names_the_nearest():
         ("train_batch", 1.5, "train_batch: expected a valid integer, got 1.5 (a number)"),
         ("train_batch", True, "train_batch: expected a valid integer, got true (a boolean)"),
         ("train_batch", 0, "train_batch: expected greater than or equal to 1, got 0 (a number)"),
+        ("total_epochs", 10**400, "total_epochs: expected less than or equal to 1000000000, got 1000"),
+        ("val_batch", 10**9 + 1, "val_batch: expected less than or equal to 1000000000"),
+        ("warmup_steps", 10**12, "warmup_steps: expected less than or equal to 1000000000"),
+        ("num_workers", 100_000, "num_workers: expected less than or equal to 1024, got 100000"),
+        ("train_batch", 10**4000, "0... (a number)"),
+        ("losses", NESTED, "losses"),
         ("init_lr", True, "init_lr: expected a valid number, got true (a boolean)"),
         ("controlled_exp", 1, "controlled_exp: expected a valid boolean, got 1 (a number)"),
         ("base_out_path", ["a"], 'base_out_path: expected a valid string, got ["a"] (a list)'),

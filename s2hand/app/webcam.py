@@ -7,14 +7,14 @@ import binascii
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from s2hand.app.reading import RefusedFileError
 from s2hand.app.sessions import Session
 from s2hand.app.studio import Studio
+from s2hand.errors import DatasetError
 from s2hand.images.intrinsics import StatedCamera
-from s2hand.images.photos import PhotoHeader
+from s2hand.images.photos import PhotoHeader, read_photo
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.hand_files import overlay_of
 from s2hand.prediction.options import AUTO
@@ -40,6 +40,16 @@ class WebcamWork:
     frame: int = 0
 
 
+@dataclass(frozen=True)
+class _SentImage:
+    """An image that is in no file, to be read like one."""
+
+    content: bytes
+
+    def read_bytes(self) -> bytes:
+        return self.content
+
+
 def decode_frame(content: str) -> np.ndarray:
     """A frame that a browser sent as text.
 
@@ -56,10 +66,10 @@ def decode_frame(content: str) -> np.ndarray:
         encoded = base64.b64decode(content.partition(",")[2], validate=True)
     except (binascii.Error, ValueError):
         encoded = b""
-    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
-    if image is None:
-        raise RefusedFileError("The webcam sent something that is not an image.")
-    return shrink_frame(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    try:
+        return shrink_frame(read_photo(_SentImage(encoded)))
+    except DatasetError:
+        raise RefusedFileError("The webcam sent something that is not an image.") from None
 
 
 def shrink_frame(pixels: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from s2hand.checkpoints.checkpoint import CheckpointError
 from s2hand.checkpoints.published import PublishedCheckpoint, check_networks, read_t7
+from s2hand.errors import reason_of
 from s2hand.files import written_whole
 
 CONVERTED_FORMAT = "s2hand published checkpoint 1"
@@ -87,11 +88,13 @@ def _read_converted(path: Path) -> PublishedCheckpoint:
             "again"
         ) from None
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
-        raise CheckpointError(f"{json_path}: not a converted checkpoint's description ({error})") from None
+        raise CheckpointError(
+            f"{json_path}: not a converted checkpoint's description ({reason_of(error)})"
+        ) from None
     try:
         tensors = load_file(path)
     except Exception as error:  # safetensors' own error type and OSError share no other base.
-        raise CheckpointError(f"{path}: cannot be read as safetensors ({error})") from None
+        raise CheckpointError(f"{path}: cannot be read as safetensors ({reason_of(error)})") from None
     state_dicts = {}
     for name, weight in tensors.items():
         part, _, key = name.partition("/")
@@ -99,4 +102,4 @@ def _read_converted(path: Path) -> PublishedCheckpoint:
     if {part: len(weights) for part, weights in state_dicts.items()} != counts:
         raise CheckpointError(f"{path}: holds other weights than {json_path.name} lists: convert again")
     check_networks(path, state_dicts)
-    return PublishedCheckpoint(path, epoch, args, state_dicts)
+    return PublishedCheckpoint(path, epoch if type(epoch) is int else None, args, state_dicts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from s2hand.checkpoints.checkpoint import CheckpointError
+from s2hand.checkpoints.published import printable
 from s2hand.checkpoints.weights import (
     StoredWeights,
     modules_with_weights,
@@ -146,7 +147,7 @@ def _load(stored: StoredWeights, model: HandNet, wanted: tuple[str, ...] | None)
     absent = [name for name in own if name not in stored.modules]
     if not chosen or (wanted and absent):
         raise CheckpointError(
-            f"{stored.path}: holds {', '.join(sorted(stored.modules)) or 'nothing known'}, but "
+            f"{stored.path}: holds {printable(', '.join(sorted(stored.modules))) or 'nothing known'}, but "
             f"{', '.join(absent)} is wanted; name a checkpoint of a stage that trains it"
         )
     stored.load_into(model, chosen, SIZES_REMEDY)
@@ -154,7 +155,8 @@ def _load(stored: StoredWeights, model: HandNet, wanted: tuple[str, ...] | None)
     if absent:
         report += f"; not in it, so left as initialised: {', '.join(absent)}"
     if stored.unknown:
-        report += f"; {len(stored.unknown)} weights in it have no place here, first {stored.unknown[0]}"
+        first = printable(stored.unknown[0])
+        report += f"; {len(stored.unknown)} weights in it have no place here, first {first}"
     return report, chosen
 
 

@@ -20,7 +20,7 @@ from s2hand.checkpoints.published import PublishedCheckpoint, printable
 from s2hand.checkpoints.published_names import backbone_name, translate_weights
 from s2hand.config.published import translate
 from s2hand.config.sections import KNOWN_KEYS, SECTIONS, NetworkSection
-from s2hand.errors import NetworkError
+from s2hand.errors import NetworkError, shown
 from s2hand.hand import HandModel
 from s2hand.models import MODULES_OF_PART, HandNet, build_encoder, build_hand_net
 
@@ -81,12 +81,13 @@ class StoredWeights:
             )
         if unknown := sorted(self.settings.keys() - KNOWN_KEYS):
             raise CheckpointError(
-                f"{self.path}: its config has unknown or unfit keys ({', '.join(unknown)}); {OTHER_VERSION}"
+                f"{self.path}: its config has unknown or unfit keys ({printable(', '.join(unknown))}); "
+                f"{OTHER_VERSION}"
             )
         for key, value in sizes_of_weights(self.modules).items():
             if self.settings.get(key, value) != value:
                 raise CheckpointError(
-                    f"{self.path}: its config says {key} {_short(self.settings[key])}, but its weights have "
+                    f"{self.path}: its config says {key} {shown(self.settings[key])}, but its weights have "
                     f"{value}; {OTHER_VERSION}"
                 )
         # What only the start of its training read.
@@ -236,12 +237,3 @@ def modules_with_weights(model: HandNet) -> list[tuple[str, nn.Module]]:
     """The children of a network that a checkpoint has weights for, in the network's order."""
     names = {name for modules in MODULES_OF_PART.values() for name in modules}
     return [(name, child) for name, child in model.named_children() if name in names and child is not None]
-
-
-def _short(value: object) -> str:
-    """A number as it is, text in quotes, anything else by its type."""
-    if type(value) is int and abs(value) < 1 << 64:
-        return str(value)
-    if isinstance(value, str):
-        return f'"{printable(value[:40])}" (text)'
-    return str(value) if isinstance(value, float | bool) else f"of type {type(value).__name__}"

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from s2hand.cli import app, benchmarks, checks, datasets, detection, evaluation, experiments, prediction
 from s2hand.cli.streams import open_closed_streams, print_anything, reader_left, silence_output
-from s2hand.errors import S2HandError
+from s2hand.errors import S2HandError, one_line
 
 USAGE_ERROR = 2
 """Exit code of an error that the user can fix, the same as argparse's."""
@@ -162,7 +162,7 @@ def _is_main_process() -> bool:
 def _fail(message: str, exit_code: int) -> int:
     """Prints one line to stderr, if anybody reads it; returns the exit code."""
     is_lost = False
-    for stream, text in ((sys.stdout, ""), (sys.stderr, f"s2hand: {' '.join(message.split())}\n")):
+    for stream, text in ((sys.stdout, ""), (sys.stderr, f"s2hand: {one_line(message)}\n")):
         try:
             stream.write(text)
             stream.flush()

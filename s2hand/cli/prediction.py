@@ -7,7 +7,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from s2hand.errors import S2HandError
+from s2hand.errors import S2HandError, one_line
 from s2hand.prediction.options import AUTO, DEFAULT_BATCH, DEFAULT_FORMATS, FORMATS, PredictOptions
 
 DOUBTFUL = 4
@@ -206,9 +206,9 @@ def _predict_photos(
         note=_note,
     )
     for line in done.unreadable:
-        print(f"s2hand: left out: {line}", file=sys.stderr)
+        print(f"s2hand: left out: {one_line(line)}", file=sys.stderr)
     for line in done.doubtful:
-        print(f"s2hand: in doubt: {line}", file=sys.stderr)
+        print(f"s2hand: in doubt: {one_line(line)}", file=sys.stderr)
     if arguments.strict and (done.doubtful or done.without_hands):
         return DOUBTFUL
     return UNREADABLE if done.unreadable else 0
@@ -236,7 +236,7 @@ def _watch(
 
 
 def _note(line: str) -> None:
-    print(f"s2hand: note: {line}", file=sys.stderr)
+    print(f"s2hand: note: {one_line(line)}", file=sys.stderr)
 
 
 def onnx_arguments(command: argparse.ArgumentParser) -> None:

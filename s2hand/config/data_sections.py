@@ -17,6 +17,9 @@ RANDOM_TRAIN_SIZE, RANDOM_EVAL_SIZE = 256_000, 4096
 """Random hands: ten epochs of 500 batches make the lift; as many are held out for the bundled one's card."""
 
 
+MAX_WORKERS = 1024
+"""More than the cores of any machine; each takes a process and its memory."""
+
 UPRIGHT_ROTATION_DEG = 20.0
 """Detections tell which way is up to some degrees; the hand landmark network takes more."""
 
@@ -95,7 +98,7 @@ class DataSection(Section):
     color_jitter: Share = key("Strength of random brightness, contrast and saturation.", 0.0)
     controlled_exp: bool = key("Train on the first controlled_size samples.", False)
     controlled_size: Positive = key("Size of a controlled experiment, shared among train_datasets.", 3000)
-    num_workers: int = key("Loader processes; 0: load in the main one.", 4, ge=0)
+    num_workers: int = key("Loader processes; 0: load in the main one.", 4, ge=0, le=MAX_WORKERS)
     max_unreadable_share: Share = key(
         "Share of samples that may fail to load, each by name, before the run stops.", 0.0
     )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from s2hand.config.model import Config
 from s2hand.config.published import KEY_ALIASES, LAMBDA_ALIASES, RETIRED_KEYS
-from s2hand.errors import S2HandError
+from s2hand.errors import S2HandError, shown
 
 MAX_SHOWN = 60
 """Number of characters that a message shows of an invalid value."""
@@ -80,6 +80,9 @@ def _key_name(location: tuple) -> str:
 def _show(value) -> str:
     """A value as JSON with its JSON type, shortened."""
     kind = {bool: "a boolean", int: "a number", float: "a number", str: "a string", dict: "an object"}
-    text = json.dumps(value, default=str)
+    try:
+        text = json.dumps(value, default=str)
+    except (RecursionError, ValueError):  # deeper than Python's stack, or a number of thousands of digits
+        text = shown(value)
     text = text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
     return f"{text} ({kind.get(type(value), 'a list')})"

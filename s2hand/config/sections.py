@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, create_model
 
 from s2hand.config.data_sections import DataSection, FolderSection
-from s2hand.config.fields import MAX_SEED, Positive, PositiveFloat, Section, Share, key
+from s2hand.config.fields import MAX_COUNT, MAX_SEED, Positive, PositiveFloat, Section, Share, key
 from s2hand.config.loss_table import LOSSES
 
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights", "confidence"]
@@ -165,7 +165,7 @@ class TrainingSection(Section):
     )
     lr_steps: tuple[Positive, ...] = key("Epochs after which the learning rate drops.", ())
     lr_gamma: float = key("Factor of the learning rate at each of lr_steps.", 0.5, gt=0, le=1)
-    warmup_steps: int = key("Steps over which the learning rate rises from 0.", 0, ge=0)
+    warmup_steps: int = key("Steps over which the learning rate rises from 0.", 0, ge=0, le=MAX_COUNT)
     gradient_clip: PositiveFloat | None = key("Largest norm of the gradient. Default: no limit.", None)
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = key(
         "Decay of a moving average of the weights, which evaluation uses. Default: none.", None
@@ -203,6 +203,7 @@ class OutputSection(Section):
         "Epochs between evaluations. Default: save_interval.",
         default_factory=lambda data: data["save_interval"],
         ge=1,
+        le=MAX_COUNT,
     )
     eval_limit: Positive | None = key("Evaluate only the first N samples.", None)
     val_batch: Positive = key("Evaluation batch size.", 8)

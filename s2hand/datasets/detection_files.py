@@ -27,7 +27,7 @@ import numpy as np
 
 from s2hand.datasets.detections import HANDS, Detections, DetectorInfo
 from s2hand.datasets.json_files import as_array, read_json, write_json
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, shown
 from s2hand.images.plausible import (
     LARGEST_SIDE_PX,
     check_boxes,
@@ -50,6 +50,9 @@ OTHER_PROGRAMS = {
     "MMPose": {"keypoints", "keypoint_scores"},
 }
 """Program -> keys of what it writes, for messages."""
+
+LARGEST_TRACK = 2**53 - 1
+"""The largest number of a hand that all readers of JSON represent exactly (RFC 8259)."""
 
 HINTS = {
     "confidence": f", {NUM_JOINTS} in [0, 1]: write 1 for joints that are certain, 0 for those that were "
@@ -133,7 +136,7 @@ def _read_names(entries, count: int, path: str | Path) -> tuple[str, ...]:
 def _read_versioned(content: dict, path: str | Path) -> Detections:
     if content.get("format") != FORMAT:
         raise DatasetError(
-            f'{path}: expected "format": "{FORMAT}", got {content.get("format")!r:.80}'
+            f'{path}: expected "format": "{FORMAT}", got {shown(content.get("format"))}'
             f"{_looks_like(content)}: {REMEDY}"
         )
     images = content.get("images")
@@ -200,16 +203,16 @@ def _read_hands(images: list[dict], path: str | Path) -> tuple[str, ...] | None:
         return None
     for image, hand in zip(images, hands, strict=True):
         if hand not in HANDS:
-            raise DatasetError(f'{path}, {image["name"]}: "hand" must be left or right, got {hand!r:.80}')
+            raise DatasetError(f'{path}, {image["name"]}: "hand" must be left or right, got {shown(hand)}')
     return hands
 
 
 def _read_tracks(images: list[dict], path: str | Path) -> tuple[int | None, ...] | None:
     tracks = tuple(image.get("track") for image in images)
     for image, track in zip(images, tracks, strict=True):
-        if track is not None and (type(track) is not int or track < 0):
+        if track is not None and (type(track) is not int or not 0 <= track <= LARGEST_TRACK):
             raise DatasetError(
-                f'{path}, {image["name"]}: "track" must be a whole number from 0, got {track!r:.80}'
+                f'{path}, {image["name"]}: "track" must be a whole number from 0, got {shown(track)}'
             )
     return None if all(track is None for track in tracks) else tracks
 

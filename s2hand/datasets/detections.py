@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from s2hand.datasets.json_files import as_array
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, shown
 from s2hand.images.joint_orders import better_order
 from s2hand.skeleton import NUM_JOINTS
 
@@ -83,7 +83,7 @@ class Detections:
             if value is not None and len(value) != len(self.keypoints):
                 raise DatasetError(f"Detections: {len(value)} {field} for {len(self.keypoints)} images")
         if strange := set(self.hands or ()) - set(HANDS):
-            raise DatasetError(f"Detections.hands: expected left or right, got {strange.pop()!r}")
+            raise DatasetError(f"Detections.hands: expected left or right, got {shown(strange.pop())}")
 
     def __len__(self) -> int:
         return len(self.keypoints)

@@ -25,7 +25,7 @@ from s2hand.datasets.detection_files import read_detections
 from s2hand.datasets.detections import Detections
 from s2hand.datasets.folder_cameras import UNREADABLE, find_cameras
 from s2hand.datasets.folder_labels import FolderLabels, read_folder_labels
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, shown
 from s2hand.files import inside_folder
 from s2hand.images.crops import SquareRule
 from s2hand.images.intrinsics import SOURCES, StatedCamera
@@ -170,7 +170,7 @@ class FolderDataset(HandDataset):
             )
         if strange := [name for name in detections.names if inside_folder(name) is None]:
             raise DatasetError(
-                f"{source}: {strange[0]!r:.80} is not the name of a photo inside {self.root}: names must be "
+                f"{source}: {shown(strange[0])} is not the name of a photo inside {self.root}: names must be "
                 "relative to the photos' folder"
             )
         detections = replace(detections, names=_names_on_disk(self.root, detections.names))

@@ -18,7 +18,7 @@ from s2hand.datasets.detection_files import read_detections
 from s2hand.datasets.detections import Detections
 from s2hand.datasets.ho3d_meta import OPENGL_TO_CAMERA, load_index
 from s2hand.datasets.points_json import read_points
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, shown
 from s2hand.files import inside_folder, require_file
 from s2hand.images.transforms import AugmentationConfig
 from s2hand.skeleton import HO3D_TO_FREIHAND, NUM_JOINTS, SCALE_BONE
@@ -144,7 +144,7 @@ class Ho3dDataset(HandDataset):
         for frame in frames:
             sequence, number = _parts(frame)
             if inside_folder(frame) != frame or not (sequence and number.isascii() and number.isdigit()):
-                raise DatasetError(f"{path}: expected lines <sequence>/<frame number>, got {frame[:80]!r}")
+                raise DatasetError(f"{path}: expected lines <sequence>/<frame number>, got {shown(frame)}")
         if not frames:
             raise DatasetError(f"{path} lists no frames: expected {LAYOUT}")
         return frames

@@ -12,8 +12,9 @@ import numpy as np
 from s2hand.datasets.detection_files import FORMAT, read_detections
 from s2hand.datasets.detections import HANDS
 from s2hand.datasets.json_files import as_array, read_json
-from s2hand.detection.sources import ImageSource
-from s2hand.errors import DatasetError
+from s2hand.detection.sources import HandImage, ImageSource
+from s2hand.errors import DatasetError, shown
+from s2hand.images.plausible import check_boxes
 
 EXPECTED = (
     '{"a.jpg": [{"box": [x, y, width, height], "hand": "left"}, ...], ...} or a detections file with boxes'
@@ -46,6 +47,22 @@ def with_boxes(source: ImageSource, path: str | Path) -> ImageSource:
         entries = hands.get(_composed(image.name), [{"box": image.box, "hand": image.hand}])
         images += [replace(image, **entry) for entry in entries]
     return source.with_images(images)
+
+
+def check_box(image: HandImage, width: int, height: int) -> None:
+    """Refuses a box that cannot be in pixels of its image.
+
+    Args:
+        image: the image, with or without a box.
+        width: of the upright image, px.
+        height: likewise.
+
+    Raises:
+        DatasetError: it is refused.
+    """
+    if image.box is None:
+        return
+    check_boxes(np.array([image.box], np.float32), np.array([[width, height]]), lambda _: image.name)
 
 
 def _read_boxes(path: str | Path) -> dict[str, list[dict[str, Any]]]:
@@ -86,7 +103,7 @@ def _checked(entry: dict, what: str) -> dict[str, Any]:
     """Checks the box and the hand of an entry."""
     box, hand = entry.get("box"), entry.get("hand")
     if hand is not None and hand not in HANDS:
-        raise DatasetError(f'{what}: "hand" must be left or right, got {hand!r:.80}')
+        raise DatasetError(f'{what}: "hand" must be left or right, got {shown(hand)}')
     if box is not None:
         box = tuple(as_array(box, (4,), what=f"{what}, box").tolist())
         if min(box[2:]) <= 0:

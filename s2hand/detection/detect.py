@@ -17,7 +17,7 @@ from s2hand.detection.boxes import with_boxes
 from s2hand.detection.detectors import BUNDLED, LICENCES, DetectorSettings, build_detector
 from s2hand.detection.merging import published_places
 from s2hand.detection.sources import open_source
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, one_line
 from s2hand.runtime.allocator import keep_freed_memory
 from s2hand.visualize import contact_sheet, draw_keypoints, write_image
 from s2hand.visualize.pixels import resize
@@ -99,7 +99,7 @@ def _tell(
 ) -> None:
     """Tells the user what a run ended with."""
     for line in summary.unreadable:
-        say(f"unreadable: {line}")
+        say(f"unreadable: {one_line(line)}")
     if summary.handless:
         say(f"no hand in {summary.handless:,} of {summary.images:,} images, which have no entry")
     for path in summary.written:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from s2hand.datasets.json_files import as_array
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, shown
 from s2hand.skeleton import NUM_JOINTS
 
 
@@ -81,7 +81,7 @@ def side(text: Any, what: str) -> str | None:
         return None
     word = text.strip().lower() if isinstance(text, str) else text
     if word not in ("left", "right"):
-        raise DatasetError(f"{what}: a hand must be left or right, got {text!r:.40}")
+        raise DatasetError(f"{what}: a hand must be left or right, got {shown(text)}")
     return word
 
 

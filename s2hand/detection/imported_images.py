@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path, PurePosixPath
 
 from s2hand.detection.imported_hands import ImageRef
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, shown
 from s2hand.files import inside_folder
 from s2hand.images.listing import list_photos, photo_names
 from s2hand.images.photos import read_photo_header
@@ -51,7 +51,7 @@ class ImageFolder:
             inside = inside_folder(image.name)
             if inside is None:
                 raise DatasetError(
-                    f"{what}: {image.name!r:.80} does not lie inside of --images: names must be relative to "
+                    f"{what}: {shown(image.name)} does not lie inside of --images: names must be relative to "
                     "it"
                 )
             key: str | int = _composed(inside)
@@ -62,7 +62,7 @@ class ImageFolder:
             raise DatasetError(f"{what}: {image} may be {names[0]} or {names[1]} of {self.folder}")
         if not names:
             raise DatasetError(
-                f"{what}: {self.folder} holds no image for {str(image)!r:.80}: name the folder that it was "
+                f"{what}: {self.folder} holds no image for {shown(str(image))}: name the folder that it was "
                 "detected on with --images"
             )
         return names[0]

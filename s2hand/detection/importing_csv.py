@@ -10,7 +10,7 @@ import numpy as np
 
 from s2hand.datasets.json_files import as_array
 from s2hand.detection.imported_hands import ImageRef, ImportedHand, hand_of, require, side
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, shown
 from s2hand.skeleton import NUM_JOINTS
 
 SHORT_HEADER = f"image,hand,x0,y0,c0,...,x{NUM_JOINTS - 1},y{NUM_JOINTS - 1},c{NUM_JOINTS - 1}"
@@ -40,6 +40,16 @@ def read_csv(text: str, path: str) -> Iterator[ImportedHand | None]:
     Raises:
         DatasetError: the header or a line does not fit.
     """
+    try:
+        yield from _read_lines(text, path)
+    except csv.Error as error:  # a field may have 131,072 characters
+        raise DatasetError(
+            f"{path}: not a sound table ({error}); expected the header {SHORT_HEADER}"
+        ) from None
+
+
+def _read_lines(text: str, path: str) -> Iterator[ImportedHand | None]:
+    """The hands of all lines; what the csv module raises is left to the caller."""
     lines = csv.reader(io.StringIO(text))
     columns = _columns(text.partition("\n")[0])
     confidences = any(name.startswith("c") for name in columns)
@@ -51,7 +61,7 @@ def read_csv(text: str, path: str) -> Iterator[ImportedHand | None]:
         not (missing or strange or twice),
         f"{path}: expected the header {SHORT_HEADER}"
         + (f"; {missing[0]} is missing" if missing else "")
-        + (f"; {strange[0]!r:.40} is not a column of it" if strange else "")
+        + (f"; {shown(strange[0])} is not a column of it" if strange else "")
         + ("; a column is there twice" if twice else ""),
     )
     next(lines)
@@ -76,7 +86,10 @@ def read_csv(text: str, path: str) -> Iterator[ImportedHand | None]:
 
 
 def _columns(line: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader([line]), [])]
+    try:
+        return [name.strip() for name in next(csv.reader([line]), [])]
+    except csv.Error:
+        return []
 
 
 def _numbers(cells: list[list[str]], what: str) -> np.ndarray:
@@ -89,7 +102,7 @@ def _numbers(cells: list[list[str]], what: str) -> np.ndarray:
             values = [float(cell) for cell in row]
         except ValueError:
             raise DatasetError(
-                f"{what}: expected numbers for joint {joint}, got {','.join(row)!r:.60}"
+                f"{what}: expected numbers for joint {joint}, got {shown(','.join(row))}"
             ) from None
-        points[joint] = as_array(values, (len(row),), what=f"{what}, joint {joint}", dtype=np.float64)
+        points[joint] = as_array(values, (len(row),), what=f"{what}, joint {joint}")
     return points

@@ -16,6 +16,7 @@ from s2hand.detection.imported_hands import (
     is_list_of_objects,
     require,
 )
+from s2hand.errors import shown
 from s2hand.skeleton import NUM_JOINTS
 
 OPENPOSE_HANDS = {"left": "hand_left_keypoints_2d", "right": "hand_right_keypoints_2d"}
@@ -112,8 +113,8 @@ def read_coco(content: Any, stem: str, path: str) -> Iterator[ImportedHand | Non
         )
         for image in content["images"]:
             require(
-                isinstance(image.get("file_name"), str) and "id" in image,
-                f"{path}, images: each needs an id and a file_name",
+                isinstance(image.get("file_name"), str) and isinstance(image.get("id"), int | str),
+                f"{path}, images: each needs an id, a number or text, and a file_name",
             )
             size = (image.get("width"), image.get("height"))
             known = all(type(side) is int and side > 0 for side in size)
@@ -124,7 +125,7 @@ def read_coco(content: Any, stem: str, path: str) -> Iterator[ImportedHand | Non
         what, key = f"{path}, annotation {number}", entry.get("image_id")
         require(
             type(key) is int or (isinstance(key, str) and key in images),
-            f"{what}: image_id must be a whole number, got {key!r:.40}",
+            f"{what}: image_id must be a whole number, got {shown(key)}",
         )
         require(not images or key in images, f"{what}: image_id {key} is not in the list of images")
         yield from _coco_hands(entry, images.get(key) or ImageRef(number=key), what)

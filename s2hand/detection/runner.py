@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from s2hand.datasets.detections import DetectorInfo
+from s2hand.detection.boxes import check_box
 from s2hand.detection.merging import hands_of, merge_records
 from s2hand.detection.one_hand import Estimator, OneHandEach, Record
 from s2hand.detection.shares import FORMAT, Share, ShareFile, cut_units, read_share
@@ -195,6 +196,7 @@ def _read_unit(worker: Worker, task: DetectionTask, unit: range) -> list[_Read]:
         image = task.source.images[index]
         try:
             pixels = task.source.read(image.key)
+            check_box(image, pixels.shape[1], pixels.shape[0])
             prepared = worker.prepare(image, pixels, image.hand or task.hand)
         except DatasetError as error:
             images.append(_Read(image, _unreadable(index, image, error)))

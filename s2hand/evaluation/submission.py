@@ -16,7 +16,7 @@ import numpy as np
 
 from s2hand.archives import ArchiveError, read_member
 from s2hand.datasets.json_files import as_array, parse_json
-from s2hand.errors import S2HandError
+from s2hand.errors import S2HandError, reason_of
 from s2hand.files import written_whole
 from s2hand.skeleton import FREIHAND_TO_HO3D, HO3D_TO_FREIHAND, NUM_JOINTS
 
@@ -151,8 +151,7 @@ def _read_bytes(path: Path) -> bytes:
     except S2HandError:
         raise
     except Exception as error:  # damaged archives fail in many ways: zip, zlib, seeks, encryption, encoding
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise S2HandError(f"{path}: not a sound zip file ({reason}); pack it again") from None
+        raise S2HandError(f"{path}: not a sound zip file ({reason_of(error)}); pack it again") from None
 
 
 def _write_json(path: Path, joints: np.ndarray, vertices: np.ndarray) -> int:

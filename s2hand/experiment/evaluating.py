@@ -9,6 +9,7 @@ import torch
 
 from s2hand.config import Config
 from s2hand.datasets import HandDataset
+from s2hand.errors import reason_of
 from s2hand.evaluation.evaluator import Evaluation, evaluate
 from s2hand.evaluation.results import METRICS_FILE, evaluation_table, write_predictions
 from s2hand.experiment.experiment import Experiment
@@ -73,7 +74,7 @@ def draw_sheets(experiment: Experiment, recorder: RunRecorder, progress: Progres
             sheet = experiment.panel_maker.spread_sheet(dataset)
             recorder.figure(name, f"{name}_epoch{progress.epoch:04d}", sheet, step=progress.step)
         except Exception as error:  # a figure is not worth the end of a training
-            reason = " ".join(str(error).split())[:200]
+            reason = reason_of(error)
             experiment.say(f"no figure of {name}: {type(error).__name__}: {reason}")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from s2hand.config import Config
-from s2hand.errors import S2HandError
+from s2hand.errors import S2HandError, reason_of
 from s2hand.evaluation.baselines import mean_hand_metrics
 from s2hand.evaluation.evaluator import REFINED, Evaluation
 from s2hand.evaluation.results import TABLE_COLUMNS
@@ -117,7 +117,7 @@ def write_reports(experiment: Experiment, run: ReportedRun) -> None:
             report = _report(experiment, name, run, SAMPLES_SHOWN)
             experiment.say(f"report: {write_report(_report_file(config, name), report)}")
         except Exception as error:  # a page is not worth the end of a training
-            reason = " ".join(str(error).split())[:200]
+            reason = reason_of(error)
             experiment.say(f"no report of {name}: {type(error).__name__}: {reason}")
 
 

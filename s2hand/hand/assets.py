@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from s2hand.archives import read_npz
-from s2hand.errors import S2HandError
+from s2hand.errors import S2HandError, reason_of
 from s2hand.hand.mano_pickle import read_mano_pickle
 from s2hand.safe_pickle import plain_array
 from s2hand.skeleton import NUM_BETAS, NUM_POSE
@@ -198,7 +198,7 @@ def _model_from_arrays(content: dict, name: str) -> HandModel:
             arrays[key] = plain_array(content[file_key])
         except Exception as error:  # a sparse or selected array in a pickle may hold anything
             raise HandModelError(
-                f"hand model {name}: entry {file_key!r} is damaged ({_line(error)}); {REMEDY}"
+                f"hand model {name}: entry {file_key!r} is damaged ({reason_of(error)}); {REMEDY}"
             ) from error
     if arrays["parents"].shape == (2, NUM_HAND_JOINTS):
         # kintree_table: parents in its first row, joints in its second; the root's parent is an unsigned -1.
@@ -211,7 +211,7 @@ def _read_npz(path: Path) -> dict:
         return read_npz(path, (*EXPECTED_SHAPES, *NAMES_IN_MANO_FILES.values()), MAX_ARRAY_BYTES)
     except Exception as error:  # zipfile, zlib and NumPy each raise their own errors
         raise HandModelError(
-            f"hand model {path}: not a readable .npz of plain arrays ({_line(error)})"
+            f"hand model {path}: not a readable .npz of plain arrays ({reason_of(error)})"
         ) from error
 
 
@@ -219,8 +219,6 @@ def _read_pickle(path: Path) -> dict:
     try:
         return read_mano_pickle(path)
     except (OSError, pickle.UnpicklingError) as error:
-        raise HandModelError(f"hand model {path}: not a readable pickle ({_line(error)}); {REMEDY}") from None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+        raise HandModelError(
+            f"hand model {path}: not a readable pickle ({reason_of(error)}); {REMEDY}"
+        ) from None

@@ -17,14 +17,14 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
-JPEG_START, PNG_START, PNG_END = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"IEND"
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
 
 NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """In a scan's data: any marker but restarts; 0xFF 0x00 is a byte of data."""
@@ -38,6 +38,10 @@ COEFFICIENTS = 64
 NOTHING_SENT = b"\xff" * COEFFICIENTS
 STANDALONE = (0x01, *range(0xD0, 0xD8))
 """Markers without a length."""
+
+MAX_JPEG_SCANS = 100
+"""Progressive JPEGs have about 10; a file of some kilobytes could make the decoder go over 100 megapixels ten
+thousand times."""
 
 RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 FIRST_RESTART, RESTARTS = 0xD0, 8
@@ -57,11 +61,6 @@ PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 PNG_CHUNK_BYTES = 12
 """Length, kind and checksum of a chunk, besides its data."""
 
-Tag = ExifTags.Base
-
-TIFF_PLANES, TIFF_PLAIN, TIFF_YCBCR = 2, 1, 6
-"""Values of tags: each channel in strips of its own; no compression; colours stored apart from brightness."""
-
 INFLATE_BYTES = 1 << 20
 
 
@@ -73,6 +72,7 @@ class JpegFrame:
         width: px.
         height: px.
         plain: sequential, in one scan, of grey or three colours.
+        scans: how often the decoder must go over the image.
         all_sent: the scans have every coefficient of every component, to its last bit.
         data: where the data of the last scan begin.
         end: where its end marker stands; None if it has none.
@@ -81,6 +81,7 @@ class JpegFrame:
     width: int
     height: int
     plain: bool
+    scans: int
     all_sent: bool
     data: int
     end: int | None
@@ -123,7 +124,7 @@ def parse_jpeg(encoded: bytes) -> JpegFrame | None:
         return None
     plain = sequential and scans == 1 and len(bits_left) in (1, 3)
     all_sent = not any(map(any, bits_left.values()))
-    return JpegFrame(*size, plain, all_sent, data, end if scans else None)
+    return JpegFrame(*size, plain, scans, all_sent, data, end if scans else None)
 
 
 def jpeg_is_whole(encoded: bytes, frame: JpegFrame, last_pixel: np.ndarray) -> bool:
@@ -184,29 +185,6 @@ def png_chunks(encoded: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
         yield kind, encoded[position + 8 : end - 4]
         position = end
-
-
-def tiff_covers_its_rows(tags: Mapping[int, Any]) -> bool:
-    """Whether the strips or tiles of a TIFF suffice for its width and height; Pillow leaves the rest black.
-
-    Args:
-        tags: number -> value.
-    """
-    width, height = tags[Tag.ImageWidth], tags[Tag.ImageLength]
-    channels, planar = tags.get(Tag.SamplesPerPixel, 1), tags.get(Tag.PlanarConfiguration, 1) == TIFF_PLANES
-    if Tag.TileOffsets in tags:
-        needed = -(-width // tags[Tag.TileWidth]) * -(-height // tags[Tag.TileLength])
-        return len(tags[Tag.TileOffsets]) >= needed * (channels if planar else 1)
-    needed = -(-height // tags.get(Tag.RowsPerStrip, height)) * (channels if planar else 1)
-    sizes = tags[Tag.StripByteCounts]
-    if min(len(tags[Tag.StripOffsets]), len(sizes)) < needed:
-        return False
-    subsampled = tags.get(Tag.PhotometricInterpretation) == TIFF_YCBCR
-    if subsampled or tags.get(Tag.Compression, TIFF_PLAIN) != TIFF_PLAIN:  # decoders miss what is not there
-        return True
-    bits = tags.get(Tag.BitsPerSample, (1,))[0]
-    row_bytes = -(-width * bits // 8) * channels if planar else -(-width * bits * channels // 8)
-    return sum(sizes) >= height * row_bytes
 
 
 def _inflated_size(encoded: bytes) -> int:

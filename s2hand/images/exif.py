@@ -48,7 +48,7 @@ def read_exif(image: Image.Image) -> Image.Exif:
 
 def orientation(exif: Image.Exif) -> int:
     """How the photo is stored, 1 to 8; 1 is upright. Sizes and pixels are both turned by this one answer."""
-    value = exif.get(ExifTags.Base.Orientation, 1)
+    value = _unless_broken(lambda: exif.get(ExifTags.Base.Orientation, 1), 1)
     return value if value in range(1, 9) else 1
 
 

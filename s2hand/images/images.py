@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import io
+import logging
 import os
 import stat
 import struct
@@ -21,17 +22,19 @@ import cv2
 import numpy as np
 from PIL import Image, features
 
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, reason_of
 from s2hand.images.completeness import (
     JPEG_START,
+    MAX_JPEG_SCANS,
     PNG_END,
     PNG_START,
     JpegFrame,
     jpeg_is_whole,
     parse_jpeg,
     png_chunks,
-    tiff_covers_its_rows,
 )
+from s2hand.images.quiet_decoders import quiet_decoders
+from s2hand.images.tiff_parts import covers_its_rows, jpegs_are_whole
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 """What every installation reads; see :func:`readable_formats`."""
@@ -44,6 +47,9 @@ PNG_SIZE = slice(16, 24)
 """Width and height in a PNG, big-endian."""
 
 DAMAGED = "copy or download it again"
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+"""Else Python prints Pillow's errors on stderr where nobody has set up logging; ours say the same."""
 
 
 class ImageFile(Protocol):
@@ -97,20 +103,39 @@ def _decode(path: str | ImageFile, flags: int) -> np.ndarray:
     elif frame is not None:
         check_size(frame.width, frame.height, path)
     else:
-        _check_rows(identify(io.BytesIO(encoded), path), path)
+        _check_rows(identify(io.BytesIO(encoded), path), encoded, path)
     image = decode_by_opencv(encoded, frame, flags)
     if image is None:
         raise DatasetError(f"{path} is damaged or cut short ({len(encoded):,} bytes): {DAMAGED}")
     return image
 
 
-def _check_rows(image: Image.Image, path: str | ImageFile) -> None:
-    """Refuses a TIFF that lacks a part of its rows, of which OpenCV only prints a line."""
+def _check_rows(image: Image.Image, encoded: bytes, path: str | ImageFile) -> None:
+    """Refuses an image that lacks a part of its rows, in the formats in which OpenCV leaves them black."""
+    if image.format not in ("TIFF", "BMP"):
+        return
     try:
-        if image.format == "TIFF":
+        with quiet_decoders():
             image.load()
     except Exception as error:  # damaged images fail in as many ways as there are decoders
-        raise DatasetError(f"{path} is damaged or cut short ({error}): {DAMAGED}") from None
+        raise DatasetError(f"{path} is damaged or cut short ({reason_of(error)}): {DAMAGED}") from None
+    if image.format == "TIFF" and not tiff_is_whole(encoded, image):
+        raise DatasetError(f"{path} is damaged or cut short (rows are missing): {DAMAGED}")
+
+
+def tiff_is_whole(encoded: bytes, image: Image.Image) -> bool:
+    """Whether the strips of a TIFF hold all their pixels, as far as decoders would not miss them.
+
+    Args:
+        encoded: the file.
+        image: as Pillow has opened it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return jpegs_are_whole(encoded, image.tag_v2)
+    except Exception:  # tags that are missing, or of any type
+        return False
 
 
 def decode_by_opencv(encoded: bytes, frame: JpegFrame | None, flags: int) -> np.ndarray | None:
@@ -123,11 +148,14 @@ def decode_by_opencv(encoded: bytes, frame: JpegFrame | None, flags: int) -> np.
     """
     if encoded.startswith(JPEG_START) and (frame is None or frame.end is None):
         return None
+    if frame is not None and frame.scans > MAX_JPEG_SCANS:
+        return None
     # OpenCV makes room for whatever length a chunk claims.
     if encoded.startswith(PNG_START) and not any(kind == PNG_END for kind, _ in png_chunks(encoded)):
         return None
     try:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
+        with quiet_decoders():
+            image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     except cv2.error:
         return None
     if image is None or (frame is not None and not jpeg_is_whole(encoded, frame, image[-1, -1])):
@@ -199,7 +227,9 @@ def identify(file: BinaryIO, path: str | ImageFile) -> Image.Image:
 
 def _is_covered(image: Image.Image) -> bool:
     try:
-        return tiff_covers_its_rows(image.tag_v2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow decodes tags when they are asked for, and warns then
+            return covers_its_rows(image.tag_v2)
     except Exception:  # tags that are missing, or of any type
         return False
 

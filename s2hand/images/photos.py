@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from s2hand.errors import DatasetError
-from s2hand.images.completeness import JpegFrame, jpeg_is_whole, parse_jpeg, png_is_whole
+from s2hand.errors import DatasetError, reason_of
+from s2hand.images.completeness import MAX_JPEG_SCANS, JpegFrame, jpeg_is_whole, parse_jpeg, png_is_whole
 from s2hand.images.exif import focal_px, orientation, read_exif
 from s2hand.images.images import (
     DAMAGED,
@@ -25,7 +25,9 @@ from s2hand.images.images import (
     identify,
     open_image,
     read_encoded,
+    tiff_is_whole,
 )
+from s2hand.images.quiet_decoders import quiet_decoders
 
 SHRUNK = {
     1: cv2.IMREAD_COLOR,
@@ -93,6 +95,8 @@ def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, i
     encoded = read_encoded(path)
     image = identify(io.BytesIO(encoded), path)
     frame = parse_jpeg(encoded)
+    if frame is not None and frame.scans > MAX_JPEG_SCANS:
+        raise DatasetError(f"{path} is damaged ({frame.scans:,} scans of one image): {DAMAGED}")
     upright = UPRIGHT.get(orientation(read_exif(image)), lambda stored: stored)
     # OpenCV decodes JPEG twice as fast.
     if frame is not None and image.mode in ("L", "RGB"):
@@ -105,28 +109,28 @@ def read_photo_shrunk(path: str | ImageFile, most: float) -> tuple[np.ndarray, i
             rgb = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=decoded)
             return upright(rgb), factor
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), quiet_decoders():
             warnings.simplefilter("ignore")
             image.load()
             last_row = np.asarray(image.crop((0, image.height - 1, image.width, image.height)))
-            if _is_whole(encoded, image.format, frame, last_row):
-                if (
-                    image.format == "TIFF"
-                ):  # Pillow turns most of them while it decodes, and notes that it did
+            if _is_whole(encoded, image, frame, last_row):
+                if image.format == "TIFF":  # Pillow turns most while it decodes them, and notes that it did
                     return np.array(_to_rgb(ImageOps.exif_transpose(image), path)), 1
                 return np.ascontiguousarray(upright(np.array(_to_rgb(image, path)))), 1
             reason = "pixels are missing"
     except DatasetError:
         raise
     except Exception as error:  # damaged photos fail in as many ways as there are decoders
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason_of(error)
     raise DatasetError(f"{path} is damaged or cut short ({reason}): {DAMAGED}")
 
 
-def _is_whole(encoded: bytes, kind: str, frame: JpegFrame | None, last_row: np.ndarray) -> bool:
+def _is_whole(encoded: bytes, image: Image.Image, frame: JpegFrame | None, last_row: np.ndarray) -> bool:
     """Whether what Pillow decoded is all in the file."""
-    if kind == "PNG":
+    if image.format == "PNG":
         return png_is_whole(encoded, last_row)
+    if image.format == "TIFF":
+        return tiff_is_whole(encoded, image)
     if frame is None or frame.end is None:  # Pillow complains of a JPEG without an end if pixels are missing
         return True
     return jpeg_is_whole(encoded, frame, last_row[0, -1])
@@ -159,12 +163,15 @@ def photo_of_image(image: Image.Image, name: str) -> tuple[np.ndarray, PhotoHead
         DatasetError: it cannot be decoded.
     """
     try:
-        image.load()
+        with quiet_decoders():
+            image.load()
         pixels = np.array(_to_rgb(image, name))
     except DatasetError:
         raise
     except Exception as error:
-        raise DatasetError(f"{name} is damaged or cut short ({error}): {DAMAGED}") from None
+        raise DatasetError(f"{name} is damaged or cut short ({reason_of(error)}): {DAMAGED}") from None
+    if not pixels.size:
+        raise DatasetError(f"{name} is empty: it has {image.width} x {image.height} px")
     exif = image.getexif()  # once it is loaded, a TIFF that Pillow has turned says that it is upright
     pixels = np.ascontiguousarray(UPRIGHT.get(orientation(exif), lambda stored: stored)(pixels))
     return pixels, PhotoHeader(pixels.shape[1], pixels.shape[0], focal_px(exif, image.size))

@@ -12,12 +12,18 @@ import cv2
 import numpy as np
 
 from s2hand.errors import DatasetError
-from s2hand.images.images import DAMAGED
+from s2hand.images.images import DAMAGED, check_size
+from s2hand.images.quiet_decoders import quiet_decoders
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
 DEFAULT_FPS = 30.0
 """Frame rate of files that do not state it."""
+
+BELIEVED_FPS = (0.01, 1000.0)
+"""Frame rates from time lapses to high speed; others are not those of a camera."""
+
+STATED_SIZE = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
 
 FRAME_MARK = "#"
 FRAME_NAME = "{video}" + FRAME_MARK + "{frame:06d}"
@@ -70,10 +76,11 @@ def open_video(path: str | Path) -> cv2.VideoCapture:
     level = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # without warnings of readers that do not know the file
     try:
-        # OpenCV's other readers take a name with "%" in it for the pattern of many images.
-        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-        if not capture.isOpened() and "%" not in Path(path).name:
-            capture = cv2.VideoCapture(str(path))
+        with quiet_decoders():
+            # OpenCV's other readers take a name with "%" in it for the pattern of many images.
+            capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+            if not capture.isOpened() and "%" not in Path(path).name:
+                capture = cv2.VideoCapture(str(path))
     finally:
         logging.setLogLevel(level)
     if not capture.isOpened():
@@ -92,15 +99,17 @@ def read_video_header(path: str | Path) -> VideoHeader:
     """
     capture = open_video(path)
     try:
-        ok, frame = capture.read()
-        if not ok:
+        check_size(*(int(capture.get(side)) for side in STATED_SIZE), path)
+        frame = _read(capture)
+        if frame is None:
             raise DatasetError(f"{path} has no frame that OpenCV can read: convert it to H.264 .mp4")
         fps = capture.get(cv2.CAP_PROP_FPS)
         frames = int(max(capture.get(cv2.CAP_PROP_FRAME_COUNT), 0))
     finally:
         capture.release()
     height, width = frame.shape[:2]
-    return VideoHeader(width, height, fps if 0 < fps < 1000 else DEFAULT_FPS, frames)
+    low, high = BELIEVED_FPS
+    return VideoHeader(width, height, fps if low <= fps <= high else DEFAULT_FPS, frames)
 
 
 class VideoFrames:
@@ -181,7 +190,8 @@ class VideoFrames:
 
 def _read(capture: cv2.VideoCapture) -> np.ndarray | None:
     """The next frame, (H, W, 3) uint8 RGB; None at the end."""
-    good, frame = capture.read()
+    with quiet_decoders():
+        good, frame = capture.read()
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) if good else None
 
 

@@ -10,7 +10,7 @@ import difflib
 import torch
 from torch import Tensor, nn
 
-from s2hand.errors import NetworkError
+from s2hand.errors import NetworkError, reason_of
 
 LOW_STRIDE = 4
 """Stride of the low-level map, in pixels of the image."""
@@ -59,7 +59,7 @@ class Backbone(nn.Module):
         try:
             self.network = timm.create_model(name, pretrained=pretrained, num_classes=0)
         except Exception as error:  # a missing download, an unknown tag or an option that the network lacks
-            reason = " ".join(str(error).split())[:200]
+            reason = reason_of(error)
             raise NetworkError(f"backbone '{name}' cannot be built ({reason}): {CHOICE}") from None
         stages = getattr(self.network, "feature_info", None) or []
         at_stride = [number for number, stage in enumerate(stages) if stage["reduction"] == LOW_STRIDE]
@@ -96,7 +96,7 @@ class Backbone(nn.Module):
             low_features, feature = self.eval()(torch.zeros(1, 3, image_size, image_size))
             found = low_features.shape[1], feature.shape[1:]
         except Exception as error:  # an assertion on the size, or a map that has shrunk to nothing
-            found = " ".join(str(error).split())[:200]
+            found = reason_of(error)
         self.train(was_training)
         if found != (self.low_channels, (self.feature_channels,)):
             raise NetworkError(

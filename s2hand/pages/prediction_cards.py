@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -186,12 +185,12 @@ def _saves(identifier: str, kind: str, hand: int = 0) -> str:
 
 
 def _relative(path: str) -> str:
-    """A path as a link.
+    """A path as a link; a colon in it is quoted, else what is before it would be the scheme of an address.
 
     Raises:
-        ValueError: it is absolute, leads upwards or has a scheme, so it would leave the page's folder.
+        ValueError: it is absolute or leads upwards, so it would leave the page's folder.
     """
     parts = path.split("/")
-    if path.startswith("/") or "\\" in path or ".." in parts or re.match(r"[a-zA-Z][\w+.-]*:", path):
+    if path.startswith("/") or ".." in parts:
         raise ValueError(f"download: expected a path relative to the page and below it, got {path!r}")
     return escape("/".join(quote(part) for part in parts), quote=True)

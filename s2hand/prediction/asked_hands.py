@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
+import torch
 from torch import Tensor
 
 from s2hand.datasets.detections import HANDS
@@ -57,7 +58,9 @@ def asked_hands(
     if not count:
         raise S2HandError("no images to predict from: give one or more")
     default = DEFAULT_HAND if finder is None else AUTO
-    hands = [hand or default] * count if isinstance(hand, str | None) else list(hand)
+    hands = (
+        list(hand) if isinstance(hand, Iterable) and not isinstance(hand, str) else [hand or default] * count
+    )
     if len(hands) != count or set(map(str, hands)) - {*HANDS, default}:
         raise S2HandError(f"hand: expected right or left, once or for each of {count} images, got {hand}")
     cameras = _cameras(K, count)
@@ -76,7 +79,7 @@ def asked_hands(
 
 def _as_list(images: Image | Sequence[Image]) -> list[Image]:
     """One image or many as a list; a batch is taken apart."""
-    if images is None or isinstance(images, str | Path | PIL.Image.Image | bytes | dict):
+    if isinstance(images, str | Path | PIL.Image.Image | bytes | dict) or not isinstance(images, Iterable):
         return [images]
     if isinstance(images, np.ndarray | Tensor) and images.ndim < 4:
         return [images]
@@ -101,8 +104,7 @@ def _pixels(image: np.ndarray | Tensor, what: str) -> np.ndarray:
     """Grey values become three equal channels; what is transparent becomes black, as in files."""
     is_tensor, shape = isinstance(image, Tensor), tuple(image.shape)
     if is_tensor:
-        image = image.detach().cpu()
-        image = (image.float() if image.is_floating_point() else image).numpy()
+        image = _tensor_as_array(image, what)
         image = np.moveaxis(image, 0, -1) if image.ndim == 3 else image
     if image.ndim == 2:
         image = image[..., None]
@@ -124,6 +126,13 @@ def _pixels(image: np.ndarray | Tensor, what: str) -> np.ndarray:
         alpha = image[..., 3:] / np.float32(255 if whole else 1)
         image = (np.rint(image[..., :3] * alpha) if whole else image[..., :3] * alpha).astype(image.dtype)
     return np.repeat(image, 3, -1) if image.shape[-1] == 1 else np.ascontiguousarray(image)
+
+
+def _tensor_as_array(image: Tensor, what: str) -> np.ndarray:
+    image = image.detach()
+    if image.layout != torch.strided or image.is_meta or image.is_quantized:
+        raise S2HandError(f"{what} is a tensor without plain values (sparse, quantized or meta): {MEANT}")
+    return (image.float() if image.is_floating_point() else image).cpu().numpy()
 
 
 def _cameras(K: Any, count: int) -> list[np.ndarray | None]:
@@ -166,9 +175,12 @@ def _as_array(values: Any, name: str, row: tuple[int, ...] = ()) -> np.ndarray:
     if isinstance(values, list | tuple) and any(entry is None for entry in values):
         values = [np.full(row, np.nan) if entry is None else _as_array(entry, name) for entry in values]
     try:
-        return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, np.float64)
+        array = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+        if array.dtype.kind != "c":  # NumPy would drop the imaginary parts
+            return array.astype(np.float64)
     except (TypeError, ValueError):
-        raise S2HandError(f"{name}: expected numbers, in rows of equal lengths") from None
+        pass
+    raise S2HandError(f"{name}: expected numbers, in rows of equal lengths")
 
 
 def _rows(

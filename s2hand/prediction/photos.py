@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,11 +71,16 @@ def find_photos(sources: Sequence[str | Path]) -> list[Photo]:
         # otherwise be called as those of the first hand of a.jpg; stems that are still the same get a number.
         free = base = _writable(name if stems.count(stem) > 1 or OWN_ENDING.search(stem) else stem)
         number = 2
-        while free in taken:
+        while _folded(free) in taken:
             free, number = f"{base}_{number}", number + 1
-        taken.add(free)
+        taken.add(_folded(free))
         photos.append(Photo(path, name, free))
     return photos
+
+
+def _folded(stem: str) -> str:
+    """The same for stems that some file systems take for one: A and a, or composed and decomposed letters."""
+    return unicodedata.normalize("NFC", stem).casefold()
 
 
 def _writable(stem: str) -> str:

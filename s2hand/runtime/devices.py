@@ -11,15 +11,16 @@ class DeviceError(S2HandError):
     """The requested device does not exist."""
 
 
-def resolve_device(name: str = "auto") -> torch.device:
+def resolve_device(name: str | torch.device | None = "auto") -> torch.device:
     """The device with a name.
 
     Args:
-        name: "cpu", "cuda", "cuda:<index>", or "auto": CUDA where there is a device, else the CPU.
+        name: "cpu", "cuda", "cuda:<index>", or "auto" or None: CUDA where there is a device, else the CPU.
 
     Raises:
         DeviceError: the name is invalid, or there is no such device on this machine.
     """
+    name = "auto" if name is None else str(name)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

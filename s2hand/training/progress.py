@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from s2hand.errors import shown
 from s2hand.runtime.distributed import ALONE, Processes
 
 LARGEST = 2**53
@@ -63,7 +64,7 @@ class Progress:
         """
         for name, value in values.items():
             if isinstance(value, bool) or not isinstance(value, KINDS.get(name, ())):
-                raise ValueError(f"progress: {name!r:.40} of type {type(value).__name__}")
+                raise ValueError(f"progress: {shown(name)} of type {type(value).__name__}")
             if isinstance(value, Integral) and not 0 <= value <= LARGEST:
                 raise ValueError(f"progress: {name} is not in 0..{LARGEST}")
         focal_range = values.get("focal_range")

@@ -14,6 +14,7 @@ from torch import nn
 
 from s2hand.checkpoints.architecture import checked_modules
 from s2hand.checkpoints.checkpoint import CheckpointError
+from s2hand.errors import reason_of
 from s2hand.runtime.distributed import Processes
 from s2hand.runtime.random_state import random_state, restore_random_state
 from s2hand.training.ema import WeightAverage
@@ -92,7 +93,7 @@ class TrainingState:
             self.model.load_state_dict(stored["model"])
             self._load_optimizer(stored["optimizer"])
         except (RuntimeError, ValueError) as error:
-            cause = named(differences) or " ".join(str(error).split())[:200]
+            cause = named(differences) or reason_of(error)
             raise CheckpointError(
                 "the checkpoint is of another network, or of other trained parts; keys that differ: "
                 f"{cause}. Restore them, or choose another base_out_path"

@@ -249,6 +249,22 @@ def test_sizes_beyond_every_image_are_refused(tmp_path):
         read_detections(tmp_path / "a.json")
 
 
+@pytest.mark.parametrize("key", ["format", *IMAGE])
+@pytest.mark.parametrize(
+    "value", ["[" * 950 + "]" * 950, '{"a":' * 950 + "1" + "}" * 950, "9" * 400, "1e999"]
+)
+def test_values_without_end_are_refused_in_one_line(tmp_path, key, value):
+    """The repr of a nested value would exceed the depth of Python's stack, that of a number its digits."""
+    entries = {name: json.dumps(entry) for name, entry in (IMAGE | {"track": 1, "K": None}).items()}
+    head = value if key == "format" else '"s2hand-detections-1"'
+    image = ",".join(f'"{name}":{value if name == key else entry}' for name, entry in entries.items())
+    (tmp_path / "d.json").write_text(f'{{"format":{head},"images":[{{{image}}}]}}')
+    with pytest.raises(DatasetError) as caught:
+        read_detections(tmp_path / "d.json")
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("key", "message"),
     [

@@ -171,6 +171,16 @@ def test_a_box_outside_of_its_picture_is_listed_and_the_rest_goes_on(folder, tmp
     assert len(read_detections(tmp_path / "out.json")) == 6
 
 
+@pytest.mark.parametrize(
+    ("box", "message"), [([0.1, 0.2, 0.5, 0.5], "shares of the"), ([0, 0, 1e6, 9], "reaches")]
+)
+def test_a_box_that_is_not_in_pixels_is_listed(folder, tmp_path, box, message):
+    (tmp_path / "boxes.json").write_text(json.dumps({"0.png": [{"box": box}]}))
+    (line,) = run(folder, tmp_path / "out.json", boxes=tmp_path / "boxes.json").unreadable
+    assert line.startswith("0.png: the box")
+    assert message in line
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 def test_a_full_disk_is_told_with_the_files_name(tmp_path):
     with ShareFile(tmp_path / "0-of-1.jsonl", {"format": "any"}, [range(1)]) as file:

@@ -31,6 +31,8 @@ def flat(points, confidence=0.9):
 
 
 NOTHING = [0] * 63
+LINE = "," + ",".join(["1"] * 42)
+SHORT = "image,hand," + ",".join(f"x{joint},y{joint}" for joint in range(21))
 
 
 @pytest.fixture
@@ -341,3 +343,23 @@ def test_the_command(tmp_path, images, capsys):
     assert len(read_detections(out)) == 1
     assert main([*command, "--from", "openpose"]) == 2
     assert "it looks like --from mediapipe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [[1], {}, None, 1.5])
+def test_images_of_coco_are_numbered_by_what_can_be_a_number(read, number):
+    content = {"images": [{"id": number, "file_name": "a.jpg"}], "annotations": []}
+    with pytest.raises(DatasetError, match="each needs an id, a number or text, and a file_name"):
+        read({"a.json": content}, kind="coco-wholebody")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (f"{SHORT}\n{'a' * 200_000},left{LINE}\n", "not a sound table .*131072"),
+        (f'"{"a" * 200_000}"\n', "expected the header|none of the known formats"),
+        (f"{SHORT}\na.jpg,left{LINE.replace('1', '1e300')}\n", r"a\.csv, line 2, joint 0: expected finite"),
+    ],
+)
+def test_tables_without_measure_are_refused(read, table, message):
+    with pytest.raises(DatasetError, match=message):
+        read({"a.csv": table})

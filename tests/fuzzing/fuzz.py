@@ -137,6 +137,8 @@ def run_target(name: str, cases: int, seed: int, watch: Watch) -> tuple[Counter,
         target.write(folder / target.file)
         sound = (folder / target.file).read_bytes()
         os.chdir(folder)  # what a payload leaves behind is found here
+        if (outcome := run_case(target, folder, sound, watch)) != "loaded":
+            failures.append({"target": name, "case": None, "seed": seed, "outcome": f"sound, but {outcome}"})
         for case in range(cases):
             random = np.random.default_rng((seed, zlib.crc32(name.encode()), case))
             mutate = target.mutators[case % len(target.mutators)]

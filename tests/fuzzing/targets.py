@@ -112,7 +112,7 @@ def _write_versioned_detections(path: Path) -> None:
         sizes=np.array([[224, 224], [640, 480]]),
         boxes=np.float32([[1, 2, 3, 4], [np.nan] * 4]),
         hands=("left", "right"),
-        cameras=np.float32([np.eye(3)] * 2),
+        cameras=np.float32([[[200, 0, 112], [0, 200, 112], [0, 0, 1]]] * 2),
         detector=DetectorInfo("openpose", "0", {"scales": [1.0]}),
         unreadable=("c.jpg: empty",),
     )

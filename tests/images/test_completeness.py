@@ -10,9 +10,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from s2hand.errors import DatasetError
-from s2hand.images.completeness import tiff_covers_its_rows
 from s2hand.images.images import read_image, read_mask
 from s2hand.images.photos import read_photo, read_photo_header, read_photo_shrunk
+from s2hand.images.tiff_parts import covers_its_rows
 
 READERS = (read_image, read_mask, read_photo, lambda path: read_photo_shrunk(path, 4))
 
@@ -80,6 +80,31 @@ def test_cut_jpegs_of_four_colours_are_refused(tmp_path, kept):
     path.write_bytes(whole)
     assert read_image(path).shape == read_photo(path).shape == (64, 80, 3)
     refused(path, whole[: int(len(whole) * kept)] + b"\xff\xd9")
+
+
+def test_damaged_images_are_told_of_in_our_line_alone(tmp_path, capfd):
+    """OpenCV's and Pillow's libraries would print lines of their own."""
+    whole = encode(PICTURES["colour"])
+    refused(tmp_path / "a.jpg", whole[: len(whole) // 2] + b"\xff\xd9")
+    for coding in ("lzw", "deflate", "packbits", "jpeg"):
+        tiff = encode(PICTURES["colour"], "TIFF", **TIFFS[coding])
+        refused(tmp_path / "a.tif", with_short_strip(tiff, 0.6))
+    assert capfd.readouterr().err == ""
+
+
+def test_jpegs_of_endless_scans_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
+    """Each scan of a few bytes makes the decoder go over the whole image once more."""
+    whole = encode(PICTURES["colour"], progressive=True)
+    scan = whole.rindex(b"\xff\xda")
+    path = tmp_path / "a.jpg"
+    path.write_bytes(whole)
+    assert read_image(path).shape == read_photo(path).shape == (64, 80, 3)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    path.write_bytes(whole[:-2] + whole[scan:-2] * 100 + b"\xff\xd9")
+    for read in READERS:
+        with pytest.raises(DatasetError, match=r"a\.jpg is damaged"):
+            read(path)
 
 
 def test_headers_that_claim_more_than_there_is_are_refused(tmp_path):
@@ -176,11 +201,29 @@ def with_height(tiff, height):
     return bytes(content)
 
 
-@pytest.mark.parametrize(
-    ("coding", "rows_more"),
-    # JPEG within TIFF hides some rows that are missing in its last strip.
-    [(coding, rows) for coding in TIFFS for rows in (1, 240, 4600) if (coding, rows) != ("jpeg", 1)],
-)
+def with_short_strip(tiff, kept):
+    """A little-endian TIFF of one strip, which ends early."""
+    tags = Image.open(io.BytesIO(tiff)).tag_v2
+    (start,), (size,) = tags[ExifTags.Base.StripOffsets], tags[ExifTags.Base.StripByteCounts]
+    content, entry = bytearray(tiff), struct.pack("<HHI", ExifTags.Base.StripByteCounts, 4, 1)
+    struct.pack_into("<I", content, content.index(entry) + len(entry), int(size * kept))
+    content[start + int(size * kept) : start + size] = bytes(size - int(size * kept))
+    return bytes(content)
+
+
+def test_a_bitmap_that_ends_early_is_refused(tmp_path):
+    """Run-length coding has a mark for the end of the image, which may come in any row."""
+    colours, run = bytes(range(256)) * 4, bytes((80, 7, 0, 0))
+    sizes = 40, 80, 64, 1, 8, 1, 0, 0, 0, 256, 256
+    head = b"BM" + struct.pack("<IHHI", 0, 0, 0, 54 + len(colours)) + struct.pack("<IiiHHIIiiII", *sizes)
+    path = tmp_path / "a.bmp"
+    path.write_bytes(head + colours + run * 64 + b"\0\1")
+    assert read_image(path).shape == read_photo(path).shape == (64, 80, 3)
+    refused(path, head + colours + run * 32 + b"\0\1")
+
+
+@pytest.mark.parametrize("rows_more", [1, 240, 4600])
+@pytest.mark.parametrize("coding", TIFFS)
 def test_a_tiff_with_a_false_height_is_refused(tmp_path, coding, rows_more):
     tiff = encode(scene(400, 80, 3), "TIFF", **TIFFS[coding])
     refused(tmp_path / "a.tif", with_height(tiff, 400 + rows_more))
@@ -213,10 +256,10 @@ def test_sound_tiffs_of_every_kind_are_read(tmp_path, mode):
 
 def test_tiles_and_planes_are_counted():
     tiles = {256: 100, 257: 70, 277: 3, 322: 32, 323: 32, 324: (0,) * 12}
-    assert tiff_covers_its_rows(tiles)
-    assert not tiff_covers_its_rows(tiles | {257: 97})
-    assert not tiff_covers_its_rows(tiles | {284: 2})
+    assert covers_its_rows(tiles)
+    assert not covers_its_rows(tiles | {257: 97})
+    assert not covers_its_rows(tiles | {284: 2})
     planes = {256: 10, 257: 20, 258: (8, 8, 8), 277: 3, 278: 20, 284: 2, 273: (0, 0, 0), 279: (200,) * 3}
-    assert tiff_covers_its_rows(planes)
-    assert not tiff_covers_its_rows(planes | {273: (0, 0)})
-    assert not tiff_covers_its_rows(planes | {279: (200, 200, 199)})
+    assert covers_its_rows(planes)
+    assert not covers_its_rows(planes | {273: (0, 0)})
+    assert not covers_its_rows(planes | {279: (200, 200, 199)})

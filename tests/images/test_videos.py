@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from s2hand.errors import DatasetError
+from s2hand.images import images
 from s2hand.images.videos import VideoFrames
 
 WIDTH, HEIGHT = 160, 120
@@ -129,6 +130,13 @@ def test_what_is_no_video_is_refused(tmp_path):
         VideoFrames(tmp_path / "v.mp4")
     with pytest.raises(DatasetError, match="no such file"):
         VideoFrames(tmp_path / "absent.mp4")
+
+
+def test_a_frame_that_is_no_photo_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    path = write_clip(tmp_path / "a.mp4", 3)
+    monkeypatch.setattr(images, "MAX_MEGAPIXELS", 0.001)
+    with pytest.raises(DatasetError, match=r"a\.mp4 has 160 x 120 px, more than"):
+        VideoFrames(path)
 
 
 def test_nothing_but_our_own_line_is_said_of_a_damaged_video(tmp_path):

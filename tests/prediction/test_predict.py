@@ -218,6 +218,14 @@ def test_stems_can_be_written(tmp_path):
     assert stems == ["n" * 180, "n" * 180 + "_2", "two_lines"]
 
 
+def test_stems_are_apart_on_file_systems_that_fold_letters(tmp_path):
+    names = ["A.jpg", "INDEX.jpg", "a.jpg", "u\u0308.jpg", "\u00fc.jpg"]
+    for number, name in enumerate(names):
+        save_photo(tmp_path / str(number) / name, 0)
+    stems = [photo.stem for photo in find_photos([tmp_path / str(number) for number in range(len(names))])]
+    assert stems == ["A", "INDEX_2", "a_2", "u\u0308", "\u00fc_2"]
+
+
 def test_a_video_that_is_not_whole_is_told(tmp_path):
     path = tmp_path / "v.mp4"
     writer = VideoWriter(path, 25.0, (WIDTH, HEIGHT))

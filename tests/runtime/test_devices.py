@@ -10,6 +10,11 @@ def test_cpu_is_always_there():
     assert resolve_device("cpu") == torch.device("cpu")
 
 
+def test_devices_of_torch_and_none_are_taken():
+    assert resolve_device(torch.device("cpu")) == torch.device("cpu")
+    assert resolve_device(None) == resolve_device("auto")
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_auto_takes_cuda_where_there_is_one(monkeypatch, there):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)

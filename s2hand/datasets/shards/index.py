@@ -11,7 +11,7 @@ import numpy as np
 from s2hand.datasets.json_files import read_json
 from s2hand.datasets.shards.records import LABELS, ROLES, sample_key
 from s2hand.datasets.shards.tars import REMEDY
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, shown
 from s2hand.files import inside_folder, require_file
 
 FORMAT = "s2hand-shards-2"
@@ -127,14 +127,14 @@ def shard_folders(folder: str | Path) -> list[Path]:
 def _file_name(name: str) -> str:
     """Refuses names that lead out of the folder."""
     if not isinstance(name, str) or inside_folder(name) != name or "/" in name:
-        raise ValueError(f"{name!r:.80} is not the name of a file")
+        raise ValueError(f"{shown(name)} is not the name of a file")
     return name
 
 
 def _source(name: str | None) -> str | None:
     """Refuses what is not the name of a dataset."""
     if name is not None and not (isinstance(name, str) and name.isidentifier() and len(name) <= MAX_SUFFIX):
-        raise ValueError(f"{name!r:.80} is not the name of a dataset")
+        raise ValueError(f"{shown(name)} is not the name of a dataset")
     return name
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from s2hand.datasets.base import SampleRecord
 from s2hand.datasets.json_files import as_array, parse_json
 from s2hand.datasets.shards.tars import REMEDY
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, shown
 from s2hand.hand.assets import NUM_VERTICES
 from s2hand.images.intrinsics import check_camera
 from s2hand.skeleton import NUM_JOINTS
@@ -137,7 +137,7 @@ def decode_fields(content: bytes, source: object, required: Collection[str]) -> 
     known = {field.name for field in fields(SampleRecord)} - set(IMAGE_FIELDS.values())
     if unknown := sorted(set(values) - known):
         raise DatasetError(
-            f"{source} holds {', '.join(unknown)[:80]!r}, which this version does not know: update s2hand, "
+            f"{source} holds {shown(', '.join(unknown))}, which this version does not know: update s2hand, "
             "or write the shards again"
         )
     if missing := sorted(set(required) - set(values)):
@@ -150,23 +150,23 @@ def _checked(name: str, value: Any, dtype: object, source: object) -> Any:
     what = f"{source}, {name}"
     if name in ARRAY_SHAPES:
         if dtype not in ARRAY_DTYPES:
-            raise DatasetError(f"{what}: expected the type {' or '.join(ARRAY_DTYPES)}, got {dtype!r:.40}")
+            raise DatasetError(f"{what}: expected the type {' or '.join(ARRAY_DTYPES)}, got {shown(dtype)}")
         array = as_array(value, ARRAY_SHAPES[name], what=what, dtype=np.dtype(dtype))
         if name == "K":
             check_camera(array, what=what)
         return array
     if name in FLAGS:
         if not isinstance(value, bool):
-            raise DatasetError(f"{what}: expected true or false, got {value!r:.40}")
+            raise DatasetError(f"{what}: expected true or false, got {shown(value)}")
         return value
     if name == "size":
         whole = isinstance(value, list) and [type(length) for length in value] == [int, int]
         if not whole or not all(0 < length <= MAX_SIDE_PX for length in value):
-            raise DatasetError(f"{what}: expected width and height in pixels, got {value!r:.40}")
+            raise DatasetError(f"{what}: expected width and height in pixels, got {shown(value)}")
         return tuple(value)
     if name == "crop":
         left, top, side = as_array([value], (1, 3), what=what, dtype=np.float64)[0].tolist()
         if not 0 < side <= MAX_SIDE_PX or max(abs(left), abs(top)) > MAX_SIDE_PX:
-            raise DatasetError(f"{what}: expected left, top and side in pixels, got {value!r:.80}")
+            raise DatasetError(f"{what}: expected left, top and side in pixels, got {shown(value)}")
         return left, top, side
     return float(as_array([value], (1,), what=what, dtype=np.float64)[0])  # scale, photometric_weight

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from s2hand.errors import S2HandError
+from s2hand.errors import S2HandError, reason_of
 from s2hand.files import sha256_of_file
 from s2hand.torch_files import read_torch_file
 from s2hand.torch_pickle import without_wrapper
@@ -131,7 +131,9 @@ def load_openpose(path: str | Path) -> tuple[OpenPoseHandNet, str]:
     try:
         weights = read_torch_file(path)
     except (OSError, pickle.UnpicklingError) as error:
-        raise DetectorWeightsError(f"{path}: cannot be read as torch weights ({error}): {REMEDY}") from None
+        raise DetectorWeightsError(
+            f"{path}: cannot be read as torch weights ({reason_of(error)}): {REMEDY}"
+        ) from None
     if isinstance(weights, dict):
         weights = without_wrapper(weights)
     with torch.device("meta"):  # shapes alone, not 37 million random weights that would be overwritten
