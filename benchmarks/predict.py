@@ -152,9 +152,12 @@ def main() -> None:
         help="of the networks by the clock, beside those that read and write (as many as PyTorch takes)",
     )
     parser.add_argument("--refine", action="store_true", help="refine the hands")
+    parser.add_argument("--fast", action="store_true", help="one look at each hand, no page")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
-    options = PredictOptions(formats=("npz",), refine=int(arguments.refine))
+    options = PredictOptions(
+        formats=("npz",), refine=int(arguments.refine), fast=arguments.fast, page=not arguments.fast
+    )
     first, ready = map(float, subprocess.check_output([sys.executable, "-c", START], text=True).split())
     print(f"start: {ready:.2f} s of processor time, {first:.2f} s of them to import torch")
     figures: dict[str, dict[str, float]] = {"start": {"torch": first, "whole": ready}}

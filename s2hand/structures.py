@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 Struct = TypeVar("Struct", bound="TensorStruct")
@@ -26,6 +27,11 @@ class TensorStruct:
     def pin_memory(self: Struct) -> Struct:
         """Returns a copy with every tensor in page-locked memory; data loaders look for this method."""
         return self._map("pin_memory")
+
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors lie."""
+        return next(value.device for value in vars(self).values() if isinstance(value, Tensor))
 
     def _map(self: Struct, method: str, *args, **kwargs) -> Struct:
         """Calls a method of every tensor and struct among the fields."""
@@ -114,6 +120,16 @@ class HandBatch(TensorStruct):
     found_mask_weight: Tensor | None = None
     mirrored: Tensor | None = None
     to_photo: Tensor | None = None
+
+    def __len__(self) -> int:
+        """B."""
+        return len(self.image)
+
+    @property
+    def extent(self) -> str:
+        """What a message says of its size."""
+        side = self.image.shape[-1]
+        return f"{len(self)} images of {side} x {side} px"
 
 
 @dataclass(frozen=True)

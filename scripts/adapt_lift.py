@@ -1,11 +1,11 @@
 """Adapts the lift to what the bundled detector sees: in generated images, and in photos without labels.
 
-    python scripts/train_lift.py --steps 5000 --out s2hand/models/weights/random_lift.safetensors
+    python scripts/bundle_lift.py --out s2hand/models/weights/random_lift.safetensors
     python scripts/adapt_lift.py PHOTOS_FOLDER --synthetic datasets/synthhand \
         --out s2hand/models/weights/lift.safetensors
 
-``scripts/train_lift.py`` comes first: it knows simulated errors of landmarks alone. Here the same network
-goes on with three kinds of hands at once:
+``scripts/bundle_lift.py`` comes first: its lift knows simulated errors of landmarks alone. Here the same
+network goes on with three kinds of hands at once:
 
 - random ones, as before, so that nothing is forgotten;
 - generated images of SynthHand (``configs/SynthHand``), with the landmarks that the detector's network really
@@ -26,9 +26,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bundle_lift import write
 from photo_landmarks import read_landmarks
 from torch import Tensor
-from train_lift import LiftLoss, evaluate, write
 
 from s2hand.benchmark.photo_split import FOLDERS, in_fit_half
 from s2hand.datasets import FreiHandDataset
@@ -47,6 +47,7 @@ from s2hand.models.landmark_lift import (
     view_features,
 )
 from s2hand.models.random_hands import RandomHands, RandomHandSource
+from s2hand.training.lift import LiftObjective, lift_errors
 
 BATCH, PHOTO_BATCH = 256, 128
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP, MAX_GRADIENT, EMA_DECAY = 5e-4, 1e-4, 100, 1.0, 0.995
@@ -58,10 +59,11 @@ PHOTO_UNIT = 0.02
 """A landmark missed by 2 % of the hand's box costs 1."""
 
 TRAINED_ON = (
-    "5,000 batches of projected random hands (scripts/train_lift.py), then, all three at once, more of them, "
-    "20,000 generated images of SynthHand with the generator's truth, and MediaPipe's landmarks, which are "
-    "no manual labels, in half of American Sign Language Letters (David Lee, public domain), Sign Language "
-    "Digits Dataset (Apache-2.0) and HandsDataset (SubhiH, Apache-2.0): 2,262 hands (docs/lifting.md)"
+    "5,000 batches of projected random hands (configs/Lift/train.json), then, all three at once, more of "
+    "them, 20,000 generated images of SynthHand with the generator's truth, and MediaPipe's landmarks, which "
+    "are no manual labels, in half of American Sign Language Letters (David Lee, public domain), Sign "
+    "Language Digits Dataset (Apache-2.0) and HandsDataset (SubhiH, Apache-2.0): 2,262 hands "
+    "(docs/lifting.md)"
 )
 """What the card beside the weights says."""
 
@@ -132,7 +134,8 @@ class Adaptation:
         self.net, average = LiftNet(), LiftNet()
         for net in (self.net, average):
             net.load_state_dict(bundled_weights(RANDOM_HANDS_WEIGHTS))
-        self.lifter, self.loss = LandmarkLifter(average, model), LiftLoss(self.plain)
+        self.learner, self.lifter = LandmarkLifter(self.net, model), LandmarkLifter(average, model)
+        self.objective = LiftObjective(self.plain)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         if not cache.exists():
             seen = {split: seen_in_generated_images(synthetic, split) for split in ("training", "evaluation")}
@@ -161,29 +164,28 @@ class Adaptation:
                 print(f"step {step + 1} loss {loss.item():.3f} {self.scores()}", flush=True)
 
     def scores(self) -> dict[str, float]:
-        """Errors on random hands, see :func:`evaluate`, and on SynthHand's evaluation images."""
-        found = evaluate(self.lifter, self.evaluation, self.plain)
-        generated = evaluate(self.lifter, self.seen["evaluation"], self.plain)
+        """Errors on random hands, see :func:`lift_errors`, and on SynthHand's evaluation images."""
+        found = lift_errors(self.lifter, self.evaluation, self.plain)
+        generated = lift_errors(self.lifter, self.seen["evaluation"], self.plain)
         return found | {"synth_hand": generated["pa_mpjpe"]}
 
     def _loss(self, step: int) -> Tensor:
-        mean_pose = self.lifter.mean_pose
         hands = RandomHandSource(FIRST_SEED + step, *self.chains).draw(BATCH)
         seen = self.seen["training"]
         index = torch.randint(len(seen.joints), (BATCH,), generator=self.random)
         values = {
-            "random": self.loss(self.net, hands, mean_pose),
-            "synthetic": self.loss(self.net, chosen_hands(seen, index), mean_pose),
-            "photos": self._photo_loss(mean_pose),
+            "random": self.objective(self.learner, hands)["total"],
+            "synthetic": self.objective(self.learner, chosen_hands(seen, index))["total"],
+            "photos": self._photo_loss(),
         }
         return sum(WEIGHTS[name] * value for name, value in values.items())
 
-    def _photo_loss(self, mean_pose: Tensor) -> Tensor:
+    def _photo_loss(self) -> Tensor:
         """How far lifted hands are seen from the landmarks of photos, which are all that is known of them."""
         index = torch.randint(len(self.photos.rays), (PHOTO_BATCH,), generator=self.random)
         view = view_hands(chosen(self.photos, index))
         angles, betas, rotation = self.net(view_features(view))
-        points = self.chains[0]((angles + mean_pose).unflatten(-1, (-1, 3)), betas, rotation)
+        points = self.chains[0]((angles + self.learner.mean_pose).unflatten(-1, (-1, 3)), betas, rotation)
         points = points + solve_translation(points, view.rays, view.confidence)[:, None]
         box = (view.rays.amax(1) - view.rays.amin(1)).amax(1)[:, None, None]
         missed = (points[..., :2] / points[..., 2:] - view.rays) / box / PHOTO_UNIT

@@ -10,6 +10,7 @@ import torch
 from s2hand.checkpoints.checkpoint import CheckpointError
 from s2hand.checkpoints.weights import PUBLISHED_IMAGE_SIZE, StoredWeights, read_stored
 from s2hand.config.data_sections import FolderSection
+from s2hand.config.sections import LIFT
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.hand.assets import HandModelNotFoundError
 from s2hand.images.crops import DEFAULT_SQUARES, SquareRule
@@ -37,6 +38,8 @@ class StoredNetwork:
             file does not tell.
         squares: where it looks for hands that were detected, as in training on folders.
         upright: whether its images are turned so that the detected hand's fingers point up.
+        lifts: whether it was trained on landmarks alone, without images: its hand head is to be given
+            those of a detector.
         notes: lines worth showing to the user.
         device: where it computes.
     """
@@ -48,6 +51,7 @@ class StoredNetwork:
     focal_range: tuple[float, float] | None = None
     squares: SquareRule = DEFAULT_SQUARES
     upright: bool = False
+    lifts: bool = False
     notes: tuple[str, ...] = ()
     device: torch.device = CPU
 
@@ -88,6 +92,7 @@ def open_network(
         focal_range,
         squares,
         upright=stored.settings.get("crop_upright") is True,
+        lifts=stored.settings.get("task") == LIFT,
         notes=notes,
         device=place,
     )

@@ -73,7 +73,13 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         const=True,
         help="fit the hands to the detected keypoints, or without detections to those of the 2D branch; "
         "STEPS (150) is for networks of a checkpoint, 0 switches it off (default: only photos with the "
-        "bundled network are refined)",
+        "bundled network or another lift are refined)",
+    )
+    command.add_argument(
+        "--fast",
+        action="store_true",
+        help="look once at each hand instead of six times and do not refine: less accurate, several times "
+        "as fast",
     )
     command.add_argument(
         "--photometric",
@@ -108,6 +114,9 @@ def _output_arguments(command: argparse.ArgumentParser) -> None:
         "--skinned",
         action="store_true",
         help="also write .skinned.glb, a mesh with a skeleton, animated for videos",
+    )
+    command.add_argument(
+        "--no-page", dest="page", action="store_false", help="write no index.html that shows everything"
     )
     command.add_argument(
         "--unlit", action="store_true", help=".glb files show the skin's own colour, without shading"

@@ -6,11 +6,12 @@ from collections.abc import Collection
 from pathlib import Path
 
 from s2hand.config.folder_checks import check_folder, ineffective_folder_keys
+from s2hand.config.lift_checks import check_landmark_input, check_lift
 from s2hand.config.loss_table import CONFIDENCE_LOSSES, LOSSES, OWN_HEATMAP_LOSSES
 from s2hand.config.messages import ConfigError
 from s2hand.config.model import BASE_PATH_KEYS, Config
 from s2hand.config.published import LAMBDA_ALIASES
-from s2hand.skeleton import NUM_POSE
+from s2hand.config.sections import LIFT
 
 WITH_WORLD_JOINTS = ("Folder", "Shards")
 """Datasets whose detections may hold 3D landmarks."""
@@ -33,10 +34,12 @@ def check_consistency(config: Config, given: Collection[str]) -> list[str]:
     _check_dataset_paths(config)
     check_folder(config)
     _check_network(config)
+    check_lift(config)
     notes = _checkpoint_notes(config) + ineffective_folder_keys(config, given)
     if config.stage == "evaluate":
         return notes
-    _check_losses(config)
+    if config.task != LIFT:  # it has losses of its own
+        _check_losses(config)
     _check_heatmaps(config)
     _check_confidence(config)
     _check_schedule(config)
@@ -76,6 +79,8 @@ def _check_repetition(config: Config) -> None:
         repeated = [name for name in names if names.count(name) > 1]
         if repeated:
             raise ConfigError(f"{key} names {repeated[0]} twice; once is enough")
+    if config.task == LIFT:  # random hands stand for the datasets
+        return
     if not config.val_datasets and config.stage == "evaluate":
         raise ConfigError("val_datasets is empty: there is nothing to evaluate")
     if not config.train_datasets and config.stage == "train":
@@ -114,7 +119,7 @@ def _check_network(config: Config) -> None:
             raise ConfigError(f"{key} needs the 2D branch: add heatmaps to train_requires and test_requires")
     if config.attention and config.hand_input not in ("image", "image+keypoints"):
         raise ConfigError(f"attention weighs the image feature, but hand_input is {config.hand_input}")
-    _check_landmark_input(config)
+    check_landmark_input(config)
     if config.test_refinement and not {"heatmaps", "joints"} <= set(config.test_requires):
         raise ConfigError("test_refinement needs heatmaps and joints in test_requires")
     multiple = 2 ** (config.hourglass_depth + 2)
@@ -125,26 +130,6 @@ def _check_network(config: Config) -> None:
         )
     if config.precision == "fp16" and config.device == "cpu":
         raise ConfigError("precision fp16 needs CUDA, but device is cpu; use bf16 or fp32")
-
-
-def _check_landmark_input(config: Config) -> None:
-    reads_landmarks = "landmarks" in config.hand_input or "detections" in config.hand_input
-    if reads_landmarks and config.backbone != "mediapipe_hand":
-        raise ConfigError(
-            f"hand_input {config.hand_input} reads the landmarks of the backbone mediapipe_hand, but "
-            f"backbone is {config.backbone}"
-        )
-    if reads_landmarks and config.num_pca != NUM_POSE:
-        raise ConfigError(
-            f"hand_input {config.hand_input} needs all {NUM_POSE} directions of the pose basis, but num_pca "
-            f"is {config.num_pca}"
-        )
-    if reads_landmarks and config.use_mean_shape:
-        raise ConfigError(f"hand_input {config.hand_input} tells the shape too: set use_mean_shape to false")
-    if config.hand_head_pretrained and not reads_landmarks:
-        raise ConfigError(
-            f"hand_head_pretrained starts a head that reads landmarks, but hand_input is {config.hand_input}"
-        )
 
 
 def _check_losses(config: Config) -> None:
@@ -234,8 +219,10 @@ def needs_several_samples(config: Config) -> bool:
     """Whether training fails on batches of a single sample.
 
     Batch normalisation needs several values of every channel. The hand head has one a sample, and so has an
-    hourglass that goes down to maps of one pixel.
+    hourglass that goes down to maps of one pixel. The lift has no batch normalisation.
     """
+    if config.task == LIFT:
+        return False
     lowest = config.hourglass_input_size // 2 ** (config.hourglass_depth + 2)
     return bool(config.trained_parts - {"heatmaps"}) or ("heatmaps" in config.trained_parts and lowest == 1)
 

@@ -13,6 +13,9 @@ CameraMatrix = Annotated[tuple[Annotated[tuple[float, ...], Field(strict=False)]
 SYNTHETIC_TRAIN_SIZE, SYNTHETIC_EVAL_SIZE = 2000, 200
 """Images of the Synthetic dataset, unless others are asked for."""
 
+RANDOM_TRAIN_SIZE, RANDOM_EVAL_SIZE = 256_000, 4096
+"""Random hands: ten epochs of 500 batches make the lift; as many are held out for the bundled one's card."""
+
 
 UPRIGHT_ROTATION_DEG = 20.0
 """Detections tell which way is up to some degrees; the hand landmark network takes more."""
@@ -71,6 +74,12 @@ class DataSection(Section):
         "independent",
     )
     synthetic_seed: int = key("Seed of the generated dataset.", 0, ge=0, le=MAX_SEED)
+    random_hands_train_size: Positive = key(
+        "Random hands of an epoch, all new, with task lift_train.", RANDOM_TRAIN_SIZE
+    )
+    random_hands_eval_size: Positive = key(
+        "Random hands held out for evaluation, with task lift_train.", RANDOM_EVAL_SIZE
+    )
     shards_path: str | None = key("Folder that `s2hand shard` wrote.", None)
     shards_window: Positive | None = key(
         "Shuffle within this many tars at a time, for slow disks. Default: over everything.", None

@@ -14,7 +14,7 @@ from s2hand.config.loss_table import (
     HEATMAP_LOSSES,
     TEXTURE_LOSSES,
 )
-from s2hand.config.sections import SECTIONS, parts_of
+from s2hand.config.sections import LIFT, SECTIONS, parts_of
 
 
 class Config(*reversed(SECTIONS)):  # type: ignore[misc]  # pydantic lists the fields of the last base first
@@ -58,7 +58,7 @@ class Config(*reversed(SECTIONS)):  # type: ignore[misc]  # pydantic lists the f
             return frozenset()
         losses = set(self.losses)
         parts = {
-            "hand": self.task == "train" and bool(losses & HAND_LOSSES),
+            "hand": self.task == LIFT or (self.task == "train" and bool(losses & HAND_LOSSES)),
             "heatmaps": bool(losses & HEATMAP_LOSSES) and not self.freeze_hm_estimator,
             "texture": bool(losses & TEXTURE_LOSSES),
             "confidence": bool(losses & CONFIDENCE_LOSSES),

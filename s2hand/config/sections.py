@@ -22,6 +22,9 @@ HandInput = Literal[
     "detections",
     "image+detections",
 ]
+LIFT = "lift_train"
+"""The task that trains a hand head on random hands."""
+
 DEFAULT_REFINE_STEPS = 150
 """Steps of the fit to keypoints, in evaluation and prediction."""
 
@@ -137,8 +140,10 @@ LossSection = create_model("LossSection", __base__=LossNames, __doc__="Losses.",
 class TrainingSection(Section):
     """Training."""
 
-    task: Literal["train", "hm_train"] = key(
-        "Train the hand network, or only the 2D branch (hm_train).", "train"
+    task: Literal["train", "hm_train", "lift_train"] = key(
+        "Train the hand network, only the 2D branch (hm_train), or only a hand head that reads landmarks, on "
+        "random hands without images (lift_train).",
+        "train",
     )
     mode: tuple[Literal["training", "evaluation"], ...] = key(
         "With training: train, and evaluate every eval_interval epochs. Otherwise: only evaluate.",

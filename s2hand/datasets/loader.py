@@ -169,7 +169,7 @@ def make_loader(
         num_workers=num_workers,
         collate_fn=collate_hands,
         pin_memory=pin_memory,
-        worker_init_fn=_start_worker,
+        worker_init_fn=start_worker,
         # Draws the workers' own seeds, which nothing here uses, from a generator apart: torch's global
         # random state, and so a run's result, does not depend on the number of workers.
         generator=torch.Generator().manual_seed(seed),
@@ -177,7 +177,8 @@ def make_loader(
     )
 
 
-def _start_worker(worker_id: int) -> None:
+def start_worker(worker_id: int) -> None:
+    """Prepares a loader's process: one core for it, and signals left to the main one."""
     # One core a worker: OpenCV's threads on top of the workers only get in each other's way.
     cv2.setNumThreads(0)
     # Ctrl-C and a job's end reach every process. The main one answers them, after the batch in hand, and ends

@@ -167,7 +167,7 @@ def check_config(config_file: str | Path, overrides: dict | None = None) -> list
     config = loaded[0]
     if missing := _not_generated(config):
         return [*checks, Check("datasets", True, missing, 0.0)]
-    if config.stage == "train":
+    if config.stage == "train" and config.train_datasets:  # random hands need none
         name = ", ".join(config.train_datasets)
         checks.append(run_check(f"training data ({name})", lambda: try_samples(training_dataset(config))))
     for name in config.val_datasets:

@@ -162,7 +162,7 @@ def evaluate(
     hidden = not (progress and processes.is_main)
     for batch in ProgressBar(batches, desc=title, unit="batch", leave=False, disable=hidden):
         batch = batch.to(device)
-        with memory_hint(batch.image, MEMORY_REMEDY):
+        with memory_hint(batch.extent, batch.device, MEMORY_REMEDY):
             prediction = model(batch.image, batch.K, parts, **detections_for(model, batch))
             refined = None if refine is None else refine(prediction, batch)
         _add_batch(columns, batch, prediction, refined)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager, ExitStack, closing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -105,6 +106,14 @@ class Experiment:
         if is_main:
             write_text_whole(config.run_dir / "config.json", config.to_json() + "\n")
         return closing(recorder)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What is stored with checkpoints: the resolved config, with the sizes that the network has in fact.
+
+        The sizes may come from a published checkpoint; without them nobody could rebuild the network.
+        """
+        return json.loads(self.config.to_json()) | self.network.model_dump(mode="json")
 
     @property
     def evaluation_parts(self) -> frozenset[str]:

@@ -81,6 +81,11 @@ def write_run_report(
         raise S2HandError(f"samples must be 1 or more, got {samples}")
     chosen = {} if dataset is None else {"val_datasets": [dataset]}
     config = config_to_evaluate(source, (overrides or {}) | chosen)
+    if not config.val_datasets:
+        raise S2HandError(
+            f"{source}: was trained without images; name a dataset of images to report on with --dataset, "
+            "and its folder, as in --set synthetic_base_path=FOLDER"
+        )
     config = config.model_copy(update={"val_datasets": config.val_datasets[:1]})
     (name,) = config.val_datasets
     with Experiment(config, say) as experiment:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from s2hand.checkpoints.checkpoint import LAST
 from s2hand.config import Config
+from s2hand.config.sections import LIFT
 from s2hand.evaluation.evaluator import Evaluation
 from s2hand.experiment.evaluating import (
     PREDICTIONS,
@@ -15,6 +16,7 @@ from s2hand.experiment.evaluating import (
     stored_metrics,
 )
 from s2hand.experiment.experiment import Experiment
+from s2hand.experiment.lift_training import evaluate_lift
 from s2hand.experiment.report import ReportedRun, write_reports
 from s2hand.experiment.run_lock import exclusive
 from s2hand.experiment.stored_run import apart_from_training
@@ -72,6 +74,8 @@ def run(config: Config, say=print, command: str = "") -> RunResult:
         if config.stage == "train":
             epoch = train_experiment(experiment, recorder).epoch
             write_reports(experiment, ReportedRun(str(config.run_dir / LAST), epoch, command))
+        elif config.task == LIFT and not config.val_datasets:
+            evaluate_lift(experiment, recorder)
         else:
             evaluate_experiment(experiment, recorder)
             draw_sheets(experiment, recorder)

@@ -22,11 +22,14 @@ def config_of_source(source: str | Path, overrides: dict | None = None) -> Confi
         overrides: key -> value, replacing the file's.
 
     Raises:
-        DatasetError: the folder has neither layout.
+        DatasetError: the folder has neither layout, or the config names no dataset.
     """
     path = Path(source).expanduser()
     if not path.is_dir():
-        return load_config(path, overrides)
+        config = load_config(path, overrides)
+        if not (config.train_datasets or config.val_datasets):
+            raise DatasetError(f"{path}: trains without images, so it names no dataset; give another config")
+        return config
     if (path / "training_K.json").is_file():
         dataset, key = "FreiHand", "freihand_base_path"
     elif (path / "train.txt").is_file():

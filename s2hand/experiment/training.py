@@ -12,10 +12,12 @@ from s2hand.checkpoints.checkpoint import BEST, CheckpointKeeper
 from s2hand.checkpoints.starting import trained_modules
 from s2hand.config import Config
 from s2hand.config.checks import needs_several_samples
+from s2hand.config.sections import LIFT
 from s2hand.errors import DatasetError
 from s2hand.experiment.datasets import training_dataset
 from s2hand.experiment.evaluating import PREDICTIONS, draw_sheets, evaluate_experiment
 from s2hand.experiment.experiment import Experiment
+from s2hand.experiment.lift_training import LIFT_METRIC, build_lift_trainer
 from s2hand.hand import HandModel
 from s2hand.hand.spheres import HandSpheres
 from s2hand.losses import Objective
@@ -30,6 +32,7 @@ from s2hand.training.trainer import Trainer
 BEST_METRICS = {
     "train": ("pa_mpjpe", "keypoints_to_detector_px"),
     "hm_train": ("heatmap_px", "heatmap_to_detector_px"),
+    LIFT: (LIFT_METRIC,),
 }
 """What the best checkpoint of a task is the best in; without labels, the distance to the detections."""
 
@@ -42,7 +45,9 @@ def train_experiment(experiment: Experiment, recorder: RunRecorder) -> Progress:
     Returns:
         Where the training stands in the end.
     """
-    trainer, config = build_trainer(experiment, recorder), experiment.config
+    config = experiment.config
+    build = build_lift_trainer if config.task == LIFT else build_trainer
+    trainer = build(experiment, recorder)
     if config.resume and trainer.resume(experiment.say):
         place = trainer.progress
         if place.epoch >= config.total_epochs:
@@ -61,7 +66,7 @@ def train_experiment(experiment: Experiment, recorder: RunRecorder) -> Progress:
 
 def _describe(config: Config, recorder: RunRecorder, step: int) -> None:
     """Tells TensorBoard what is trained, and which metrics to compare runs by."""
-    prefixes = [""] if len(config.val_datasets) == 1 else [f"{name}/" for name in config.val_datasets]
+    prefixes = [""] if len(config.val_datasets) < 2 else [f"{name}/" for name in config.val_datasets]
     metrics = [prefix + metric for prefix in prefixes for metric in BEST_METRICS[config.task]]
     chosen = config.model_dump(mode="json", exclude_unset=True)
     recorder.begin(step, json.loads(config.to_json()), chosen, metrics)
@@ -74,11 +79,12 @@ def _summary_of_end(config: Config, progress: Progress) -> list[str]:
     if progress.best_epoch is not None:
         score = f"{progress.best_metric} {progress.best:.4g}"
         lines.append(f"best epoch: {progress.best_epoch}, with {score}; weights: {run / BEST}")
-    lines.append(f"losses and metrics: {run / METRICS_FILE}; predictions: {run / PREDICTIONS}")
+    predictions = f"; predictions: {run / PREDICTIONS}" if config.val_datasets else ""
+    lines.append(f"losses and metrics: {run / METRICS_FILE}{predictions}")
     if config.is_write_tb:
         lines.append(f"curves and figures: tensorboard --logdir {run}")
     commands = [f"s2hand evaluate {run}"]
-    if config.task == "train":
+    if config.task != "hm_train":
         commands.append(f"s2hand predict {run} PHOTOS --out FOLDER")
     return [*lines, f"next: {' or '.join(commands)}"]
 
@@ -128,8 +134,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         evaluate=lambda progress: evaluate_experiment(experiment, recorder, progress),
         draw=lambda progress: draw_sheets(experiment, recorder, progress),
         device=experiment.device,
-        # The sizes may come from a published checkpoint; without them nobody could rebuild the network.
-        describe=json.loads(config.to_json()) | experiment.network.model_dump(mode="json"),
+        describe=experiment.description,
         best_metrics=BEST_METRICS[config.task],
         batch_images=batch_images,
         processes=processes,

@@ -47,8 +47,8 @@ BUNDLED_WEIGHTS = Path(__file__).with_name("weights") / "lift.safetensors"
 """Trained by ``scripts/adapt_lift.py``; the card beside it says how."""
 
 RANDOM_HANDS_WEIGHTS = BUNDLED_WEIGHTS.with_name("random_lift.safetensors")
-"""Where that began: trained by ``scripts/train_lift.py`` on random hands alone. Networks that are to learn
-without 3D truth start from these weights."""
+"""Where that began: trained on random hands alone, as configs/Lift/train.json says. Networks that are to
+learn without 3D truth start from these weights."""
 
 
 class LiftNet(nn.Module):

@@ -86,6 +86,15 @@ class RandomHands(TensorStruct):
     rotation: Tensor
     joints: Tensor
 
+    def __len__(self) -> int:
+        """B."""
+        return len(self.joints)
+
+    @property
+    def extent(self) -> str:
+        """What a message says of their number."""
+        return f"{len(self)} hands"
+
 
 class RandomHandSource:
     """Draws batches of random hands.

@@ -1,4 +1,4 @@
-"""Images inside a page: shrunk, as WebP in data URIs, since a page loads nothing."""
+"""Images inside a page: shrunk, in data URIs, since a page loads nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 from html import escape
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -16,6 +17,9 @@ PHOTO_PX, FRAME_PX, THUMBNAIL_PX = 1280, 640, 320
 WEBP_QUALITY = 82
 WEBP_METHOD = 2
 """Of 0 to 6: three times as fast as the default 4, and files are 3 % larger."""
+
+FRAME_QUALITY = 75
+"""JPEG's, of frames."""
 
 REDUCING_GAP = 2.0
 """Large photos are first shrunk in whole steps to about twice the size: faster, and nobody sees it."""
@@ -74,6 +78,15 @@ def embed(
     picture.save(buffer, "WEBP", quality=quality, method=WEBP_METHOD)
     content = base64.b64encode(buffer.getvalue()).decode("ascii")
     return EmbeddedImage(f"data:image/webp;base64,{content}", *picture.size)
+
+
+def embed_frame(image: np.ndarray, longest_px: int = FRAME_PX) -> EmbeddedImage:
+    """Shrinks a video's frame (H, W, 3) uint8 RGB and encodes it as JPEG: larger than :func:`embed` makes it,
+    but in a quarter of the time, since videos must not wait for their page."""
+    frame = cv2.cvtColor(shrunk(image, longest_px), cv2.COLOR_RGB2BGR)
+    encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, FRAME_QUALITY])[1]
+    content = base64.b64encode(encoded).decode("ascii")
+    return EmbeddedImage(f"data:image/jpeg;base64,{content}", *frame.shape[1::-1])
 
 
 def shrunk(image: np.ndarray, longest_px: int) -> np.ndarray:

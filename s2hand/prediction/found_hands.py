@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -63,7 +64,9 @@ class FoundHands:
         if frame is None:
             return self.in_image(viewer, photo.name, pixels, header)
         if frame == 0:
-            self._tracker = HandTracker(self.detector)
+            K = choose_camera(header, None, viewer.stated)[0]
+            judge = partial(self.judge, K=K) if self.hand == AUTO else None
+            self._tracker = HandTracker(self.detector, judge=judge)
         return [
             replace(self._view(viewer, hand, self.hand, photo.name, pixels, header), track=number)
             for number, hand in self._tracker(pixels)

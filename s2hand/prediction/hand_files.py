@@ -142,20 +142,27 @@ class HandFiles:
         return path
 
 
-def overlay_of(photo: np.ndarray, hands: Reconstruction, largest_px: int = LARGEST_RENDERING_PX) -> Overlay:
+def overlay_of(
+    photo: np.ndarray,
+    hands: Reconstruction,
+    largest_px: int = LARGEST_RENDERING_PX,
+    *,
+    draft: bool = False,
+) -> Overlay:
     """The hands and their skeletons over their photo (H, W, 3) uint8, the nearest hand last.
 
     Args:
         photo: the photo.
         hands: those in it.
         largest_px: see :meth:`~s2hand.visualize.Overlay.with_hand`.
+        draft: likewise.
     """
     overlay = Overlay.of_photo(photo)
     for index in torch.argsort(hands.vertices[..., 2].mean(1), descending=True).tolist():
         textured = hands.face_textures is not None and not hands.painted  # the photo's colours hide the hand
         appearance = (hands.face_textures[index], hands.light[index]) if textured else (None, None)
         vertices, K = hands.vertices[index], hands.K[index]
-        overlay = overlay.with_hand(vertices, hands.faces(index), K, *appearance, largest_px)
+        overlay = overlay.with_hand(vertices, hands.faces(index), K, *appearance, largest_px, draft)
         if (window := hand_window(vertices, K, photo.shape[:2])) is not None:
             overlay = overlay.with_skeleton(hands.keypoints_2d[index], window)
     return overlay

@@ -40,12 +40,12 @@ class LandmarkAnswerer:
         device: where it computes.
         path: the file of its weights.
         photometric: whether refinement also follows what the photo shows.
+        notes: lines that are worth showing to the user.
     """
 
     image_size: int = VIEW_SIZE
     squares: SquareRule = DEFAULT_SQUARES
     upright = False
-    notes: tuple[str, ...] = ()
     finds_keypoints = False
     paints_from_photos = True
 
@@ -56,8 +56,9 @@ class LandmarkAnswerer:
         device: torch.device,
         path: Path,
         photometric: bool = False,
+        notes: tuple[str, ...] = (),
     ) -> None:
-        self.hand_model, self.device, self.path = hand_model, device, path
+        self.hand_model, self.device, self.path, self.notes = hand_model, device, path, notes
         self.lifter = lifter.to(device)
         self.layer = ManoLayer(hand_model, num_pca=NUM_POSE).to(device)
         self.photometric: PhotometricRefiner | None = None

@@ -7,6 +7,7 @@ from the lifted one, a half-open hand, a fist, and the sampled poses that look m
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,12 @@ class LandmarkRefiner(nn.Module):
         self.register_buffer("bank", bank, persistent=False)
         neutral = bank.new_zeros(len(bank), 10), torch.eye(3).to(bank).expand(len(bank), 3, 3)
         self.register_buffer("bank_points", chain(bank, *neutral), persistent=False)
+
+    def with_steps(self, scout_steps: int, final_steps: int) -> LandmarkRefiner:
+        """The same refiner with other numbers of steps; its poses are shared."""
+        other = copy.copy(self)
+        other.scout_steps, other.final_steps = scout_steps, final_steps
+        return other
 
     @torch.no_grad()
     def forward(self, landmarks: HandLandmarks, start: PosedHand) -> RefinedHands:

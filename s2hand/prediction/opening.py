@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2hand.errors import DatasetError, S2HandError
-from s2hand.prediction.answerers import ImageAnswerer
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
+from s2hand.prediction.landmark_answerer import LandmarkAnswerer
 from s2hand.prediction.networks import open_trained
 from s2hand.prediction.options import AUTO, DEFAULT_BATCH, PredictOptions
 from s2hand.prediction.photos import Photo
@@ -62,6 +62,8 @@ def open_prediction(
         raise S2HandError(
             f"--photometric follows the hands of the bundled network: leave it or {checkpoint} out"
         )
+    if checkpoint is not None and options.fast:
+        raise S2HandError(f"--fast is for the bundled detector and network: leave it or {checkpoint} out")
     detected = DetectedHands(options)
     unknown = undetected(photos, detected)
     if checkpoint is None:
@@ -71,17 +73,19 @@ def open_prediction(
             batch_size=batch_size,
             hand_length_mm=options.hand_length_mm,
             photometric=options.photometric,
+            fast=options.fast,
         )
     else:
         network = open_trained(checkpoint, hand_model, device)
-        answerer = ImageAnswerer(network, options.refine or DEFAULT_STEPS)
-        reconstructor = HandReconstructor(answerer, batch_size, hand_length_mm=options.hand_length_mm)
+        steps = options.refine or DEFAULT_STEPS
+        reconstructor = HandReconstructor.of_network(network, batch_size, steps, options.hand_length_mm)
     hands: DetectedHands | FoundHands = detected
     if detected.detections is None and reconstructor.finder is not None:
         hands = reconstructor.finder.told(options.hand, detected.stated)
     known = detected.detections is not None or reconstructor.finder is not None
     reconstructor.check_refinement(bool(options.refine), detections=known)
-    refines_photos = checkpoint is None if options.refine is None else options.refine != 0
+    lifts = isinstance(reconstructor.answerer, LandmarkAnswerer)
+    refines_photos = lifts and not options.fast if options.refine is None else options.refine != 0
     notes = (*reconstructor.notes, *_taken_for_granted(hands, options), *unknown)
     return Opened(reconstructor, hands, options, refines_photos, notes)
 

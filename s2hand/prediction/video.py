@@ -30,7 +30,7 @@ from s2hand.structures import HandParameters
 
 LINES_FORMAT = "s2hand-video-1"
 
-LARGEST_DRAWN_PX = 256
+LARGEST_DRAWN_PX = 224
 """Side in which a hand is drawn at most, and enlarged to its size: frames must not wait for their drawing."""
 
 LEFT_OUT = ("vertices", "light")
@@ -119,7 +119,7 @@ def predict_video(
 
 def drawn_frame(pixels: np.ndarray, found: Reconstruction | None) -> np.ndarray:
     """A frame (H, W, 3) uint8 with its hands, if it has any."""
-    return pixels if found is None else overlay_of(pixels, found, LARGEST_DRAWN_PX).image
+    return pixels if found is None else overlay_of(pixels, found, LARGEST_DRAWN_PX, draft=True).image
 
 
 def _entry(video: Photo, header: VideoHeader, frames: int, smoothed: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from s2hand.pages import EmbeddedImage, HandShape, Scene, SceneFrame, SceneHand, embed, vertex_colors
 from s2hand.pages.hands import hand_labels
-from s2hand.pages.media import FRAME_PX, shrunk
+from s2hand.pages.media import FRAME_PX, embed_frame, shrunk
 from s2hand.prediction.hand_views import HandView
 from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.prediction.video import Frame, drawn_frame, tracks_of
@@ -69,7 +69,7 @@ class VideoScene:
             self.clearest = frame.pixels, hands
         if frame.number % self.every:
             return
-        self.frames.append(SceneFrame(embed(frame.pixels, FRAME_PX), shapes))
+        self.frames.append(SceneFrame(embed_frame(frame.pixels), shapes))
         if len(self.frames) > self.most_frames:
             self.frames = self.frames[::2]
             self.every *= 2

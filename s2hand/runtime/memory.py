@@ -19,25 +19,24 @@ class OutOfMemoryError(S2HandError):
 
 
 @contextmanager
-def memory_hint(image: torch.Tensor, remedy: str) -> Iterator[None]:
+def memory_hint(extent: str, device: torch.device, remedy: str) -> Iterator[None]:
     """A context in which running out of memory becomes an error of one line.
 
     Args:
-        image: (B, 3, S, S) the batch, on the device that computes.
+        extent: number and size of what is computed at once.
+        device: where it is computed.
         remedy: what the user can change.
 
     Raises:
-        OutOfMemoryError: with batch, image size, the device's memory and the remedy.
+        OutOfMemoryError: with the extent, the device's memory and the remedy.
     """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
-        batch, size = image.shape[0], image.shape[-1]
         raise OutOfMemoryError(
-            f"out of memory on {image.device} with {batch} images of {size} x {size} px at once: "
-            f"{memory_in_use(image.device)}; {remedy}"
+            f"out of memory on {device} with {extent} at once: {memory_in_use(device)}; {remedy}"
         ) from None
 
 

@@ -145,7 +145,8 @@ class GradientStep:
         if self.processes.size > 1 and self._shared is None:
             self._shared = over_processes(self.losses, self.trained, batch)
         alone = self._shared is None or is_full
-        with memory_hint(batch.image, MEMORY_REMEDY), nullcontext() if alone else self._shared.no_sync():
+        hint = memory_hint(batch.extent, batch.device, MEMORY_REMEDY)
+        with hint, nullcontext() if alone else self._shared.no_sync():
             losses = (self._shared or self.losses)(batch)
             self.scaler.scale(losses["total"] / self.training.accumulate_steps).backward()
             finite = not self.processes.largest(int(not self._is_finite(losses["total"], is_full)))

@@ -58,6 +58,7 @@ class Trainer:
             of processes finds its place within the epoch. 0: unknown.
         processes: the processes of a distributed run.
         file_of: the image file of a sample number, for messages.
+        describe_failure: says what is not finite, see :func:`describe_non_finite`.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Trainer:
         batch_images: int = 0,
         processes: Processes = ALONE,
         file_of: Callable[[int], Path | str] = "sample {}".format,
+        describe_failure: Callable[..., str] = describe_non_finite,
     ) -> None:
         self.model, self.objective = losses.model, losses.objective
         self.make_loader = make_loader
@@ -88,6 +90,7 @@ class Trainer:
         self.best_metrics = tuple(best_metrics)
         self.batch_images = batch_images
         self.processes, self.file_of = processes, file_of
+        self.describe_failure = describe_failure
         self.learning_rate = LearningRate(training)
         self.state = TrainingState(
             self.model,
@@ -163,10 +166,11 @@ class Trainer:
                     self.state.optimizer, progress.epoch + progress.batch / total, progress.step
                 )
                 last = progress.batch + 1 == total
-                progress.note_cameras(batch.K, batch.image.shape[-1])
+                if isinstance(batch, HandBatch):  # random hands have no cameras
+                    progress.note_cameras(batch.K, batch.image.shape[-1])
                 averages.add(self._train_batch(batch.to(self.device, non_blocking=True), last))
                 progress.batch += 1
-                images += len(batch.image) * processes.size
+                images += len(batch) * processes.size
                 bar.update()
                 if progress.batch % BAR_INTERVAL == 0 or last:
                     loss = averages.means(processes).get("total", float("nan"))
@@ -202,7 +206,7 @@ class Trainer:
     def _handle_non_finite(self, losses: dict[str, Tensor], batch: HandBatch) -> None:
         """Stops the run or counts the batch; of skipped batches only the first is saved, to save time."""
         skips = self.training.nonfinite == "skip"
-        message = describe_non_finite(
+        message = self.describe_failure(
             losses,
             batch,
             model=self.model,

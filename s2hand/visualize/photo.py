@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from s2hand.geometry.cameras import MIN_DEPTH
+from s2hand.visualize.draft import draft_clay
 from s2hand.visualize.drawing import draw_keypoints
 from s2hand.visualize.pixels import composite, to_array
 from s2hand.visualize.views import render_view
@@ -48,6 +49,7 @@ class Overlay:
         face_textures: Tensor | None = None,
         light: Tensor | None = None,
         largest_px: int = LARGEST_RENDERING_PX,
+        draft: bool = False,
     ) -> Overlay:
         """Draws a hand over the image: textured and lit, or as clay without a texture.
 
@@ -58,16 +60,22 @@ class Overlay:
             face_textures: (F, 3) RGB before tanh and light, or None.
             light: (11,) or None.
             largest_px: a hand that is larger is rendered with this side and enlarged.
+            draft: whether a hand without a texture is drawn fast instead of fine.
         """
         window = hand_window(vertices, K, self.silhouette.shape)
         if window is None:
             return self
         left, top, side = window
         size = min(side, largest_px)
-        view = render_view(vertices, faces, window_camera(K, window, size), size, face_textures, light)
+        camera = window_camera(K, window, size)
+        if draft and face_textures is None:
+            drawn = draft_clay(vertices, faces, camera, size)
+        else:
+            view = render_view(vertices, faces, camera, size, face_textures, light)
+            drawn = view.smooth, view.silhouette
         rgb, silhouette = (
             cv2.resize(values, (side, side), interpolation=cv2.INTER_LINEAR) if side != size else values
-            for values in (view.smooth, view.silhouette)
+            for values in drawn
         )
         rows, columns = self._inside(left, top, side)
         seen = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)

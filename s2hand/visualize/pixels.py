@@ -83,8 +83,13 @@ def composite(image: np.ndarray, rgb: np.ndarray, silhouette: np.ndarray, backgr
     Returns:
         (H, W, 3) uint8.
     """
-    empty = 1 - np.clip(silhouette, 0, 1, dtype=np.float32)[..., None]
-    return to_image(rgb + empty * (image.astype(np.float32) / 255 - np.asarray(background, np.float32)))
+    # Changed in place, as a whole photo may be laid over; OpenCV rounds and cuts to bytes in one pass.
+    result = image.astype(np.float32)
+    result /= 255
+    result -= np.asarray(background, np.float32)
+    result *= 1 - np.clip(silhouette, 0, 1, dtype=np.float32)[..., None]
+    result += rgb
+    return cv2.convertScaleAbs(np.maximum(result, 0, out=result), alpha=255)
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -107,6 +108,53 @@ def test_hands_that_run_into_each_other_become_one():
 def test_no_more_hands_than_asked_for_are_followed(most):
     places = {name: moving((60 + 100 * index, 120), (0, 0)) for index, name in enumerate("abc")}
     assert all(len(frame) == most for frame in follow(ScriptedDetector(**places), 12, most_hands=most))
+
+
+def test_after_a_cut_hands_are_looked_for_anew():
+    """What is followed may look like a hand in the next scene too, beside the one that is there."""
+    detector = ScriptedDetector(
+        a=moving((60, 120), (0, 0), frames=range(4)), b=moving((90, 120), (0, 0), frames=range(4, 9))
+    )
+    tracker, bright = HandTracker(detector), np.full_like(FRAME, 200)
+    seen = []
+    for number in range(8):
+        detector.frame = number
+        seen.append(
+            [(n, *hand.keypoints.mean(0).round()) for n, hand in tracker(bright if number > 3 else FRAME)]
+        )
+    before, after = ([(n, *(HAND.mean(0) + place).round())] for n, place in ((0, (60, 120)), (1, (90, 120))))
+    assert seen == [before] * 4 + [after] * 4
+    assert detector.searches == 2
+
+
+class DriftingDetector(ScriptedDetector):
+    """What is followed is read far beside the hand from frame 4 on, and yet as present."""
+
+    def read(self, images, photo_of, squares, looks):
+        (readings,) = super().read(images, photo_of, squares, looks)
+        astray = readings.keypoints * 2 - 60 if self.frame >= 4 else readings.keypoints
+        return [HandReadings(**vars(readings) | {"keypoints": astray})]
+
+
+def test_a_reading_that_goes_astray_is_replaced_by_the_hand_with_a_palm():
+    detector = DriftingDetector(a=moving((100, 120), (0, 0)))
+    seen = follow(detector, 5)
+    assert detector.searches == 2  # at first, and when the reading jumped
+    middles = [frame[0][1].keypoints.mean(0) - HAND.mean(0) for frame in seen]
+    np.testing.assert_allclose(middles, [(100, 120)] * 5)
+    assert [[number for number, _ in frame] for frame in seen] == [[0]] * 4 + [[1]]
+
+
+def test_the_side_of_a_newcomer_is_judged_once_and_then_remembered():
+    asked = []
+
+    def judge(hands):
+        asked.append(len(hands))
+        return [replace(hand, handedness="left") for hand in hands]
+
+    seen = follow(ScriptedDetector(a=moving((60, 120), (0, 0), right=0.65)), 12, judge=judge)
+    assert [hand.handedness for frame in seen for _, hand in frame] == ["left"] * 12
+    assert asked == [1, 0]
 
 
 def test_without_hands_nothing_is_read():

@@ -14,7 +14,7 @@ from filelock import FileLock
 from support.made_up_ho3d import write_ho3d
 
 from s2hand import cli
-from s2hand.checkpoints.checkpoint import BEST, CheckpointError, read_checkpoint, write_checkpoint
+from s2hand.checkpoints.checkpoint import BEST, LAST, CheckpointError, read_checkpoint, write_checkpoint
 from s2hand.errors import DatasetError
 from s2hand.evaluation.evaluator import NonFinitePredictionError
 from s2hand.evaluation.panels import PanelMaker
@@ -98,6 +98,14 @@ def test_evaluate_takes_a_run_on_the_command_line(trained, capsys):
     assert cli.main(["evaluate", str(config.run_dir), "--set", "val_batch=4"]) == 0
     assert f"{config.run_dir}/evaluations/epoch_" in capsys.readouterr().out
     assert cli.main(["evaluate", str(config.run_dir.parent / "nowhere")]) == 2
+
+
+def test_a_run_that_was_stopped_before_its_first_evaluation_is_evaluated(trained):
+    config, _ = trained
+    for path in config.run_dir.glob("checkpoint_*.pt"):
+        if path.name != LAST:
+            path.unlink()
+    assert config_to_evaluate(config.run_dir).pretrain_model == str(config.run_dir / LAST)
 
 
 def test_stages_in_a_folder_stand_for_the_best_of_them(tmp_path):

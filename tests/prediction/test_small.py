@@ -121,6 +121,27 @@ def test_the_command_needs_photos_alone(tmp_path, capsys):
     assert "index.html shows them" in capsys.readouterr().out
 
 
+def test_fast_looks_once_refines_nothing_and_writes_no_page_unless_asked(tmp_path):
+    photo, out = str(sample_photos()[1]), tmp_path / "out"
+    assert main(["predict", photo, "--fast", "--no-page", "--formats", "npz", "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["index.json", "pointing.npz"]
+    (image,) = json.loads((out / "index.json").read_text())["images"]
+    assert image["hands"][0]["refined"] is False
+    looked_once = s2hand.HandReconstructor.small(device="cpu", fast=True)
+    assert len(looked_once.finder.detector.looks) == 1
+    hands = looked_once.predict(read_photo(photo))
+    np.testing.assert_allclose(
+        np.load(out / "pointing.npz")["keypoints_2d"], hands.keypoints_2d[0], atol=1e-2
+    )
+    assert distance(hands) < 0.1
+
+
+def test_fast_is_not_for_other_networks(tmp_path, capsys):
+    (tmp_path / "network.pt").write_bytes(b"")
+    assert main(["predict", str(tmp_path / "network.pt"), str(sample_photos()[1]), "--fast"]) == 2
+    assert "--fast is for the bundled detector" in capsys.readouterr().err
+
+
 def test_files_say_where_the_size_comes_from(tmp_path):
     arguments = ["predict", "--samples", "--out", str(tmp_path), "--formats", "json,npz,glb"]
     sizes = {}

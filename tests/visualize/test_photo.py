@@ -7,7 +7,7 @@ import torch
 
 from s2hand.geometry.mirror import mirror_camera, mirror_faces, mirror_points
 from s2hand.hand import ManoLayer, load_hand_model
-from s2hand.visualize import Overlay, hand_window, photo
+from s2hand.visualize import Overlay, hand_window
 
 HEIGHT, WIDTH = 120, 200
 FACES = torch.from_numpy(load_hand_model("generic").faces)
@@ -41,17 +41,17 @@ def iou(one, other):
     return np.minimum(one, other).sum() / np.maximum(one, other).sum()
 
 
-@pytest.mark.parametrize("largest", [1024, 48], ids=["exact", "enlarged"])
+@pytest.mark.parametrize("draft", [False, True], ids=["fine", "draft"])
+@pytest.mark.parametrize("largest", [1024, 64], ids=["exact", "enlarged"])
 @pytest.mark.parametrize(
     ("focal", "place"),
     [(200.0, (0.0, 0.0, 0.5)), (200.0, (0.2, 0.1, 0.5)), (300.0, (0.0, 0.0, 0.25)), (150.0, (-0.31, 0, 0.4))],
     ids=["inside", "corner", "larger than the photo", "over the border"],
 )
-def test_silhouette_is_the_projected_mesh(hand, focal, place, largest, monkeypatch):
-    monkeypatch.setattr(photo, "LARGEST_RENDERING_PX", largest)
+def test_silhouette_is_the_projected_mesh(hand, focal, place, largest, draft):
     K, vertices = camera(focal, 90, 55), hand + torch.tensor(place)
     background = np.full((HEIGHT, WIDTH, 3), 77, np.uint8)
-    overlay = Overlay.of_photo(background).with_hand(vertices, FACES, K)
+    overlay = Overlay.of_photo(background).with_hand(vertices, FACES, K, largest_px=largest, draft=draft)
     expected = drawn_silhouette(vertices, K)
     assert 100 < (expected > 0.5).sum() < 0.9 * expected.size
     assert iou(overlay.silhouette, expected) > (0.95 if largest == 1024 else 0.9)
@@ -75,6 +75,15 @@ def test_a_mirrored_hand_is_the_mirrored_overlay(hand):
     difference = np.abs(left.image[:, ::-1].astype(int) - right.image)
     assert difference.mean() < 0.1
     assert right.image.max() > 100
+
+
+def test_a_draft_has_the_colours_of_the_fine_drawing(hand):
+    K, vertices = camera(200.0, 90, 55), hand + torch.tensor([0.02, 0.0, 0.5])
+    empty = Overlay.of_photo(np.full((HEIGHT, WIDTH, 3), 40, np.uint8))
+    fine, draft = (empty.with_hand(vertices, FACES, K, draft=draft).image for draft in (False, True))
+    difference = np.abs(fine.astype(int) - draft).mean(-1)
+    assert 0 < difference[fine[..., 2] > 60].mean() < 10  # edges differ, faces do not
+    assert np.median(difference[fine[..., 2] > 60]) < 3
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0, -0.5), (2.0, 0.0, 0.5)], ids=["behind", "beside"])

@@ -121,6 +121,12 @@ def boxes_of_keypoints(keypoints: np.ndarray) -> np.ndarray:
     return np.concatenate([keypoints.min(axis=1) - margin, keypoints.max(axis=1) + margin], axis=1)
 
 
+def same_hands(keypoints: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(N, M) whether readings with (N, 21, 2) and (M, 21, 2) keypoints are of one hand."""
+    distances = np.linalg.norm(keypoints[:, None] - others[None], axis=-1).mean(axis=-1)
+    return distances < SAME_HAND * np.maximum(hand_sizes(keypoints)[:, None], hand_sizes(others)[None])
+
+
 def without_repetitions(keypoints: np.ndarray, presence: np.ndarray) -> np.ndarray:
     """Which hands of a photo to keep, so that none is there twice.
 
@@ -131,9 +137,7 @@ def without_repetitions(keypoints: np.ndarray, presence: np.ndarray) -> np.ndarr
     Returns:
         Indices in ascending order.
     """
-    distances = np.linalg.norm(keypoints[:, None] - keypoints[None], axis=-1).mean(axis=-1)
-    sizes = hand_sizes(keypoints)
-    same = distances < SAME_HAND * np.maximum(sizes[:, None], sizes[None])
+    same = same_hands(keypoints, keypoints)
     kept: list[int] = []
     for index in np.argsort(-presence, kind="stable"):
         if not same[index, kept].any():
