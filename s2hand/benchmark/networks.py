@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from s2hand.errors import S2HandError
-from s2hand.prediction.answerers import ImageAnswerer
 from s2hand.prediction.networks import open_trained
 from s2hand.prediction.reconstructor import HandReconstructor
 
@@ -31,4 +30,6 @@ def open_network(
         return bundled
     if photometric:
         raise S2HandError(f"--photometric follows the hands of the bundled network: leave it or {source} out")
-    return HandReconstructor(ImageAnswerer(open_trained(source, None, device)), finder=bundled.finder)
+    found = HandReconstructor.of_network(open_trained(source, None, device))
+    found.finder = bundled.finder  # sides, too, are the same for every network
+    return found

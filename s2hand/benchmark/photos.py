@@ -17,11 +17,7 @@ import numpy as np
 from s2hand.benchmark.matching import joint_distances, match_hands
 from s2hand.benchmark.networks import BUNDLED, open_network
 from s2hand.benchmark.photo_changes import Change, changes_of, differences_mm
-from s2hand.benchmark.photo_measures import (
-    drawn_hand,
-    folds,
-    plausibility,
-)
+from s2hand.benchmark.photo_measures import drawn_hand, folds, plausibility
 from s2hand.benchmark.photo_result import ALL, NETWORK, REFINED, FolderValues, PhotosResult, together
 from s2hand.benchmark.photo_set import REFERENCE_FILE, BenchmarkPhoto, draw_photos
 from s2hand.benchmark.photo_split import DEFAULT_COUNT, DEFAULT_SEED
