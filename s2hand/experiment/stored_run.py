@@ -55,7 +55,7 @@ def best_weights(run_dir: Path) -> Path:
     Raises:
         CheckpointError: the run has no usable checkpoint.
     """
-    return run_dir / BEST if (run_dir / BEST).is_file() else newest_sound(run_dir)
+    return run_dir / BEST if (run_dir / BEST).is_file() else newest_sound(run_dir)[0]
 
 
 def apart_from_training(config: Config) -> Config:
