@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -42,8 +43,12 @@ def written_whole(path: str | Path, *, durable: bool = False, alone: bool = Fals
 
     Yields:
         A hidden path beside it with the same ending, which writers that look at endings need.
+
+    Raises:
+        FileExistsError: there is something else than a file.
     """
     path = Path(path)
+    check_replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     process = "" if alone else f".{os.getpid()}"
     partial = path.with_name(f".{path.stem}{process}.partial{path.suffix}")
@@ -57,6 +62,17 @@ def written_whole(path: str | Path, *, durable: bool = False, alone: bool = Fals
             os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_replaceable(path: str | Path) -> None:
+    """Refuses to write in place of a folder, a pipe or a device: root would replace even ``/dev/null``.
+
+    Raises:
+        FileExistsError: there is something else than a file.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, "not a file, so it cannot be replaced by one", str(path))
 
 
 def write_text_whole(path: str | Path, text: str) -> None:

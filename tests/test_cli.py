@@ -248,6 +248,13 @@ def test_output_may_be_cut_short(command):
     assert done.stderr == b""
 
 
+def test_home_folders_of_nobody_are_one_line(capsys):
+    assert cli.main(["predict", "~no-such-user/a.jpg", "--device", "cpu"]) == 2
+    assert capsys.readouterr().err == (
+        "s2hand: error: a path begins with ~, but there is no such user's home folder\n"
+    )
+
+
 def test_a_reader_who_leaves_is_not_a_success():
     done = shell("S2HAND config --schema | true; echo ${PIPESTATUS[0]}")
     assert done.stdout == b"141\n"

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 
 import pytest
 
@@ -67,3 +68,14 @@ def test_errors_without_a_name_get_the_files(tmp_path):
 )
 def test_names_inside_a_folder(name, inside):
     assert inside_folder(name) == inside
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_only_files_are_replaced(tmp_path, make):
+    """Renamed over it, a file would take the place of a pipe, and for root even that of /dev/null."""
+    path = tmp_path / "out.json"
+    make(path)
+    with pytest.raises(FileExistsError, match=r"cannot be replaced by one.*out\.json"):
+        write_text_whole(path, "{}")
+    assert not path.is_file()
+    assert list(tmp_path.iterdir()) == [path]

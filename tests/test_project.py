@@ -114,3 +114,12 @@ def test_the_surface_that_contributing_states_is_the_tested_one():
     rows = [line.split("|")[1:3] for line in table.splitlines()[2:] if line.startswith("|")]
     stated = {(module.strip(" `"), name) for module, names in rows for name in re.findall(r"`(\w+)`", names)}
     assert stated == set(SURFACE)
+
+
+def test_the_garbage_collector_is_left_to_the_program():
+    """It is one for the whole process; a library that stops it stops it for everybody."""
+    names = {"disable", "freeze", "set_threshold", "collect"}
+    for path in (ROOT / "s2hand").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "gc":
+                assert node.attr not in names, path

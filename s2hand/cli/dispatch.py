@@ -83,6 +83,10 @@ def run(argv: list[str] | None, catch_interrupts: bool) -> int:
         return USAGE_ERROR if error.told else _fail(f"error: {error}", USAGE_ERROR)
     except UnicodeError as error:
         return _fail(f"error: {_unprintable(error)}", USAGE_ERROR)
+    except RuntimeError as error:
+        if "home directory" not in str(error):  # pathlib's error for ~name without such a user
+            raise
+        return _fail("error: a path begins with ~, but there is no such user's home folder", USAGE_ERROR)
     except OSError as error:
         if isinstance(error, BrokenPipeError) and reader_left():
             silence_output()

@@ -284,7 +284,7 @@ def _row_or_null(column: np.ndarray | None, row: int) -> np.ndarray | None:
 def preview_path(detections: str | Path) -> Path:
     """The contact sheet that ``s2hand detect --preview`` draws beside a detections file."""
     detections = Path(detections).expanduser()
-    return detections.with_name(f"{detections.stem}_preview.jpg")
+    return detections.parent / f"{detections.stem}_preview.jpg"
 
 
 def is_preview(photo: Path, detections: str | Path) -> bool:

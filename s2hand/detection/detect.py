@@ -18,6 +18,7 @@ from s2hand.detection.detectors import BUNDLED, LICENCES, DetectorSettings, buil
 from s2hand.detection.merging import published_places
 from s2hand.detection.sources import open_source
 from s2hand.errors import DatasetError, one_line
+from s2hand.files import check_replaceable
 from s2hand.runtime.allocator import keep_freed_memory
 from s2hand.visualize import contact_sheet, draw_keypoints, write_image
 from s2hand.visualize.pixels import resize
@@ -91,6 +92,7 @@ def _file_to_write(out: str | Path) -> Path:
     out = Path(out).expanduser()
     if out.is_dir():
         raise DatasetError(f"--out {out} is a folder: name the JSON file to write")
+    check_replaceable(out)
     return out
 
 

@@ -25,6 +25,8 @@ REFINEMENT_LOSSES = ("open_2dj", "open_bone_direc", "tsa_poses", "mscale", "msha
 are the priors."""
 
 DEFAULT_STEPS = DEFAULT_REFINE_STEPS
+MAX_STEPS = 100_000
+"""Minutes for a single hand, and far beyond convergence."""
 
 STEP_SIZES = {"hand_pose": 0.03, "betas": 0.03, "rotation": 0.01, "scale": 0.005, "translation": 0.003}
 """Adam's first step for each quantity, in its own unit (basis coefficients, radians, a factor, metres); a

@@ -63,6 +63,8 @@ def list_photos(source: str | Path, *, videos: bool = False) -> list[Path]:
     Raises:
         DatasetError: there are no photos.
     """
+    if not str(source):  # as of a shell's variable that is not set; a path would take it for this folder
+        raise DatasetError("the name of a photo is empty: name a folder, a pattern or a file")
     source = Path(source).expanduser()
     wanted = photo_suffixes() + (VIDEO_SUFFIXES if videos else ())
     files = _files(source)

@@ -11,8 +11,14 @@ import torch
 from torch import Tensor
 
 from s2hand.checkpoints import StoredNetwork
-from s2hand.errors import S2HandError
-from s2hand.fitting.refine import DEFAULT_STEPS, REFINEMENT_LOSSES, HandRefiner, follow_best_keypoints
+from s2hand.errors import S2HandError, shown
+from s2hand.fitting.refine import (
+    DEFAULT_STEPS,
+    MAX_STEPS,
+    REFINEMENT_LOSSES,
+    HandRefiner,
+    follow_best_keypoints,
+)
 from s2hand.geometry.canonical_camera import to_true_camera
 from s2hand.hand import HandModel
 from s2hand.images.crops import SquareRule
@@ -90,14 +96,14 @@ class ImageAnswerer:
         refine_steps: number of steps of the fit to keypoints, where one is asked for.
 
     Raises:
-        S2HandError: the number of steps is below 1.
+        S2HandError: the number of steps is below 1, or above ``MAX_STEPS``.
     """
 
     paints_from_photos = False
 
     def __init__(self, network: StoredNetwork, refine_steps: int = DEFAULT_STEPS) -> None:
-        if refine_steps < 1:
-            raise S2HandError(f"refinement steps: expected 1 or more, got {refine_steps}")
+        if not 1 <= refine_steps <= MAX_STEPS:
+            raise S2HandError(f"refinement steps: expected 1 to {MAX_STEPS:,}, got {shown(refine_steps)}")
         self.model, self.hand_model, self.image_size = network.model, network.hand_model, network.image_size
         self.path, self.notes, self.device = network.path, network.notes, network.device
         self.squares, self.place_hand = network.squares, network.model.place_hand

@@ -10,7 +10,7 @@ import numpy as np
 
 from s2hand.config.data_sections import SYNTHETIC_EVAL_SIZE, SYNTHETIC_TRAIN_SIZE
 from s2hand.datasets.json_files import read_json
-from s2hand.errors import DatasetError
+from s2hand.errors import DatasetError, shown
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.synthetic.backgrounds import find_backgrounds
 from s2hand.synthetic.simulated_detector import DetectorNoise
@@ -19,6 +19,9 @@ GENERATOR_VERSION = 1
 """Raised whenever the same settings give other images."""
 
 SUMMARY_FILE = "synthetic.json"
+
+BOUNDS = {"train": (1, 10**8), "evaluation": (1, 10**8), "image_size": (16, 8192)}
+"""Names of images have eight digits, a smaller image shows no hand, and a larger one takes gigabytes."""
 
 LARGEST_SEED = 2**63 - 1
 """The summary's numbers are read as 64 bits."""
@@ -77,9 +80,12 @@ class SyntheticSettings:
             plain["backgrounds"] = str(Path(self.backgrounds).expanduser().resolve())
         for name, value in plain.items():
             object.__setattr__(self, name, value)
-        for name in ("train", "evaluation", "image_size"):
-            if getattr(self, name) < 1:
-                raise DatasetError(f"synthetic data: {name} must be 1 or more, got {getattr(self, name)}")
+        for name, (low, high) in BOUNDS.items():
+            if not low <= getattr(self, name) <= high:
+                raise DatasetError(
+                    f"synthetic data: {name} must be {low} or more, and at most {high:,}, got "
+                    f"{shown(getattr(self, name))}"
+                )
         for name in ("view_variety", "object_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise DatasetError(f"synthetic data: {name} must be in [0, 1], got {getattr(self, name)}")

@@ -432,3 +432,24 @@ def test_another_efficientnet_is_recognised(weights, tmp_path):
     assert read_stored(save(tmp_path / "b0.t7", {"encoder": smaller})).settings["backbone"] == (
         "tf_efficientnet_b0"
     )
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_settings_that_unfold_without_end_are_refused(tmp_path, legacy):
+    """Lists that refer twice to the one before: 60 of them take 300 bytes, and 2 ** 60 values written out."""
+    values = [0, 0]
+    for _ in range(60):
+        values = [values, values]
+    settings = argparse.Namespace(use_mean_shape=True, steps=values)
+    path = save(tmp_path / "a.t7", {"decoder": {"a": torch.ones(2)}}, legacy=legacy, args=settings)
+    with pytest.raises(CheckpointError, match="amounts to more than 2,000,000 values") as caught:
+        read_published(path)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(("epoch", "read"), [(3, 3), ([3], None), ({}, None), ("3", None), (None, None)])
+def test_the_epoch_of_a_conversion_is_a_number_or_unknown(tmp_path, epoch, read):
+    source = save(tmp_path / "a.t7", {"decoder": {"a": torch.ones(2)}})
+    path, description = convert_published(source, tmp_path / "a.safetensors")
+    description.write_text(json.dumps(json.loads(description.read_text()) | {"epoch": epoch}))
+    assert read_published(path).epoch == read

@@ -171,6 +171,16 @@ def test_a_box_outside_of_its_picture_is_listed_and_the_rest_goes_on(folder, tmp
     assert len(read_detections(tmp_path / "out.json")) == 6
 
 
+@pytest.mark.parametrize("out", ["folder", "pipe"])
+def test_only_a_file_can_be_the_output(folder, tmp_path, out, capsys):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["detect", str(folder), "--out", str(tmp_path / out), "--device", "cpu"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize(
     ("box", "message"), [([0.1, 0.2, 0.5, 0.5], "shares of the"), ([0, 0, 1e6, 9], "reaches")]
 )

@@ -81,6 +81,17 @@ def test_a_run_is_evaluated_with_its_best_weights_beside_what_training_wrote(tra
     assert run(config, silent).metrics == result.metrics
 
 
+@pytest.mark.parametrize("source", ["folder", "config.json"])
+def test_a_run_without_a_best_checkpoint_is_evaluated_with_its_newest(trained, source):
+    config, _ = trained
+    (config.run_dir / BEST).unlink()
+    newest = read_checkpoint(config.run_dir)["progress"]["epoch"]
+    place = config.run_dir if source == "folder" else config.run_dir / "config.json"
+    chosen = config_to_evaluate(place)
+    assert chosen.pretrain_model == str(config.run_dir / "checkpoint_last.pt")
+    assert run(chosen, silent).folder.name == f"epoch_{newest:04d}"
+
+
 def test_the_network_is_the_one_that_was_trained(small_config, tmp_path):
     """Its sizes are stored with the weights; a config.json that someone has changed does not matter."""
     config = small_config("e2e", total_epochs=1, num_pca=12, attention=True)

@@ -10,6 +10,11 @@ from s2hand.images import images
 from s2hand.images.listing import list_photos, passed_over, photo_names, photo_suffixes
 
 
+def test_an_empty_name_is_not_this_folder():
+    with pytest.raises(DatasetError, match="the name of a photo is empty"):
+        list_photos("")
+
+
 def test_photos_are_listed_in_order(tmp_path):
     for name in ("b.jpg", "a.PNG", "sub/c.jpeg", "notes.txt", ".hidden.jpg", ".thumbs/d.jpg", "e[1].jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

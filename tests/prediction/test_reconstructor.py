@@ -383,6 +383,12 @@ def test_bad_arguments_are_named(reconstructor, photos, changes, message):
         reconstructor.predict(**({"images": photos[:1]} | changes))
 
 
+@pytest.mark.parametrize("steps", [0, -1, 10**6, 10**400])
+def test_steps_without_end_are_refused(checkpoint, steps):
+    with pytest.raises(S2HandError, match="refinement steps: expected 1 to 100,000, got"):
+        s2hand.HandReconstructor.from_checkpoint(checkpoint, device="cpu", refine_steps=steps)
+
+
 def test_keys_retired_since_are_passed_over(checkpoint, tmp_path):
     state = torch.load(checkpoint)
     config = json.loads(state["config"]) | {"demo_freq": 100}

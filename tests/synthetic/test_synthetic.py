@@ -166,8 +166,11 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 def test_impossible_settings_are_refused(tmp_path):
-    with pytest.raises(DatasetError, match="train must be 1 or more, got 0"):
+    with pytest.raises(DatasetError, match=r"train must be 1 or more, and at most .*got 0"):
         write_synthetic_dataset(tmp_path / "data", **{**SETTINGS, "train": 0})
+    for size in (1, 10**6, 10**400):
+        with pytest.raises(DatasetError, match="image_size must be 16 or more, and at most 8,192, got"):
+            write_synthetic_dataset(tmp_path / "data", **{**SETTINGS, "image_size": size})
     for seed in (-1, 2**63):
         with pytest.raises(DatasetError, match=r"seed must be in \[0, 9223372036854775807\]"):
             write_synthetic_dataset(tmp_path / "data", **{**SETTINGS, "seed": seed})

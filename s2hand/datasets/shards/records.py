@@ -57,6 +57,9 @@ FLAGS = ("mirrored", "look_at", "upright")
 MAX_SIDE_PX = 1_000_000
 """More than any image has, and little enough for every later computation."""
 
+MAX_NUMBER = 1e8
+"""More than any pixel, metre or focal length in pixels of a photo of a hand."""
+
 KEY_DIGITS = 8
 
 
@@ -152,6 +155,7 @@ def _checked(name: str, value: Any, dtype: object, source: object) -> Any:
         if dtype not in ARRAY_DTYPES:
             raise DatasetError(f"{what}: expected the type {' or '.join(ARRAY_DTYPES)}, got {shown(dtype)}")
         array = as_array(value, ARRAY_SHAPES[name], what=what, dtype=np.dtype(dtype))
+        _check_range(array, what)
         if name == "K":
             check_camera(array, what=what)
         return array
@@ -169,4 +173,13 @@ def _checked(name: str, value: Any, dtype: object, source: object) -> Any:
         if not 0 < side <= MAX_SIDE_PX or max(abs(left), abs(top)) > MAX_SIDE_PX:
             raise DatasetError(f"{what}: expected left, top and side in pixels, got {shown(value)}")
         return left, top, side
-    return float(as_array([value], (1,), what=what, dtype=np.float64)[0])  # scale, photometric_weight
+    number = as_array([value], (1,), what=what, dtype=np.float64)  # scale, photometric_weight
+    _check_range(number, what)
+    return float(number[0])
+
+
+def _check_range(array: np.ndarray, what: str) -> None:
+    """Refuses numbers that would turn into infinity on the way to the losses."""
+    largest = float(np.abs(array).max(initial=0))
+    if largest > MAX_NUMBER:
+        raise DatasetError(f"{what}: expected pixels or metres of at most {MAX_NUMBER:g}, got {largest:g}")
