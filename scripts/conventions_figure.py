@@ -1,4 +1,4 @@
-"""Draws docs/images/conventions.png: joint orders, frames, axes and sides, from the package's own tables.
+"""Draws docs/images/conventions.webp: joint orders, frames, axes and sides, from the package's own tables.
 
 ``python scripts/conventions_figure.py`` needs nothing but the package.
 """
@@ -25,8 +25,11 @@ from s2hand.skeleton import (
     NUM_JOINTS,
 )
 
-TARGET = Path(__file__).parent.parent / "docs/images/conventions.png"
+TARGET = Path(__file__).parent.parent / "docs/images/conventions.webp"
 FINGER_COLORS = dict(zip(FINGERS, ("#d55e00", "#c79a00", "#009e73", "#0072b2", "#b0539a"), strict=True))
+FIGURE_INCHES, DPI, QUALITY = (5.6, 11.5), 180, 88
+"""Narrow, so that a phone shows its text at a size that can be read."""
+
 INK, SKIN = "#222222", np.array([0.88, 0.80, 0.74])
 AXIS_COLORS = {"x": "#c0392b", "y": "#2e8b57", "z": "#2457a7"}
 
@@ -75,13 +78,13 @@ def draw_order(axes: Axes, model: HandModel, numbers: Sequence[int], title: str)
     for parent, child in BONES:
         axes.plot(*joints[[parent, child], :2].T, color=color_of[child], linewidth=2.2, zorder=3)
     for joint, (x, y, _) in enumerate(joints):
-        axes.plot(x, y, "o", color=color_of.get(joint, INK), markersize=13, zorder=4)
+        axes.plot(x, y, "o", color=color_of.get(joint, INK), markersize=14, zorder=4, clip_on=False)
         axes.text(
             x,
             y,
             str(numbers[joint]),
             color="white",
-            fontsize=8,
+            fontsize=9,
             weight="bold",
             ha="center",
             va="center_baseline",
@@ -94,17 +97,17 @@ def draw_axes_of_hand(axes: Axes, model: HandModel) -> None:
     """The axes of the hand model at the wrist."""
     draw_mesh(axes, model.v_template, model.faces, OBLIQUE_VIEW)
     origin = rest_joints(model)[0]
-    labels = {"x": "x: away from the fingers", "y": "y: out of the back", "z": "z: to the thumb"}
+    labels = {"x": "x: away from\nthe fingers", "y": "y: out of\nthe back", "z": "z: to the\nthumb"}
     places = {"x": ("left", "top"), "y": ("left", "bottom"), "z": ("right", "top")}
     for axis, (name, text) in zip(np.eye(3), labels.items(), strict=True):
         start, end = (point @ OBLIQUE_VIEW.T for point in (origin, origin + 0.06 * axis))
         draw_arrow(axes, start[:2], end[:2], AXIS_COLORS[name])
         ha, va = places[name]
         axes.text(*end[:2], text, color=AXIS_COLORS[name], ha=ha, va=va, fontsize=10, weight="bold")
-    low, high = (-0.13, -0.125), (0.12, 0.115)
+    low, high = (-0.12, -0.13), (0.10, 0.11)
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])
-    axes.set_title("Hand model at rest (right hand)")
+    axes.set_title("Hand model at rest\n(right hand)")
 
 
 def draw_arrow(axes: Axes, start, end, color: str) -> None:
@@ -132,7 +135,7 @@ def draw_frame(
             *text, f"{name} {words[name]}", color=AXIS_COLORS[name], ha=ha, va=va, fontsize=10, weight="bold"
         )
     axes.plot(*origin, "o", color=INK, markersize=6, zorder=7)
-    axes.text(origin[0], 4.35, title, ha="center", fontsize=10, color=INK)
+    axes.text(origin[0], 4.7, title, ha="center", fontsize=10, color=INK)
 
 
 def draw_frames(axes: Axes) -> None:
@@ -140,8 +143,8 @@ def draw_frames(axes: Axes) -> None:
     camera = {"x": (1.5, 0.0), "y": (0.0, -1.5), "z": (0.8, 0.8)}
     draw_frame(axes, (0.6, 2.5), camera, "camera (OpenCV)", {"x": "right", "y": "down", "z": "forward"})
     opengl = {"x": (1.5, 0.0), "y": (0.0, 1.2), "z": (-0.8, -0.8)}
-    draw_frame(axes, (5.2, 2.5), opengl, "glTF; HO-3D (OpenGL)", {"x": "right", "y": "up", "z": "backward"})
-    left, top, side = 0.6, -0.2, 0.62
+    draw_frame(axes, (6.2, 2.5), opengl, "glTF; HO-3D (OpenGL)", {"x": "right", "y": "up", "z": "backward"})
+    left, top, side = 0.6, -0.6, 0.62
     for row in range(2):
         for column in range(5):
             axes.add_patch(
@@ -169,8 +172,8 @@ def draw_frames(axes: Axes) -> None:
         va="center",
         color=INK,
     )
-    axes.set_xlim(-0.6, 7.6)
-    axes.set_ylim(-2.1, 4.8)
+    axes.set_xlim(-1.2, 8.6)
+    axes.set_ylim(-2.5, 5.2)
     axes.set_aspect("equal")
     axes.axis("off")
     axes.set_title("Frames and pixels")
@@ -195,18 +198,19 @@ def draw_sides(axes: Axes, model: HandModel) -> None:
 def main() -> None:
     model = load_hand_model("generic")
     matplotlib.rcParams.update(
-        {"font.family": "DejaVu Sans", "axes.titlesize": 12, "axes.titleweight": "bold"}
+        {"font.family": "DejaVu Sans", "axes.titlesize": 11, "axes.titleweight": "bold"}
     )
-    figure = Figure(figsize=(13, 9), layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.08)
-    grid = figure.subplots(2, 3, height_ratios=(1.1, 1))
-    draw_order(grid[0, 0], model, range(NUM_JOINTS), "FreiHAND, OpenPose, MediaPipe")
-    draw_order(grid[0, 1], model, HO3D_TO_FREIHAND, "HO-3D")
-    draw_order(grid[0, 2], model, FREIHAND_FROM_MANO_WITH_TIPS, "MANO with fingertips")
-    draw_axes_of_hand(grid[1, 0], model)
-    draw_frames(grid[1, 1])
-    draw_sides(grid[1, 2], model)
-    figure.savefig(TARGET, dpi=110, pil_kwargs={"optimize": True})
+    figure = Figure(figsize=FIGURE_INCHES, layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(h_pad=0.1, w_pad=0.06)
+    grid = figure.add_gridspec(4, 2, height_ratios=(1.25, 1.25, 1, 0.75))
+    cells = [figure.add_subplot(cell) for cell in (grid[0, 0], grid[0, 1], grid[1, 0], grid[1, 1])]
+    draw_order(cells[0], model, range(NUM_JOINTS), "FreiHAND, OpenPose,\nMediaPipe")
+    draw_order(cells[1], model, HO3D_TO_FREIHAND, "HO-3D")
+    draw_order(cells[2], model, FREIHAND_FROM_MANO_WITH_TIPS, "MANO with fingertips")
+    draw_axes_of_hand(cells[3], model)
+    draw_frames(figure.add_subplot(grid[2, :]))
+    draw_sides(figure.add_subplot(grid[3, :]), model)
+    figure.savefig(TARGET, dpi=DPI, pil_kwargs={"quality": QUALITY, "method": 6})
     print(f"{TARGET.name}: {TARGET.stat().st_size / 1e3:.0f} kB")
 
 

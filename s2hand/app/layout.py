@@ -206,13 +206,6 @@ def _downloads() -> gr.File:
     )
 
 
-def _sliders(name: str, count: int, reach: float) -> list[gr.Slider]:
-    return [
-        gr.Slider(-reach, reach, 0, step=0.01, label=f"{name} {number + 1}: change")
-        for number in range(count)
-    ]
-
-
 def _video_part(limits: Limits) -> VideoPart:
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
