@@ -26,23 +26,34 @@ JPEG_QUALITY = 84
 PATIENCE_MS = 180_000
 """WebGL without a graphics card takes its time."""
 
+UPLOAD, APP_VIEWER = ".photo-input input[type=file]", "iframe.viewer-frame"
+"""Of the app's page."""
+
 WIDTH = 1400
 """Of a picture, px."""
 
 
 def shot(
-    browser: Browser, page: Path, size: tuple[int, int], scheme: str, keys: str, item: str, place: str
+    browser: Browser,
+    page: str,
+    size: tuple[int, int],
+    scheme: str,
+    keys: str = "",
+    item: str = "",
+    place: str = "",
+    photo: Path | None = None,
 ) -> Image.Image:
     """What a screen shows of a page.
 
     Args:
         browser: a running one.
-        page: the HTML file.
+        page: the HTML file, or the address of the running app.
         size: width and height of the screen in CSS pixels.
         scheme: "light" or "dark".
         keys: pressed in the viewer, such as "j" for joints.
         item: the viewer's scene to open, or an empty text.
         place: CSS selector of what to scroll to, or an empty text.
+        photo: uploaded to the app, whose viewer is waited for.
 
     Raises:
         SystemExit: the page is wider than the screen.
@@ -52,7 +63,13 @@ def shot(
     )
     tab = context.new_page()
     tab.set_default_timeout(PATIENCE_MS)
-    tab.goto(page.resolve().as_uri())
+    tab.goto(page if "://" in page else Path(page).resolve().as_uri())
+    if photo is not None:
+        tab.locator(UPLOAD).wait_for(state="attached")
+        tab.set_input_files(UPLOAD, photo)
+        tab.locator(APP_VIEWER).scroll_into_view_if_needed()
+        tab.frame_locator(APP_VIEWER).locator("[data-viewer][data-shown]").wait_for()
+        tab.evaluate("scrollTo(0, 0)")
     if tab.locator(".viewer.live").count():
         tab.locator("[data-viewer][data-shown]").wait_for()
         if item:
@@ -85,12 +102,13 @@ def side_by_side(pictures: list[Image.Image], scheme: str) -> Image.Image:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("page", type=Path, help="the HTML file")
+    parser.add_argument("page", help="the HTML file, or the address of a running `s2hand app`")
     parser.add_argument("name", help="writes OUT/page_NAME.jpg and OUT/page_NAME_dark.jpg")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     parser.add_argument("--keys", default="", help="pressed in the viewer (docs/pages.md)")
     parser.add_argument("--item", default="", help="what the viewer shows, such as item-1 or sample-7")
     parser.add_argument("--at", default="", metavar="CSS", help="what to scroll to, such as .controls")
+    parser.add_argument("--photo", type=Path, help="uploaded to the app")
     arguments = parser.parse_args()
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
@@ -99,7 +117,16 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         for scheme, ending in SCHEMES.items():
             pictures = [
-                shot(browser, arguments.page, size, scheme, arguments.keys, arguments.item, arguments.at)
+                shot(
+                    browser,
+                    arguments.page,
+                    size,
+                    scheme,
+                    arguments.keys,
+                    arguments.item,
+                    arguments.at,
+                    arguments.photo,
+                )
                 for size in (DESKTOP, PHONE)
             ]
             path = arguments.out / f"page_{arguments.name}{ending}.jpg"
