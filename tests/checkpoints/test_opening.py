@@ -172,11 +172,11 @@ def test_entries_of_a_wrong_kind_are_named(tmp_path, entry, message):
     [
         ({"hourglass_features": 200_000}, "says hourglass_features 200000, but its weights have 16"),
         ({"hourglass_depth": 60}, "says hourglass_depth 60, but its weights have 4"),
-        ({"hourglass_stacks": 10**30}, "says hourglass_stacks of type int, but its weights have 1"),
-        ({"hourglass_features": "16"}, r'says hourglass_features "16" \(text\), but its weights have 16'),
+        ({"hourglass_stacks": 10**30}, "says hourglass_stacks a number of 100 bits, but its weights have 1"),
+        ({"hourglass_features": "16"}, "says hourglass_features '16', but its weights have 16"),
         ({"seed": 10**30}, "its config has unknown or unfit keys .seed."),
         ({"seed": 10**400, "gradient_clip": "8"}, r"unfit keys \(gradient_clip, seed\)"),
-        ({"num_pca": [[]]}, "says num_pca of type list, but its weights have 30"),
+        ({"num_pca": [[]]}, "says num_pca a value of type list, but its weights have 30"),
         (
             {"backbone": "resnet18"},
             r"not those of its backbone resnet18 \(it lacks \d+ weights, first network",
