@@ -78,8 +78,8 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--fast",
         action="store_true",
-        help="look once at each hand instead of six times and do not refine: less accurate, several times "
-        "as fast",
+        help="look once at each hand instead of six times and do not refine: less accurate, more than "
+        "twice as fast",
     )
     command.add_argument(
         "--photometric",

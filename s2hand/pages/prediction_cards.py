@@ -19,14 +19,14 @@ LOW_CONFIDENCE = 0.5
 CAMERA_SOURCES = {
     "given": "given by you",
     "EXIF": "read from the photo’s EXIF data",
-    "default": "assumed, since the file does not tell",
+    "default": "assumed, as the file states none",
     "detections file": "given in the detections file",
 }
 """What a focal length's source is called on the page; others are shown as they are."""
 
 CROPS = {
     "box": "cropped about its box",
-    "keypoints": "cropped about its keypoints",
+    "keypoints": "cropped around its keypoints",
     "whole picture": "from the whole photo",
 }
 """What the network was shown, as the page says it; others are shown as they are."""

@@ -116,7 +116,10 @@ class DetectedHands:
         names = list(self._files)
         tried = names[:: -(-len(names) // TRIED_NAMES) or 1]
         beside = Path(self.path).expanduser().absolute().parent
-        candidates = dict.fromkeys((own, beside, *own.parents))
+        resolved = {root.resolve(): root for root in (*reversed(own.parents), beside, own)}
+        candidates = [
+            root for root in dict.fromkeys((own, beside, *own.parents)) if root in resolved.values()
+        ]
         found = {root: sum(_exists(root, name) for name in tried) for root in candidates}
         best, *others = (root for root in found if found[root] == max(found.values()))
         if others and found[best]:

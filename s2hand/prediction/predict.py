@@ -138,16 +138,26 @@ def predict(
     answerer = opened.reconstructor.answerer
     files = HandFiles(out, versions_of(answerer), options, answerer.hand_model)
     still = [photo for photo in photos if not photo.is_video]
-    done = Predictions()
-    page = ResultPage(len(still), len(photos) - len(still)) if options.page else None
-    _predict_photos(opened, still, files, done, page, progress)
     videos = [photo for photo in photos if photo.is_video]
-    _predict_videos(opened, videos, files, done, page, note, progress)
+    done = Predictions()
+    page = ResultPage(len(still), len(videos)) if options.page else None
+    try:
+        _predict_photos(opened, still, files, done, page, progress)
+        _predict_videos(opened, videos, files, done, page, note, progress)
+    except KeyboardInterrupt:
+        if done.entries:
+            note(_listed(files, done, page))
+        raise
     done.require_some()  # an index of nothing must not replace that of an earlier prediction
-    index = files.write_index(done.entries, done.unreadable)
-    shown = None if page is None else page.write(out, files.versions, options, done.unreadable)
-    say(f"{done.summary()}; {index} lists them" + ("" if shown is None else f", and {shown} shows them"))
+    say(_listed(files, done, page))
     return done
+
+
+def _listed(files: HandFiles, done: Predictions, page: ResultPage | None) -> str:
+    """Writes the index and the page of what is done; returns a line that says so."""
+    index = files.write_index(done.entries, done.unreadable)
+    shown = None if page is None else page.write(files.out, files.versions, files.options, done.unreadable)
+    return f"{done.summary()}; {index} lists them" + ("" if shown is None else f", and {shown} shows them")
 
 
 def _wanted_photos(sources: Sequence[str | Path], out: Path, options: PredictOptions) -> list[Photo]:

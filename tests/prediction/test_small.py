@@ -11,6 +11,8 @@ from s2hand.cli import main
 from s2hand.errors import S2HandError
 from s2hand.export import HandSize
 from s2hand.images.photos import read_photo
+from s2hand.prediction import predict
+from s2hand.prediction.options import PredictOptions
 from s2hand.prediction.sample_photos import sample_photos
 
 
@@ -134,6 +136,19 @@ def test_fast_looks_once_refines_nothing_and_writes_no_page_unless_asked(tmp_pat
         np.load(out / "pointing.npz")["keypoints_2d"], hands.keypoints_2d[0], atol=1e-2
     )
     assert distance(hands) < 0.1
+
+
+def test_an_interrupted_prediction_lists_what_is_done(tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(predict, "_predict_videos", interrupted)
+    options, notes = PredictOptions(formats=("npz",), fast=True), []
+    with pytest.raises(KeyboardInterrupt):
+        predict.predict(None, [sample_photos()[1]], tmp_path, options, device="cpu", note=notes.append)
+    index = json.loads((tmp_path / "index.json").read_text())
+    assert [image["name"] for image in index["images"]] == ["pointing.jpg"]
+    assert "lists them" in notes[-1]
 
 
 def test_fast_is_not_for_other_networks(tmp_path, capsys):
