@@ -60,7 +60,8 @@ def predictions(shown):
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_pages_fit_and_follow_the_scheme(open_page, request, name, width, scheme):
     opened = open_page(request.getfixturevalue(name), width, color_scheme=scheme)
     tab = opened.tab
@@ -115,8 +116,24 @@ def test_drag_wheel_and_keys_move_the_hand_and_reset_brings_it_back(predictions)
     predictions.canvas_like(start)
 
 
-def test_one_finger_turns_and_two_zoom(open_page, prediction_page):
-    opened = open_page(prediction_page, 390, 844, has_touch=True)
+def test_drag_and_wheel_move_the_hand_of_a_report(open_page, report_page):
+    opened = open_page(report_page, 1440, 900)
+    tab, start = opened.tab, opened.canvas()
+    assert start.std() > 5
+    x, y = stage_middle(tab)
+    tab.mouse.move(x, y)
+    tab.mouse.down()
+    tab.mouse.move(x + 120, y + 20, steps=4)
+    tab.mouse.up()
+    dragged = opened.canvas_unlike(start, 0.02)
+    tab.mouse.wheel(0, -300)
+    opened.canvas_unlike(dragged, 0.02)
+    assert opened.faults == []
+
+
+@pytest.mark.parametrize("name", ["prediction_page", "report_page"])
+def test_one_finger_turns_and_two_zoom(open_page, request, name):
+    opened = open_page(request.getfixturevalue(name), 390, 844, has_touch=True)
     start = opened.canvas()
     x, y = stage_middle(opened.tab)
     swipe(opened.tab, [(x + 20 * step, y) for step in range(5)])
