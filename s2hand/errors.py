@@ -55,6 +55,8 @@ def reason_of(error: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text on one line, without what a terminal would obey; names of files may hold both."""
-    words = " ".join(text.split())
-    return "".join(character if character.isprintable() else "\ufffd" for character in words)
+    """A text on one line, in which what a terminal would obey or cannot show is escaped, as in names of files."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in " ".join(text.split())
+    )

@@ -85,7 +85,7 @@ def test_cut_jpegs_of_four_colours_are_refused(tmp_path, kept):
 def test_damaged_images_are_told_of_in_our_line_alone(tmp_path, capfd):
     """OpenCV's and Pillow's libraries would print lines of their own."""
     whole = encode(PICTURES["colour"])
-    refused(tmp_path / "a.jpg", whole[: len(whole) // 2] + b"\xff\xd9")
+    refused(tmp_path / "a.jpg", whole[: len(whole) * 3 // 4] + b"\xff\xd9")
     for coding in ("lzw", "deflate", "packbits", "jpeg"):
         tiff = encode(PICTURES["colour"], "TIFF", **TIFFS[coding])
         refused(tmp_path / "a.tif", with_short_strip(tiff, 0.6))
