@@ -55,7 +55,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text on one line, in which what a terminal would obey or cannot show is escaped, as in names of files."""
+    """A text on one line; what a terminal would obey or cannot show, as in names of files, is escaped."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in " ".join(text.split())
