@@ -121,7 +121,7 @@ def edited(
         joints=joints,
         keypoints_2d=project_points(joints, hands.K),
         pose_axis_angle=placed.pose_axis_angle,
-        lengths_mm=1000 * parameters.scale.double().abs() * reconstructor.ruler.lengths_m(parameters.betas),
+        lengths_mm=reconstructor.ruler.lengths_mm(parameters),
         face_textures=torch.stack([own[i] if new is None else new for i, new in enumerate(chosen)]),
         light=torch.stack(lights),
     )

@@ -137,7 +137,7 @@ class PhotosResult:
 
     Attributes:
         network: the run, or "bundled".
-        seed: of the draw of photos and of what is left out.
+        seed: what photos and left-out landmarks were drawn with.
         compared_with: what joints are compared with: the reference's landmarks or the detector's own.
         folders: folder, and ``ALL`` -> the summary of its values.
         notes: lines on the network that are worth showing.

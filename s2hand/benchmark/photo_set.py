@@ -57,7 +57,7 @@ def draw_photos(root: str | Path, count: int, seed: int) -> list[BenchmarkPhoto]
     Args:
         root: a folder of photos, or one of several folders and ``reference.json``.
         count: at most so many from each folder.
-        seed: of the draw.
+        seed: what the photos are drawn with.
 
     Returns:
         The photos of one folder after the other.

@@ -48,7 +48,7 @@ def benchmark_photos(
         root: see :func:`~s2hand.benchmark.photo_set.draw_photos`.
         source: a run's folder or a checkpoint; None for the bundled network.
         count: photos of each folder, at most.
-        seed: of the draw of photos, and of landmarks that are left out.
+        seed: what photos and left-out landmarks are drawn with.
         refine: measure refined hands too.
         photometric: let them follow what the photo shows; the bundled network alone can.
         device: "auto", "cpu", "cuda" or "cuda:<index>".

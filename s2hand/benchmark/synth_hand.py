@@ -85,8 +85,8 @@ class SynthHandResult:
     """What the benchmark found.
 
     Attributes:
-        metrics: of the network, by the keys of ``COLUMNS`` and those of an evaluation.
-        mean_hand: of always answering the mean hand.
+        metrics: the network's scores, by the keys of ``COLUMNS`` and those of an evaluation.
+        mean_hand: scores of always answering the mean hand.
         detector_px: mean distance of the detections from the joints, in pixels of the network's images.
         hands: how many were scored.
         groups: kind of group -> group -> means of its hands: ``GROUP_COLUMNS``, and their number.

@@ -65,6 +65,24 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
     _hand_model_argument(command)
     _known_of_hands_arguments(command)
     _output_arguments(command)
+    _fit_arguments(command)
+    command.add_argument(
+        "--no-smooth", dest="smooth", action="store_false", help="do not smooth the hands of videos over time"
+    )
+    command.add_argument(
+        "--batch", type=int, metavar="N", default=DEFAULT_BATCH, help="hands per batch (default: %(default)s)"
+    )
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help=f"exit with code {DOUBTFUL} if a hand misses its photo or its keypoints, or a photo has no hand",
+    )
+    command.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or cuda:<index> (default: %(default)s)"
+    )
+
+
+def _fit_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--refine",
         type=int,
@@ -85,20 +103,6 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
         "--photometric",
         action="store_true",
         help="also refine to the silhouette, skin and light in the photo, so that the shape follows (slower)",
-    )
-    command.add_argument(
-        "--no-smooth", dest="smooth", action="store_false", help="do not smooth the hands of videos over time"
-    )
-    command.add_argument(
-        "--batch", type=int, metavar="N", default=DEFAULT_BATCH, help="hands per batch (default: %(default)s)"
-    )
-    command.add_argument(
-        "--strict",
-        action="store_true",
-        help=f"exit with code {DOUBTFUL} if a hand misses its photo or its keypoints, or a photo has no hand",
-    )
-    command.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda or cuda:<index> (default: %(default)s)"
     )
 
 

@@ -16,8 +16,8 @@ from s2hand.export.rig import Rig
 from s2hand.files import write_text_whole
 
 EULER_ORDER = "ZXY"
-"""Of turns about the joint's own axes. The angle in the middle must stay below a right angle for the others
-to be told apart: it is the twist about x, as fingers bend about z and hardly twist."""
+"""Order of the turns about a joint's own axes. The angle in the middle must stay below a right angle for the
+others to be told apart: it is the twist about x, as fingers bend about z and hardly twist."""
 
 STILL_FRAME_S = 1 / 30
 """Frame time of a photo, since some programs refuse 0."""

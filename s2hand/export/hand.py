@@ -27,7 +27,7 @@ class HandSize:
     Attributes:
         source: "hand_length" where the length was given, "prior" where it is a guess.
         length_mm: from the wrist along the middle finger to its tip.
-        prior: of a guess: mean_mm and spread_mm of the lengths that are expected, and their source.
+        prior: what a guess expects of lengths: mean_mm, spread_mm and their source.
     """
 
     source: str

@@ -25,9 +25,9 @@ class Rig:
         source: name of the photo or video.
         hand: "left" or "right".
         hand_model: whose skeleton and weights these are: "generic", or the name of a file.
-        joint_names: of the 16 joints.
-        parents: of the 16 joints, -1 for the wrist; parents come before their children.
-        tip_names: of the five fingertips.
+        joint_names: names of the 16 joints.
+        parents: number of each joint's parent, -1 for the wrist; parents come before their children.
+        tip_names: names of the five fingertips.
         tip_parents: the joint that carries each fingertip.
         bind_joints: (16, 3) bind pose.
         bind_tips: (5, 3) bind pose.
@@ -102,7 +102,7 @@ def forward_kinematics(
         positions: (T, 3) the root's.
         rotations: (T, J, 3, 3) relative to the parents.
         bones: (J, 3) from each joint's parent to the joint in the bind pose.
-        parents: of the joints, each before its children; -1 for the root.
+        parents: number of each joint's parent, -1 for the root; parents come before their children.
 
     Returns:
         (T, J, 3) positions and (T, J, 3, 3) rotations of all joints.

@@ -5,7 +5,7 @@ It does not depend on the pose, so it is what a ruler measures on the straighten
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from s2hand.hand.assets import NUM_BETAS, HandModel
 from s2hand.skeleton import FINGERTIP_VERTICES
+from s2hand.structures import HandParameters
 
 MIDDLE_CHAIN = (0, 4, 5, 6)
 """Wrist and middle finger in MANO's order."""
@@ -27,7 +28,7 @@ class LengthPrior:
     """What a hand model expects of the length of hands.
 
     Attributes:
-        mean_mm: of the mean shape.
+        mean_mm: length of the mean shape.
         spread_mm: standard deviation over hands.
         source: what tells so.
     """
@@ -56,6 +57,34 @@ class HandRuler:
         betas = betas.double().cpu()
         bones = self._bones[..., 0] + torch.einsum("bk,jck->bjc", betas, self._bones[..., 1:])
         return bones.norm(dim=-1).sum(-1)
+
+    def lengths_mm(self, parameters: HandParameters) -> Tensor:
+        """The lengths of B hands of their own scale, (B,) mm float64."""
+        return 1000 * parameters.scale.double().abs() * self.lengths_m(parameters.betas)
+
+    def sized(
+        self, parameters: HandParameters, length_mm: float | None = None
+    ) -> tuple[HandParameters, Tensor]:
+        """Gives hands a length. They look the same: no photo tells a hand from one of twice its size at
+        twice its distance.
+
+        Args:
+            parameters: B hands.
+            length_mm: their length; None leaves them as they are.
+
+        Returns:
+            The hands, and their lengths in mm, (B,).
+        """
+        lengths_mm = self.lengths_mm(parameters)
+        if length_mm is None:
+            return parameters, lengths_mm
+        factor = (length_mm / lengths_mm).to(parameters.scale)
+        sized = replace(
+            parameters,
+            scale=parameters.scale * factor,
+            translation=parameters.translation * factor[:, None],
+        )
+        return sized, torch.full_like(lengths_mm, length_mm)
 
     @cached_property
     def prior(self) -> LengthPrior:

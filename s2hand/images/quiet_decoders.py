@@ -28,7 +28,7 @@ begin."""
 
 _lock = threading.Lock()
 _held: list[tuple[int, int]] = []
-"""Of the outermost context: the terminal, and the memory that stands in for it."""
+"""What the outermost context holds: the terminal's descriptor and that of the memory in its place."""
 _depth = 0
 
 

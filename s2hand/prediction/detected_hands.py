@@ -116,11 +116,9 @@ class DetectedHands:
         names = list(self._files)
         tried = names[:: -(-len(names) // TRIED_NAMES) or 1]
         beside = Path(self.path).expanduser().absolute().parent
-        resolved = {root.resolve(): root for root in (*reversed(own.parents), beside, own)}
-        candidates = [
-            root for root in dict.fromkeys((own, beside, *own.parents)) if root in resolved.values()
-        ]
-        found = {root: sum(_exists(root, name) for name in tried) for root in candidates}
+        # One folder may be written in several ways; its first one counts.
+        candidates = {root.resolve(): root for root in reversed((own, beside, *own.parents))}
+        found = {root: sum(_exists(root, name) for name in tried) for root in reversed(candidates.values())}
         best, *others = (root for root in found if found[root] == max(found.values()))
         if others and found[best]:
             self.doubts.append(

@@ -272,7 +272,7 @@ class HandReconstructor:
         parameters = turned_back(answer.parameters.to("cpu"), squares)
         if adjust is not None:
             parameters = adjust(parameters)
-        parameters, lengths_mm = self._sized(parameters)
+        parameters, lengths_mm = self.ruler.sized(parameters, self.hand_length_mm)
         K = torch.from_numpy(np.stack([view.K for view in views])).float()
         placed = answerer.place_hand(parameters.to(answerer.device), K.to(answerer.device))
         hands = HandPrediction(**placed).to("cpu")
@@ -288,22 +288,6 @@ class HandReconstructor:
             size_prior=self.ruler.prior if self.hand_length_mm is None else None,
         )
         return painted(found, views) if paint and answerer.paints_from_photos else found
-
-    def _sized(self, parameters: HandParameters) -> tuple[HandParameters, Tensor]:
-        """Hands of the length that is given, if one is, and the lengths in mm, (B,).
-
-        They look the same: a photo does not tell a hand from one of twice its size at twice its distance.
-        """
-        lengths_mm = 1000 * parameters.scale.double().abs() * self.ruler.lengths_m(parameters.betas)
-        if self.hand_length_mm is None:
-            return parameters, lengths_mm
-        factor = (self.hand_length_mm / lengths_mm).to(parameters.scale)
-        sized = replace(
-            parameters,
-            scale=parameters.scale * factor,
-            translation=parameters.translation * factor[:, None],
-        )
-        return sized, torch.full_like(lengths_mm, self.hand_length_mm)
 
     def check_refinement(self, refine: bool, *, detections: bool) -> None:
         """Refuses a refinement that could not happen.

@@ -124,7 +124,7 @@ def still_of(pixels: np.ndarray, hands: Reconstruction | None, longest_px: int) 
     Args:
         pixels: (H, W, 3) uint8.
         hands: those in it, or None.
-        longest_px: of the still.
+        longest_px: longer side of the still.
     """
     small = shrunk(pixels, longest_px)
     if hands is None:

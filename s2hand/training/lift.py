@@ -26,7 +26,7 @@ FIRST_BATCH_SEED, SEEDS_OF_A_RUN, SEED_LIMIT = 1_000_000, 1_000_003, 2**63
 limit that random generators set."""
 
 HELD_OUT_SEED = 10_000
-"""Of the hands that errors are measured on; no batch has it."""
+"""Seed of the hands on which errors are measured; no batch is drawn with it."""
 
 JOINT_UNIT_M = 0.01
 """Metres: an error of a centimetre costs 1."""
@@ -45,7 +45,7 @@ class RandomHandBatches(Dataset):
         hand_model: the hand that is drawn.
         fingertips: which vertices stand for the tips, a key of ``skeleton.FINGERTIP_VERTICES``.
         batch_size: hands in a batch.
-        seed: of the run.
+        seed: the run's seed.
     """
 
     def __init__(self, hand_model: HandModel, fingertips: str, batch_size: int, seed: int) -> None:

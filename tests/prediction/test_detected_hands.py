@@ -36,3 +36,18 @@ def test_views_know_the_numbers_of_followed_hands(tmp_path, tracks):
     pixels, header = np.zeros((SIZE, SIZE, 3), np.uint8), PhotoHeader(SIZE, SIZE, None)
     seen = [[view.track for view in hands.views(viewer, video, pixels, header, frame)] for frame in (0, 1)]
     assert seen == ([[3, 1], [3]] if tracks else [[None, None], [None]])
+
+
+def test_a_folder_written_in_two_ways_is_one(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"")
+    sizes = np.full((1, 2), SIZE)
+    detections = Detections(
+        np.full((1, 21, 2), 9, np.float32), np.ones((1, 21), np.float32), ("a.jpg",), sizes
+    )
+    write_versioned_detections(tmp_path / "photos" / "d.json", detections)
+    roundabout = tmp_path / "elsewhere" / ".." / "photos"
+    hands = DetectedHands(PredictOptions(detections=str(tmp_path / "photos" / "d.json")))
+    assert hands.match([Photo(roundabout / "a.jpg", "a.jpg", "a")]) == []
+    assert hands.doubts == []
