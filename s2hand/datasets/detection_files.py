@@ -10,7 +10,7 @@ left out. The versioned file is an object that also says which detector found wh
                  "box": [x, y, w, h] or null, "K": 3 x 3 or null,
                  "keypoints": [[x, y], ...], "confidence": [...], "track": number, left out if unknown,
                  "world": [[x, y, z], ...] and "world_spread": [...], left out if unknown}, ...],
-     "unreadable": ["name: reason", ...]}
+     "unreadable": ["name: reason", ...], "without_hands": ["name", ...], left out in older files}
 
 Its names are relative to the photos' folder, with ``/``; a name comes once for each hand in its photo. Its
 keypoints are in pixels of the upright photo (EXIF rotation applied), never mirrored, with the same order of
@@ -145,6 +145,9 @@ def _read_versioned(content: dict, path: str | Path) -> Detections:
     unreadable = content.get("unreadable", [])
     if not isinstance(unreadable, list) or not all(isinstance(line, str) for line in unreadable):
         raise DatasetError(f'{path}, unreadable: expected a list of text, "name: reason"')
+    without_hands = content.get("without_hands", [])
+    if not isinstance(without_hands, list) or not all(isinstance(name, str) for name in without_hands):
+        raise DatasetError(f"{path}, without_hands: expected a list of names of images")
     names = tuple(image.get("name") for image in images)
     if not all(isinstance(name, str) for name in names):
         raise DatasetError(f"{path}, names: expected text")
@@ -166,6 +169,7 @@ def _read_versioned(content: dict, path: str | Path) -> Detections:
         _read_tracks(images, path),
         _column(images, "world", (NUM_JOINTS, 3), path, optional=True),
         _column(images, "world_spread", (NUM_JOINTS,), path, optional=True),
+        tuple(without_hands),
     )
 
 
@@ -253,6 +257,7 @@ def write_versioned_detections(path: str | Path, detections: Detections) -> None
         "detector": None if detector is None else vars(detector),
         "images": [_image_entry(detections, row) for row in range(len(detections))],
         "unreadable": list(detections.unreadable),
+        "without_hands": list(detections.without_hands),
     }
     write_json(path, content)
 

@@ -60,6 +60,7 @@ class Detections:
         world: (N, 21, 3) float32 metres, as the image shows the hands, NaN where unknown; or None.
         world_spread: (N, 21) float32 metres, mean distance of looks from their median, NaN where unknown; or
             None.
+        without_hands: names of the images that were searched and show no hand.
     """
 
     keypoints: np.ndarray
@@ -74,6 +75,7 @@ class Detections:
     tracks: tuple[int | None, ...] | None = None
     world: np.ndarray | None = None
     world_spread: np.ndarray | None = None
+    without_hands: tuple[str, ...] = ()
 
     def __post_init__(self):
         as_array(self.keypoints, (None, NUM_JOINTS, 2), what="Detections.keypoints")

@@ -103,7 +103,7 @@ def _tell(
     for line in summary.unreadable:
         say(f"unreadable: {one_line(line)}")
     if summary.handless:
-        say(f"no hand in {summary.handless:,} of {summary.images:,} images, which have no entry")
+        say(f"no hand in {summary.handless:,} of {summary.images:,} images, listed as without_hands")
     for path in summary.written:
         say(f"{path}: written")
     if summary.written and not summary.hands:

@@ -55,6 +55,7 @@ def merge_records(
         tracks if any(track is not None for track in tracks) else None,
         _with_nan_or_none([hand.get("world") for hand in found], (NUM_JOINTS, 3)),
         _with_nan_or_none([hand.get("world_spread") for hand in found], (NUM_JOINTS,)),
+        tuple(record["name"] for record in records if record.get("hands") == []),
     )
     write_versioned_detections(out, detections)
     if published is None:

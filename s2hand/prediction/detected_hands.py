@@ -63,10 +63,12 @@ class DetectedHands:
 
     @cached_property
     def _rows(self) -> dict[str, list[int]]:
-        """Name in NFC -> rows of the detections: file systems differ in how letters are composed."""
+        """Name in NFC, as file systems differ in how letters are composed -> rows; none: no hand found."""
         rows: dict[str, list[int]] = {}
         for row, name in enumerate(() if self.detections is None else self.detections.names):
             rows.setdefault(unicodedata.normalize("NFC", name), []).append(row)
+        for name in () if self.detections is None else self.detections.without_hands:
+            rows.setdefault(unicodedata.normalize("NFC", name), [])
         return rows
 
     @cached_property
@@ -129,7 +131,7 @@ class DetectedHands:
     def views(
         self, viewer: Viewer, photo: Photo, pixels: np.ndarray, header: PhotoHeader, frame: int | None = None
     ) -> list[HandView]:
-        """The hands of a photo or frame: all that were detected, or one somewhere in it.
+        """The hands of a photo or frame: all that were detected, or one somewhere in it if nobody looked.
 
         In videos that the detections name, frames without a detected hand have none: a guess from the whole
         frame would make the hand jump.

@@ -232,9 +232,10 @@ def test_the_command_needs_nothing_but_photos(tmp_path, blobs, capsys):
     assert main(["detect", str(folder), "--out", str(out), "--device", "cpu", "--preview"]) == 0
     shown = capsys.readouterr().out
     assert "mediapipe: models under Apache-2.0, which does not restrict what is made with them" in shown
-    assert "no hand in 2 of 5 images, which have no entry" in shown
+    assert "no hand in 2 of 5 images, listed as without_hands" in shown
     found = read_detections(out)
     assert found.names == ("0.png", "0.png", "2.png", "3.png", "3.png")
+    assert found.without_hands == ("1.png", "4.png")
     assert found.detector.name == "mediapipe"
     assert found.detector.settings == {"precision": "fp32", "looks": 6, "follow": False}
     assert (folder / "detections_preview.jpg").is_file()

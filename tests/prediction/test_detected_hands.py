@@ -51,3 +51,23 @@ def test_a_folder_written_in_two_ways_is_one(tmp_path):
     hands = DetectedHands(PredictOptions(detections=str(tmp_path / "photos" / "d.json")))
     assert hands.match([Photo(roundabout / "a.jpg", "a.jpg", "a")]) == []
     assert hands.doubts == []
+
+
+def test_photos_that_were_searched_in_vain_have_no_hand(tmp_path):
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    detections = Detections(
+        np.random.default_rng(0).uniform(10, 50, (1, 21, 2)).astype(np.float32),
+        np.ones((1, 21), np.float32),
+        ("a.jpg",),
+        np.full((1, 2), SIZE),
+        without_hands=("b.jpg",),
+    )
+    write_versioned_detections(tmp_path / "d.json", detections)
+    hands = DetectedHands(PredictOptions(hand="right", detections=str(tmp_path / "d.json")))
+    photos = [Photo(tmp_path / name, name, name[0]) for name in ("a.jpg", "b.jpg", "c.jpg")]
+    assert hands.match(photos) == photos[2:]
+    viewer = Viewer(32, DEFAULT_SQUARES, hands.stated)
+    pixels, header = np.zeros((SIZE, SIZE, 3), np.uint8), PhotoHeader(SIZE, SIZE, None)
+    # Nobody looked at the last one, so the network sees it whole.
+    assert [len(hands.views(viewer, photo, pixels, header)) for photo in photos] == [1, 0, 1]
