@@ -22,18 +22,42 @@ from generic_hand.rig import THUMB, HandRig, fit_joint_regressor, rig_from_file,
 from generic_hand.surface import subdivide
 
 from s2hand.hand import HandModel, sample_poses, save_hand_model
-from s2hand.hand.assets import GENERIC_HAND, MANO_PARENTS, NUM_VERTICES
+from s2hand.hand.assets import MANO_PARENTS, NUM_VERTICES
+from s2hand.hand.generic import GENERIC, GENERIC_HANDS
 from s2hand.hand.pose_sampling import JOINT_RANGES_DEG
 
 SOURCE = Path(__file__).resolve().parents[1] / "assets" / "generic_hand_right.glb"
 
 SCALE = 0.94
-FIRST_BONE_STRETCH = -0.25
-KNUCKLE_SHIFT = 0.0025
-"""MANO counts the knuckles farther out than anatomy does. With these three the hand is an adult's, and its
-bone 9-10 measures 0.030 m, as MANO's; S2HAND expects about 0.028 m."""
+"""Brings the source to the size of MANO's mean hand."""
 
-FINGER_THICKENING, THUMB_THICKENING = 0.12, 0.06
+FIRST_JOINTS_MM = {
+    INDEX: (-84.5, -4.8, 32.4),
+    MIDDLE: (-94.3, -1.5, 9.4),
+    LITTLE: (-73.9, -10.8, -33.4),
+    RING: (-84.6, -4.5, -15.4),
+    THUMB: (-20.4, -15.0, 29.1),
+}
+BONES_MM = {
+    INDEX: (33.0, 22.2, 25.2),
+    MIDDLE: (31.7, 23.3, 26.5),
+    LITTLE: (21.1, 19.0, 20.3),
+    RING: (28.8, 24.8, 25.7),
+    THUMB: (30.8, 27.1, 35.4),
+}
+"""The skeleton of MANO's mean hand: places of the fingers' first joints from the wrist, its palm turned to
+lie like this one's, and lengths of bones, the last ones up to the fingertips' vertices. MANO has knuckles
+farther out, and the thumb's joints farther in, than anatomy has; datasets are labelled with MANO, so a hand
+of other proportions would be wrong by the difference."""
+
+PALM_WIDENING = 0.1
+"""Brings the knuckles' skin nearer to their joints."""
+
+INSETS_MM, THUMB_INSETS_MM = (2.0, 4.0), (3.0, 5.0)
+"""By how much the second and third joint of a finger lie nearer to the palm than their skin, as in photos the
+landmarks on the skin lie farther out than these joints when the hand is fitted to them."""
+
+FINGER_THICKENING, THUMB_THICKENING = 0.12, 0.14
 """The source's fingers are slender; without shortening their width too, they come to the usual build."""
 
 TURNS_DEG = (
@@ -92,12 +116,17 @@ def build_hand() -> HandModel:
 
 
 def reproportion(rig: HandRig) -> HandRig:
-    """Gives the source MANO's proportions: shorter and sturdier fingers, closer together."""
+    """Gives the source MANO's proportions: its skeleton, and sturdier fingers, closer together."""
     for finger, segment, angles_deg in TURNS_DEG:
         rig = proportions.turn_finger(rig, finger, segment, angles_deg)
-    rig = proportions.lengthen_first_bones(rig, FIRST_BONE_STRETCH)
+    rig = proportions.widen_palm(rig, PALM_WIDENING)
     rig = proportions.thicken_fingers(rig, FINGER_THICKENING, THUMB_THICKENING)
-    return proportions.move_knuckles_out(rig, KNUCKLE_SHIFT)
+    for finger, bones in BONES_MM.items():
+        first = rig.joints[0] + np.array(FIRST_JOINTS_MM[finger]) / 1000
+        lengths = tuple(length / 1000 for length in bones)
+        insets = tuple(inset / 1000 for inset in (THUMB_INSETS_MM if finger == THUMB else INSETS_MM))
+        rig = proportions.move_joints(rig, finger, first, lengths, insets)
+    return rig
 
 
 def simplify(rig: HandRig) -> HandRig:
@@ -147,7 +176,7 @@ def _float32(values: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=GENERIC_HAND, help="where the .npz goes")
+    parser.add_argument("--output", type=Path, default=GENERIC_HANDS[GENERIC], help="where the .npz goes")
     parser.add_argument("--figures", type=Path, help="folder for rendered figures of the hand")
     arguments = parser.parse_args()
     model = build_hand()

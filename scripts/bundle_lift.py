@@ -12,7 +12,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from s2hand import checkpoints, experiment
 from s2hand.checkpoints.checkpoint import LAST
@@ -37,7 +37,7 @@ def write(
 ) -> None:
     """Writes the weights in half precision and a card beside them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.half().contiguous() for name, value in net.state_dict().items()}, path)
+    path.write_bytes(save({name: value.half().contiguous() for name, value in net.state_dict().items()}))
     card = {
         "what": "lifts a hand's landmarks to the pose of a hand model",
         "trained_on": trained_on,

@@ -13,6 +13,7 @@ from s2hand.config.data_sections import FolderSection
 from s2hand.config.sections import LIFT
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.hand.assets import HandModelNotFoundError
+from s2hand.hand.generic import GENERIC, GENERIC_HANDS
 from s2hand.images.crops import DEFAULT_SQUARES, SquareRule
 from s2hand.models import HandNet
 from s2hand.runtime.devices import resolve_device
@@ -103,17 +104,19 @@ def _hand(
 ) -> tuple[HandModel, tuple[str, ...]]:
     """The hand's arrays, and what the user should know if they are not those of the training."""
     if stored.published:
-        is_other = asked in (None, "generic")
+        is_other = asked is None or str(asked) in GENERIC_HANDS
         notes = (f"{stored.path} was trained with MANO: {MANO_REMEDY}",) if is_other else ()
-        return load_hand_model(asked or "generic"), notes
+        return load_hand_model(asked or GENERIC), notes
     other = f"{stored.path} was trained with the hand model {trained_with}"
+    if asked == GENERIC and trained_with in GENERIC_HANDS:
+        asked = trained_with
     if asked is not None:
-        is_other = trained_with not in ("generic", str(asked))
+        is_other = trained_with not in (*GENERIC_HANDS, str(asked))
         return load_hand_model(asked), (f"{other}: {MANO_REMEDY}",) if is_other else ()
     try:
         return load_hand_model(trained_with), ()
     except HandModelNotFoundError:
-        return load_hand_model("generic"), (f"{other}, which is not there, so takes generic: {MANO_REMEDY}",)
+        return load_hand_model(GENERIC), (f"{other}, which is not there, so takes generic: {MANO_REMEDY}",)
 
 
 def _squares(stored: StoredWeights) -> SquareRule:

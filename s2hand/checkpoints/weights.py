@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,8 +17,8 @@ from s2hand.checkpoints.checkpoint import CheckpointError, newest_sound, read_ch
 from s2hand.checkpoints.converted import SUFFIX, read_published
 from s2hand.checkpoints.published import PublishedCheckpoint, printable
 from s2hand.checkpoints.published_names import backbone_name, translate_weights
-from s2hand.config.published import translate
 from s2hand.config.sections import KNOWN_KEYS, SECTIONS, NetworkSection
+from s2hand.config.stored import stored_config
 from s2hand.errors import NetworkError, shown
 from s2hand.hand import HandModel
 from s2hand.models import MODULES_OF_PART, HandNet, build_encoder, build_hand_net
@@ -188,7 +187,7 @@ def stored_in(state: Mapping[str, Any], path: Path) -> StoredWeights:
     if not weights:
         raise CheckpointError(f"{path}: holds no network; name a checkpoint that `s2hand train` wrote")
     try:
-        settings, _ = translate(json.loads(state["config"]))  # without keys retired since
+        settings = stored_config(state["config"])
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         settings = {}
     modules = checked_modules(weights, path)

@@ -43,6 +43,15 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Show versions and devices, and test the installation and, if given, the data of a config."""
     import json
 
+    from s2hand.doctor.imports import import_faults
+
+    if faults := import_faults():
+        print(
+            json.dumps({"healthy": False, "faults": faults}, indent=2)
+            if arguments.json
+            else "\n".join(faults)
+        )
+        return FAULT_FOUND
     from s2hand.doctor.doctor import diagnose
 
     diagnosis = diagnose(arguments.file, overrides(arguments))

@@ -83,6 +83,10 @@ def run(argv: list[str] | None, catch_interrupts: bool) -> int:
         return USAGE_ERROR if error.told else _fail(f"error: {error}", USAGE_ERROR)
     except UnicodeError as error:
         return _fail(f"error: {_unprintable(error)}", USAGE_ERROR)
+    except ImportError as error:
+        if (error.name or "").startswith("s2hand"):
+            raise
+        return _fail(f"error: {one_line(str(error))}; `s2hand doctor` tests the installation", USAGE_ERROR)
     except RuntimeError as error:
         if "home directory" not in str(error):  # pathlib's error for ~name without such a user
             raise

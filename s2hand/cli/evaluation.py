@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from s2hand.cli.overrides import override_arguments, overrides
+from s2hand.cli.streams import tell_loading
 
 
 def score_arguments(command: argparse.ArgumentParser) -> None:
@@ -56,6 +57,7 @@ def report_arguments(command: argparse.ArgumentParser) -> None:
 
 def report(arguments: argparse.Namespace) -> None:
     """Write a page about the best weights of a run: metrics, errors, training curves and samples in 3D."""
+    tell_loading(arguments.folder)
     from s2hand.experiment.report import write_run_report
 
     path = write_run_report(

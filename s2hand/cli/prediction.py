@@ -7,6 +7,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from s2hand.cli.streams import tell_loading
 from s2hand.errors import S2HandError, one_line
 from s2hand.prediction.options import AUTO, DEFAULT_BATCH, DEFAULT_FORMATS, FORMATS, PredictOptions
 
@@ -197,6 +198,7 @@ def predict(arguments: argparse.Namespace) -> int:
 def _predict_photos(
     arguments: argparse.Namespace, checkpoint: str | Path | None, photos: list[str], options: PredictOptions
 ) -> int:
+    tell_loading(str(checkpoint or "the bundled network"))
     from s2hand.prediction.predict import predict as predict_hands
 
     done = predict_hands(

@@ -26,6 +26,12 @@ def print_anything() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def tell_loading(what: str) -> None:
+    """Says on a terminal what is loaded, as importing and reading it can take seconds."""
+    if sys.stderr.isatty():
+        print(f"s2hand: loading {what}", file=sys.stderr, flush=True)
+
+
 def reader_left() -> bool:
     """Whether the reader of stdout or stderr has left, as `head` does."""
     for stream in (sys.stdout, sys.stderr):

@@ -12,6 +12,7 @@ from s2hand.config.messages import ConfigError
 from s2hand.config.model import BASE_PATH_KEYS, Config
 from s2hand.config.published import LAMBDA_ALIASES
 from s2hand.config.sections import LIFT
+from s2hand.hand.generic import GENERIC_HANDS
 
 WITH_WORLD_JOINTS = ("Folder", "Shards")
 """Datasets whose detections may hold 3D landmarks."""
@@ -57,7 +58,7 @@ def check_paths(config: Config) -> None:
     paths = {BASE_PATH_KEYS[name]: "folder" for name in _used_datasets(config) if name != "Synthetic"}
     if "Folder" in _used_datasets(config):
         paths |= {"folder_detections": "file", "folder_labels": "file"}
-    if config.hand_model != "generic" and "hand" in config.network_parts:
+    if config.hand_model not in GENERIC_HANDS and "hand" in config.network_parts:
         paths["hand_model"] = "file"
     pretrained = ("pretrain_model", "pretrain_rgb2hm", "pretrain_texture_model")
     paths |= {key: "file or run folder" for key in pretrained}
@@ -230,7 +231,8 @@ def needs_several_samples(config: Config) -> bool:
 def _checkpoint_notes(config: Config) -> list[str]:
     if config.stage == "evaluate" and config.pretrain_model is None:
         return ["pretrain_model is not set: evaluates an untrained network"]
-    if config.hand_model != "generic" or not str(config.pretrain_model).endswith((".t7", ".safetensors")):
+    is_published = str(config.pretrain_model).endswith((".t7", ".safetensors"))
+    if config.hand_model not in GENERIC_HANDS or not is_published:
         return []
     return [
         'pretrain_model is a published checkpoint, trained with MANO, but hand_model is "generic": '

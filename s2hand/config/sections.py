@@ -6,11 +6,12 @@ The JSON schema and ``docs/config.md`` are made from the fields' descriptions.
 from collections.abc import Collection
 from typing import Annotated, Literal
 
-from pydantic import Field, create_model
+from pydantic import AfterValidator, Field, create_model
 
 from s2hand.config.data_sections import DataSection, FolderSection
 from s2hand.config.fields import MAX_COUNT, MAX_SEED, Positive, PositiveFloat, Section, Share, key
 from s2hand.config.loss_table import LOSSES
+from s2hand.hand.generic import GENERIC, numbered
 
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights", "confidence"]
 HandInput = Literal[
@@ -58,7 +59,9 @@ def next_multiple(value: int, factor: int) -> int:
 class NetworkSection(Section):
     """Network."""
 
-    hand_model: str = key('"generic", or the path of MANO_RIGHT.pkl or a .npz.', "generic")
+    hand_model: Annotated[str, AfterValidator(numbered)] = key(
+        '"generic", or the path of MANO_RIGHT.pkl or a .npz.', GENERIC, validate_default=True
+    )
     fingertips: Literal["freihand", "s2hand"] = key(
         "Fingertip vertices: FreiHAND's, or the published code's, for its checkpoints.", "freihand"
     )

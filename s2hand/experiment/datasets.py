@@ -20,6 +20,7 @@ from s2hand.datasets.ho3d import Ho3dDataset
 from s2hand.datasets.shards.dataset import LAYOUT as SHARDS_LAYOUT
 from s2hand.datasets.shards.index import read_index, shard_folders
 from s2hand.files import require_folder
+from s2hand.hand.generic import GENERIC_HANDS
 
 LABEL_OF_FIELD = {
     "gt_joints": "joints",
@@ -65,7 +66,7 @@ def evaluation_datasets(config: Config) -> dict[str, HandDataset]:
 
 def foreign_datasets(config: Config) -> list[str]:
     """The datasets whose labels are of MANO while the config's hand is not."""
-    if config.hand_model != "generic" or "hand" not in config.network_parts:
+    if config.hand_model not in GENERIC_HANDS or "hand" not in config.network_parts:
         return []
     used = [("evaluation", name) for name in config.val_datasets]
     if config.stage == "train":

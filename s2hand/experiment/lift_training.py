@@ -78,6 +78,7 @@ def build_lift_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer
         best_metrics=(LIFT_METRIC,),
         batch_images=config.train_batch,
         describe_failure=describe_failure,
+        say=experiment.say,
     )
 
 

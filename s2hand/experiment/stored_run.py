@@ -9,6 +9,7 @@ from s2hand.checkpoints.checkpoint import BEST, CheckpointError, newest_sound, r
 from s2hand.checkpoints.weights import read_stored
 from s2hand.config import Config, config_from_dict, load_config
 from s2hand.config.loading import read_json_object
+from s2hand.config.stored import stored_config
 from s2hand.evaluation.run_records import best_stage, holds_training
 
 EVALUATIONS = "evaluations"
@@ -83,7 +84,7 @@ def _config_of_run(run_dir: Path, overrides: dict) -> Config:
     best = best_weights(run_dir)
     state = read_checkpoint(best)
     try:
-        values = dict(json.loads(state["config"]))
+        values = stored_config(state["config"])
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"{best}: holds no config; evaluate it with an experiment's JSON") from None
     needs_heatmaps = values.get("attention") or "keypoints" in values.get("hand_input", "image")

@@ -139,6 +139,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         batch_images=batch_images,
         processes=processes,
         file_of=dataset.image_path,
+        say=experiment.say,
     )
 
 

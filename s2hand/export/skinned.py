@@ -15,8 +15,7 @@ from s2hand.export.glb_file import VERTEX_DATA, VERTEX_NUMBERS, GlbBuffer
 from s2hand.export.gltf import NEAREST, SKIN_ROUGHNESS, UNLIT
 from s2hand.export.hand import GLTF_FRAME, color_atlas
 from s2hand.export.rig import Rig
-
-FREE_HAND_MODEL = "generic"
+from s2hand.hand.generic import GENERIC_HANDS
 
 LICENCE_NOTE = (
     "skeleton, skinning weights and mesh are those of {model}; whoever made this file answers for keeping to "
@@ -69,7 +68,7 @@ def _about(rigs: Sequence[Rig]) -> dict[str, Any]:
         "hand_model": rigs[0].hand_model,
         "skinning_error_mm": [round(rig.skinning_error_mm, 4) for rig in rigs],
     }
-    if rigs[0].hand_model != FREE_HAND_MODEL:
+    if rigs[0].hand_model not in GENERIC_HANDS:
         about["licence"] = LICENCE_NOTE.format(model=rigs[0].hand_model)
     return about
 

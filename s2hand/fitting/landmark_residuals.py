@@ -61,7 +61,7 @@ class RefinementErrors:
     limit_rad: float = 0.05
     tolerated: float = 4.0
     depth_gain: float = 0.42
-    world_scale: float = 1.15
+    world_scale: float = 1.08
 
 
 class LandmarkResiduals(nn.Module):

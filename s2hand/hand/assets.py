@@ -10,6 +10,7 @@ import numpy as np
 
 from s2hand.archives import read_npz
 from s2hand.errors import S2HandError, reason_of
+from s2hand.hand.generic import FIRST, GENERIC, GENERIC_HANDS
 from s2hand.hand.mano_pickle import read_mano_pickle
 from s2hand.safe_pickle import plain_array
 from s2hand.skeleton import NUM_BETAS, NUM_POSE
@@ -20,8 +21,6 @@ NUM_HAND_JOINTS = 16
 
 MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 """Parent of each joint in MANO's order: wrist, then three each of index, middle, little, ring, thumb."""
-
-GENERIC_HAND = Path(__file__).with_name("generic_hand.npz")
 
 REMEDY = 'get MANO_RIGHT.pkl by registering at mano.is.tue.mpg.de, or set hand_model: "generic"'
 
@@ -56,9 +55,9 @@ HAND_LIKE = 0.9
 
 RIGHT_JOINTS = 0.001 * np.array(
     [
-        *([96, 6, 6], [12, 1, 34], [-18, -1, 35], [-41, -2, 34], [7, 5, 14], [-23, 3, 13], [-49, 1, 12]),
-        *([21, -5, -22], [0, -8, -24], [-19, -10, -26], [13, 2, -5], [-15, -1, -7], [-40, -3, -10]),
-        *([64, -11, 35], [43, -20, 55], [22, -23, 79]),
+        *([96, 6, 6], [11, 2, 39], [-22, -1, 37], [-44, -3, 37], [1, 5, 16], [-30, 2, 14], [-53, 1, 13]),
+        *([22, -4, -27], [1, -8, -27], [-18, -10, -29], [11, 2, -9], [-18, -1, -9], [-42, -4, -11]),
+        *([75, -9, 35], [49, -17, 51], [31, -21, 71]),
     ]
 )
 """(16, 3) metres, joints of the generic hand at rest."""
@@ -153,20 +152,23 @@ def load_hand_model(source: str | Path) -> HandModel:
     """Reads a hand model.
 
     Args:
-        source: ``"generic"`` for the hand shipped here, or the path of a MANO ``.pkl`` or ``.npz``.
+        source: ``"generic"`` for the hand shipped here (``"generic-1"``: the first one, which earlier
+            networks were trained with), or the path of a MANO ``.pkl`` or ``.npz``.
 
     Raises:
         HandModelNotFoundError: There is no such file; also a ``FileNotFoundError``.
         HandModelError: The file is damaged, is no hand model, or asks for code that is not admitted.
     """
-    path = GENERIC_HAND if str(source) == "generic" else Path(source).expanduser()
+    shipped = GENERIC_HANDS.get(str(source))
+    path = shipped or Path(source).expanduser()
     if not path.is_file():
         raise HandModelNotFoundError(f"no hand model file {path}: {REMEDY}")
     readers = {".pkl": _read_pickle, ".npz": _read_npz}
     if path.suffix not in readers:
         raise HandModelError(f"hand model {path}: expected a .pkl or .npz file; {REMEDY}")
     arrays = readers[path.suffix](path)
-    model = _model_from_arrays(arrays, "generic" if path == GENERIC_HAND else str(path))
+    name = str(path) if shipped is None else FIRST if str(source) == FIRST else GENERIC
+    model = _model_from_arrays(arrays, name)
     if is_left_hand(model):
         raise HandModelError(
             f"hand model {path}: a left hand, or a mirrored one; the network predicts right hands, and left "

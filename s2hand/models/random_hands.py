@@ -49,7 +49,7 @@ DEPTH_GAIN, DEPTH_GAIN_SPREAD = 0.42, 0.25
 DEPTH_NOISE = 0.07
 """Deviation of a reported depth in hand lengths."""
 
-WORLD_SCALE, WORLD_SCALE_SPREAD = 1.15, 0.05
+WORLD_SCALE, WORLD_SCALE_SPREAD = 1.08, 0.05
 """World landmarks are of a larger hand than the generic one; how much, with its log-normal spread."""
 
 WORLD_SHAPE = 0.5

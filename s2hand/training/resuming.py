@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from s2hand.config.published import translate
+from s2hand.config.stored import stored_config
 
 NO_INFLUENCE = frozenset(
     {
@@ -32,7 +32,7 @@ MAX_SHOWN = 40
 def stored_keys(config: str | None) -> dict[str, Any]:
     """The keys in a checkpoint, under their present names; none where the checkpoint has no config."""
     try:
-        return translate(json.loads(config or "{}"))[0]
+        return stored_config(config or "{}")
     except (TypeError, ValueError):
         return {}
 

@@ -59,6 +59,7 @@ class Trainer:
         processes: the processes of a distributed run.
         file_of: the image file of a sample number, for messages.
         describe_failure: says what is not finite, see :func:`describe_non_finite`.
+        say: is told the loss and the speed of each epoch.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Trainer:
         processes: Processes = ALONE,
         file_of: Callable[[int], Path | str] = "sample {}".format,
         describe_failure: Callable[..., str] = describe_non_finite,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.model, self.objective = losses.model, losses.objective
         self.make_loader = make_loader
@@ -90,7 +92,7 @@ class Trainer:
         self.best_metrics = tuple(best_metrics)
         self.batch_images = batch_images
         self.processes, self.file_of = processes, file_of
-        self.describe_failure = describe_failure
+        self.describe_failure, self.say = describe_failure, say
         self.learning_rate = LearningRate(training)
         self.state = TrainingState(
             self.model,
@@ -189,6 +191,7 @@ class Trainer:
             speed = images / (time.perf_counter() - start)
             figures = means | {"learning_rate": rate, "images_per_second": speed}
             self.recorder.record("train", figures, epoch=progress.epoch + 1, step=progress.step)
+            self.say(f"{title}: loss {means.get('total', math.nan):.4f}, {speed:.0f} images/s")
         return means
 
     def _train_batch(self, batch: HandBatch, last: bool) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from s2hand.visualize.views import render_view
 
 TILE = 256
 CAMERA_DISTANCE = 1.5
-FIELD = 0.21
+FIELD = 0.23
 """Metres that a tile shows at the hand's distance."""
 
 JPEG_QUALITY = 88

@@ -92,23 +92,66 @@ def shape_basis(rig: HandRig) -> np.ndarray:
     return np.stack(modes, -1)
 
 
-def lengthen_first_bones(rig: HandRig, amount: float) -> HandRig:
-    """Stretches the four first phalanges by ``amount`` (negative shortens), joints included."""
-    vertices, joints, tips = rig.vertices.copy(), rig.joints.copy(), rig.tips.copy()
-    for finger in (INDEX, MIDDLE, LITTLE, RING):
-        vertices += amount * stretch(rig, finger, (0,))
-        _, direction, length = rig.bone(finger, 0)
-        joints[3 * finger + 2 : 3 * finger + 4] += amount * length * direction
-        tips[finger] += amount * length * direction
-    return replace(rig, vertices=vertices, joints=joints, tips=tips)
+def widen_palm(rig: HandRig, amount: float) -> HandRig:
+    """Stretches the palm's width by ``amount``; fingers move with their knuckles."""
+    middle = (rig.joints[0] + rig.joints[3 * MIDDLE + 1])[2] / 2
+    joints, tips = rig.joints.copy(), rig.tips.copy()
+    for finger in range(len(FINGERS)):
+        shift = amount * (rig.joints[3 * finger + 1, 2] - middle)
+        joints[3 * finger + 1 : 3 * finger + 4, 2] += shift
+        tips[finger, 2] += shift
+    return replace(rig, vertices=rig.vertices + amount * scale_palm(rig, 2), joints=joints, tips=tips)
 
 
-def move_knuckles_out(rig: HandRig, distance: float) -> HandRig:
-    """Moves the first joint of the four fingers along its bone, metres; the skin stays."""
+def move_joints(
+    rig: HandRig,
+    finger: int,
+    first: np.ndarray,
+    lengths: tuple[float, float, float],
+    insets: tuple[float, float],
+) -> HandRig:
+    """Puts a finger's joints where another skeleton has them, and takes the skin along.
+
+    Skin slides along the bones with its joint, but for that of the palm, which stays where it is. Directions
+    of bones stay nearly the same.
+
+    Args:
+        rig: the hand.
+        finger: which.
+        first: (3,) metres, the place of its first joint.
+        lengths: metres, of its three bones; the last one ends in the skin of the fingertip.
+        insets: metres by which the second and third joint lie nearer to the palm than their skin.
+    """
+    start, direction, length = rig.bone(finger, 0)
+    ahead = (start + length * direction - first) @ direction  # where the second joint lies by now
+    second, third = insets
+    rig = lengthen(rig, finger, 0, (lengths[0] + second - ahead) / length)
+    rig = lengthen(rig, finger, 1, (lengths[1] + third - second) / reach(rig, finger, 1) - 1)
+    rig = lengthen(rig, finger, 2, (lengths[2] - third) / reach(rig, finger, 2) - 1)
     joints = rig.joints.copy()
-    for finger in (INDEX, MIDDLE, LITTLE, RING):
-        joints[3 * finger + 1] += distance * rig.bone(finger, 0)[1]
+    joints[3 * finger + 1] = first
+    for segment, inset in ((1, second), (2, third)):
+        joints[3 * finger + 1 + segment] -= inset * rig.bone(finger, segment - 1)[1]
     return replace(rig, joints=joints)
+
+
+def reach(rig: HandRig, finger: int, segment: int) -> float:
+    """Length of a bone, metres; that of the last one up to the skin of the fingertip."""
+    start, direction, length = rig.bone(finger, segment)
+    if segment < 2:
+        return length
+    along = (rig.vertices - start) @ direction
+    return float(along[rig.membership(finger, 2) > 0.5].max())
+
+
+def lengthen(rig: HandRig, finger: int, segment: int, amount: float) -> HandRig:
+    """Stretches a bone by ``amount`` (negative shortens), joints and tip included."""
+    joints, tips = rig.joints.copy(), rig.tips.copy()
+    _, direction, length = rig.bone(finger, segment)
+    joints[3 * finger + 2 + segment : 3 * finger + 4] += amount * length * direction
+    tips[finger] += amount * length * direction
+    vertices = rig.vertices + amount * stretch(rig, finger, (segment,))
+    return replace(rig, vertices=vertices, joints=joints, tips=tips)
 
 
 def thicken_fingers(rig: HandRig, fingers_by: float, thumb_by: float) -> HandRig:

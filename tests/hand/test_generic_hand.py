@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from s2hand.hand import ManoLayer, sample_poses
 from s2hand.hand.assets import MANO_PARENTS
-from s2hand.skeleton import FINGERS, FINGERTIP_VERTICES, SCALE_BONE
+from s2hand.skeleton import BONES, FINGERS, FINGERTIP_VERTICES, SCALE_BONE
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 MANO_WRIST = (0.0957, 0.0064, 0.0062)
@@ -88,6 +88,18 @@ def test_frame_and_size_are_manos(generic_model):
     bone = np.linalg.norm(joints[SCALE_BONE[0]] - joints[SCALE_BONE[1]])
     assert 0.028 < bone < 0.032
     assert 0.155 < joints[0, 0] - generic_model.v_template[:, 0].min() < 0.19
+
+
+def test_the_skeleton_is_that_of_manos_mean_hand(generic_model):
+    """Lengths of MANO's bones, millimetres, thumb to little finger, wrist to tip."""
+    mano = [38.6, 30.8, 27.1, 35.4, 90.6, 33.0, 22.2, 25.2, 94.7, 31.7, 23.3, 26.5]
+    mano += [86.1, 28.8, 24.8, 25.7, 81.8, 21.1, 19.0, 20.3]
+    _, joints = layer_output(generic_model)
+    lengths = [1000 * np.linalg.norm(joints[end] - joints[start]) for start, end in BONES]
+    np.testing.assert_allclose(lengths, mano, atol=1.2)
+    knuckles = joints[[5, 9, 13, 17]]
+    gaps = 1000 * np.linalg.norm(np.diff(knuckles, axis=0), axis=1)
+    np.testing.assert_allclose(gaps, [25.2, 26.8, 21.8], atol=1.0)
 
 
 def test_axes_are_manos(generic_model):

@@ -448,6 +448,19 @@ def test_another_hand_model_is_warned_of(checkpoint, tmp_path):
         s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", device="cpu")
 
 
+def test_a_checkpoint_tells_its_generic_hand(checkpoint, tmp_path):
+    """One that names none by number is from before there was a second."""
+    state = torch.load(checkpoint)
+    config = json.loads(state["config"])
+    for stored, expected in (("generic-2", "generic"), ("generic-1", "generic-1"), ("generic", "generic-1")):
+        write_checkpoint(tmp_path / "c.pt", state | {"config": json.dumps(config | {"hand_model": stored})})
+        for asked in (None, "generic"):
+            found = s2hand.HandReconstructor.from_checkpoint(tmp_path / "c.pt", asked, "cpu")
+            assert found.answerer.hand_model.name == expected
+    first, second = (load_hand_model(name) for name in ("generic-1", "generic-2"))
+    assert np.abs(first.v_template - second.v_template).max() > 0.005
+
+
 def test_the_hand_of_the_training_is_the_default(checkpoint, tmp_path, photos, recwarn):
     generic = load_hand_model("generic")
     longer = generic.v_template * [1.3, 1, 1]
