@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from s2hand.datasets.detection_files import FORMAT, read_detections
+from s2hand.datasets.detection_files import read_detections
 from s2hand.datasets.detections import HANDS
 from s2hand.datasets.json_files import as_array, read_json
+from s2hand.datasets.versioned_detections import FORMAT
 from s2hand.detection.sources import HandImage, ImageSource
 from s2hand.errors import DatasetError, shown
 from s2hand.images.plausible import check_boxes
