@@ -22,9 +22,9 @@ from generic_hand.rig import THUMB, HandRig, fit_joint_regressor, rig_from_file,
 from generic_hand.surface import subdivide
 
 from s2hand.hand import HandModel, sample_poses, save_hand_model
-from s2hand.hand.assets import MANO_PARENTS, NUM_VERTICES
-from s2hand.hand.generic import GENERIC, GENERIC_HANDS
+from s2hand.hand.assets import MANO_PARENTS, NUM_VERTICES, SHIPPED
 from s2hand.hand.pose_sampling import JOINT_RANGES_DEG
+from s2hand.hand_names import GENERIC
 
 SOURCE = Path(__file__).resolve().parents[1] / "assets" / "generic_hand_right.glb"
 
@@ -176,7 +176,7 @@ def _float32(values: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=GENERIC_HANDS[GENERIC], help="where the .npz goes")
+    parser.add_argument("--output", type=Path, default=SHIPPED[GENERIC], help="where the .npz goes")
     parser.add_argument("--figures", type=Path, help="folder for rendered figures of the hand")
     arguments = parser.parse_args()
     model = build_hand()

@@ -13,7 +13,7 @@ from s2hand.config.data_sections import FolderSection
 from s2hand.config.sections import LIFT
 from s2hand.hand import HandModel, load_hand_model
 from s2hand.hand.assets import HandModelNotFoundError
-from s2hand.hand.generic import GENERIC, GENERIC_HANDS
+from s2hand.hand_names import GENERIC, GENERIC_HANDS
 from s2hand.images.crops import DEFAULT_SQUARES, SquareRule
 from s2hand.models import HandNet
 from s2hand.runtime.devices import resolve_device

@@ -12,7 +12,7 @@ from s2hand.config.messages import ConfigError
 from s2hand.config.model import BASE_PATH_KEYS, Config
 from s2hand.config.published import LAMBDA_ALIASES
 from s2hand.config.sections import LIFT
-from s2hand.hand.generic import GENERIC_HANDS
+from s2hand.hand_names import GENERIC_HANDS
 
 WITH_WORLD_JOINTS = ("Folder", "Shards")
 """Datasets whose detections may hold 3D landmarks."""

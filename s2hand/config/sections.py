@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, create_model
 from s2hand.config.data_sections import DataSection, FolderSection
 from s2hand.config.fields import MAX_COUNT, MAX_SEED, Positive, PositiveFloat, Section, Share, key
 from s2hand.config.loss_table import LOSSES
-from s2hand.hand.generic import GENERIC, numbered
+from s2hand.hand_names import GENERIC, numbered
 
 Part = Literal["heatmaps", "joints", "verts", "textures", "lights", "confidence"]
 HandInput = Literal[

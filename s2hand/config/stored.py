@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from s2hand.config.published import translate
-from s2hand.hand.generic import FIRST, GENERIC
+from s2hand.hand_names import FIRST, GENERIC
 
 
 def stored_config(text: str) -> dict[str, Any]:

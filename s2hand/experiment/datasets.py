@@ -20,7 +20,7 @@ from s2hand.datasets.ho3d import Ho3dDataset
 from s2hand.datasets.shards.dataset import LAYOUT as SHARDS_LAYOUT
 from s2hand.datasets.shards.index import read_index, shard_folders
 from s2hand.files import require_folder
-from s2hand.hand.generic import GENERIC_HANDS
+from s2hand.hand_names import GENERIC_HANDS
 
 LABEL_OF_FIELD = {
     "gt_joints": "joints",

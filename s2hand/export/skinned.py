@@ -15,7 +15,7 @@ from s2hand.export.glb_file import VERTEX_DATA, VERTEX_NUMBERS, GlbBuffer
 from s2hand.export.gltf import NEAREST, SKIN_ROUGHNESS, UNLIT
 from s2hand.export.hand import GLTF_FRAME, color_atlas
 from s2hand.export.rig import Rig
-from s2hand.hand.generic import GENERIC_HANDS
+from s2hand.hand_names import GENERIC_HANDS
 
 LICENCE_NOTE = (
     "skeleton, skinning weights and mesh are those of {model}; whoever made this file answers for keeping to "

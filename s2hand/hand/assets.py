@@ -10,8 +10,8 @@ import numpy as np
 
 from s2hand.archives import read_npz
 from s2hand.errors import S2HandError, reason_of
-from s2hand.hand.generic import FIRST, GENERIC, GENERIC_HANDS
 from s2hand.hand.mano_pickle import read_mano_pickle
+from s2hand.hand_names import FIRST, GENERIC, NEWEST
 from s2hand.safe_pickle import plain_array
 from s2hand.skeleton import NUM_BETAS, NUM_POSE
 
@@ -21,6 +21,14 @@ NUM_HAND_JOINTS = 16
 
 MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 """Parent of each joint in MANO's order: wrist, then three each of index, middle, little, ring, thumb."""
+
+SHIPPED = {
+    GENERIC: Path(__file__).with_name("generic_hand.npz"),
+    NEWEST: Path(__file__).with_name("generic_hand.npz"),
+    FIRST: Path(__file__).with_name("generic_hand_1.npz"),
+}
+"""Name of a generic hand -> its arrays. The second has the skeleton of MANO's mean hand; in the first, the
+thumb began farther out, and the fingertips were shorter."""
 
 REMEDY = 'get MANO_RIGHT.pkl by registering at mano.is.tue.mpg.de, or set hand_model: "generic"'
 
@@ -159,7 +167,7 @@ def load_hand_model(source: str | Path) -> HandModel:
         HandModelNotFoundError: There is no such file; also a ``FileNotFoundError``.
         HandModelError: The file is damaged, is no hand model, or asks for code that is not admitted.
     """
-    shipped = GENERIC_HANDS.get(str(source))
+    shipped = SHIPPED.get(str(source))
     path = shipped or Path(source).expanduser()
     if not path.is_file():
         raise HandModelNotFoundError(f"no hand model file {path}: {REMEDY}")
