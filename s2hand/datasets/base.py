@@ -37,7 +37,7 @@ class HandDataset(Dataset):
     Args:
         image_size: side of the samples' images in pixels.
         augment: random changes of training images; None for none, as in evaluation.
-        seed: of the random changes.
+        seed: what the random changes are drawn with.
         crop_upright: crop images about the detected hand, where the record has no crop about a hand already,
             and turn them so that its fingers point up, before they are turned at random.
     """

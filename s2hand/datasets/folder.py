@@ -58,7 +58,7 @@ class FolderDataset(HandDataset):
         labels: which of ``joints``, ``vertices``, ``scale`` and ``world`` to read; None for the joints and
             vertices if the section names a file of labels.
         controlled_size: use only this many hands, the first ones.
-        seed: of the random changes.
+        seed: what the random changes are drawn with.
         crop_upright: crop about the detected hand, fingers up; see :class:`HandDataset`.
 
     Raises:

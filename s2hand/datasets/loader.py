@@ -48,7 +48,7 @@ class EpochBatchSampler(Sampler[list[int]]):
         num_samples: size of the dataset.
         batch_size: samples in a batch (of each process).
         shuffle: draw a new order each epoch.
-        seed: of the order.
+        seed: what the order is drawn with.
         drop_last: leave out a last batch that is not full.
         rank: this process's number among ``world_size``: process r takes samples r, r + world_size, ... of
             the common order.
@@ -157,7 +157,7 @@ def make_loader(
         dataset: what to load.
         batch_size: samples in a batch.
         num_workers: processes that read; 0 reads in this one.
-        seed: of the order; the dataset has its own.
+        seed: what the order is drawn with; the dataset has its own.
         pin_memory: put batches where they copy to a GPU without waiting.
         order: further arguments of :class:`EpochBatchSampler`.
     """

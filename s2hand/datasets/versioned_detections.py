@@ -46,7 +46,7 @@ def from_versioned(content: dict, path: str | Path, remedy: str) -> Detections:
     """The detections in a file's content.
 
     Args:
-        content: of the versioned format, as its ``format`` says.
+        content: what a file holds whose ``format`` is ``FORMAT``.
         path: the file, for messages.
         remedy: what to do if it is damaged; the end of a message.
 
@@ -150,7 +150,7 @@ def as_versioned(detections: Detections) -> dict[str, Any]:
     """The content of a file; reading it back gives the same.
 
     Args:
-        detections: with names and sizes.
+        detections: they must have names and sizes.
     """
     detector = detections.detector
     return {

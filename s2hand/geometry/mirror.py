@@ -21,7 +21,7 @@ def mirror_keypoints(points: Array, width: float | Array) -> Array:
 
     Args:
         points: (..., 2) px.
-        width: of the image in pixels; a number, or an array that broadcasts to ``points[..., 0]``.
+        width: the image's width in pixels; a number, or an array that broadcasts to ``points[..., 0]``.
 
     Returns:
         (..., 2) px.
@@ -36,7 +36,7 @@ def mirror_camera(K: Array, width: float | Array) -> Array:
 
     Args:
         K: (..., 3, 3) px.
-        width: of the image in pixels; a number, or an array that broadcasts to ``K[..., 0, 2]``.
+        width: the image's width in pixels; a number, or an array that broadcasts to ``K[..., 0, 2]``.
 
     Returns:
         (..., 3, 3) px: the focal lengths stay, the principal point is mirrored, a skew changes its sign.

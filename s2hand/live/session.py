@@ -42,7 +42,7 @@ class LiveHands:
         camera: the camera, reading.
         opened: predicts.
         out: folder of recordings; made when there is one.
-        port: of the page; 0: the system chooses one.
+        port: where the page is served; 0: the system chooses one.
 
     Attributes:
         url: the page.
@@ -152,7 +152,7 @@ def watch_camera(
         checkpoint: None: the bundled network and detector.
         out: folder of recordings.
         options: how to predict; what to write does not matter.
-        port: of the page; 0: the system chooses one.
+        port: where the page is served; 0: the system chooses one.
         hand_model: "generic" or a MANO file; None: the one that the network was trained with.
         device: where the network computes.
         say: takes the address of the page, and what was recorded.

@@ -36,7 +36,7 @@ IMAGE_OFFSETS_MM = (
     (-2.7, -1.5, 0.3),
     (2.4, -0.5, 2.3),
 )
-"""Of the landmarks in the image."""
+"""Offsets of the landmarks in the image."""
 
 WORLD_OFFSETS_MM = (
     (0.5, -0.8, -3.0),  # wrist
@@ -61,7 +61,7 @@ WORLD_OFFSETS_MM = (
     (-0.4, 0.4, 0.4),
     (1.7, -3.9, 2.8),
 )
-"""Of the world landmarks, which come from a hand of other proportions."""
+"""Offsets of the world landmarks, which come from a hand of other proportions."""
 
 
 def mediapipe_chain(model: HandModel, fingertips: str = "freihand") -> JointChain:

@@ -55,7 +55,7 @@ class LiftNet(nn.Module):
     """The perceptron: view in, joint rotations, shape and rotation of the hand in the view out.
 
     Args:
-        width: of the residual blocks.
+        width: number of features in the residual blocks.
         blocks: how many there are.
         image_channels: width of the image feature that it reads too; 0: it sees landmarks alone.
     """

@@ -43,7 +43,7 @@ SUBPIXELS = 2**SUBPIXEL_BITS
 """OpenCV draws to fractions of a pixel: coordinates are whole numbers of these."""
 
 KEPT_SIZES = 2
-"""Of a line, so many widths and heights of the image remain on either side of where it is nearest."""
+"""So many widths and heights of the image remain of a line on either side of where it is nearest."""
 
 TINY = 1e-9
 """Keeps a quotient finite where a line has no length."""

@@ -212,7 +212,9 @@ def test_a_mirrored_photo_of_the_other_hand_is_the_same_sample(own, tmp_path, ro
         assert sample["mirrored"] != other["mirrored"]
         for field in ("K", "keypoints_2d", "confidence", "photometric_weight"):
             np.testing.assert_allclose(sample[field], other[field], atol=2e-3, err_msg=field)
-        np.testing.assert_allclose(sample["image"] * 1.0, other["image"] * 1.0, atol=1)  # rounded apart
+        apart = np.abs(sample["image"].astype(int) - other["image"])
+        assert apart.max() <= 1  # some versions of the decoder round a pixel the other way
+        assert (apart > 0).mean() < 1e-3
         np.testing.assert_allclose(sample["to_photo"], other["to_photo"], atol=1e-6)
 
 

@@ -35,7 +35,7 @@ class ShardDataset(HandDataset):
         controlled_size: use only this many samples, the first ones.
         window: an epoch goes through the tars in random order, this many at a time, and shuffles samples
             only within these: then a disk reads each tar in one go. None shuffles over everything.
-        seed: of the random changes.
+        seed: what the random changes are drawn with.
         crop_upright: crop about the detected hand, fingers up; see :class:`HandDataset`.
         key: config key that names ``root``, for messages.
 

@@ -64,7 +64,7 @@ class InvertedResidual(nn.Module):
             expanded: channels of the filtered map.
             out_channels: channels of the output.
             kernel_size: side of the depthwise kernel.
-            stride: of the depthwise convolution.
+            stride: the depthwise convolution's stride.
         """
         super().__init__()
         self.expand = SameConv2d(in_channels, expanded, 1, relu6=True)
