@@ -38,7 +38,7 @@ STEPS = {
     "decode": [(predict, "_read"), (videos, "_read")],
     "palms": [(HandDetector, "_palm_answers")],
     "landmarks": [(HandDetector, "read")],
-    "left or right": [(sides.SideJudge, "__call__")],
+    "left or right": [(sides.SideJudge, "of_images")],
     "lift": [(LandmarkAnswerer, "__call__"), (LandmarkAnswerer, "place_hand")],
     "refine": [(LandmarkAnswerer, "refine")],
     "smooth": [(video.SteadyHands, "__call__")],

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from s2hand.detection.mediapipe import HandDetector
 from s2hand.detection.mediapipe.confidence import RIGHT_WITHIN, spread_features
-from s2hand.detection.mediapipe.looks import LOOKS, PLAIN_LOOK, combine
+from s2hand.detection.mediapipe.looks import combine
 from s2hand.detection.mediapipe.records import hand_sizes
 from s2hand.skeleton import NUM_JOINTS
 
@@ -44,19 +44,17 @@ def look_at_hands(folder: Path, limit: int) -> tuple[np.ndarray, np.ndarray, int
         The looks' spread (N, 21) and the error (N, 21) of the median, in hand sizes; and how many hands were
         not found.
     """
-    detector = HandDetector.bundled(looks=[PLAIN_LOOK])
+    detector = HandDetector.bundled()
     spreads, errors, missed = [], [], 0
     for record in tqdm(orjson.loads((folder / "truth.json").read_bytes())[:limit], desc=folder.name):
         photo = ImageOps.exif_transpose(Image.open(folder / record["name"])).convert("RGB")
         truth = np.array(record["keypoints"])
         image = np.ascontiguousarray(np.asarray(photo))
-        squares = [hand.square for hand in detector([image])[0]]
-        if not squares:
+        first, photo_of = detector.find([image])
+        if not len(photo_of):
             missed += 1
             continue
-        readings, spread = combine(
-            detector.read([image], np.zeros(len(squares), int), np.stack(squares), LOOKS)
-        )
+        readings, spread = combine(detector.look_again([image], photo_of, first))
         error = np.linalg.norm(readings.keypoints - truth, axis=-1) / hand_sizes(readings.keypoints)[:, None]
         best = error.mean(axis=1).argmin()
         if error[best].mean() > SAME_HAND:

@@ -15,6 +15,7 @@ from s2hand.app.sessions import Session
 from s2hand.app.work import PhotoWork, blank, shrunk
 from s2hand.errors import S2HandError
 from s2hand.fitting.photo_texture import DEFAULT_SKIN
+from s2hand.prediction.found_hands import Searched
 from s2hand.prediction.hand_files import versions_of
 from s2hand.prediction.hand_views import HandView
 from s2hand.prediction.reconstruction import Reconstruction, concatenated
@@ -58,7 +59,7 @@ class Studio:
         """
         photo, header = read_bounded_photo(path, name, self.limits)
         with self.busy:
-            views = self.reconstructor.finder.in_image(self.viewer, name, photo, header)
+            views = self.reconstructor.finder.in_image(Searched(self.viewer, name, photo, header))
         work = PhotoWork(name, path, header, shrunk(photo))
         self._reconstruct(work, views[: self.limits.hands], photo, refine)
         session.work = work
@@ -83,7 +84,7 @@ class Studio:
         photo, _ = read_bounded_photo(work.path, work.name, self.limits)
         with self.busy:
             views = self.reconstructor.finder.in_image(
-                self.viewer, work.name, photo, work.header, np.array(box), side
+                Searched(self.viewer, work.name, photo, work.header, np.array(box), side)
             )
         if not views:
             raise S2HandError("No hand was found in this box: draw it around the whole hand, wrist included.")

@@ -25,6 +25,7 @@ from s2hand.hand.spheres import HandSpheres
 from s2hand.images.intrinsics import StatedCamera, choose_camera
 from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
 from s2hand.images.plain_background import plain_silhouette
+from s2hand.prediction.found_hands import Searched
 from s2hand.prediction.hand_views import HandView
 from s2hand.prediction.painting import painted
 from s2hand.prediction.reconstruction import Reconstruction
@@ -135,7 +136,7 @@ class PhotoBenchmark:
         """The hands that the detector finds in a photo with a known camera."""
         header = PhotoHeader(pixels.shape[1], pixels.shape[0], None)
         viewer = self.reconstructor.viewer(StatedCamera(K=K))
-        return self.reconstructor.finder.in_image(viewer, name, pixels, header)
+        return self.reconstructor.finder.in_image(Searched(viewer, name, pixels, header))
 
     def _known(
         self, photo: BenchmarkPhoto, pixels: np.ndarray, views: Sequence[HandView], values: FolderValues

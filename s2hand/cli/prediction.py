@@ -97,7 +97,7 @@ def _fit_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--fast",
         action="store_true",
-        help="look once at each hand instead of six times and do not refine: less accurate, more than "
+        help="look once at each hand instead of five times and do not refine: less accurate, more than "
         "twice as fast",
     )
     command.add_argument(

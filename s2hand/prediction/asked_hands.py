@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from s2hand.datasets.detections import HANDS
 from s2hand.errors import S2HandError
 from s2hand.images.intrinsics import StatedCamera, check_camera
 from s2hand.images.photos import PhotoHeader, photo_of_image, read_photo, read_photo_header
-from s2hand.prediction.found_hands import FoundHands
+from s2hand.prediction.batches import together
+from s2hand.prediction.found_hands import IMAGES_AT_ONCE, FoundHands, Searched
 from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.options import AUTO
 from s2hand.skeleton import NUM_JOINTS
@@ -66,15 +68,20 @@ def asked_hands(
     cameras = _cameras(K, count)
     columns = {"box": _rows(boxes, (4,), count, "boxes"), **_keypoints(keypoints, confidence, count)}
 
-    def views(index: int) -> list[HandView]:
+    def seen(index: int) -> Searched:
         name, photo, header = _read(images[index], f"image {index}")
-        known = {column: rows[index] for column, rows in columns.items()}
         with_camera = replace(viewer, stated=StatedCamera(K=cameras[index]))
-        if finder is not None:
-            return finder.in_image(with_camera, name, photo, header, known["box"], str(hands[index]))
-        return [with_camera.view(name, photo, header, str(hands[index]), **known)]
+        return Searched(with_camera, name, photo, header, columns["box"][index], str(hands[index]))
 
-    return map(views, range(count))
+    def view(index: int) -> list[HandView]:
+        with_camera, name, photo, header, box, side = seen(index)
+        points, sure = columns["keypoints"][index], columns["confidence"][index]
+        return [with_camera.view(name, photo, header, side, box=box, keypoints=points, confidence=sure)]
+
+    if finder is None:
+        return map(view, range(count))
+    batches = together(range(count), IMAGES_AT_ONCE)
+    return chain.from_iterable(finder.in_images(list(map(seen, batch))) for batch in batches)
 
 
 def _as_list(images: Image | Sequence[Image]) -> list[Image]:

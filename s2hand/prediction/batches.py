@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -29,6 +30,13 @@ def chunks(groups: Iterable[Group], batch_size: int) -> Iterator[list[Group]]:
             chunk, count = [], 0
     if chunk:
         yield chunk
+
+
+def together(items: Iterable[T], count: int) -> Iterator[tuple[T, ...]]:
+    """So many items after the other at a time, and the rest."""
+    items = iter(items)
+    while several := tuple(islice(items, count)):
+        yield several
 
 
 def as_batch(views: Sequence[HandView]) -> HandBatch:

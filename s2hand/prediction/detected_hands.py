@@ -19,6 +19,7 @@ from s2hand.images.crops import WHOLE
 from s2hand.images.intrinsics import StatedCamera
 from s2hand.images.photos import PhotoHeader
 from s2hand.images.videos import FRAME_MARK, FRAME_NAME
+from s2hand.prediction.found_hands import answer_or_error
 from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.options import AUTO, PredictOptions
 from s2hand.prediction.photos import Photo
@@ -153,6 +154,17 @@ class DetectedHands:
         key = name if frame is None else FRAME_NAME.format(video=name, frame=frame)
         views = [self._view(viewer, photo, pixels, header, row) for row in self._rows.get(key, [])]
         return views if frame is None else [view for view in views if view.looked_at != WHOLE]
+
+    def in_photos(
+        self, viewer: Viewer, photos: Sequence[tuple[Photo, np.ndarray, PhotoHeader]]
+    ) -> list[list[HandView] | DatasetError]:
+        """The hands of photos, or why one cannot be used.
+
+        Args:
+            viewer: makes the views.
+            photos: each with its pixels (H, W, 3), uint8 RGB, and its header.
+        """
+        return [answer_or_error(self.views, viewer, *photo) for photo in photos]
 
     def _view(
         self, viewer: Viewer, photo: Photo, pixels: np.ndarray, header: PhotoHeader, row: int | None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from s2hand.detection.mediapipe import DetectedHand, HandDetector
 from s2hand.detection.mediapipe.stated_box import BoxSurroundings
 from s2hand.detection.mediapipe.tracking import HandTracker
+from s2hand.errors import DatasetError
 from s2hand.images.crops import has_box
 from s2hand.images.intrinsics import StatedCamera, choose_camera
 from s2hand.images.photos import PhotoHeader
@@ -17,6 +20,31 @@ from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.options import AUTO
 from s2hand.prediction.photos import Photo
 from s2hand.prediction.sides import SideJudge
+
+Answer = TypeVar("Answer")
+
+IMAGES_AT_ONCE = 4
+"""Images that hands are looked for in together: each costs less than alone, and photos may be large."""
+
+
+class Searched(NamedTuple):
+    """An image that hands are looked for in.
+
+    Attributes:
+        viewer: makes the views.
+        name: of the image.
+        photo: (H, W, 3) RGB, uint8 or floating-point in [0, 1].
+        header: of the image.
+        box: (4,) px left, top, width and height of the one hand that is meant; None or NaN: all hands.
+        hand: "left", "right" or "auto" for this image; None: as for all.
+    """
+
+    viewer: Viewer
+    name: str
+    photo: np.ndarray
+    header: PhotoHeader
+    box: np.ndarray | None = None
+    hand: str | None = None
 
 
 class FoundHands:
@@ -62,7 +90,7 @@ class FoundHands:
             All hands; those of a video know which hand of it they are.
         """
         if frame is None:
-            return self.in_image(viewer, photo.name, pixels, header)
+            return self.in_image(Searched(viewer, photo.name, pixels, header))
         if frame == 0:
             K = choose_camera(header, None, viewer.stated)[0]
             judge = partial(self.judge, K=K) if self.hand == AUTO else None
@@ -72,34 +100,61 @@ class FoundHands:
             for number, hand in self._tracker(pixels)
         ]
 
-    def in_image(
-        self,
-        viewer: Viewer,
-        name: str,
-        photo: np.ndarray,
-        header: PhotoHeader,
-        box: np.ndarray | None = None,
-        hand: str | None = None,
-    ) -> list[HandView]:
-        """The hands of a photo, those with the likeliest palms first; none if it shows none.
+    def in_photos(
+        self, viewer: Viewer, photos: Sequence[tuple[Photo, np.ndarray, PhotoHeader]]
+    ) -> list[list[HandView] | DatasetError]:
+        """The hands of photos, which are looked for together.
 
         Args:
             viewer: makes the views.
-            name: the photo's name.
-            photo: (H, W, 3) RGB, uint8 or floating-point in [0, 1].
-            header: the photo's header.
-            box: (4,) px left, top, width and height of the one hand that is meant; None or NaN: all hands.
-            hand: "left", "right" or "auto" for this photo; None: as for all.
+            photos: each with its pixels (H, W, 3), uint8 RGB, and its header.
+
+        Returns:
+            The hands of each photo, or why it cannot be used.
+        """
+        searched = [Searched(viewer, photo.name, pixels, header) for photo, pixels, header in photos]
+        try:
+            return self.in_images(searched)
+        except DatasetError:
+            return [answer_or_error(self.in_image, one) for one in searched]
+
+    def in_image(self, searched: Searched) -> list[HandView]:
+        """The hands of one image; see :meth:`in_images`."""
+        return self.in_images([searched])[0]
+
+    def in_images(self, searched: Sequence[Searched]) -> list[list[HandView]]:
+        """The hands of images, which are looked for together.
+
+        Returns:
+            The hands of each image, those with the likeliest palms first; none if it shows none.
 
         Raises:
-            DatasetError: the box does not meet the photo.
+            DatasetError: a box does not meet its image, or an image's camera is not valid.
         """
-        pixels = photo if photo.dtype == np.uint8 else np.rint(photo * 255).astype(np.uint8)
-        side = hand or self.hand
-        hands = self.detector([pixels])[0] if not has_box(box) else self._in_box(pixels, np.asarray(box))
-        if side == AUTO:
-            hands = self.judge(hands, choose_camera(header, None, viewer.stated)[0])
-        return [self._view(viewer, hand, side, name, photo, header) for hand in hands]
+        surroundings = [
+            BoxSurroundings(_pixels(image), np.asarray(image.box)) if has_box(image.box) else None
+            for image in searched
+        ]
+        found = self.detector(
+            [
+                _pixels(image) if around is None else around.pixels
+                for image, around in zip(searched, surroundings, strict=True)
+            ]
+        )
+        found = [
+            hands if around is None else around.meant(hands)
+            for hands, around in zip(found, surroundings, strict=True)
+        ]
+        sides = [image.hand or self.hand for image in searched]
+        doubtful = [place for place, side in enumerate(sides) if side == AUTO]
+        cameras = [choose_camera(searched[i].header, None, searched[i].viewer.stated)[0] for i in doubtful]
+        settled = self.judge.of_images([found[i] for i in doubtful], cameras)
+        for place, hands in zip(doubtful, settled, strict=True):
+            found[place] = hands
+        return [
+            [self._view(image.viewer, hand, side, image.name, image.photo, image.header) for hand in hands]
+            for image, hands, side in zip(searched, found, sides, strict=True)
+        ]
 
     def _view(
         self,
@@ -122,7 +177,15 @@ class FoundHands:
             score=hand.presence,
         )
 
-    def _in_box(self, photo: np.ndarray, box: np.ndarray) -> list[DetectedHand]:
-        """The hand that a box is about, looked for in the box and what surrounds it."""
-        surroundings = BoxSurroundings(photo, box)
-        return surroundings.meant(self.detector([surroundings.pixels])[0])
+
+def answer_or_error(function: Callable[..., Answer], *arguments: Any) -> Answer | DatasetError:
+    """What a function answers, or the error that says why one photo cannot be used."""
+    try:
+        return function(*arguments)
+    except DatasetError as error:
+        return error
+
+
+def _pixels(image: Searched) -> np.ndarray:
+    photo = image.photo
+    return photo if photo.dtype == np.uint8 else np.rint(photo * 255).astype(np.uint8)

@@ -41,7 +41,7 @@ class PredictOptions:
         refine: number of steps in which hands are fitted to the detections, or else to the keypoints of the
             network's 2D branch; 0 leaves the fit out. None: photos are fitted if the bundled network lifts
             them, whose steps are its own; videos are not.
-        fast: whether the bundled detector looks once at each hand instead of six times, and photos are not
+        fast: whether the bundled detector looks once at each hand instead of five times, and photos are not
             fitted unless ``refine`` says so.
         photometric: whether that fit also follows silhouette and colours of the photo.
         smooth: whether hands in videos are steadied over time.

@@ -14,7 +14,8 @@ from s2hand.datasets.detections import HANDS
 from s2hand.errors import DatasetError
 from s2hand.images.listing import passed_over
 from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
-from s2hand.prediction.batches import Group
+from s2hand.prediction.batches import Group, together
+from s2hand.prediction.found_hands import IMAGES_AT_ONCE
 from s2hand.prediction.hand_files import HandFiles, versions_of
 from s2hand.prediction.opening import Opened, open_prediction
 from s2hand.prediction.options import DEFAULT_BATCH, PredictOptions
@@ -189,12 +190,18 @@ def _predict_photos(
     viewer = reconstructor.viewer(hands.stated)
 
     def groups() -> Iterator[Group]:
-        for photo, read in read_ahead(_read, photos):
-            try:
-                pixels, header = read.result()
-                yield (photo, pixels), hands.views(viewer, photo, pixels, header)
-            except DatasetError as error:
-                done.leave_out(photo, error)
+        for several in together(read_ahead(_read, photos), IMAGES_AT_ONCE):
+            read = []
+            for photo, future in several:
+                try:
+                    read.append((photo, *future.result()))
+                except DatasetError as error:
+                    done.leave_out(photo, error)
+            for (photo, pixels, _), found in zip(read, hands.in_photos(viewer, read), strict=True):
+                if isinstance(found, DatasetError):
+                    done.leave_out(photo, found)
+                else:
+                    yield (photo, pixels), found
 
     with ProgressBar(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
 

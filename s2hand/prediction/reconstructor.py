@@ -143,7 +143,7 @@ class HandReconstructor:
             batch_size: see the class.
             hand_length_mm: see the class.
             photometric: where hands are refined, let them follow what the photo shows too; takes longer.
-            fast: look once at each hand instead of six times.
+            fast: look once at each hand instead of five times.
 
         Raises:
             S2HandError: the hand model cannot be read, or there is no such device.

@@ -41,19 +41,37 @@ class SideJudge:
             hands: of one photo.
             K: (3, 3) px of the photo.
         """
-        doubtful = [index for index, hand in enumerate(hands) if hand.handedness_score < SURE]
-        settled = list(hands)
+        return self.of_images([hands], [K])[0]
+
+    def of_images(
+        self, found: Sequence[Sequence[DetectedHand]], cameras: Sequence[np.ndarray]
+    ) -> list[list[DetectedHand]]:
+        """The same for the hands of several photos, in one batch.
+
+        Args:
+            found: the hands of each photo.
+            cameras: K (3, 3) px of each photo.
+        """
+        settled = [list(hands) for hands in found]
+        doubtful = [
+            (photo, place)
+            for photo, hands in enumerate(settled)
+            for place, hand in enumerate(hands)
+            if hand.handedness_score < SURE
+        ]
         if doubtful:
-            for index, side in zip(doubtful, self._sides([hands[i] for i in doubtful], K), strict=True):
-                settled[index] = replace(hands[index], handedness=side)
+            hands = [settled[photo][place] for photo, place in doubtful]
+            sides = self._sides(hands, [cameras[photo] for photo, _ in doubtful])
+            for (photo, place), hand, side in zip(doubtful, hands, sides, strict=True):
+                settled[photo][place] = replace(hand, handedness=side)
         return settled
 
     @torch.no_grad()
-    def _sides(self, hands: Sequence[DetectedHand], K: np.ndarray) -> list[str]:
+    def _sides(self, hands: Sequence[DetectedHand], cameras: Sequence[np.ndarray]) -> list[str]:
         both = [*hands, *hands]  # as right ones, then mirrored, in one batch
         columns = {
             "keypoints_2d": [hand.keypoints for hand in both],
-            "K": [K] * len(both),
+            "K": [*cameras, *cameras],
             "confidence": [hand.confidence for hand in both],
             "depths_px": [hand.depth for hand in both],
             "world": [hand.world for hand in both],

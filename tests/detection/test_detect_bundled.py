@@ -237,7 +237,7 @@ def test_the_command_needs_nothing_but_photos(tmp_path, blobs, capsys):
     assert found.names == ("0.png", "0.png", "2.png", "3.png", "3.png")
     assert found.without_hands == ("1.png", "4.png")
     assert found.detector.name == "mediapipe"
-    assert found.detector.settings == {"precision": "fp32", "looks": 6, "follow": False}
+    assert found.detector.settings == {"precision": "fp32", "looks": 5, "follow": False}
     assert (folder / "detections_preview.jpg").is_file()
 
 

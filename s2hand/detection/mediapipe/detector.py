@@ -17,6 +17,7 @@ from s2hand.detection.mediapipe.squares import (
     photo_from_square,
     rotate,
     square_of_photo,
+    squares_of_landmarks,
     squares_of_palms,
     transform,
 )
@@ -50,7 +51,8 @@ class HandDetector:
         palm_net: finds palms.
         landmark_net: reads the landmarks of the hand in a square.
         device: where they compute.
-        looks: at each hand that was found, the first plain; one is faster and more is better.
+        looks: at each hand that was found, the first plain; one is faster, more are better and tell how sure
+            each keypoint is.
         second_look: whether palms that are less sure are tried in photos where no hand was found.
     """
 
@@ -107,9 +109,9 @@ class HandDetector:
         readings, photo_of = self.find(images)
         confidence, in_space = confidence_of_one_look(len(photo_of)), None
         if len(self.looks) > 1 and len(photo_of):
-            others = self.read(images, photo_of, readings.squares, self.looks[1:])
-            in_space = world_spread([readings, *others])
-            readings, spread = combine([readings, *others])
+            looks = self.look_again(images, photo_of, readings)
+            in_space = world_spread(looks)
+            readings, spread = combine(looks)
             confidence = confidence_of_looks(spread)
         hands = readings.hands(confidence, in_space)
         return [[hands[i] for i in np.flatnonzero(photo_of == photo)] for photo in range(len(images))]
@@ -163,6 +165,18 @@ class HandDetector:
             readings = HandReadings.joined([readings, more])
             photo_of = np.concatenate([photo_of, photo_of_more])
         return readings, photo_of
+
+    def look_again(
+        self, images: Sequence[np.ndarray], photo_of: np.ndarray, first: HandReadings
+    ) -> list[HandReadings]:
+        """All looks at hands: the first one, and the others at the squares that follow from its landmarks.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+            photo_of: (N,) index of each hand's photo.
+            first: from :meth:`find`.
+        """
+        return [first, *self.read(images, photo_of, squares_of_landmarks(first.keypoints), self.looks[1:])]
 
     def _read_palms(
         self,
