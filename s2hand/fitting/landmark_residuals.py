@@ -7,6 +7,7 @@ hands, P = 61 unknowns (``posed_hand.NUM_UNKNOWNS``).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,14 +30,28 @@ NEAREST_M = 0.05
 """Metres. Points nearer than this project as if they were here."""
 
 
+SURE = 0.95
+"""The confidence of a landmark whose error is what is expected."""
+
+
+def precision(confidence: Tensor) -> Tensor:
+    """Weights of landmarks (...) in [0, 1]: the inverse squares of the errors that confidences tell.
+
+    A confidence is the probability of an error below a tenth of the hand
+    (:mod:`s2hand.detection.mediapipe.confidence`): 1 - exp(-0.005 / s^2) where errors are Gaussian, of
+    deviation s. So a landmark of confidence 0.5 weighs a quarter of a sure one. None weighs more.
+    """
+    return (torch.log1p(-confidence.clamp(0, SURE)) / math.log1p(-SURE)).clamp(max=1)
+
+
 @dataclass(frozen=True)
 class RefinementErrors:
     """What is expected of each kind of residual; the smaller, the harder the pull.
 
-    The defaults follow ``scripts/measure_refinement_errors.py``: the anchor's is how wrong the lifted pose of
-    random hands is; those of depths and world landmarks are twice what random hands have, as these errors are
-    shared within a hand, and the anchor has used the same values; the keypoints' is 0.38 of what random hands
-    have, as photos leave so much less when hands are fitted to them.
+    The defaults follow ``scripts/measure_refinement_errors.py``, which says how wrong landmarks and lifted poses
+    of random hands are, with the keypoints' halved, as photos leave less when hands are fitted to them, the
+    depths' doubled and the world landmarks' trebled, as their errors are shared within a hand. The anchor pulls
+    harder than this: where the detector is wrong, as behind objects, the lifted pose is nearer to the truth.
 
     Attributes:
         keypoint: expected error of a landmark in the image, in RMS sizes of the hand.
@@ -52,10 +67,10 @@ class RefinementErrors:
         world_scale: how much larger than the hand model the hand of the world landmarks is.
     """
 
-    keypoint: float = 0.037
+    keypoint: float = 0.05
     depth: float = 0.3
-    world_m: float = 0.018
-    anchor: float = 0.87
+    world_m: float = 0.03
+    anchor: float = 0.6
     prior: float = 3.0
     beta: float = 1.0
     limit_rad: float = 0.05
@@ -125,7 +140,7 @@ class LandmarkResiduals(nn.Module):
         depth = points[..., 2:].clamp(min=NEAREST_M)
         projected = points[..., :2] / depth
         derivative = (jacobian[..., :2, :] - projected[..., None] * jacobian[..., 2:, :]) / depth[..., None]
-        return (projected - view.rays) / unit, derivative / unit[..., None], view.confidence
+        return (projected - view.rays) / unit, derivative / unit[..., None], precision(view.confidence)
 
     def _depths(self, points: Tensor, jacobian: Tensor, view: HandView) -> tuple[Tensor, Tensor, Tensor]:
         mean, mean_derivative = (
@@ -139,13 +154,17 @@ class LandmarkResiduals(nn.Module):
         # A hand farther away has less depth in units of its size.
         derivative = derivative - (reported / distance)[..., None] * mean_derivative
         residual = reported - view.depths / self.errors.depth
-        return residual[..., None], derivative[..., None, :], view.confidence * view.has_depths[:, None]
+        return (
+            residual[..., None],
+            derivative[..., None, :],
+            precision(view.confidence) * view.has_depths[:, None],
+        )
 
     def _world(self, points: Tensor, jacobian: Tensor, view: HandView) -> tuple[Tensor, Tensor, Tensor]:
         scale = self.errors.world_scale / self.errors.world_m
         residual = (points - points.mean(1, keepdim=True)) * scale - view.world / self.errors.world_m
         derivative = (jacobian - jacobian.mean(1, keepdim=True)) * scale
-        return residual, derivative, view.confidence * view.has_world[:, None]
+        return residual, derivative, precision(view.confidence) * view.has_world[:, None]
 
     def _priors(self, hand: PosedHand, anchor: PosedHand) -> tuple[Tensor, Tensor, Tensor]:
         """Objective, gradient and matrix of what is quadratic in the unknowns, or almost."""

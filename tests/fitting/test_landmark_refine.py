@@ -9,7 +9,7 @@ import torch
 
 from s2hand.errors import S2HandError
 from s2hand.fitting.landmark_refine import LandmarkRefiner
-from s2hand.fitting.landmark_residuals import LandmarkResiduals
+from s2hand.fitting.landmark_residuals import LandmarkResiduals, precision
 from s2hand.hand import load_hand_model
 from s2hand.hand.posed_hand import NUM_UNKNOWNS, PosedHand
 from s2hand.hand.wide_poses import sample_wide_poses
@@ -155,3 +155,14 @@ def test_refuses_hands_that_are_not_finite(refiner, scene):
     betas[2] = np.nan
     with pytest.raises(S2HandError, match=r"hands \[2\]"):
         refiner(landmarks, replace(start, betas=betas))
+
+
+def test_weights_are_the_inverse_squares_of_the_errors_that_confidences_tell():
+    deviations = torch.tensor([0.03, 0.06, 0.12, 0.3], dtype=torch.float64)
+    errors = torch.randn(4, 200_000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    confidence = ((errors * deviations[:, None, None]).norm(dim=-1) < 0.1).double().mean(1)
+    expected = deviations[-1] ** 2 / deviations**2
+    weights = precision(confidence)
+    assert weights[0] > 1 - 1e-9  # surer than what is expected of a sure landmark
+    torch.testing.assert_close((weights / weights[-1])[1:], expected[1:], rtol=0.03, atol=0)
+    torch.testing.assert_close(precision(torch.tensor([0.0, 1.0])), torch.tensor([0.0, 1.0]))
