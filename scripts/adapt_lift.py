@@ -5,15 +5,13 @@
         --out s2hand/models/weights/lift.safetensors
 
 ``scripts/bundle_lift.py`` comes first: its lift knows simulated errors of landmarks alone. Here the same
-network goes on with four kinds of hands at once:
+network goes on with three kinds of hands at once:
 
 - random ones, as before, so that nothing is forgotten;
-- generated images of SynthHand (``configs/SynthHand``), with the landmarks and confidences that the detector
-  really reads in them, and the generator's own truth;
-- the same hands with SynthHand's simulated detections, which are keypoints and confidences, half of them
-  beside the depths and world landmarks that are read in the image;
+- generated images of SynthHand (``configs/SynthHand``), with the landmarks that the detector's network really
+  reads in them, and the generator's own truth;
 - photos of the fit half (``s2hand.benchmark.photo_split``), whose lifted hands are to be seen where the
-  detector's landmarks are.
+  landmarks are.
 
 The cache of landmarks lies beside the weights until the run is done.
 """
@@ -23,31 +21,22 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from bundle_lift import write
-from photo_landmarks import guessed_camera
-from PIL import Image
+from photo_landmarks import read_landmarks
 from torch import Tensor
-from tqdm import tqdm
 
 from s2hand.benchmark.photo_split import FOLDERS, in_fit_half
 from s2hand.datasets import FreiHandDataset
-from s2hand.detection.mediapipe import HandDetector
-from s2hand.detection.mediapipe.confidence import confidence_of_looks
-from s2hand.detection.mediapipe.detector import PRESENCE_THRESHOLD
-from s2hand.detection.mediapipe.looks import combine
-from s2hand.detection.mediapipe.records import HandReadings
-from s2hand.detection.mediapipe.squares import squares_of_landmarks
 from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.hand import load_hand_model
 from s2hand.hand.joint_chain import JointChain
-from s2hand.images.photos import read_photo
-from s2hand.models.hand_view import FEWEST_PLACED, HandLandmarks, view_hands
+from s2hand.models.hand_encoder import HandEncoder
+from s2hand.models.hand_view import HandLandmarks, view_hands
 from s2hand.models.landmark_definition import mediapipe_chain, mediapipe_world_chain
 from s2hand.models.landmark_lift import (
     RANDOM_HANDS_WEIGHTS,
@@ -62,7 +51,7 @@ from s2hand.training.lift import LiftObjective, lift_errors
 
 BATCH, PHOTO_BATCH = 256, 128
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP, MAX_GRADIENT, EMA_DECAY = 5e-4, 1e-4, 100, 1.0, 0.995
-WEIGHTS = {"random": 1.0, "read": 0.5, "simulated": 0.25, "photos": 0.5}
+WEIGHTS = {"random": 1.0, "synthetic": 0.5, "photos": 0.5}
 SHAPE_WEIGHT = 0.02
 FIRST_SEED, EVALUATION_SEED = 5_000_000, 10_000
 
@@ -70,9 +59,9 @@ PHOTO_UNIT = 0.02
 """A landmark missed by 2 % of the hand's box costs 1."""
 
 TRAINED_ON = (
-    "5,000 batches of projected random hands (configs/Lift/train.json), then, all at once, more of them, "
-    "6,000 images of SynthHand with the generator's truth, and MediaPipe's landmarks, which are no manual "
-    "labels, in half of American Sign Language Letters (David Lee, public domain), Sign "
+    "5,000 batches of projected random hands (configs/Lift/train.json), then, all three at once, more of "
+    "them, 20,000 generated images of SynthHand with the generator's truth, and MediaPipe's landmarks, which "
+    "are no manual labels, in half of American Sign Language Letters (David Lee, public domain), Sign "
     "Language Digits Dataset (Apache-2.0) and HandsDataset (SubhiH, Apache-2.0): 2,262 hands "
     "(docs/lifting.md)"
 )
@@ -81,13 +70,7 @@ TRAINED_ON = (
 MANO_TURN = (-math.pi, 0.0, 0.0)
 """The hand layer turns by this of its own accord; ``training_mano.json`` holds the whole rotation."""
 
-READ_AT_ONCE, REPORT_EVERY = 16, 250
-
-SEEN_IMAGES = {"training": 6000, "evaluation": 1000}
-"""Of each split of SynthHand; the detector takes a twelfth of a second for an image."""
-
-PALM_ERRORS = (0.04, 0.04, 0.08, 0.12)
-"""Deviations of a palm's square from that of the landmarks: x, y and side in sides, rotation in radians."""
+ENCODED_AT_ONCE, REPORT_EVERY = 32, 250
 
 
 def chosen(landmarks: HandLandmarks, index: Tensor) -> HandLandmarks:
@@ -103,81 +86,40 @@ def chosen_hands(hands: RandomHands, index: Tensor) -> RandomHands:
     return RandomHands(landmarks=chosen(hands.landmarks, index), **values)
 
 
-def seen_in_generated_images(folder: Path, split: str) -> dict[str, RandomHands]:
-    """SynthHand's first hands, with what the detector reads in their images and with simulated detections."""
-    count = SEEN_IMAGES[split]
-    dataset = FreiHandDataset(folder, split, key="synthetic_base_path", labels=("joints",), rows=slice(count))
-    records = [dataset.record(number) for number in range(len(dataset))]
-    K, joints, keypoints, confidence = (
-        torch.from_numpy(np.stack([getattr(record, name) for record in records])).float()
-        for name in ("K", "joints", "keypoints_2d", "confidence")
+@torch.no_grad()
+def seen_in_generated_images(folder: Path, split: str) -> RandomHands:
+    """SynthHand's hands with what the detector's network reads in their images, cropped as for
+    ``mediapipe_hand``."""
+    dataset = FreiHandDataset(
+        folder, split, key="synthetic_base_path", labels=("joints",), image_size=224, crop_upright=True
+    )
+    encoder = HandEncoder().eval()
+    parts, joints, turns = [], [], []
+    for samples in in_chunks(dataset):
+        image = torch.from_numpy(np.stack([sample["image"] for sample in samples])).permute(0, 3, 1, 2)
+        K = torch.from_numpy(np.stack([sample["K"] for sample in samples]))
+        parts.append(encoder.landmarks(encoder(image.float() / 255)[1], K, 224))
+        joints += [sample["gt_joints"] for sample in samples]
+        turns += [sample["to_photo"] for sample in samples]
+    landmarks = HandLandmarks(
+        **{name: torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])}
     )
     mano = np.array(json.loads((folder / f"{split}_mano.json").read_text()))[:, 0]
-    mano = torch.from_numpy(mano[:count]).float()
-    hands = RandomHands(
-        landmarks=HandLandmarks.from_pixels(
-            keypoints,
-            K,
-            confidence,
-            depths_px=torch.full(confidence.shape, math.nan),
-            world=torch.full(joints.shape, math.nan),
-        ),
+    mano = torch.from_numpy(mano).float()
+    own = axis_angle_to_matrix(mano[:, :3]) @ axis_angle_to_matrix(torch.tensor([MANO_TURN]))
+    return RandomHands(
+        landmarks=landmarks,
         angles=mano[:, 3:48].unflatten(-1, (15, 3)),
         betas=mano[:, 48:58],
-        rotation=axis_angle_to_matrix(mano[:, :3]) @ axis_angle_to_matrix(torch.tensor([MANO_TURN])),
-        joints=joints,
+        rotation=torch.from_numpy(np.stack(turns)).transpose(1, 2) @ own,
+        joints=torch.from_numpy(np.stack(joints)),
     )
-    projected = joints @ K.transpose(1, 2)
-    points = (projected[..., :2] / projected[..., 2:]).double().numpy()
-    read, found = read_in_images([record.image_path for record in records], points, K)
-    # The hand head sees detections beside the depths and world landmarks that the network reads itself.
-    both = found[::2]
-    hands.landmarks.depths[both] = read.depths[::2]
-    hands.landmarks.world[both] = read.world[::2]
-    placed = torch.nonzero((confidence > 0).sum(1) >= FEWEST_PLACED)[:, 0]
-    return {
-        "read": replace(chosen_hands(hands, found), landmarks=read),
-        "simulated": chosen_hands(hands, placed),
-    }
 
 
-def read_in_photos(photos: Path) -> HandLandmarks:
-    """What the detector reads of the fit half's hands, the left ones mirrored; the reference says where."""
-    reference = json.loads((photos / "reference.json").read_text())
-    names = [name for name in sorted(reference) if name.split("/")[0] in FOLDERS and in_fit_half(name)]
-    rows = [(photos / name, hand) for name in names for hand in reference[name]]
-    K = torch.stack([guessed_camera(*Image.open(path).size) for path, _ in rows])
-    left = torch.tensor([hand["hand"] == "left" for _, hand in rows])
-    points = np.array([hand["xyz"] for _, hand in rows])[..., :2]
-    landmarks, found = read_in_images([path for path, _ in rows], points, K)
-    return landmarks.mirrored(left[found])
-
-
-def read_in_images(paths: Sequence[Path], points: np.ndarray, K: Tensor) -> tuple[HandLandmarks, Tensor]:
-    """The detector's landmarks of one hand an image, which it first looks for near ``points``, (N, 21, 2) px.
-
-    Returns:
-        The landmarks of the M hands that it takes for hands, and which of the N these are.
-    """
-    detector, random = HandDetector.bundled(), np.random.default_rng(0)
-    readings, confidence = [], []
-    for start in tqdm(range(0, len(paths), READ_AT_ONCE), desc="reading"):
-        images = [read_photo(path) for path in paths[start : start + READ_AT_ONCE]]
-        squares = squares_of_landmarks(points[start : start + READ_AT_ONCE])
-        side = squares[:, 2:3]
-        off = random.normal(size=(len(squares), 4)) * PALM_ERRORS
-        squares += off * np.hstack([side, side, side, np.ones_like(side)])
-        first = detector.read(images, np.arange(len(images)), squares)[0]
-        median, spread = combine(detector.look_again(images, np.arange(len(images)), first))
-        readings.append(median)
-        confidence.append(confidence_of_looks(spread))
-    read, sure = HandReadings.joined(readings), np.concatenate(confidence)
-    found = np.flatnonzero(read.presence > PRESENCE_THRESHOLD)
-    keypoints, sure, depths, world = (
-        torch.from_numpy(column[found]).float() for column in (read.keypoints, sure, read.depth, read.world)
-    )
-    found = torch.from_numpy(found)
-    return HandLandmarks.from_pixels(keypoints, K[found], sure, depths, world), found
+def in_chunks(dataset: FreiHandDataset) -> Iterator[list[dict]]:
+    """All samples, some at a time."""
+    for start in range(0, len(dataset), ENCODED_AT_ONCE):
+        yield [dataset[number] for number in range(start, min(start + ENCODED_AT_ONCE, len(dataset)))]
 
 
 class Adaptation:
@@ -196,9 +138,12 @@ class Adaptation:
         self.objective = LiftObjective(self.plain)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         if not cache.exists():
-            seen = {split: seen_in_generated_images(synthetic, split) for split in ("evaluation", "training")}
-            torch.save(seen | {"photos": read_in_photos(photos)}, cache)
+            seen = {split: seen_in_generated_images(synthetic, split) for split in ("training", "evaluation")}
+            torch.save(seen, cache)
         self.seen = torch.load(cache, weights_only=False)
+        reference = json.loads((photos / "reference.json").read_text())
+        names = [name for name in sorted(reference) if name.split("/")[0] in FOLDERS and in_fit_half(name)]
+        self.photos = read_landmarks(photos, [name for name in names if reference[name]])[0]
         self.evaluation = RandomHandSource(EVALUATION_SEED, *self.chains).draw(4096)
 
     def run(self) -> None:
@@ -221,23 +166,24 @@ class Adaptation:
     def scores(self) -> dict[str, float]:
         """Errors on random hands, see :func:`lift_errors`, and on SynthHand's evaluation images."""
         found = lift_errors(self.lifter, self.evaluation, self.plain)
-        for name, hands in self.seen["evaluation"].items():
-            found[f"synth_hand_{name}"] = lift_errors(self.lifter, hands, self.plain)["pa_mpjpe"]
-        return found
+        generated = lift_errors(self.lifter, self.seen["evaluation"], self.plain)
+        return found | {"synth_hand": generated["pa_mpjpe"]}
 
     def _loss(self, step: int) -> Tensor:
         hands = RandomHandSource(FIRST_SEED + step, *self.chains).draw(BATCH)
-        values = {"random": self.objective(self.learner, hands)["total"], "photos": self._photo_loss()}
-        for name, seen in self.seen["training"].items():
-            index = torch.randint(len(seen), (BATCH,), generator=self.random)
-            values[name] = self.objective(self.learner, chosen_hands(seen, index))["total"]
+        seen = self.seen["training"]
+        index = torch.randint(len(seen.joints), (BATCH,), generator=self.random)
+        values = {
+            "random": self.objective(self.learner, hands)["total"],
+            "synthetic": self.objective(self.learner, chosen_hands(seen, index))["total"],
+            "photos": self._photo_loss(),
+        }
         return sum(WEIGHTS[name] * value for name, value in values.items())
 
     def _photo_loss(self) -> Tensor:
         """How far lifted hands are seen from the landmarks of photos, which are all that is known of them."""
-        photos = self.seen["photos"]
-        index = torch.randint(len(photos.rays), (PHOTO_BATCH,), generator=self.random)
-        view = view_hands(chosen(photos, index))
+        index = torch.randint(len(self.photos.rays), (PHOTO_BATCH,), generator=self.random)
+        view = view_hands(chosen(self.photos, index))
         angles, betas, rotation = self.net(view_features(view))
         points = self.chains[0]((angles + self.learner.mean_pose).unflatten(-1, (-1, 3)), betas, rotation)
         points = points + solve_translation(points, view.rays, view.confidence)[:, None]

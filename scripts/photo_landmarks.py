@@ -25,17 +25,15 @@ def read_landmarks(photos: Path, names: list[str]) -> tuple[HandLandmarks, Tenso
     reference = json.loads((photos / "reference.json").read_text())
     rows = [(name, hand) for name in names for hand in reference[name]]
     sizes = {name: Image.open(photos / name).size for name in names}
-    K = torch.stack([guessed_camera(*sizes[name]) for name, _ in rows])
-    xyz, world = (
-        torch.tensor(np.array([hand[key] for _, hand in rows]), dtype=torch.float32)
-        for key in ("xyz", "world")
+    matrices = []
+    for name, _ in rows:
+        width, height = sizes[name]
+        focal = FOCAL_PER_DIAGONAL * np.hypot(width, height)
+        matrices.append([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
+    xyz, world, K = (
+        torch.tensor(np.array(values), dtype=torch.float32)
+        for values in ([hand["xyz"] for _, hand in rows], [hand["world"] for _, hand in rows], matrices)
     )
     left = torch.tensor([hand["hand"] == "left" for _, hand in rows])
     landmarks = HandLandmarks.from_pixels(xyz[..., :2], K, depths_px=xyz[..., 2], world=world)
     return landmarks.mirrored(left), left, [name for name, _ in rows]
-
-
-def guessed_camera(width: int, height: int) -> Tensor:
-    """K (3, 3) px of a photo of this size in pixels."""
-    focal = FOCAL_PER_DIAGONAL * np.hypot(width, height)
-    return torch.tensor([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]).float()
