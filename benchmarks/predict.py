@@ -42,7 +42,7 @@ STEPS = {
     "lift": [(LandmarkAnswerer, "__call__"), (LandmarkAnswerer, "place_hand")],
     "refine": [(LandmarkAnswerer, "refine")],
     "smooth": [(video.SteadyHands, "__call__")],
-    "texture": [(reconstructor, "painted")],
+    "texture": [(reconstructor, "painted"), (predict, "painted")],
     "draw": [(video, "drawn_frame")],
     "write": [(hand_files.HandFiles, "write"), (VideoWriter, "write"), (video, "write_line")],
     "page": [(result_page.ResultPage, "add"), (video_scene.VideoScene, "add")],

@@ -17,8 +17,10 @@ from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
 from s2hand.prediction.batches import Group, together
 from s2hand.prediction.found_hands import IMAGES_AT_ONCE
 from s2hand.prediction.hand_files import HandFiles, versions_of
+from s2hand.prediction.hand_views import HandView
 from s2hand.prediction.opening import Opened, open_prediction
 from s2hand.prediction.options import DEFAULT_BATCH, PredictOptions
+from s2hand.prediction.painting import painted
 from s2hand.prediction.photos import Photo, find_photos
 from s2hand.prediction.reconstruction import Reconstruction
 from s2hand.prediction.result_page import ResultPage
@@ -205,15 +207,21 @@ def _predict_photos(
 
     with ProgressBar(total=len(photos), unit="photo", disable=not (progress and photos)) as bar:
 
-        def finish(photo: Photo, pixels: np.ndarray, found: Reconstruction | None) -> None:
+        def finish(
+            photo: Photo, pixels: np.ndarray, views: Sequence[HandView], found: Reconstruction | None
+        ) -> None:
+            if found is not None and reconstructor.answerer.paints_from_photos:
+                found = painted(found, views)
             done.entries.append(files.write(photo, pixels, found))
             if page is not None:
                 page.add(done.entries[-1], pixels, found)
             bar.update(len(done.entries) + len(done.unreadable) - bar.n)
 
         with DoneLater() as later:
-            for owner, _, found in reconstructor.predict_groups(groups(), refine=opened.refines_photos):
-                later(finish, *owner, found)
+            for owner, views, found in reconstructor.predict_groups(
+                groups(), refine=opened.refines_photos, paint=False
+            ):
+                later(finish, *owner, views, found)
 
 
 def _read(photo: Photo) -> tuple[np.ndarray, PhotoHeader]:
