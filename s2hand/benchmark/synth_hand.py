@@ -47,11 +47,12 @@ BUNDLED = {
     "hand_input": "detections",
     "num_pca": 45,
     "crop_upright": True,
+    "encoder_depths": False,
     "detected_points": "mediapipe",
     "val_batch": 64,
     "num_workers": 1,
 }
-"""The network that comes with the package, given the benchmark's detections."""
+"""The network that comes with the package, given the benchmark's detections and nothing else."""
 
 COLUMNS = {
     "pa_mpjpe": "PA-MPJPE mm",

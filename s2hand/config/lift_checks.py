@@ -30,6 +30,11 @@ def check_landmark_input(config: Config) -> None:
         )
     if reads_landmarks and config.use_mean_shape:
         raise ConfigError(f"hand_input {config.hand_input} tells the shape too: set use_mean_shape to false")
+    if not config.encoder_depths and "detections" not in config.hand_input:
+        raise ConfigError(
+            "encoder_depths false is for a hand head that reads detections, but hand_input is "
+            f"{config.hand_input}"
+        )
     if config.hand_head_pretrained and not reads_landmarks:
         raise ConfigError(
             f"hand_head_pretrained starts a head that reads landmarks, but hand_input is {config.hand_input}"

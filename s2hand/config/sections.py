@@ -88,6 +88,11 @@ class NetworkSection(Section):
         "Start a head that reads landmarks from the lifting network that was trained on random hands alone.",
         False,
     )
+    encoder_depths: bool = key(
+        "Let a head that reads detections also read the relative depths and world landmarks that the encoder "
+        "tells.",
+        True,
+    )
     detected_points: Literal["joints", "mediapipe"] = key(
         "What detections are: joints, or MediaPipe's landmarks, which lie beside them.",
         "joints",

@@ -51,7 +51,7 @@ class RefinementErrors:
     The defaults follow ``scripts/measure_refinement_errors.py``, which says how wrong landmarks and lifted
     poses of random hands are: the keypoints' are halved, as photos leave less when hands are fitted to them,
     the depths' doubled and the world landmarks' trebled, as their errors are shared within a hand. The anchor
-    pulls harder than this: where the detector is wrong, as behind objects, the lifted pose is nearer the truth.
+    pulls harder: where the detector is wrong, as behind objects, the lifted pose is nearer to the truth.
 
     Attributes:
         keypoint: expected error of a landmark in the image, in RMS sizes of the hand.

@@ -75,7 +75,7 @@ def build_hand_net(
     if attention:
         children["attention"] = HeatmapAttention(encoder.feature_channels, network.hourglass_features)
     inputs = {"image_input": image_input, "keypoint_input": keypoint_input, "landmark_input": landmark_input}
-    inputs["detection_input"] = detection_input
+    inputs["detection_input"], inputs["encoder_depths"] = detection_input, network.encoder_depths
     return HandNet(**inputs, **children)
 
 

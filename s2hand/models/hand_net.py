@@ -50,6 +50,7 @@ class HandNet(nn.Module):
         keypoint_input: whether it reads the 2D branch's keypoints.
         landmark_input: whether it reads the landmarks that the encoder's feature tells.
         detection_input: whether these take their place in the image from the detections.
+        encoder_depths: whether they keep their depths and world landmarks then.
         landmark_chain: the points of the hand that the detections mean, where these are not its joints.
     """
 
@@ -67,10 +68,12 @@ class HandNet(nn.Module):
         keypoint_input: bool = False,
         landmark_input: bool = False,
         detection_input: bool = False,
+        encoder_depths: bool = True,
         landmark_chain: nn.Module | None = None,
     ):
         super().__init__()
         self.landmark_input, self.detection_input = landmark_input, detection_input
+        self.encoder_depths = encoder_depths
         self.landmark_chain = landmark_chain
         self.image_input = image_input
         self.keypoint_input = keypoint_input
@@ -162,7 +165,7 @@ class HandNet(nn.Module):
             feature, K = feature.float(), K.float()
             landmarks = self.backbone.landmarks(feature, K, image_size)
             if self.detection_input and detected is not None:
-                landmarks = landmarks.placed(*detected, K)
+                landmarks = landmarks.placed(*detected, K, keep_depths=self.encoder_depths)
             hand = self.hand_head(landmarks, image=feature if self.image_input else None)
             return hand.parameters(self.mano_layer)
 

@@ -90,20 +90,28 @@ class HandLandmarks(TensorStruct):
             world=world,
         )
 
-    def placed(self, keypoints_2d: Tensor, confidence: Tensor, K: Tensor) -> HandLandmarks:
+    def placed(
+        self, keypoints_2d: Tensor, confidence: Tensor, K: Tensor, *, keep_depths: bool = True
+    ) -> HandLandmarks:
         """Takes rays and confidences from other keypoints, in hands of which enough are known.
 
         Args:
             keypoints_2d: (B, 21, 2) px.
             confidence: (B, 21); 0 where missed.
             K: (B, 3, 3) px.
+            keep_depths: whether these hands keep their depths and world landmarks.
         """
         other = HandLandmarks.from_pixels(keypoints_2d, K, confidence)
         enough = (confidence > 0).sum(1) >= FEWEST_PLACED
-        return replace(
-            self,
+        depths, world = self.depths, self.world
+        if not keep_depths:
+            depths = None if depths is None else depths.masked_fill(enough[:, None], torch.nan)
+            world = None if world is None else world.masked_fill(enough[:, None, None], torch.nan)
+        return HandLandmarks(
             rays=torch.where(enough[:, None, None], other.rays, self.rays),
             confidence=torch.where(enough[:, None], confidence, self.confidence),
+            depths=depths,
+            world=world,
         )
 
     def mirrored(self, which: Tensor) -> HandLandmarks:

@@ -7,6 +7,7 @@ from s2hand.config.sections import NetworkSection
 from s2hand.hand import load_hand_model
 from s2hand.models import HandNet, build_encoder, build_hand_net
 from s2hand.models.hand_encoder import HandEncoder
+from s2hand.models.hand_view import HandLandmarks
 from s2hand.models.landmark_lift import (
     NEAREST_M,
     RANDOM_HANDS_WEIGHTS,
@@ -126,3 +127,27 @@ def test_no_hand_is_put_behind_the_camera():
     rays = -points[..., :2]  # a hand upside down: least squares would put it behind
     translation = solve_translation(points, rays, torch.ones(1, 21))
     assert translation[0, 2] == pytest.approx(NEAREST_M)
+
+
+@pytest.mark.parametrize("keep_depths", [True, False])
+def test_detections_may_come_without_the_encoders_depths(image, K, keep_depths):
+    section = NetworkSection(
+        backbone="mediapipe_hand",
+        hand_input="detections",
+        hand_head_pretrained=True,
+        num_pca=45,
+        encoder_depths=keep_depths,
+    )
+    network = build_hand_net(section, {"hand"}, load_hand_model("generic")).eval()
+    points = 100 + 30 * torch.randn(2, 21, 2, generator=torch.Generator().manual_seed(1))
+    confidence = torch.ones(2, 21)
+    confidence[1, 7:] = 0  # too few: the second hand is the encoder's own
+    detected = points, confidence
+    with torch.no_grad():
+        first, other = (network(seen, K, {"hand"}, detected=detected).joints for seen in (image, 1 - image))
+        alone = network.hand_head(HandLandmarks.from_pixels(points[:1], K[:1]))
+        joints = network.mano_layer(*_parameters(alone, network)).joints + alone.translation[:, None]
+    assert torch.equal(first[0], other[0]) != keep_depths
+    assert not torch.equal(first[1], other[1])
+    if not keep_depths:
+        torch.testing.assert_close(first[:1], joints, atol=1e-5, rtol=0)
