@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from s2hand.config import Config, config_from_dict
 from s2hand.demo.page import DATASET, write_demo_page
+from s2hand.demo.sample_photos import compared_photos
 from s2hand.evaluation.evaluator import Evaluation, evaluate
 from s2hand.evaluation.results import format_table
 from s2hand.experiment import Experiment
@@ -23,7 +24,7 @@ from s2hand.experiment.training import train_experiment
 from s2hand.files import write_text_whole
 from s2hand.geometry.cameras import project_points
 from s2hand.hand import ManoLayer
-from s2hand.models import build_hand_net
+from s2hand.models import HandNet, build_hand_net
 from s2hand.models.heads import INITIAL_SCALE, INITIAL_TRANSLATION
 from s2hand.runtime.distributed import ALONE
 from s2hand.structures import HandPrediction
@@ -75,11 +76,13 @@ def run_demo(out: Path | str, overrides: dict | None = None, say=print) -> Path:
         if not experiment.evaluations:  # the training was complete before
             score_experiment(experiment)
         trained = experiment.evaluations[DATASET]
-        rows = {TRAINED: trained.metrics} | baseline_metrics(experiment)
+        untrained = untrained_network(experiment)
+        rows = {TRAINED: trained.metrics} | baseline_metrics(experiment, untrained)
         rows[DETECTOR] = {"keypoints_px": trained.metrics["detector_px"]}
         say(format_table(f"on {len(trained.index)} images never seen in training", rows, COLUMNS))
         write_text_whole(out / "results.json", json.dumps(rows, indent=2) + "\n")
-        page = write_demo_page(out / "index.html", experiment, configs, rows, seconds())
+        photos = list(compared_photos(experiment, untrained))
+        page = write_demo_page(out / "index.html", experiment, configs, rows, photos, seconds())
     say(f"open {page}")
     return page
 
@@ -131,12 +134,16 @@ class MeanHand(nn.Module):
         )
 
 
-def baseline_metrics(experiment: Experiment) -> dict[str, dict[str, float]]:
-    """Scores the network as training found it, and the mean hand, on the same images."""
+def untrained_network(experiment: Experiment) -> HandNet:
+    """The network as training found it."""
     torch.manual_seed(experiment.config.seed)
     parts = experiment.config.network_parts
     untrained = build_hand_net(experiment.network, parts, experiment.hand_model)
-    untrained.to(experiment.device).eval()
+    return untrained.to(experiment.device).eval()
+
+
+def baseline_metrics(experiment: Experiment, untrained: HandNet) -> dict[str, dict[str, float]]:
+    """Scores the network as training found it, and the mean hand, on the same images."""
     mean_hand = MeanHand(untrained.mano_layer)
     return {
         UNTRAINED: _evaluate(experiment, untrained).metrics,

@@ -16,7 +16,7 @@ from s2hand.experiment import Experiment
 from s2hand.experiment.datasets import build_dataset
 from s2hand.experiment.report_samples import predicted_samples
 from s2hand.geometry.procrustes import similarity_align
-from s2hand.pages import Demonstration, TrainingImage, write_demonstration
+from s2hand.pages import ComparedPhoto, Demonstration, TrainingImage, write_demonstration
 from s2hand.structures import HandPrediction
 from s2hand.visualize import Curve, hero_strip, render_from, turntable, write_gif, write_image
 from s2hand.visualize.panels import OTHER_VIEW_DEG
@@ -36,6 +36,7 @@ def write_demo_page(
     experiment: Experiment,
     stages: Sequence[Config],
     rows: dict[str, dict[str, float]],
+    photos: Sequence[ComparedPhoto],
     seconds: float,
 ) -> Path:
     """Writes the page, a turning hand (turntable.gif) and the hero figure (hero.png) beside it.
@@ -45,6 +46,7 @@ def write_demo_page(
         experiment: the last stage, trained and evaluated.
         stages: the configs of all stages in their order.
         rows: name -> metrics, the trained network first.
+        photos: real photos before and after training.
         seconds: duration of the demo, with data, evaluation and interrupted calls.
 
     Returns:
@@ -84,6 +86,7 @@ def write_demo_page(
         findings_note="Each image, the predicted hand over it, and the same hand from the side: four unseen "
         "images, at the 10th, 30th, 50th and 70th percentile of the error.",
         groups={title: [shown.index(index) for index in group] for title, group in groups.items()},
+        photos=photos,
         training=training_images(build_dataset(experiment.config, DATASET, "training", ())),
         curves=training_curves(stages, rows),
         settings=experiment.config.model_dump(exclude_unset=True),

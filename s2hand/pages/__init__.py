@@ -6,7 +6,7 @@ arrays and text, and know no networks, datasets or configs.
 
 from s2hand.pages.dataset import DatasetPage, write_dataset_page
 from s2hand.pages.dataset_samples import Crop, DatasetSample
-from s2hand.pages.demonstration import Demonstration, TrainingImage, write_demonstration
+from s2hand.pages.demonstration import ComparedPhoto, Demonstration, TrainingImage, write_demonstration
 from s2hand.pages.hands import photo_scene
 from s2hand.pages.media import EmbeddedImage, embed
 from s2hand.pages.prediction_cards import PredictedHand, PredictedItem
@@ -16,6 +16,7 @@ from s2hand.pages.report_samples import ReportSample, report_sample
 from s2hand.pages.scenes import HandShape, Scene, SceneFrame, SceneHand, vertex_colors
 
 __all__ = [
+    "ComparedPhoto",
     "Crop",
     "DatasetPage",
     "DatasetSample",

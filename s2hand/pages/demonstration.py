@@ -41,6 +41,23 @@ class TrainingImage:
 
 
 @dataclass(frozen=True)
+class ComparedPhoto:
+    """A real photo, and the hand that is found in it before and after training.
+
+    Attributes:
+        name: what it shows.
+        image: (H, W, 3) uint8, as are the others.
+        before: the photo with the untrained network's hand over it.
+        after: the same with the trained network's.
+    """
+
+    name: str
+    image: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+
+@dataclass(frozen=True)
 class Demonstration:
     """Everything on the page.
 
@@ -56,6 +73,7 @@ class Demonstration:
         training: examples of what the network learned from.
         curves: of the training, each a chart.
         settings: names and values of the experiment.
+        photos: real photos, of which training saw none.
     """
 
     title: str
@@ -69,6 +87,7 @@ class Demonstration:
     training: Sequence[TrainingImage] = ()
     curves: Sequence[Curve] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
+    photos: Sequence[ComparedPhoto] = ()
 
 
 def write_demonstration(path: str | Path, page: Demonstration) -> Path:
@@ -97,6 +116,11 @@ def write_demonstration(path: str | Path, page: Demonstration) -> Path:
             facts(headline_facts(page.metrics)),
             section("Hands that it had never seen", _findings(page), note=page.findings_note),
             section("In three dimensions", viewer + sample_groups(page.groups, page.samples) + details),
+            section(
+                "Real photos, before and after training",
+                _photos(page.photos),
+                note="The bundled detector finds the hands and their keypoints. Training saw no photo.",
+            ),
             section("Results", _results(page.metrics), note=page.note),
             section(
                 "What it learned from",
@@ -130,6 +154,20 @@ def _findings(page: Demonstration) -> str:
             f'<span class="finding-tiles">{tiles}</span><span class="quiet">{error}</span></button>'
         )
     return f'<div class="findings">{"".join(cards)}</div>'
+
+
+def _photos(photos: Sequence[ComparedPhoto]) -> str:
+    """Each photo, and both hands over it."""
+    cards = []
+    for photo in photos:
+        images = {"photo": photo.image, "before training": photo.before, "after training": photo.after}
+        tiles = "".join(
+            f"<figure>{embed(image, TILE_PX).html(f'{photo.name}: {label}')}"
+            f'<figcaption class="quiet">{label[0].upper() + label[1:]}</figcaption></figure>'
+            for label, image in images.items()
+        )
+        cards.append(f'<div class="compared">{tiles}</div>')
+    return f'<div class="findings">{"".join(cards)}</div>' if cards else ""
 
 
 def _results(rows: Mapping[str, Mapping[str, float]]) -> str:

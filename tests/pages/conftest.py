@@ -10,6 +10,7 @@ from s2hand.export import Hand
 from s2hand.geometry.mirror import mirror_points
 from s2hand.hand import load_hand_model
 from s2hand.pages import (
+    ComparedPhoto,
     Crop,
     DatasetPage,
     DatasetSample,
@@ -201,6 +202,7 @@ def demo_page(report, made_up, tmp_path_factory):
         [TrainingImage(made_up.photo, keypoints, np.full(21, 0.7))] * 3,
         report.curves,
         {"image_size": 128},
+        [ComparedPhoto("fist", made_up.photo, made_up.photo, made_up.photo)],
     )
     return write_demonstration(tmp_path_factory.mktemp("demo") / "index.html", page)
 

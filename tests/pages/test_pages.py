@@ -156,6 +156,8 @@ def test_the_demo_tells_its_results_beside_baselines(demo_page):
     assert table.count("class=best") == 4
     assert "always the mean hand: 13.0 mm" in content
     assert content.count('class="finding-tiles"') == 2
+    captions = re.findall(r'<figcaption class="quiet">([^<]+)</figcaption>', content)
+    assert captions == ["Photo", "Before training", "After training"]
     assert content.count('class="card-detail" data-detail-of=') == 10
 
 
