@@ -30,7 +30,7 @@ NEAREST_M = 0.05
 """Metres. Points nearer than this project as if they were here."""
 
 
-SURE = 0.95
+SURE = 0.9
 """The confidence of a landmark whose error is what is expected."""
 
 
@@ -39,7 +39,7 @@ def precision(confidence: Tensor) -> Tensor:
 
     A confidence is the probability of an error below a tenth of the hand
     (:mod:`s2hand.detection.mediapipe.confidence`): 1 - exp(-0.005 / s^2) where errors are Gaussian, of
-    deviation s. So a landmark of confidence 0.5 weighs a quarter of a sure one. None weighs more.
+    deviation s. So a landmark of confidence 0.5 weighs 0.3 of a sure one. None weighs more.
     """
     return (torch.log1p(-confidence.clamp(0, SURE)) / math.log1p(-SURE)).clamp(max=1)
 
@@ -48,10 +48,10 @@ def precision(confidence: Tensor) -> Tensor:
 class RefinementErrors:
     """What is expected of each kind of residual; the smaller, the harder the pull.
 
-    The defaults follow ``scripts/measure_refinement_errors.py``, which says how wrong landmarks and lifted
-    poses of random hands are: the keypoints' are halved, as photos leave less when hands are fitted to them,
-    the depths' doubled and the world landmarks' trebled, as their errors are shared within a hand. The anchor
-    pulls harder: where the detector is wrong, as behind objects, the lifted pose is nearer to the truth.
+    The defaults follow ``scripts/measure_refinement_errors.py``: the anchor's is how wrong the lifted pose of
+    random hands is; the depths' is twice and the world landmarks' three times what random hands have, as
+    these errors are shared within a hand and the lifted pose has used the same values; the keypoints' is 0.38
+    of what random hands have, as photos leave so much less when hands are fitted to them.
 
     Attributes:
         keypoint: expected error of a landmark in the image, in RMS sizes of the hand.
@@ -67,10 +67,10 @@ class RefinementErrors:
         world_scale: how much larger than the hand model the hand of the world landmarks is.
     """
 
-    keypoint: float = 0.05
+    keypoint: float = 0.037
     depth: float = 0.3
     world_m: float = 0.03
-    anchor: float = 0.6
+    anchor: float = 0.87
     prior: float = 3.0
     beta: float = 1.0
     limit_rad: float = 0.05
