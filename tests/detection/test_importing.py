@@ -10,6 +10,7 @@ from s2hand.cli import main
 from s2hand.datasets import read_detections
 from s2hand.detection.importing import import_detections
 from s2hand.detection.importing_csv import header
+from s2hand.detection.mediapipe.confidence import ONE_LOOK_CONFIDENCE
 from s2hand.errors import DatasetError
 from s2hand.images.joint_orders import better_order
 
@@ -150,7 +151,7 @@ def test_mediapipes_shares_become_pixels_and_its_labels_are_turned_round(read, c
     found, lines = read({name: content}, keep_labels=keep)
     assert (found.names, found.hands) == (("a.jpg",), (side,))
     np.testing.assert_allclose(found.keypoints[0], hand() + 0.5, atol=1e-3)
-    assert found.confidence[0, 10] == pytest.approx(0.89)
+    assert found.confidence[0] == pytest.approx(ONE_LOOK_CONFIDENCE)
     assert "from shares of the image" in lines
     assert ("as written" in lines) == keep
 
