@@ -17,7 +17,8 @@ from s2hand.models import MODULES_OF_PART, HandNet
 SIZES_OF_PART = {
     "hand": (
         *("backbone", "num_pca", "use_mean_shape", "fingertips", "attention", "hand_input"),
-        *("detected_points", "encoder_depths"),
+        "detected_points",
+        "encoder_depths",
     ),
     "heatmaps": ("hourglass_stacks", "hourglass_depth", "hourglass_modules", "hourglass_features"),
 }

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from s2hand.checkpoints.opening import StoredNetwork
 from s2hand.experiment import Experiment
-from s2hand.images.photos import read_photo
+from s2hand.images.photos import read_photo, read_photo_header
 from s2hand.models import HandNet
 from s2hand.pages import ComparedPhoto
+from s2hand.prediction.found_hands import Searched
 from s2hand.prediction.hand_files import overlay_of
 from s2hand.prediction.reconstructor import HandReconstructor
 from s2hand.prediction.sample_photos import sample_photos
 
 
 def compared_photos(experiment: Experiment, untrained: HandNet) -> Iterator[ComparedPhoto]:
-    """Each photo in which both networks, given what the bundled detector finds, place a hand.
+    """Each photo with the hands that both networks place where the bundled detector finds them.
 
     Args:
         experiment: the trained network, and how both see photos.
@@ -37,14 +38,15 @@ def compared_photos(experiment: Experiment, untrained: HandNet) -> Iterator[Comp
         )
         for model in (untrained, experiment.model)
     ]
+    viewer = reconstructors[0].viewer()
     for path in sample_photos():
-        photo, overlays = read_photo(path), []
+        photo = read_photo(path)
+        views = finder.in_image(Searched(viewer, path.stem, photo, read_photo_header(path)))
+        if not views:
+            continue
+        overlays = []
         for reconstructor in reconstructors:
-            reconstructor.finder = finder
-            hands = reconstructor.predict(photo)
-            if len(hands):
-                # Plain, as an untrained texture would hide the hand.
-                plain = replace(hands, face_textures=None, light=None)
-                overlays.append(overlay_of(photo, plain).image)
-        if len(overlays) == len(reconstructors):
-            yield ComparedPhoto(path.stem, photo, *overlays)
+            hands = reconstructor.predict_views(views)
+            # Plain, as an untrained texture would hide the hand.
+            overlays.append(overlay_of(photo, replace(hands, face_textures=None, light=None)).image)
+        yield ComparedPhoto(path.stem, photo, *overlays)

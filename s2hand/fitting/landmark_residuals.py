@@ -118,10 +118,11 @@ class LandmarkResiduals(nn.Module):
         jacobian = torch.cat([jacobian, identity.expand(*points.shape[:2], 3, 3)], -1)
         points = points + hand.translation[:, None]
         cost, rows, values = 0, [], []
-        for residual, derivative, weight in (
-            self._keypoints(points, jacobian, view),
-            self._depths(points, jacobian, view),
-            self._world(points, jacobian, view),
+        sure = precision(view.confidence)
+        for (residual, derivative), weight in (
+            (self._keypoints(points, jacobian, view), sure),
+            (self._depths(points, jacobian, view), sure * view.has_depths[:, None]),
+            (self._world(points, jacobian, view), sure * view.has_world[:, None]),
         ):
             # Relative squares: below 1 the loss is the plain square, far above it grows as a logarithm.
             relative = residual.square().sum(-1) / self.errors.tolerated**2
@@ -135,14 +136,14 @@ class LandmarkResiduals(nn.Module):
         priors = self._priors(hand, anchor)
         return cost + priors[0], gradient + priors[1], transposed @ stacked + priors[2]
 
-    def _keypoints(self, points: Tensor, jacobian: Tensor, view: HandView) -> tuple[Tensor, Tensor, Tensor]:
+    def _keypoints(self, points: Tensor, jacobian: Tensor, view: HandView) -> tuple[Tensor, Tensor]:
         unit = (view.size * self.errors.keypoint)[:, None, None]
         depth = points[..., 2:].clamp(min=NEAREST_M)
         projected = points[..., :2] / depth
         derivative = (jacobian[..., :2, :] - projected[..., None] * jacobian[..., 2:, :]) / depth[..., None]
-        return (projected - view.rays) / unit, derivative / unit[..., None], precision(view.confidence)
+        return (projected - view.rays) / unit, derivative / unit[..., None]
 
-    def _depths(self, points: Tensor, jacobian: Tensor, view: HandView) -> tuple[Tensor, Tensor, Tensor]:
+    def _depths(self, points: Tensor, jacobian: Tensor, view: HandView) -> tuple[Tensor, Tensor]:
         mean, mean_derivative = (
             points[..., 2].mean(1, keepdim=True),
             jacobian[..., 2, :].mean(1, keepdim=True),
@@ -154,17 +155,13 @@ class LandmarkResiduals(nn.Module):
         # A hand farther away has less depth in units of its size.
         derivative = derivative - (reported / distance)[..., None] * mean_derivative
         residual = reported - view.depths / self.errors.depth
-        return (
-            residual[..., None],
-            derivative[..., None, :],
-            precision(view.confidence) * view.has_depths[:, None],
-        )
+        return residual[..., None], derivative[..., None, :]
 
-    def _world(self, points: Tensor, jacobian: Tensor, view: HandView) -> tuple[Tensor, Tensor, Tensor]:
+    def _world(self, points: Tensor, jacobian: Tensor, view: HandView) -> tuple[Tensor, Tensor]:
         scale = self.errors.world_scale / self.errors.world_m
         residual = (points - points.mean(1, keepdim=True)) * scale - view.world / self.errors.world_m
         derivative = (jacobian - jacobian.mean(1, keepdim=True)) * scale
-        return residual, derivative, precision(view.confidence) * view.has_world[:, None]
+        return residual, derivative
 
     def _priors(self, hand: PosedHand, anchor: PosedHand) -> tuple[Tensor, Tensor, Tensor]:
         """Objective, gradient and matrix of what is quadratic in the unknowns, or almost."""

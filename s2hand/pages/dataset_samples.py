@@ -48,7 +48,7 @@ class DatasetSample:
     """A hand in an image.
 
     Attributes:
-        name: of the image.
+        name: the image's name.
         image: (H, W, 3) uint8 at any resolution, or embedded.
         size: (width, height) px that keypoints and box refer to.
         keypoints: (21, 2) px, detected or labelled; (0, 0) where missed. None if there are none.
@@ -75,7 +75,7 @@ class DatasetSample:
 
     @property
     def mean_confidence(self) -> float | None:
-        """Of the keypoints, those that were missed counting as 0."""
+        """The mean confidence of all keypoints; a missed one counts as 0."""
         return None if self.confidence is None else float(np.mean(self.confidence))
 
     @property

@@ -71,7 +71,7 @@ class Demonstration:
         findings_note: how those were chosen.
         groups: title -> numbers of further samples.
         training: examples of what the network learned from.
-        curves: of the training, each a chart.
+        curves: the training's curves, one chart each.
         settings: names and values of the experiment.
         photos: real photos, of which training saw none.
     """

@@ -77,7 +77,7 @@ def json_script(attribute: str, content: str, value: str = "") -> str:
     Args:
         attribute: such as "data-scene".
         content: JSON text.
-        value: of the attribute.
+        value: the attribute's value.
     """
     text = content.replace("<", "\\u003c")  # nothing in it may end the element
     return f'<script type="application/json" {attribute}="{escape(value, quote=True)}">{text}</script>'

@@ -20,9 +20,9 @@ def list_controls(
     case, others numbers or words.
 
     Args:
-        identifier: of the list's element.
+        identifier: the id of the list's element.
         count: entries in it.
-        placeholder: of the search field, which is also its name for screen readers.
+        placeholder: the search field's text, which is also its name for screen readers.
         order: (attribute, label); a hyphen at the end of an attribute means downwards.
         filters: attribute -> (value, label) of its choices, the first one with an empty value.
         least: (attribute, label) of a slider for the smallest value in [0, 1] shown.

@@ -16,7 +16,7 @@ PHOTO_PX, FRAME_PX, THUMBNAIL_PX = 1280, 640, 320
 
 WEBP_QUALITY = 82
 WEBP_METHOD = 2
-"""Of 0 to 6: three times as fast as the default 4, and files are 3 % larger."""
+"""WebP's effort, 0 to 6: three times as fast as the default 4, and files are 3 % larger."""
 
 FRAME_QUALITY = 75
 """JPEG's, of frames."""

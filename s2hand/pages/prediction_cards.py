@@ -42,7 +42,7 @@ class PredictedHand:
 
     Attributes:
         label: the same as in the scene, such as "Right hand".
-        confidence: of its detection in [0, 1], or None.
+        confidence: the detection's confidence in [0, 1], or None.
         looked_at: what the network was shown, such as "box".
         refined: whether it was fitted to keypoints.
         seen: in which frames of a video it is seen, such as "in 40 of 60 frames".

@@ -29,9 +29,9 @@ class PredictionPage:
         items: the photos and videos.
         title: headline.
         unreadable: (name, reason) of files that could not be read.
-        command: that wrote it.
-        versions: of what made the predictions.
-        settings: that were asked for.
+        command: the command that wrote it.
+        versions: names and versions of what made the predictions.
+        settings: what was asked for.
     """
 
     items: Sequence[PredictedItem]

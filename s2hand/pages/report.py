@@ -30,10 +30,10 @@ class Report:
         joint_errors_mm: (N, 21) raw distances of all samples' joints to the ground truth.
         aligned_joint_errors_mm: (N, 21) likewise after Procrustes alignment.
         samples: those to be looked at, about 100, such as :func:`spread_samples` chooses.
-        curves: of the training, each a chart.
+        curves: the training's curves, one chart each.
         lead: a sentence below the headline; by default it says what was evaluated on.
-        command: that evaluated.
-        versions: of what was evaluated.
+        command: the command that evaluated.
+        versions: names and versions of what was evaluated.
         config: keys and values of the run.
     """
 

@@ -57,7 +57,7 @@ def report_sample(
     """Scores one hand and prepares it for the report.
 
     Args:
-        name: of the sample.
+        name: the sample's name.
         image: (H, W, 3) uint8.
         size: (width, height) px that K refers to.
         K: (3, 3) px.

@@ -85,7 +85,7 @@ class Scene:
     """A photo or a video with its hands.
 
     Attributes:
-        name: of the photo or video.
+        name: the photo's or video's name.
         size: (width, height) px of the photo.
         K: (3, 3) camera matrix in pixels of the photo.
         hands: those that occur in it.

@@ -32,9 +32,9 @@ class Searched(NamedTuple):
 
     Attributes:
         viewer: makes the views.
-        name: of the image.
+        name: what messages call the image.
         photo: (H, W, 3) RGB, uint8 or floating-point in [0, 1].
-        header: of the image.
+        header: the image's header.
         box: (4,) px left, top, width and height of the one hand that is meant; None or NaN: all hands.
         hand: "left", "right" or "auto" for this image; None: as for all.
     """
