@@ -10,6 +10,9 @@ from s2hand.skeleton import NUM_POSE
 LIFT_INPUTS = ("landmarks", "detections")
 """Values of ``hand_input`` with which the hand head sees landmarks alone."""
 
+LIFT_DATASETS = ("Synthetic", "Folder")
+"""What a lift may learn from beside random hands: images with the generator's truth, and photos without."""
+
 
 def check_landmark_input(config: Config) -> None:
     """Refuses networks in which a hand head cannot read landmarks.
@@ -56,11 +59,16 @@ def check_lift(config: Config) -> None:
         )
     if config.stage == "evaluate":
         return
-    for key in ("train_datasets", "val_datasets"):
-        if names := getattr(config, key):
-            raise ConfigError(
-                f"task {LIFT} draws its hands itself, but {key} has {names[0]}; set {key} to []"
-            )
+    if unknown := [name for name in config.train_datasets if name not in LIFT_DATASETS]:
+        raise ConfigError(
+            f"task {LIFT} learns from random hands and from {' and '.join(LIFT_DATASETS)}, but "
+            f"train_datasets has {unknown[0]}; leave it out"
+        )
+    if config.val_datasets:
+        raise ConfigError(
+            f"task {LIFT} measures on random hands, but val_datasets has {config.val_datasets[0]}; set "
+            "val_datasets to [], and measure on images with `s2hand benchmark` or `s2hand evaluate`"
+        )
     if config.losses:
         raise ConfigError(
             f"task {LIFT} has losses of its own, but losses asks for {config.losses[0]}; set it to []"

@@ -150,7 +150,7 @@ class TrainingSection(Section):
 
     task: Literal["train", "hm_train", "lift_train"] = key(
         "Train the hand network, only the 2D branch (hm_train), or only a hand head that reads landmarks, on "
-        "random hands without images (lift_train).",
+        "random hands and the images of train_datasets, which may be empty (lift_train).",
         "train",
     )
     mode: tuple[Literal["training", "evaluation"], ...] = key(

@@ -1,4 +1,7 @@
-"""Trains the hand head that lifts landmarks on random hands, and scores it: the task "lift_train"."""
+"""Trains the hand head that lifts landmarks, and scores it: the task "lift_train".
+
+It learns from random hands, and from the hands of generated images and photos where the config names some.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,12 @@ from s2hand.checkpoints.starting import trained_modules
 from s2hand.config import ConfigError
 from s2hand.datasets.loader import start_worker
 from s2hand.experiment.experiment import Experiment
+from s2hand.experiment.seen_hands import seen_hands
 from s2hand.hand.joint_chain import JointChain
 from s2hand.losses import find_non_finite
-from s2hand.models.random_hands import RandomHands
 from s2hand.runtime.allocator import keep_freed_memory
-from s2hand.training.lift import LiftLosses, LiftObjective, RandomHandBatches, lift_errors
+from s2hand.training.lift import LiftLosses, LiftObjective, lift_errors
+from s2hand.training.lift_batches import LiftBatch, LiftBatches, SeenHands
 from s2hand.training.progress import Progress
 from s2hand.training.reporting import RunRecorder
 from s2hand.training.trainer import Trainer
@@ -44,7 +48,7 @@ def build_lift_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer
         )
     if device.type == "cpu":
         keep_freed_memory()
-    hands, chain = _hands(experiment), _chain(experiment)
+    hands, chain = _batches(experiment, seen_hands(experiment)), _chain(experiment)
     batches_per_epoch = config.random_hands_train_size // config.train_batch
 
     def batches(epoch: int, start_batch: int) -> DataLoader:
@@ -61,8 +65,8 @@ def build_lift_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer
         )
 
     experiment.say(
-        f"training hand_head on {batches_per_epoch * config.train_batch:,} random hands an epoch; {device}, "
-        f"fp32; run folder {config.run_dir}"
+        f"training hand_head on {batches_per_epoch * config.train_batch:,} random hands an epoch"
+        f"{_others(hands.seen)}; {device}, fp32; run folder {config.run_dir}"
     )
     return Trainer(
         LiftLosses(model, LiftObjective(chain)),
@@ -96,7 +100,7 @@ def evaluate_lift(
         The errors, see :func:`s2hand.training.lift.lift_errors`.
     """
     progress = progress or Progress(epoch=experiment.start_epoch or 0)
-    hands = _hands(experiment).held_out(experiment.config.random_hands_eval_size).to(experiment.device)
+    hands = _batches(experiment).held_out(experiment.config.random_hands_eval_size).to(experiment.device)
     errors = lift_errors(experiment.model.eval().hand_head, hands, _chain(experiment))
     recorder.record("evaluation", errors, epoch=progress.epoch, step=progress.step)
     others = {"with_all": "with depths and world landmarks", "with_2d": "from 2D alone", "tips": "fingertips"}
@@ -109,7 +113,7 @@ def evaluate_lift(
 
 
 def describe_failure(
-    losses: dict[str, Tensor], batch: RandomHands, *, progress: Progress, **others: Any
+    losses: dict[str, Tensor], batch: LiftBatch, *, progress: Progress, **others: Any
 ) -> str:
     """Says which losses are not finite, and where; the batch need not be saved, as its number tells it."""
     names = ", ".join(find_non_finite(losses))
@@ -120,10 +124,20 @@ def describe_failure(
     )
 
 
-def _hands(experiment: Experiment) -> RandomHandBatches:
+def _batches(experiment: Experiment, seen: SeenHands | None = None) -> LiftBatches:
     config = experiment.config
     fingertips = experiment.network.fingertips
-    return RandomHandBatches(experiment.hand_model, fingertips, config.train_batch, config.seed)
+    return LiftBatches(experiment.hand_model, fingertips, config.train_batch, config.seed, seen)
+
+
+def _others(seen: SeenHands) -> str:
+    """What a line says of the hands that are not random."""
+    text = ""
+    if seen.generated is not None:
+        text += f", {len(seen.generated):,} of generated images"
+    if seen.photos is not None:
+        text += f", {len(seen.photos.rays):,} of photos"
+    return text
 
 
 def _chain(experiment: Experiment) -> JointChain:

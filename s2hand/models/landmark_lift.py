@@ -44,7 +44,7 @@ WORLD_UNIT_M = 0.04
 
 
 BUNDLED_WEIGHTS = Path(__file__).with_name("weights") / "lift.safetensors"
-"""Trained by ``scripts/adapt_lift.py``; the card beside it says how."""
+"""Trained as configs/Small/train.json says; the card beside it says how."""
 
 RANDOM_HANDS_WEIGHTS = BUNDLED_WEIGHTS.with_name("random_lift.safetensors")
 """Where that began: trained on random hands alone, as configs/Lift/train.json says. Networks that are to

@@ -1,7 +1,8 @@
-"""Training the lift on random hands: their batches, the losses, and the errors of hands held out.
+"""Training the lift: its losses, and the errors of hands held out.
 
-No image is involved: the hand head sees what a simulated detector finds of hands that are drawn at random
-(:mod:`s2hand.models.random_hands`), and the truth about these is known.
+The hand head sees what a simulated detector finds of hands that are drawn at random
+(:mod:`s2hand.models.random_hands`), and what the real one's network finds in generated images; the truth
+about both is known. Of hands in photos nothing is known but where their landmarks are seen.
 """
 
 from __future__ import annotations
@@ -9,24 +10,15 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from s2hand.geometry.procrustes import similarity_align
 from s2hand.geometry.rotations import axis_angle_to_matrix
-from s2hand.hand import HandModel
 from s2hand.hand.joint_chain import JointChain
 from s2hand.models import HandNet
-from s2hand.models.hand_view import view_hands
-from s2hand.models.landmark_definition import mediapipe_chain, mediapipe_world_chain
+from s2hand.models.hand_view import HandLandmarks, view_hands
 from s2hand.models.landmark_lift import LandmarkLifter, view_features
-from s2hand.models.random_hands import RandomHands, RandomHandSource
-
-FIRST_BATCH_SEED, SEEDS_OF_A_RUN, SEED_LIMIT = 1_000_000, 1_000_003, 2**63
-"""Batch n of a run with seed s is drawn with seed ``FIRST_BATCH_SEED + s * SEEDS_OF_A_RUN + n``, modulo the
-limit that random generators set."""
-
-HELD_OUT_SEED = 10_000
-"""Seed of the hands on which errors are measured; no batch is drawn with it."""
+from s2hand.models.random_hands import RandomHands
+from s2hand.training.lift_batches import LiftBatch
 
 JOINT_UNIT_M = 0.01
 """Metres: an error of a centimetre costs 1."""
@@ -35,30 +27,16 @@ MATRIX_GAIN = 5.0
 """Brings errors of rotation matrices to the order of those of joints."""
 
 WEIGHTS = {"joints": 1.0, "posed": 1.0, "angles": 0.5, "rotation": 1.0, "betas": 0.02}
-"""Loss -> weight, with which the bundled lift was trained."""
+"""Loss of hands with the truth -> weight, with which the bundled lift was trained."""
 
+SOURCE_WEIGHTS = {"random": 1.0, "generated": 0.5, "photos": 0.5}
+"""Where hands come from -> weight of their losses."""
 
-class RandomHandBatches(Dataset):
-    """Batches of random hands by number; the same number always gives the same hands.
+LANDMARK_UNIT = 0.02
+"""A landmark missed by 2 % of the hand's box costs 1."""
 
-    Args:
-        hand_model: the hand that is drawn.
-        fingertips: which vertices stand for the tips, a key of ``skeleton.FINGERTIP_VERTICES``.
-        batch_size: hands in a batch.
-        seed: the run's seed.
-    """
-
-    def __init__(self, hand_model: HandModel, fingertips: str, batch_size: int, seed: int) -> None:
-        self.chains = mediapipe_chain(hand_model, fingertips), mediapipe_world_chain(hand_model, fingertips)
-        self.batch_size, self.seed = batch_size, seed
-
-    def __getitem__(self, number: int) -> RandomHands:
-        seed = (FIRST_BATCH_SEED + self.seed * SEEDS_OF_A_RUN + number) % SEED_LIMIT
-        return RandomHandSource(seed, *self.chains).draw(self.batch_size)
-
-    def held_out(self, count: int) -> RandomHands:
-        """``count`` hands that are in no batch, the same in every run."""
-        return RandomHandSource(HELD_OUT_SEED, *self.chains).draw(count)
+SHAPE_WEIGHT = 0.02
+"""Weight of the squared betas of hands in photos, whose landmarks leave the size open."""
 
 
 class LiftObjective(nn.Module):
@@ -97,7 +75,7 @@ class LiftLosses(nn.Module):
 
     Args:
         model: its hand head lifts landmarks; nothing else of it is computed.
-        objective: what to minimise.
+        objective: what to minimise where the truth is known.
     """
 
     precision = "fp32"
@@ -106,9 +84,34 @@ class LiftLosses(nn.Module):
         super().__init__()
         self.model, self.objective = model, objective
 
-    def forward(self, hands: RandomHands) -> dict[str, Tensor]:
-        """The losses of a batch by name, with their weighted sum as "total"."""
-        return self.objective(self.model.hand_head, hands)
+    def forward(self, batch: LiftBatch) -> dict[str, Tensor]:
+        """The losses of a batch by name, with their weighted sum as "total".
+
+        Losses of random hands have the names of the objective; the others are sums, "generated" and "photos".
+        """
+        lifter, seen = self.model.hand_head, batch.seen
+        losses = self.objective(lifter, batch.random)
+        total = SOURCE_WEIGHTS["random"] * losses["total"]
+        if seen.generated is not None:
+            losses["generated"] = self.objective(lifter, seen.generated)["total"]
+        if seen.photos is not None:
+            losses["photos"] = landmark_loss(lifter, seen.photos)
+        others = losses.keys() & SOURCE_WEIGHTS
+        return losses | {"total": total + sum(SOURCE_WEIGHTS[name] * losses[name] for name in sorted(others))}
+
+
+def landmark_loss(lifter: LandmarkLifter, landmarks: HandLandmarks) -> Tensor:
+    """How far lifted hands are seen from the landmarks that they were lifted from, (); robust."""
+    view = view_hands(landmarks)
+    hand = lifter.in_view(view)
+    points = lifter.chain(hand.angles, hand.betas, hand.rotation) + hand.translation[:, None]
+    found = view.confidence > 0
+    low = torch.where(found[..., None], view.rays, torch.inf).amin(1)
+    high = torch.where(found[..., None], view.rays, -torch.inf).amax(1)
+    box = (high - low).amax(1)[:, None, None]
+    missed = (points[..., :2] / points[..., 2:] - view.rays) / box / LANDMARK_UNIT
+    distance = (missed.square().sum(-1) + 0.01).sqrt()
+    return (distance * found).sum() / found.sum() + SHAPE_WEIGHT * hand.betas.square().mean()
 
 
 @torch.no_grad()

@@ -183,10 +183,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_in_one_line(lift_config, monkey
         ),
         ({"task": "lift"}, "task: expected 'train', 'hm_train' or 'lift_train', got \"lift\""),
         (
-            {"train_datasets": ["Synthetic"], "synthetic_base_path": "x"},
-            r"train_datasets has Synthetic; set ",
+            {"train_datasets": ["FreiHand"], "freihand_base_path": "x"},
+            r"from Synthetic and Folder, but train_datasets has FreiHand; leave it out",
         ),
-        ({"val_datasets": ["Synthetic"], "synthetic_base_path": "x"}, r"val_datasets has Synthetic; set "),
+        (
+            {"val_datasets": ["Synthetic"], "synthetic_base_path": "x"},
+            r"val_datasets has Synthetic; set val_datasets to \[\]",
+        ),
         ({"losses": ["mscale"]}, "losses asks for mscale"),
         ({"hand_input": "image"}, "hand_input is image; set it to detections"),
         ({"train_requires": ["joints", "textures", "lights", "verts"]}, "but lights is in train_requires"),
@@ -213,7 +216,7 @@ def test_a_script_bundles_the_weights_with_a_card(lift_keys, tmp_path, monkeypat
     spec.loader.exec_module(script)
     file, out = tmp_path / "lift.json", tmp_path / "weights/lift.safetensors"
     file.write_text(json.dumps(lift_keys(total_epochs=1)))
-    monkeypatch.setattr(sys, "argv", ["bundle_lift.py", "--config", str(file), "--out", str(out)])
+    monkeypatch.setattr(sys, "argv", ["bundle_lift.py", str(file), "--out", str(out)])
     script.main()
     card = json.loads(out.with_suffix(".json").read_text())
     assert (card["seed"], card["steps"], card["batch"]) == (0, 3, 32)

@@ -1,0 +1,173 @@
+"""The hands of images that a lift learns from, as the detector's network sees them; read once in a run.
+
+Generated images come with the generator's truth. Of photos, keypoints and confidences are those of the
+detections; depths and world landmarks are what the network reads in the square about the hand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from s2hand.config import Config
+from s2hand.datasets import CombinedDataset, HandDataset
+from s2hand.datasets.json_files import as_array, read_json
+from s2hand.datasets.loader import start_worker
+from s2hand.experiment.datasets import build_dataset
+from s2hand.experiment.experiment import Experiment
+from s2hand.files import written_whole
+from s2hand.geometry.rotations import axis_angle_to_matrix
+from s2hand.models.hand_view import HandLandmarks
+from s2hand.models.random_hands import RandomHands
+from s2hand.progress_bar import ProgressBar
+from s2hand.training.lift_batches import SeenHands
+
+CACHE_FILE = "seen_hands.safetensors"
+"""In the run's folder; what is read anew is the same, but takes a quarter of an hour."""
+
+READ_AT_ONCE = 32
+
+NOT_READ = frozenset(
+    {"base_out_path", "total_epochs", "resume", "num_workers", "device", "init_lr", "save_interval"}
+)
+"""Config keys that change no hand that is read."""
+
+MANO_TURN = (-np.pi, 0.0, 0.0)
+"""The hand layer turns by this of its own accord; the generator's files hold the whole rotation."""
+
+ROOT, POSE, BETAS = slice(0, 3), slice(3, 48), slice(48, 58)
+"""Columns of the generator's parameters."""
+
+
+def seen_hands(experiment: Experiment) -> SeenHands:
+    """The hands of the config's ``train_datasets``, Synthetic and Folder.
+
+    Args:
+        experiment: its network's backbone reads the landmarks.
+
+    Raises:
+        DatasetError: a dataset is missing or damaged, or more photos than allowed cannot be read.
+    """
+    config = experiment.config
+    if not config.train_datasets:
+        return SeenHands()
+    path, meant = config.run_dir / CACHE_FILE, _meant(config)
+    try:
+        with safe_open(path, "pt") as file:
+            if file.metadata() == {"config": meant}:
+                return _unflattened(dict(zip(file.keys(), map(file.get_tensor, file.keys()), strict=True)))
+    except (OSError, SafetensorError):
+        pass  # read anew
+    encoder = experiment.model.backbone.eval()
+    found: dict[str, RandomHands | HandLandmarks] = {}
+    for name in config.train_datasets:
+        dataset = build_dataset(config, name, "training", ("joints",) if name == "Synthetic" else ())
+        for line in dataset.summary().splitlines():
+            experiment.say(line)
+        if name == "Synthetic":
+            found["generated"] = _generated(encoder, dataset, config, experiment.device)
+        else:
+            allowed = CombinedDataset([dataset], config.max_unreadable_share)
+            found["photos"] = _read(encoder, allowed, config, experiment.device, placed=True)[0]
+    seen = SeenHands(**found)
+    with written_whole(path) as partial:
+        save_file(_flattened(seen), partial, metadata={"config": meant})
+    return seen
+
+
+def _generated(
+    encoder: torch.nn.Module, dataset: HandDataset, config: Config, device: torch.device
+) -> RandomHands:
+    """The hands of generated images, with the generator's truth."""
+    landmarks, columns = _read(encoder, dataset, config, device, placed=False)
+    path = dataset.root / f"{dataset.split}_mano.json"
+    stored = as_array(read_json(path, remedy="generate the dataset again"), (None, 1, 61), what=str(path))
+    mano = torch.from_numpy(stored[: len(dataset), 0]).float()
+    own = axis_angle_to_matrix(mano[:, ROOT]) @ axis_angle_to_matrix(mano.new_tensor([MANO_TURN]))
+    return RandomHands(
+        landmarks=landmarks,
+        angles=mano[:, POSE].unflatten(-1, (-1, 3)),
+        betas=mano[:, BETAS],
+        rotation=columns["to_photo"].transpose(1, 2) @ own,
+        joints=columns["gt_joints"],
+    )
+
+
+@torch.no_grad()
+def _read(
+    encoder: torch.nn.Module, dataset: Dataset, config: Config, device: torch.device, *, placed: bool
+) -> tuple[HandLandmarks, dict[str, Tensor]]:
+    """What the encoder reads in a dataset's images, and the other columns of its samples.
+
+    Args:
+        encoder: reads landmarks.
+        dataset: of upright crops.
+        config: the number of processes, and the side of the images.
+        device: where the encoder computes.
+        placed: whether keypoints and confidences are those of the detections.
+    """
+    parts: list[HandLandmarks] = []
+    columns: dict[str, list[Tensor]] = {}
+    for samples in _batches(dataset, config.num_workers):
+        image, K = samples.pop("image").to(device), samples["K"].to(device)
+        feature = encoder(image.permute(0, 3, 1, 2).float() / 255)[1]
+        landmarks = encoder.landmarks(feature, K, config.image_size)
+        if placed:
+            landmarks = landmarks.placed(
+                samples["keypoints_2d"].to(device), samples["confidence"].to(device), K
+            )
+        parts.append(landmarks.to("cpu"))
+        for name, values in samples.items():
+            columns.setdefault(name, []).append(values)
+    joined = {name: torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])}
+    return HandLandmarks(**joined), {name: torch.cat(values) for name, values in columns.items()}
+
+
+def _batches(dataset: Dataset, processes: int) -> Iterator[dict[str, Tensor]]:
+    """All samples in their order."""
+    loader = DataLoader(
+        dataset,
+        READ_AT_ONCE,
+        num_workers=processes,
+        worker_init_fn=start_worker,
+        # The workers' own seeds, which nothing uses, leave torch's global random state alone.
+        generator=torch.Generator(),
+    )
+    return iter(ProgressBar(loader, "reading landmarks", unit="batch"))
+
+
+def _meant(config: Config) -> str:
+    """What the cache depends on: all of the config but :data:`NOT_READ`."""
+    stored = json.loads(config.to_json())
+    return json.dumps({key: value for key, value in sorted(stored.items()) if key not in NOT_READ})
+
+
+def _flattened(seen: SeenHands) -> dict[str, Tensor]:
+    """The tensors by name; those of landmarks begin with "photos." or "landmarks."."""
+    tensors = {} if seen.photos is None else {f"photos.{name}": v for name, v in vars(seen.photos).items()}
+    if seen.generated is not None:
+        values = dict(vars(seen.generated))
+        tensors |= {f"landmarks.{name}": value for name, value in vars(values.pop("landmarks")).items()}
+        tensors |= values
+    return {name: value.contiguous() for name, value in tensors.items()}
+
+
+def _unflattened(tensors: dict[str, Tensor]) -> SeenHands:
+    """The inverse of :func:`_flattened`."""
+
+    def under(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)}
+
+    photos, landmarks = under("photos."), under("landmarks.")
+    truth = {name: value for name, value in tensors.items() if "." not in name}
+    return SeenHands(
+        generated=RandomHands(landmarks=HandLandmarks(**landmarks), **truth) if landmarks else None,
+        photos=HandLandmarks(**photos) if photos else None,
+    )
