@@ -6,8 +6,9 @@ detections; depths and world landmarks are what the network reads in the square 
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from s2hand.config import Config
-from s2hand.datasets import CombinedDataset, HandDataset
+from s2hand.datasets import CombinedDataset, FolderDataset, HandDataset
 from s2hand.datasets.json_files import as_array, read_json
 from s2hand.datasets.loader import start_worker
 from s2hand.experiment.datasets import build_dataset
@@ -34,10 +35,14 @@ CACHE_FILE = "seen_hands.safetensors"
 
 READ_AT_ONCE = 32
 
-NOT_READ = frozenset(
-    {"base_out_path", "total_epochs", "resume", "num_workers", "device", "init_lr", "save_interval"}
+DATA_KEYS = ("synthetic_", "folder_", "controlled_")
+"""How the config keys begin that choose images."""
+
+OTHER_KEYS = (
+    *("train_datasets", "image_size", "crop_upright", "hand_model", "fingertips", "max_unreadable_share"),
+    *("backbone", "backbone_pretrained", "pretrain_model"),
 )
-"""Config keys that change no hand that is read."""
+"""Other keys on which the hands that are read depend."""
 
 MANO_TURN = (-np.pi, 0.0, 0.0)
 """The hand layer turns by this of its own accord; the generator's files hold the whole rotation."""
@@ -58,7 +63,14 @@ def seen_hands(experiment: Experiment) -> SeenHands:
     config = experiment.config
     if not config.train_datasets:
         return SeenHands()
-    path, meant = config.run_dir / CACHE_FILE, _meant(config)
+    datasets = {
+        name: build_dataset(config, name, "training", ("joints",) if name == "Synthetic" else ())
+        for name in config.train_datasets
+    }
+    for dataset in datasets.values():
+        for line in dataset.summary().splitlines():
+            experiment.say(line)
+    path, meant = config.run_dir / CACHE_FILE, _meant(config, datasets.values())
     try:
         with safe_open(path, "pt") as file:
             if file.metadata() == {"config": meant}:
@@ -67,10 +79,7 @@ def seen_hands(experiment: Experiment) -> SeenHands:
         pass  # read anew
     encoder = experiment.model.backbone.eval()
     found: dict[str, RandomHands | HandLandmarks] = {}
-    for name in config.train_datasets:
-        dataset = build_dataset(config, name, "training", ("joints",) if name == "Synthetic" else ())
-        for line in dataset.summary().splitlines():
-            experiment.say(line)
+    for name, dataset in datasets.items():
         if name == "Synthetic":
             found["generated"] = _generated(encoder, dataset, config, experiment.device)
         else:
@@ -143,10 +152,13 @@ def _batches(dataset: Dataset, processes: int) -> Iterator[dict[str, Tensor]]:
     return iter(ProgressBar(loader, "reading landmarks", unit="batch"))
 
 
-def _meant(config: Config) -> str:
-    """What the cache depends on: all of the config but :data:`NOT_READ`."""
+def _meant(config: Config, datasets: Iterable[HandDataset]) -> str:
+    """What the hands depend on: keys of the config, and the detections."""
     stored = json.loads(config.to_json())
-    return json.dumps({key: value for key, value in sorted(stored.items()) if key not in NOT_READ})
+    keys = {key: stored[key] for key in stored if key.startswith(DATA_KEYS) or key in OTHER_KEYS}
+    detected = [dataset.detections for dataset in datasets if isinstance(dataset, FolderDataset)]
+    sums = [hashlib.sha256(found.keypoints.tobytes()).hexdigest() for found in detected]
+    return json.dumps([keys, sums], sort_keys=True)
 
 
 def _flattened(seen: SeenHands) -> dict[str, Tensor]:

@@ -103,17 +103,22 @@ def test_photos_keep_their_detections(small, pictures):
         assert torch.isfinite(own.world).all()
 
 
-def test_what_was_read_is_kept_until_the_config_means_other_hands(small, monkeypatch):
+def test_what_was_read_is_kept_until_the_config_means_other_hands(small, pictures, tmp_path, monkeypatch):
     first = seen(small())
     reads = []
     original = seen_hands._read
     monkeypatch.setattr(seen_hands, "_read", lambda *a, **k: reads.append(1) or original(*a, **k))
-    again = seen(small(total_epochs=3, init_lr=1e-4))
+    again = seen(small(total_epochs=3, init_lr=1e-4, random_hands_train_size=96))
     assert not reads
     assert again.generated.landmarks.world.equal(first.generated.landmarks.world)
     assert again.photos.rays.equal(first.photos.rays)
     assert len(seen(small(train_datasets=["Folder"])).photos.rays) == PHOTOS
     assert len(reads) == 1
+    stored = json.loads((pictures / "photos/training/detections.json").read_text())
+    stored["images"][0]["keypoints"][4][0] += 3
+    (tmp_path / "other.json").write_text(json.dumps(stored))
+    moved = seen(small(folder_detections=str(tmp_path / "other.json"), train_datasets=["Folder"]))
+    assert not moved.photos.rays[0].equal(first.photos.rays[0])
     path = small().run_dir / seen_hands.CACHE_FILE
     path.write_bytes(path.read_bytes()[:100])  # cut short: read anew
     assert seen(small()).generated.joints.equal(first.generated.joints)
