@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -87,7 +87,7 @@ def seen_hands(experiment: Experiment) -> SeenHands:
             found["photos"] = _read(encoder, allowed, config, experiment.device, placed=True)[0]
     seen = SeenHands(**found)
     with written_whole(path) as partial:
-        save_file(_flattened(seen), partial, metadata={"config": meant})
+        partial.write_bytes(save(_flattened(seen), metadata={"config": meant}))
     return seen
 
 
