@@ -6,7 +6,7 @@ something, and three in ten are partly hidden. Detections have errors like the b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from s2hand.benchmark.hand_groups import group_means, hand_groups, joint_errors_mm
 from s2hand.benchmark.networks import open_network
 from s2hand.benchmark.synth_detected import joints_in_images
+from s2hand.benchmark.synth_refined import fitted_joints, joint_metrics
 from s2hand.config import Config, config_from_dict
 from s2hand.evaluation.baselines import mean_hand_metrics
 from s2hand.evaluation.evaluator import Evaluation
@@ -91,6 +92,8 @@ class SynthHandResult:
         detector_px: mean distance of the detections from the joints, in pixels of the network's images.
         hands: how many were scored.
         groups: kind of group -> group -> means of its hands: ``GROUP_COLUMNS``, and their number.
+        fitted: where a fit to the detections starts, see :mod:`s2hand.benchmark.synth_refined` -> scores of
+            the fitted hands; empty if it was not asked.
         detected: with the bundled detector in place of simulated detections: the share of hands that it
             found, and their errors; None if it was not asked.
     """
@@ -100,6 +103,7 @@ class SynthHandResult:
     detector_px: float
     hands: int
     groups: dict[str, dict[str, dict[str, float]]]
+    fitted: dict[str, dict[str, float]] = field(default_factory=dict)
     detected: dict[str, float] | None = None
 
     def table(self) -> str:
@@ -121,17 +125,22 @@ class SynthHandResult:
 
     def _whole_table(self) -> str:
         width = max(map(len, COLUMNS.values())) + 2
-        rows = {"network": self.metrics, "mean hand": self.mean_hand}
+        rows = {"network": self.metrics, **self.fitted, "mean hand": self.mean_hand}
         rows["detections"] = {"keypoints_px": self.detector_px}
-        lines = [" " * 12 + "".join(title.rjust(width) for title in COLUMNS.values())]
+        lines = [" " * 15 + "".join(title.rjust(width) for title in COLUMNS.values())]
         for name, values in rows.items():
             cells = (f"{values[key]:.2f}" if key in values else "" for key in COLUMNS)
-            lines.append(name.ljust(12) + "".join(cell.rjust(width) for cell in cells))
+            lines.append(name.ljust(15) + "".join(cell.rjust(width) for cell in cells))
         return "\n".join([f"SynthHand, {self.hands:,} hands", *lines])
 
 
 def synth_hand(
-    source: str | Path | None, folder: str | Path, hands: int | None = None, *, detect: bool = False
+    source: str | Path | None,
+    folder: str | Path,
+    hands: int | None = None,
+    *,
+    refine: bool = False,
+    detect: bool = False,
 ) -> SynthHandResult:
     """Scores a network on SynthHand, which is generated if it is missing.
 
@@ -139,6 +148,7 @@ def synth_hand(
         source: a run's folder, or None for the network that comes with the package.
         folder: the dataset's.
         hands: how many to score, from the first; None for all.
+        refine: also fit hands to the detections, from the network's answer and without it.
         detect: also let the bundled detector look for the hands in the images, as in a user's photos.
 
     Raises:
@@ -151,6 +161,7 @@ def synth_hand(
         score_experiment(experiment)
         found = experiment.evaluations[NAME]
         mean = mean_hand_metrics(found, experiment.hand_model, None)
+        fitted = fitted_scores(experiment, found) if refine else {}
     traits = scene_traits(folder, SyntheticSettings(**synthetic_settings(config)), "evaluation")
     traits = traits.of(found.index)
     values, detected = joint_errors_mm(found.joints, found.gt_joints), None
@@ -168,8 +179,25 @@ def synth_hand(
         detector_px=found.metrics["detector_px"],
         hands=len(found.index),
         groups=group_means(hand_groups(traits), values),
+        fitted=fitted,
         detected=detected,
     )
+
+
+def fitted_scores(experiment: Experiment, found: Evaluation) -> dict[str, dict[str, float]]:
+    """Where a fit starts -> scores of the fitted hands, by the keys of ``COLUMNS``.
+
+    Args:
+        experiment: with the network.
+        found: its evaluation, with labels.
+    """
+    dataset = experiment.val_datasets[NAME]
+    K = np.stack([dataset[number]["K"] for number in found.index]).astype(np.float64)
+    scores = {}
+    for start, joints in fitted_joints(experiment, dataset).items():
+        errors = relative_errors(replace(found, joints=joints))
+        scores[start] = joint_metrics(joints, found.gt_joints.astype(np.float64), K) | errors
+    return scores
 
 
 def benchmark_config(source: str | Path | None, folder: str | Path, hands: int | None) -> Config:

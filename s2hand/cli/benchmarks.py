@@ -39,6 +39,9 @@ def _synthetic_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--hands", metavar="N", type=int, help="score only the first N hands")
     command.add_argument(
+        "--refine", action="store_true", help="also fit hands to the detections, with and without the network"
+    )
+    command.add_argument(
         "--detect",
         action="store_true",
         help="also let the bundled detector look for the hands in the images, as in photos",
@@ -49,7 +52,8 @@ def benchmark_synthetic(arguments: argparse.Namespace) -> None:
     """Score a network on SynthHand, generated hands, beside the mean hand and the detections."""
     from s2hand.benchmark.synth_hand import synth_hand
 
-    result = synth_hand(arguments.source, arguments.data, arguments.hands, detect=arguments.detect)
+    options = {"refine": arguments.refine, "detect": arguments.detect}
+    result = synth_hand(arguments.source, arguments.data, arguments.hands, **options)
     _report(result, arguments.out)
 
 

@@ -34,6 +34,21 @@ class PosedHand(TensorStruct):
     rotation: Tensor
     translation: Tensor
 
+    @classmethod
+    def of_parameters(cls, parameters: HandParameters, layer: ManoLayer) -> PosedHand:
+        """The inverse of :meth:`parameters`, for a layer with any number of directions.
+
+        Where the scale is not 1, the hand keeps its own size and is nearer or farther instead, which looks
+        the same.
+        """
+        angles = parameters.hand_pose @ layer.pose_basis + layer.pose_mean
+        return cls(
+            angles=angles.unflatten(-1, (-1, 3)),
+            betas=parameters.betas,
+            rotation=axis_angle_to_matrix(parameters.rotation),
+            translation=parameters.translation / parameters.scale.abs()[:, None],
+        )
+
     def turned(self, rotation: Tensor) -> PosedHand:
         """The same hand in a frame to which the rotations (B, 3, 3) lead."""
         return replace(

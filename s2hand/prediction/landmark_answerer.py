@@ -14,7 +14,6 @@ from torch import Tensor
 from s2hand.errors import S2HandError
 from s2hand.fitting.landmark_refine import LandmarkRefiner
 from s2hand.fitting.photometric_refine import PhotometricRefiner
-from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.hand import HandModel, ManoLayer, load_hand_model
 from s2hand.hand.assets import NUM_POSE
 from s2hand.hand.posed_hand import PosedHand
@@ -158,13 +157,8 @@ class LandmarkAnswerer:
 
     def _in_cameras(self, parameters: HandParameters, views: Sequence[HandView]) -> PosedHand:
         """The inverse of :meth:`_in_views`."""
-        angles = parameters.hand_pose @ self.layer.pose_basis + self.layer.pose_mean
-        return PosedHand(
-            angles=angles.unflatten(-1, (-1, 3)),
-            betas=parameters.betas,
-            rotation=axis_angle_to_matrix(parameters.rotation),
-            translation=parameters.translation,
-        ).turned(self._rotations(views).transpose(1, 2))
+        hand = PosedHand.of_parameters(parameters, self.layer)
+        return hand.turned(self._rotations(views).transpose(1, 2))
 
 
 def _as_right_hand(view: HandView) -> tuple[np.ndarray, np.ndarray]:

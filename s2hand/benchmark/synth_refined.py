@@ -1,0 +1,116 @@
+"""SynthHand's hands fitted to their detections: from what a network answered, and without any network."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from s2hand.datasets import HandDataset
+from s2hand.experiment.experiment import Experiment
+from s2hand.fitting.landmark_refine import LandmarkRefiner
+from s2hand.geometry.cameras import project_points
+from s2hand.hand.assets import NUM_BETAS
+from s2hand.hand.joint_chain import JointChain
+from s2hand.hand.mano import ManoLayer
+from s2hand.hand.posed_hand import PosedHand
+from s2hand.metrics import hand_metrics
+from s2hand.models.hand_net import detections_for
+from s2hand.models.hand_view import FEWEST_PLACED, HandLandmarks
+from s2hand.models.landmark_definition import mediapipe_chain
+from s2hand.progress_bar import ProgressBar
+from s2hand.structures import HandBatch
+
+NETWORK, MEAN_HAND = "refined", "fitting alone"
+"""Where a fit starts: from the network's answer, and from the mean hand where it is seen most like them."""
+
+
+@torch.no_grad()
+def fitted_joints(experiment: Experiment, dataset: HandDataset) -> dict[str, np.ndarray]:
+    """Fits hands to the detections of a dataset.
+
+    Args:
+        experiment: its network answers the first start.
+        dataset: with detections; hands with too few of them stay as they start.
+
+    Returns:
+        Start -> (N, 21, 3) metres, camera frame, in the dataset's order.
+    """
+    config, model = experiment.config, experiment.model.eval()
+    chain = mediapipe_chain if config.detected_points == "mediapipe" else JointChain
+    refiner = LandmarkRefiner(chain(experiment.hand_model, experiment.network.fingertips))
+    refiner = refiner.to(experiment.device)
+    joints = JointChain(experiment.hand_model, experiment.network.fingertips).to(experiment.device)
+    parts: dict[str, list[Tensor]] = {NETWORK: [], MEAN_HAND: []}
+    with closing(experiment.make_loader(dataset, config.val_batch, shuffle=False)) as loader:
+        for loaded in ProgressBar(loader, desc="fitting", unit="batch"):
+            batch: HandBatch = loaded.to(experiment.device)
+            answer = model(batch.image, batch.K, ("hand",), **detections_for(model, batch))
+            landmarks = HandLandmarks.from_pixels(batch.keypoints_2d, batch.K, batch.confidence)
+            starts = {
+                NETWORK: PosedHand.of_parameters(answer.parameters, model.mano_layer),
+                MEAN_HAND: mean_hand_before(landmarks, refiner, model.mano_layer),
+            }
+            fits = (landmarks.confidence > 0).sum(1) >= FEWEST_PLACED
+            for name, start in starts.items():
+                hand = start
+                if fits.any():
+                    seen = HandLandmarks(landmarks.rays[fits], landmarks.confidence[fits])
+                    hand = _placed(start, fits, refiner(seen, start.select(fits)).hand)
+                found = joints(hand.angles, hand.betas, hand.rotation) + hand.translation[:, None]
+                parts[name].append(found.cpu())
+    return {name: torch.cat(found).double().numpy() for name, found in parts.items()}
+
+
+def mean_hand_before(landmarks: HandLandmarks, refiner: LandmarkRefiner, layer: ManoLayer) -> PosedHand:
+    """The mean hand where its points are seen most like landmarks (B,); unturned where too few are known.
+
+    Args:
+        landmarks: as the detector saw them.
+        refiner: its chain has the points that they mean.
+        layer: has the mean pose.
+    """
+    count, like = len(landmarks.rays), landmarks.rays
+    angles = layer.pose_mean.unflatten(-1, (-1, 3)).to(like).expand(count, -1, -1).contiguous()
+    betas, unturned = like.new_zeros(count, NUM_BETAS), torch.eye(3).to(like).expand(count, 3, 3)
+    points = refiner.residuals.chain(angles, betas, unturned).double().cpu().numpy()
+    rotations, translations = np.tile(np.eye(3), (count, 1, 1)), np.tile([0.0, 0.0, 0.6], (count, 1))
+    rays, known = landmarks.rays.double().cpu().numpy(), (landmarks.confidence > 0).cpu().numpy()
+    for row in np.flatnonzero(known.sum(1) >= FEWEST_PLACED):
+        seen = known[row]
+        told, turn, shift = cv2.solvePnP(
+            points[row][seen], rays[row][seen], np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP
+        )
+        if told:
+            rotations[row], translations[row] = cv2.Rodrigues(turn)[0], shift[:, 0]
+    return PosedHand(
+        angles, betas, torch.from_numpy(rotations).to(like), torch.from_numpy(translations).to(like)
+    )
+
+
+def joint_metrics(joints: np.ndarray, truth: np.ndarray, K: np.ndarray) -> dict[str, float]:
+    """Scores of joints alone.
+
+    Args:
+        joints: (N, 21, 3) metres, camera frame.
+        truth: likewise.
+        K: (N, 3, 3) px.
+
+    Returns:
+        The metrics of :func:`s2hand.metrics.hand_metrics`, and ``keypoints_px``.
+    """
+    seen, true = (project_points(torch.from_numpy(points), torch.from_numpy(K)) for points in (joints, truth))
+    pixels = float(torch.linalg.vector_norm(seen - true, dim=-1).mean())
+    return hand_metrics(truth, joints, scale_joint=None) | {"keypoints_px": pixels}
+
+
+def _placed(hands: PosedHand, which: Tensor, others: PosedHand) -> PosedHand:
+    """The hands with ``others`` at the rows of ``which``, (B,) bool."""
+    values = {}
+    for name, value in vars(hands).items():
+        values[name] = value.clone()
+        values[name][which] = getattr(others, name)
+    return PosedHand(**values)
