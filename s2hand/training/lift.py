@@ -29,7 +29,7 @@ MATRIX_GAIN = 5.0
 WEIGHTS = {"joints": 1.0, "posed": 1.0, "angles": 0.5, "rotation": 1.0, "betas": 0.02}
 """Loss of hands with the truth -> weight, with which the bundled lift was trained."""
 
-SOURCE_WEIGHTS = {"random": 1.0, "generated": 0.5, "photos": 1.0}
+SOURCE_WEIGHTS = {"random": 1.0, "generated": 0.5, "photos": 0.5}
 """Where hands come from -> weight of their losses."""
 
 LANDMARK_UNIT = 0.02
