@@ -20,6 +20,7 @@ from s2hand.prediction.hand_files import HandFiles, versions_of
 from s2hand.prediction.hand_views import HandView
 from s2hand.prediction.opening import Opened, open_prediction
 from s2hand.prediction.options import DEFAULT_BATCH, PredictOptions
+from s2hand.prediction.output_lock import alone_in
 from s2hand.prediction.painting import painted
 from s2hand.prediction.photos import Photo, find_photos
 from s2hand.prediction.reconstruction import Reconstruction
@@ -129,30 +130,31 @@ def predict(
         What was written, and what could not be read.
 
     Raises:
-        S2HandError: the checkpoint or the detections cannot be used, there are no photos, or none of them can
-            be read.
+        S2HandError: the checkpoint or the detections cannot be used, there are no photos, none of them can be
+            read, or another prediction writes into the folder.
     """
     keep_freed_memory()  # the networks' largest maps are megabytes, new for every photo
     out = Path(out)
-    photos = _wanted_photos(sources, out, options)
-    opened = open_prediction(checkpoint, options, hand_model, device, batch_size, photos)
-    for line in (*opened.notes, *_passed_over(sources)):
-        note(line)
-    answerer = opened.reconstructor.answerer
-    files = HandFiles(out, versions_of(answerer), options, answerer.hand_model)
-    still = [photo for photo in photos if not photo.is_video]
-    videos = [photo for photo in photos if photo.is_video]
-    done = Predictions()
-    page = ResultPage(len(still), len(videos)) if options.page else None
-    try:
-        _predict_photos(opened, still, files, done, page, progress)
-        _predict_videos(opened, videos, files, done, page, note, progress)
-    except KeyboardInterrupt:
-        if done.entries:
-            note(_listed(files, done, page))
-        raise
-    done.require_some()  # an index of nothing must not replace that of an earlier prediction
-    say(_listed(files, done, page))
+    with alone_in(out):
+        photos = _wanted_photos(sources, out, options)
+        opened = open_prediction(checkpoint, options, hand_model, device, batch_size, photos)
+        for line in (*opened.notes, *_passed_over(sources)):
+            note(line)
+        answerer = opened.reconstructor.answerer
+        files = HandFiles(out, versions_of(answerer), options, answerer.hand_model)
+        still = [photo for photo in photos if not photo.is_video]
+        videos = [photo for photo in photos if photo.is_video]
+        done = Predictions()
+        page = ResultPage(len(still), len(videos)) if options.page else None
+        try:
+            _predict_photos(opened, still, files, done, page, progress)
+            _predict_videos(opened, videos, files, done, page, note, progress)
+        except KeyboardInterrupt:
+            if done.entries:
+                note(_listed(files, done, page))
+            raise
+        done.require_some()  # an index of nothing must not replace that of an earlier prediction
+        say(_listed(files, done, page))
     return done
 
 
