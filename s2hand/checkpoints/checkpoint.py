@@ -150,7 +150,9 @@ class CheckpointKeeper:
             _link(last, self.folder / BEST)
         if epoch is not None:
             _link(last, self.folder / f"checkpoint_{epoch:04d}.pt")
-            for old in _numbered(self.folder)[: -self.keep or None]:
+            # A run killed before a copy had its name goes on from the last checkpoint, past that copy.
+            unfinished = self.folder.glob(".checkpoint_*.partial.pt")
+            for old in (*_numbered(self.folder)[: -self.keep or None], *unfinished):
                 old.unlink()
         return last
 

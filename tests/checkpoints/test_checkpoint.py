@@ -138,3 +138,27 @@ def test_what_a_kill_leaves_is_gone_after_the_next_save(tmp_path, monkeypatch):
     assert keeper.load_newest()["model"]["weight"][0, 0] == 1
     keeper.save(state(3), 1, best=True)
     assert sorted(file.name for file in tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_copy_that_a_kill_left_without_its_name_is_gone_too(tmp_path, monkeypatch):
+    """The run goes on behind that epoch, so nobody writes this file again."""
+    keeper = CheckpointKeeper(tmp_path)
+    keeper.save(state(1), 1)
+    replace = os.replace
+
+    def killed_at_the_copy(source, target):
+        if Path(target).name == "checkpoint_0002.pt":
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(source, target)
+
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(os, "replace", killed_at_the_copy)
+        keeper.save(state(2), 2)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert (tmp_path / ".checkpoint_0002.partial.pt").exists()
+    keeper.save(state(3), 3)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["checkpoint_0001.pt", "checkpoint_0003.pt", LAST]
