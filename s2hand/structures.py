@@ -31,7 +31,19 @@ class TensorStruct:
     @property
     def device(self) -> torch.device:
         """Where its tensors lie."""
-        return next(value.device for value in vars(self).values() if isinstance(value, Tensor))
+        values = vars(self).values()
+        return next(value.device for value in values if isinstance(value, (Tensor, TensorStruct)))
+
+    def select(self: Struct, index: Tensor) -> Struct:
+        """The hands at ``index``, int64 or bool, of a struct whose tensors have a row for each hand."""
+        changed: dict[str, Tensor | TensorStruct] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, TensorStruct):
+                changed[field.name] = value.select(index)
+            elif isinstance(value, Tensor):
+                changed[field.name] = value[index]
+        return replace(self, **changed)
 
     def _map(self: Struct, method: str, *args, **kwargs) -> Struct:
         """Calls a method of every tensor and struct among the fields."""

@@ -50,10 +50,17 @@ def synthetic_root(tmp_path_factory):
 
 
 @pytest.fixture
-def small_config(synthetic_root, tmp_path):
-    """``small_config(stage, **changes)``: a config that trains in seconds, in a run folder of its own."""
+def one_thread():
+    """Makes networks compute in one thread, which is faster for small ones."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def small_config(synthetic_root, tmp_path, one_thread):
+    """``small_config(stage, **changes)``: a config that trains in seconds, in a run folder of its own."""
 
     def make(stage: str = "shape", **changes):
         losses, requires = STAGES[stage]
@@ -83,8 +90,7 @@ def small_config(synthetic_root, tmp_path):
             | changes
         )
 
-    yield make
-    torch.set_num_threads(threads)
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import numpy as np
 from s2hand.benchmark.hand_groups import group_means, hand_groups, joint_errors_mm
 from s2hand.benchmark.networks import open_network
 from s2hand.benchmark.synth_detected import joints_in_images
-from s2hand.benchmark.synth_refined import fitted_joints, joint_metrics
+from s2hand.benchmark.synth_refined import fitted_hands, joint_metrics
 from s2hand.config import Config, config_from_dict
 from s2hand.evaluation.baselines import mean_hand_metrics
 from s2hand.evaluation.evaluator import Evaluation
@@ -92,8 +92,8 @@ class SynthHandResult:
         detector_px: mean distance of the detections from the joints, in pixels of the network's images.
         hands: how many were scored.
         groups: kind of group -> group -> means of its hands: ``GROUP_COLUMNS``, and their number.
-        fitted: where a fit to the detections starts, see :mod:`s2hand.benchmark.synth_refined` -> scores of
-            the fitted hands; empty if it was not asked.
+        fitted: start of a fit to the detections, see :mod:`s2hand.benchmark.synth_refined` -> scores of the
+            fitted hands; empty if they were not asked for.
         detected: with the bundled detector in place of simulated detections: the share of hands that it
             found, and their errors; None if it was not asked.
     """
@@ -188,15 +188,15 @@ def fitted_scores(experiment: Experiment, found: Evaluation) -> dict[str, dict[s
     """Where a fit starts -> scores of the fitted hands, by the keys of ``COLUMNS``.
 
     Args:
-        experiment: with the network.
-        found: its evaluation, with labels.
+        experiment: has the network.
+        found: the network's evaluation, with labels.
     """
-    dataset = experiment.val_datasets[NAME]
-    K = np.stack([dataset[number]["K"] for number in found.index]).astype(np.float64)
+    fitted = fitted_hands(experiment, experiment.val_datasets[NAME])
+    truth = found.gt_joints.astype(np.float64)
     scores = {}
-    for start, joints in fitted_joints(experiment, dataset).items():
+    for start, joints in fitted.joints.items():
         errors = relative_errors(replace(found, joints=joints))
-        scores[start] = joint_metrics(joints, found.gt_joints.astype(np.float64), K) | errors
+        scores[start] = joint_metrics(joints, truth, fitted.K) | errors
     return scores
 
 

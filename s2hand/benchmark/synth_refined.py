@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -20,16 +21,28 @@ from s2hand.hand.posed_hand import PosedHand
 from s2hand.metrics import hand_metrics
 from s2hand.models.hand_net import detections_for
 from s2hand.models.hand_view import FEWEST_PLACED, HandLandmarks
-from s2hand.models.landmark_definition import mediapipe_chain
 from s2hand.progress_bar import ProgressBar
 from s2hand.structures import HandBatch
 
 NETWORK, MEAN_HAND = "refined", "fitting alone"
-"""Where a fit starts: from the network's answer, and from the mean hand where it is seen most like them."""
+"""Where a fit starts: from the network's answer, and from the mean hand, put where it resembles them most."""
+
+
+@dataclass(frozen=True)
+class FittedHands:
+    """Hands fitted to N detections.
+
+    Attributes:
+        joints: start -> (N, 21, 3) metres, camera frame.
+        K: (N, 3, 3) px, the cameras.
+    """
+
+    joints: dict[str, np.ndarray]
+    K: np.ndarray
 
 
 @torch.no_grad()
-def fitted_joints(experiment: Experiment, dataset: HandDataset) -> dict[str, np.ndarray]:
+def fitted_hands(experiment: Experiment, dataset: HandDataset) -> FittedHands:
     """Fits hands to the detections of a dataset.
 
     Args:
@@ -37,46 +50,50 @@ def fitted_joints(experiment: Experiment, dataset: HandDataset) -> dict[str, np.
         dataset: with detections; hands with too few of them stay as they start.
 
     Returns:
-        Start -> (N, 21, 3) metres, camera frame, in the dataset's order.
+        The hands in the dataset's order.
     """
-    config, model = experiment.config, experiment.model.eval()
-    chain = mediapipe_chain if config.detected_points == "mediapipe" else JointChain
-    refiner = LandmarkRefiner(chain(experiment.hand_model, experiment.network.fingertips))
-    refiner = refiner.to(experiment.device)
-    joints = JointChain(experiment.hand_model, experiment.network.fingertips).to(experiment.device)
-    parts: dict[str, list[Tensor]] = {NETWORK: [], MEAN_HAND: []}
-    with closing(experiment.make_loader(dataset, config.val_batch, shuffle=False)) as loader:
+    model = experiment.model.eval()
+    joint_chain = JointChain(experiment.hand_model, experiment.network.fingertips).to(experiment.device)
+    detected_chain = model.landmark_chain or joint_chain
+    refiner = LandmarkRefiner(detected_chain).to(experiment.device)
+    joints: dict[str, list[Tensor]] = {NETWORK: [], MEAN_HAND: []}
+    cameras = []
+    with closing(experiment.make_loader(dataset, experiment.config.val_batch, shuffle=False)) as loader:
         for loaded in ProgressBar(loader, desc="fitting", unit="batch"):
             batch: HandBatch = loaded.to(experiment.device)
+            cameras.append(batch.K.cpu())
             answer = model(batch.image, batch.K, ("hand",), **detections_for(model, batch))
             landmarks = HandLandmarks.from_pixels(batch.keypoints_2d, batch.K, batch.confidence)
+            fits = (landmarks.confidence > 0).sum(1) >= FEWEST_PLACED
             starts = {
                 NETWORK: PosedHand.of_parameters(answer.parameters, model.mano_layer),
-                MEAN_HAND: mean_hand_before(landmarks, refiner, model.mano_layer),
+                MEAN_HAND: mean_hand_before(landmarks, detected_chain, model.mano_layer),
             }
-            fits = (landmarks.confidence > 0).sum(1) >= FEWEST_PLACED
-            for name, start in starts.items():
-                hand = start
+            for name, hand in starts.items():
+                found = joint_chain(hand.angles, hand.betas, hand.rotation) + hand.translation[:, None]
                 if fits.any():
-                    seen = HandLandmarks(landmarks.rays[fits], landmarks.confidence[fits])
-                    hand = _placed(start, fits, refiner(seen, start.select(fits)).hand)
-                found = joints(hand.angles, hand.betas, hand.rotation) + hand.translation[:, None]
-                parts[name].append(found.cpu())
-    return {name: torch.cat(found).double().numpy() for name, found in parts.items()}
+                    hand = refiner(landmarks.select(fits), hand.select(fits)).hand
+                    fitted = joint_chain(hand.angles, hand.betas, hand.rotation)
+                    found[fits] = fitted + hand.translation[:, None]
+                joints[name].append(found.cpu())
+    return FittedHands(
+        joints={name: torch.cat(parts).double().numpy() for name, parts in joints.items()},
+        K=torch.cat(cameras).double().numpy(),
+    )
 
 
-def mean_hand_before(landmarks: HandLandmarks, refiner: LandmarkRefiner, layer: ManoLayer) -> PosedHand:
-    """The mean hand where its points are seen most like landmarks (B,); unturned where too few are known.
+def mean_hand_before(landmarks: HandLandmarks, chain: JointChain, layer: ManoLayer) -> PosedHand:
+    """The mean hand where its points resemble landmarks (B,) most; unturned where too few are known.
 
     Args:
         landmarks: as the detector saw them.
-        refiner: its chain has the points that they mean.
+        chain: the points that they mean.
         layer: has the mean pose.
     """
     count, like = len(landmarks.rays), landmarks.rays
     angles = layer.pose_mean.unflatten(-1, (-1, 3)).to(like).expand(count, -1, -1).contiguous()
     betas, unturned = like.new_zeros(count, NUM_BETAS), torch.eye(3).to(like).expand(count, 3, 3)
-    points = refiner.residuals.chain(angles, betas, unturned).double().cpu().numpy()
+    points = chain(angles, betas, unturned).double().cpu().numpy()
     rotations, translations = np.tile(np.eye(3), (count, 1, 1)), np.tile([0.0, 0.0, 0.6], (count, 1))
     rays, known = landmarks.rays.double().cpu().numpy(), (landmarks.confidence > 0).cpu().numpy()
     for row in np.flatnonzero(known.sum(1) >= FEWEST_PLACED):
@@ -105,12 +122,3 @@ def joint_metrics(joints: np.ndarray, truth: np.ndarray, K: np.ndarray) -> dict[
     seen, true = (project_points(torch.from_numpy(points), torch.from_numpy(K)) for points in (joints, truth))
     pixels = float(torch.linalg.vector_norm(seen - true, dim=-1).mean())
     return hand_metrics(truth, joints, scale_joint=None) | {"keypoints_px": pixels}
-
-
-def _placed(hands: PosedHand, which: Tensor, others: PosedHand) -> PosedHand:
-    """The hands with ``others`` at the rows of ``which``, (B,) bool."""
-    values = {}
-    for name, value in vars(hands).items():
-        values[name] = value.clone()
-        values[name][which] = getattr(others, name)
-    return PosedHand(**values)

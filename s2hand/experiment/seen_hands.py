@@ -1,6 +1,6 @@
 """The hands of images that a lift learns from, as the detector's network sees them; read once in a run.
 
-Generated images come with the generator's truth. Of photos, keypoints and confidences are those of the
+Generated images come with the generator's truth. Keypoints and confidences of photos are those of the
 detections; depths and world landmarks are what the network reads in the square about the hand.
 """
 
@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -25,27 +24,25 @@ from s2hand.experiment.datasets import build_dataset
 from s2hand.experiment.experiment import Experiment
 from s2hand.files import written_whole
 from s2hand.geometry.rotations import axis_angle_to_matrix
+from s2hand.hand.mano import ROOT_AXIS_ANGLE
 from s2hand.models.hand_view import HandLandmarks
 from s2hand.models.random_hands import RandomHands
 from s2hand.progress_bar import ProgressBar
 from s2hand.training.lift_batches import SeenHands
 
 CACHE_FILE = "seen_hands.safetensors"
-"""In the run's folder; what is read anew is the same, but takes a quarter of an hour."""
+"""In the run's folder; reading the images again would give the same, but takes minutes."""
 
 READ_AT_ONCE = 32
 
 DATA_KEYS = ("synthetic_", "folder_", "controlled_")
-"""How the config keys begin that choose images."""
+"""Beginnings of the config keys that choose images."""
 
 OTHER_KEYS = (
     *("train_datasets", "image_size", "crop_upright", "hand_model", "fingertips", "max_unreadable_share"),
     *("backbone", "backbone_pretrained", "pretrain_model"),
 )
-"""Other keys on which the hands that are read depend."""
-
-MANO_TURN = (-np.pi, 0.0, 0.0)
-"""The hand layer turns by this of its own accord; the generator's files hold the whole rotation."""
+"""Other config keys on which the hands that are read depend."""
 
 ROOT, POSE, BETAS = slice(0, 3), slice(3, 48), slice(48, 58)
 """Columns of the generator's parameters."""
@@ -99,7 +96,9 @@ def _generated(
     path = dataset.root / f"{dataset.split}_mano.json"
     stored = as_array(read_json(path, remedy="generate the dataset again"), (None, 1, 61), what=str(path))
     mano = torch.from_numpy(stored[: len(dataset), 0]).float()
-    own = axis_angle_to_matrix(mano[:, ROOT]) @ axis_angle_to_matrix(mano.new_tensor([MANO_TURN]))
+    # The hand layer turns by this of its own accord; the files hold what MANO itself has to turn by.
+    layers_turn = axis_angle_to_matrix(mano.new_tensor([ROOT_AXIS_ANGLE]))
+    own = axis_angle_to_matrix(mano[:, ROOT]) @ layers_turn.transpose(1, 2)
     return RandomHands(
         landmarks=landmarks,
         angles=mano[:, POSE].unflatten(-1, (-1, 3)),

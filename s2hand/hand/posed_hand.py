@@ -76,10 +76,6 @@ class PosedHand(TensorStruct):
             translation=torch.where(chosen[:, None], self.translation, other.translation),
         )
 
-    def select(self, index: Tensor) -> PosedHand:
-        """The hands at ``index``, int64 or bool."""
-        return PosedHand(*(value[index] for value in vars(self).values()))
-
     def parameters(self, layer: ManoLayer) -> HandParameters:
         """The hand as ``ManoLayer`` takes it, followed by scale and translation.
 

@@ -153,10 +153,6 @@ class HandView(TensorStruct):
     world: Tensor
     has_world: Tensor
 
-    def select(self, index: Tensor) -> HandView:
-        """The views at ``index``, int64 or bool."""
-        return HandView(*(value[index] for value in vars(self).values()))
-
     @property
     def plane(self) -> Tensor:
         """(B, 21, 2) rays less their mean, in units of ``size``; 0 where not found."""

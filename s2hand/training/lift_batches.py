@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from s2hand.hand import HandModel
@@ -58,11 +57,6 @@ class LiftBatch(TensorStruct):
         return len(self.random)
 
     @property
-    def device(self) -> torch.device:
-        """Where its tensors lie."""
-        return self.random.joints.device
-
-    @property
     def extent(self) -> str:
         """What a message says of their number."""
         return self.random.extent
@@ -112,16 +106,4 @@ def _some(hands: Rows | None, count: int, random: torch.Generator) -> Rows | Non
     if hands is None:
         return None
     rows = hands.rays if isinstance(hands, HandLandmarks) else hands.joints
-    return chosen(hands, torch.randint(len(rows), (count,), generator=random))
-
-
-def chosen(hands: Rows, index: Tensor) -> Rows:
-    """The hands at ``index``, (B,) int64, of a struct whose tensors have a row for each hand."""
-    changed = {}
-    for field in fields(hands):
-        value = getattr(hands, field.name)
-        if isinstance(value, TensorStruct):
-            changed[field.name] = chosen(value, index)
-        elif value is not None:
-            changed[field.name] = value[index]
-    return replace(hands, **changed)
+    return hands.select(torch.randint(len(rows), (count,), generator=random))

@@ -12,7 +12,6 @@ from s2hand.benchmark.synth_hand import SETTINGS, relative_errors
 from s2hand.benchmark.synth_refined import mean_hand_before
 from s2hand.config import load_config
 from s2hand.evaluation.evaluator import Evaluation
-from s2hand.fitting.landmark_refine import LandmarkRefiner
 from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.hand import ManoLayer, load_hand_model
 from s2hand.hand.joint_chain import JointChain
@@ -92,14 +91,14 @@ def test_hands_are_fitted_with_and_without_the_network(tiny, tmp_path):
 def test_the_mean_hand_is_put_where_it_is_seen():
     """Detections of a turned mean hand lead back to it; with too few of them it stays as it is."""
     model = load_hand_model("generic")
-    refiner, layer = LandmarkRefiner(JointChain(model)), ManoLayer(model, num_pca=45)
+    chain, layer = JointChain(model), ManoLayer(model, num_pca=45)
     turn = axis_angle_to_matrix(torch.tensor([[0.4, -0.8, 1.1], [2.0, 0.3, -0.4]]))
     angles = layer.pose_mean.unflatten(-1, (-1, 3)).expand(2, -1, -1)
-    points = refiner.residuals.chain(angles, torch.zeros(2, 10), turn) + torch.tensor([0.05, -0.02, 0.5])
+    points = chain(angles, torch.zeros(2, 10), turn) + torch.tensor([0.05, -0.02, 0.5])
     confidence = torch.ones(2, 21)
     confidence[1, 7:] = 0
     landmarks = HandLandmarks(points[..., :2] / points[..., 2:], confidence)
-    found = mean_hand_before(landmarks, refiner, layer)
+    found = mean_hand_before(landmarks, chain, layer)
     assert torch.allclose(found.rotation[0], turn[0], atol=1e-3)
     assert torch.allclose(found.translation[0], torch.tensor([0.05, -0.02, 0.5]), atol=1e-3)
     assert found.rotation[1].equal(torch.eye(3))

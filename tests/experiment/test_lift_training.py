@@ -9,7 +9,6 @@ from importlib.util import module_from_spec, spec_from_file_location
 
 import numpy as np
 import pytest
-import torch
 
 from s2hand import HandReconstructor, cli
 from s2hand.checkpoints.checkpoint import BEST, read_checkpoint
@@ -32,7 +31,7 @@ def silent(line: str) -> None:
 
 
 @pytest.fixture
-def lift_keys(pytestconfig, tmp_path):
+def lift_keys(pytestconfig, tmp_path, one_thread):
     """``lift_keys(**changes)``: the shipped experiment, small."""
     shipped = json.loads((pytestconfig.rootpath / "configs/Lift/train.json").read_text())
     small = {
@@ -44,10 +43,7 @@ def lift_keys(pytestconfig, tmp_path):
         "num_workers": 0,
         "device": "cpu",
     }
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield lambda **changes: shipped | small | changes
-    torch.set_num_threads(threads)
+    return lambda **changes: shipped | small | changes
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from s2hand.hand import load_hand_model
 from s2hand.hand.joint_chain import JointChain
 from s2hand.models.hand_view import HandLandmarks, view_hands
 from s2hand.runtime.interrupt import TrainingInterrupted
-from s2hand.training.lift_batches import chosen
 from s2hand.training.reporting import RunRecorder
 
 IMAGES, PHOTOS = 6, 5
@@ -36,7 +35,7 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture
-def small(pytestconfig, pictures, tmp_path, monkeypatch):
+def small(pytestconfig, pictures, tmp_path, monkeypatch, one_thread):
     """``small(**changes)``: the shipped experiment with few images."""
     photos = pictures / "photos/training"
     monkeypatch.setenv("PHOTOS_PATH", str(photos))
@@ -55,10 +54,7 @@ def small(pytestconfig, pictures, tmp_path, monkeypatch):
         "num_workers": 0,
         "device": "cpu",
     }
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield lambda **changes: config_from_dict(shipped | few | changes)
-    torch.set_num_threads(threads)
+    return lambda **changes: config_from_dict(shipped | few | changes)
 
 
 def seen(config):
@@ -97,7 +93,7 @@ def test_photos_keep_their_detections(small, pictures):
     for row in range(PHOTOS):
         sample = {name: torch.from_numpy(np.asarray(value))[None] for name, value in level[row].items()}
         stored = HandLandmarks.from_pixels(sample["keypoints_2d"], sample["K"], sample["confidence"])
-        own = chosen(found, torch.tensor([row]))
+        own = found.select(torch.tensor([row]))
         assert own.confidence.equal(stored.confidence)
         assert torch.allclose(view_hands(own).plane, view_hands(stored).plane, atol=1e-3)
         assert torch.isfinite(own.world).all()
