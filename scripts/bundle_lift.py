@@ -44,10 +44,10 @@ def write(path: Path, net: LiftNet, scores: dict[str, float], origin: dict[str, 
     """Writes the weights in half precision and a card beside them.
 
     Args:
-        path: of the weights.
+        path: where the weights go.
         net: the lift.
         scores: its errors in mm.
-        origin: what the card says of how it was trained.
+        origin: how it was trained, for the card.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(save({name: value.half().contiguous() for name, value in net.state_dict().items()}))

@@ -26,11 +26,11 @@ from s2hand.detection.mediapipe.records import hand_sizes
 from s2hand.skeleton import NUM_JOINTS
 
 SAME_HAND = 0.4
-"""Of the hand's size: a detection farther from the drawn hand on average is of something else."""
+"""Share of the hand's size: a detection farther from the drawn hand on average is of something else."""
 
 BINS = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 PRIOR_WEIGHT = 1e-3
-"""Of the squared coefficients in the fit."""
+"""Weight of the squared coefficients in the fit."""
 
 
 def look_at_hands(folder: Path, limit: int) -> tuple[np.ndarray, np.ndarray, int]:

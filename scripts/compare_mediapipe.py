@@ -30,10 +30,10 @@ REFERENCE_ORIGIN = 0.5
 """The solution counts from the middle of the first pixel, this package from its edge."""
 
 SAME_HAND = 0.4
-"""Of the hand's size: hands whose points are farther apart on average are not the same."""
+"""Share of the hand's size: hands whose points are farther apart on average are not the same."""
 
 NEAR = 0.015
-"""Of the hand's size: agreement that is asked for."""
+"""Share of the hand's size: the agreement that is asked for."""
 
 LEAST_IOU = 0.3
 

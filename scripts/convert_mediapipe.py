@@ -51,7 +51,7 @@ class Operation:
         data: numbers of the tensors that it computes from.
         weights: its constant arrays.
         output: number of the tensor that it computes.
-        stride: of a convolution, else 1.
+        stride: a convolution's stride, else 1.
         relu6: whether a convolution's output is clipped to [0, 6].
     """
 
@@ -67,7 +67,7 @@ class Walk:
     """A walk through a graph beside a PyTorch module, which collects the module's weights.
 
     Args:
-        content: of a .tflite file.
+        content: what a .tflite file holds.
     """
 
     def __init__(self, content: bytes):

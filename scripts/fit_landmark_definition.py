@@ -46,7 +46,7 @@ FIT_ERRORS = RefinementErrors(
 )
 IMAGE_ERRORS = replace(FIT_ERRORS, world_m=FREE)
 WORLD_ERRORS = replace(FIT_ERRORS, keypoint=3.0, depth=FREE, world_m=0.008)
-"""Of fits to everything, to the image and its depths alone, and to the world landmarks alone."""
+"""Errors of fits to everything, to the image and its depths alone, and to the world landmarks alone."""
 
 OFFSET_UNIT_M, OFFSET_COST = 0.012, 0.02
 """An offset of the first, in metres, costs as much as the second in squared residuals of each hand."""

@@ -27,10 +27,10 @@ PATIENCE_MS = 180_000
 """WebGL without a graphics card takes its time."""
 
 UPLOAD, APP_VIEWER = ".photo-input input[type=file]", "iframe.viewer-frame"
-"""Of the app's page."""
+"""Selectors of elements on the app's page."""
 
 WIDTH = 1400
-"""Of a picture, px."""
+"""Width of a picture in px."""
 
 
 def shot(

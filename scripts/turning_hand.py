@@ -22,7 +22,7 @@ TARGET = Path(__file__).parent.parent / "docs/images/turning_hand.webp"
 HEIGHT = 400
 FRAMES, FRAME_MS = 72, 60
 QUALITY = 82
-"""Of lossy WebP, 0 to 100."""
+"""Quality of lossy WebP, 0 to 100."""
 
 MAX_ALBEDO = 1 - 1e-4
 """The renderer takes the texture before tanh, which is infinite at 1."""

@@ -55,8 +55,8 @@ def check_box(image: HandImage, width: int, height: int) -> None:
 
     Args:
         image: the image, with or without a box.
-        width: of the upright image, px.
-        height: likewise.
+        width: the upright image's width in px.
+        height: its height in px.
 
     Raises:
         DatasetError: it is refused.

@@ -78,7 +78,7 @@ def map_confidence(heatmaps: Tensor, keypoints: Tensor, size: int, radius: float
         heatmaps: (B, J, n, n) unnormalised log-probabilities.
         keypoints: (B, J, 2) (u, v) px.
         size: N, side in pixels of the square that the maps span, corners aligned.
-        radius: of the circle, in px; at least ``LEAST_CELLS`` cells.
+        radius: the circle's radius in px; at least ``LEAST_CELLS`` cells.
 
     Returns:
         (B, J) in [0, 1].

@@ -31,7 +31,7 @@ def read_csv(text: str, path: str) -> Iterator[ImportedHand | None]:
     """Reads a table; None for each line without a joint.
 
     Args:
-        text: of the file.
+        text: the file's text.
         path: the file, for messages.
 
     Yields:

@@ -31,7 +31,7 @@ class Format:
         expected: what a file holds, for messages.
         fits: whether JSON's content is of the format.
         read: content, name without ending and path -> hands, None for those without a joint.
-        unit: of the keypoints, for the user.
+        unit: the keypoints' unit, as the user is told it.
         shares: whether keypoints are shares of the image.
         origin: px to add to keypoints.
     """

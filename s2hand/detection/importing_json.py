@@ -42,7 +42,7 @@ def read_openpose(content: Any, stem: str, path: str) -> Iterator[ImportedHand |
     """Reads the hands of all people of one image; None for each hand that was not found.
 
     Args:
-        content: of the JSON.
+        content: what the JSON file holds.
         stem: the file's name without ending, relative to the folder that was named.
         path: the file, for messages.
 

@@ -32,7 +32,7 @@ def read_mediapipe(content: Any, stem: str, path: str) -> Iterator[ImportedHand]
     network's landmarks from a single look stands in.
 
     Args:
-        content: of the JSON.
+        content: what the JSON file holds.
         stem: the file's name without ending, relative to the folder that was named.
         path: the file, for messages.
 

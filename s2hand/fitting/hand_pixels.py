@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 BINS = 16
-"""Of each channel of CIELAB."""
+"""Bins in each channel of CIELAB."""
 
 BINS_BLUR = 0.7
 """Deviation in bins of the blur of counts: colours between those that were seen."""

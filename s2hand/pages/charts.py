@@ -63,7 +63,7 @@ def histogram(title: str, values: np.ndarray, label: str, note: str = "") -> str
     Args:
         title: what is counted.
         values: any shape; those that are not finite are left out.
-        label: of the horizontal axis, with its unit.
+        label: what the horizontal axis shows, with its unit.
         note: a line below.
     """
     values = np.asarray(values, dtype=float).ravel()

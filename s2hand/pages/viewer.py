@@ -26,7 +26,7 @@ class SceneScripts:
         """Adds a scene.
 
         Args:
-            identifier: by which the page opens it.
+            identifier: the name by which the page opens it.
             scene: what to show.
             photo_px: longest side to which photos are shrunk.
         """

@@ -28,9 +28,9 @@ def fit_pose_correctives(
 
     Args:
         rig: the hand in its rest pose.
-        parents: of the 16 joints.
+        parents: the parents of the 16 joints.
         ranges_deg: (15, 3, 2) lowest and highest axis-angle components of the finger joints.
-        seed: of the sampled rotations.
+        seed: what rotations are sampled with.
 
     Returns:
         (N, 3, 135) metres per unit of rotation minus identity.

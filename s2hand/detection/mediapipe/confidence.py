@@ -28,7 +28,7 @@ JOINT_LOGITS = (
 """Wrist, thumb, index, middle, ring and little finger."""
 
 SLOPES = (2.572, 0.817)
-"""Of the logarithm and of its square."""
+"""Slopes of the logarithm and of its square."""
 
 ONE_LOOK_CONFIDENCE = (
     0.31,

@@ -20,8 +20,8 @@ class Look:
     """One way to look at a hand.
 
     Attributes:
-        degrees: by which its square is turned.
-        scale: of the hand in the square's picture.
+        degrees: how far its square is turned.
+        scale: how large the hand is in the square's picture, relative to a plain look.
         mirrored: whether the picture is.
     """
 

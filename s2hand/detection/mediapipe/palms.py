@@ -16,7 +16,7 @@ ANCHOR_MAPS = ((PALM_IMAGE_SIZE // 8, FINE_ANCHORS), (PALM_IMAGE_SIZE // 16, COA
 
 PALM_VALUES = 18
 PLACES = [0, 2, 3, 4, 5, 6, 7, 8]
-"""Of a palm's nine pairs of numbers those that are places: all but width and height."""
+"""Which of a palm's nine pairs of numbers are places: all but width and height."""
 
 LOGIT_LIMIT = 100.0
 SAME_PALM_IOU = 0.3

@@ -14,7 +14,7 @@ import numpy as np
 from s2hand.skeleton import FINGER_BASES, FINGERS, WRIST
 
 PALM_WRIST, PALM_MIDDLE_BASE = 0, 2
-"""Of the palm detector's seven points."""
+"""Which of the palm detector's seven points are the wrist and the middle finger's base."""
 
 PALM_SCALE, PALM_SHIFT = 2.6, -0.5
 """A palm's square in longer sides of its box; its centre's shift along the square's y in heights of the box.

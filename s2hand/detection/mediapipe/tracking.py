@@ -57,7 +57,7 @@ class _Track:
     """A followed hand: its number, the last landmarks, and what is known of its side.
 
     Attributes:
-        number: of the hand in the video, from 0; no other hand gets it.
+        number: the hand's number in the video, from 0; no other hand gets it.
         keypoints: (21, 2) px in the last frame.
         right: remembered probability that it is a right hand.
         side: "left" or "right", as was last said.
