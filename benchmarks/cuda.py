@@ -24,6 +24,9 @@ BUDGET_S = 470
 
 LAST_LINES = 40
 
+TRAINING_BATCH, LOADERS = 32, 8
+"""The batch of the published configs, and processes that load it."""
+
 RASTERIZER_BATCH = 64
 RASTERIZER_BOUND_MS = 3.0
 """Forward and backward of a batch of 64 hands at 224 px, upstream gradient everywhere."""
@@ -53,12 +56,15 @@ def steps(dry: bool) -> list[Step]:
     few = ("--repeats", "2") if dry else ()
     pytest = ("-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "-q", "-rs")
     train = ("--steps", "1", "--small") if dry else ("--steps", "10", "--precision", "bf16")
+    train += () if dry else ("--batch", str(TRAINING_BATCH), "--workers", str(LOADERS))
     stages = ("SSL-e2e",) if dry else ("SSL-e2e", "SSL-kp", "SSL-shape")
     fixtures = ("tests/rendering/test_cuda.py", "tests/rendering/test_fixtures.py")
+    detectors = ("tests/models/test_mediapipe.py", "tests/detection/test_mediapipe_detector.py")
     return [
         Step("rasterizer tests, with CUDA graph capture", (*pytest, *fixtures), 150),
         Step("hand layer tests", (*pytest, "tests/hand/test_mano_kernels.py", "-k", "cuda or float64"), 60),
         Step("process group of one (NCCL)", (*pytest, "tests/runtime/test_one_process_group.py"), 60),
+        Step("bundled detector's tests", (*pytest, *detectors, "-k", "cuda"), 60),
         Step(
             "rasterizer",
             ("benchmarks/rasterize.py", *device, "--batch", batch, *few, "--only", "hand"),
@@ -72,8 +78,10 @@ def steps(dry: bool) -> list[Step]:
             150,
             None if dry else "train_step.json",
         ),
+        Step("photos and frames", ("benchmarks/predict.py", *device), 60),
+        Step("whole runs", (*pytest, "tests/experiment/test_on_cuda.py"), 120),
         Step(
-            "hand detector",
+            "OpenPose's network",
             ("benchmarks/detect.py", *device, "--no-deviation", "--rounds", "1")
             + (("--cases", "fast, fp32") if dry else ()),
             90,

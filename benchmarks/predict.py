@@ -151,6 +151,7 @@ def main() -> None:
         default=torch.get_num_threads(),
         help="of the networks by the clock, beside those that read and write (as many as PyTorch takes)",
     )
+    parser.add_argument("--device", default="cpu", help="of the networks (%(default)s)")
     parser.add_argument("--refine", action="store_true", help="refine the hands")
     parser.add_argument("--fast", action="store_true", help="one look at each hand, no page")
     parser.add_argument("--out", type=Path, help="JSON file to write")
@@ -161,7 +162,7 @@ def main() -> None:
     first, ready = map(float, subprocess.check_output([sys.executable, "-c", START], text=True).split())
     print(f"start: {ready:.2f} s of processor time, {first:.2f} s of them to import torch")
     figures: dict[str, dict[str, float]] = {"start": {"torch": first, "whole": ready}}
-    opened = open_prediction(None, options, device="cpu")
+    opened = open_prediction(None, options, device=arguments.device)
     predict.open_prediction = lambda *ignored: opened  # starting is measured by itself
     with tempfile.TemporaryDirectory() as made:
         run(copy_photos(Path(made) / "warm", 1), options, 1)

@@ -63,7 +63,9 @@ def stage_config(stage: str, options: argparse.Namespace, run_folder: str) -> Co
     size = SMALL["image_size"] if options.small else PUBLISHED_SIZE
     batch = options.batch
     data = options.scratch / f"{size}px-{options.steps + WARM_UP}x{batch}"
-    write_synthetic_dataset(data, train=(options.steps + WARM_UP) * batch, evaluation=2, image_size=size)
+    write_synthetic_dataset(
+        data, train=(options.steps + WARM_UP) * batch, evaluation=2, image_size=size, overwrite=True
+    )
     overrides = {
         "train_datasets": ["FreiHand"],
         "val_datasets": ["FreiHand"],

@@ -81,7 +81,7 @@ class LandmarkRefiner(nn.Module):
         mean = bank.mean(0)
         fist = mean.copy()
         fist[: 3 * THUMB] = [(0.0, 0.0, bend) for bend in FIST_RAD] * 4
-        bank = torch.from_numpy(np.concatenate([[mean, fist], bank])).to(torch.get_default_dtype())
+        bank = torch.from_numpy(np.concatenate([[mean, fist], bank])).to(chain.rest_joints)
         self.register_buffer("bank", bank, persistent=False)
         neutral = bank.new_zeros(len(bank), 10), torch.eye(3).to(bank).expand(len(bank), 3, 3)
         self.register_buffer("bank_points", chain(bank, *neutral), persistent=False)
