@@ -101,6 +101,9 @@ class HandBatch(TensorStruct):
         world_joints: (B, 21, 3) metres, what a detector guesses of the hand in 3D, about any origin and
             turned as ``image`` is: x right, y down, z away; 0 where unknown. None without such detections.
         world_confidence: (B, 21) of ``world_joints``, 0 where unknown.
+        fitted_joints: (B, 21, 3) metres, camera frame, of hands that were fitted to the detections. None if
+            none were fitted.
+        fitted_weight: (B,) 1 where a hand was fitted, else 0.
         gt_joints: (B, 21, 3) metres, camera frame; None if not read (training without labels never reads it).
         gt_vertices: (B, 778, 3) metres, camera frame, or None.
         gt_keypoints_2d: (B, 21, 2) px, projected ground truth, or None.
@@ -128,6 +131,8 @@ class HandBatch(TensorStruct):
     gt_keypoints_2d: Tensor | None = None
     gt_scale: Tensor | None = None
     mask: Tensor | None = None
+    fitted_joints: Tensor | None = None
+    fitted_weight: Tensor | None = None
     found_mask: Tensor | None = None
     found_mask_weight: Tensor | None = None
     mirrored: Tensor | None = None

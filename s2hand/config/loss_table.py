@@ -89,6 +89,7 @@ LOSSES: dict[str, LossSpec] = {
     "penetration": LossSpec(0.1, "lambda_penetration", _JOINTS),
     "tone": LossSpec(1e-2, "lambda_tone", _RENDER, _IMAGE, _APPEARANCE),
     "world_bones": LossSpec(0.1, "lambda_world_bones", _JOINTS, ("world_joints", "world_confidence")),
+    "fitted_joints": LossSpec(100.0, "lambda_fitted_joints", _JOINTS, ("fitted_joints", "fitted_weight")),
     "plain_silhouette": LossSpec(
         5e-3, "lambda_plain_silhouette", _RENDER, ("found_mask", "found_mask_weight", *_DETECTED)
     ),

@@ -22,6 +22,9 @@ def seen_annotations(record: SampleRecord, view: SquareView, angle_rad: float) -
     if record.world_joints is not None:
         annotations["world_joints"] = _seen_world(record.world_joints, view.mirrored, angle_rad)
         annotations["world_confidence"] = record.world_confidence
+    if record.fitted_joints is not None:
+        annotations["fitted_joints"] = view.points(np.nan_to_num(record.fitted_joints))
+        annotations["fitted_weight"] = np.float32(np.isfinite(record.fitted_joints).all())
     if record.joints is not None:
         annotations["gt_keypoints_2d"] = view.pixels(_true_keypoints(record))
         annotations["gt_joints"] = view.points(record.joints)

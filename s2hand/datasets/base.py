@@ -54,6 +54,7 @@ class HandDataset(Dataset):
         # Shared memory: workers that outlive an epoch see the next one's number.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         self._finds_silhouettes = False
+        self._fits: np.ndarray | None = None
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -85,6 +86,17 @@ class HandDataset(Dataset):
         """
         self._finds_silhouettes = True
 
+    def take_fits(self, joints: np.ndarray) -> None:
+        """From now on, samples hold hands that were fitted to their detections.
+
+        Call it before a loader starts workers, which would not hear of it.
+
+        Args:
+            joints: (N, 21, 3) metres, in the frames of the stored images' cameras and as these show the hand
+                (left hands are not mirrored); NaN where none could be fitted.
+        """
+        self._fits = joints
+
     @property
     def epoch(self) -> int:
         return int(self._epoch)
@@ -102,6 +114,8 @@ class HandDataset(Dataset):
         if self.augment is not None:
             random = np.random.default_rng((self.seed, self.epoch, index))
         record = self.record(index, random)
+        if self._fits is not None:
+            record = replace(record, fitted_joints=self._fits[index])
         if self.crop_upright and not record.look_at:
             record = replace(record, crop=_square_about_hand(record))
         marks = {"index": np.int64(index), "mirrored": np.bool_(record.mirrored)}

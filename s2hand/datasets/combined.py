@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import Dataset
 
 from s2hand.datasets.base import HandDataset, Sample
+from s2hand.datasets.sample_record import SampleRecord
 from s2hand.errors import DatasetError
 
 
@@ -62,6 +63,17 @@ class CombinedDataset(Dataset):
         for number, order in enumerate(orders):
             mixed[sources == number] = order + starts[number]
         return mixed
+
+    def take_fits(self, joints: np.ndarray) -> None:
+        """From now on, samples hold fitted hands: see :meth:`HandDataset.take_fits`; samples run on."""
+        parts = np.split(joints, self._ends[:-1])
+        for dataset, own in zip(self.datasets, parts, strict=True):
+            dataset.take_fits(own)
+
+    def record(self, index: int) -> SampleRecord:
+        """What is known of a sample."""
+        dataset, own_index = self._locate(index)
+        return dataset.record(own_index)
 
     def image_path(self, index: int) -> Path:
         """The image file of a sample, for messages."""

@@ -27,6 +27,8 @@ class SampleRecord:
         world_joints: (21, 3) metres, the hand in 3D as a detector guesses it: about any origin, x right, y
             down, z away as the image shows the hand.
         world_confidence: (21,) of these.
+        fitted_joints: (21, 3) metres, camera frame, of the hand that was fitted to the detections; NaN if
+            none could be.
         joints: (21, 3) metres, camera frame.
         vertices: (778, 3) metres, camera frame.
         scale: metres, length of bone 9-10.
@@ -50,6 +52,7 @@ class SampleRecord:
     photometric_weight: float | None = None
     world_joints: np.ndarray | None = None
     world_confidence: np.ndarray | None = None
+    fitted_joints: np.ndarray | None = None
     joints: np.ndarray | None = None
     vertices: np.ndarray | None = None
     scale: float | None = None

@@ -17,6 +17,7 @@ from s2hand.errors import DatasetError
 from s2hand.experiment.datasets import training_dataset
 from s2hand.experiment.evaluating import PREDICTIONS, draw_sheets, evaluate_experiment
 from s2hand.experiment.experiment import Experiment
+from s2hand.experiment.fitted_hands import give_fits, reads_fits
 from s2hand.experiment.lift_training import LIFT_METRIC, build_lift_trainer
 from s2hand.hand import HandModel
 from s2hand.hand.spheres import HandSpheres
@@ -101,6 +102,8 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         keep_freed_memory()
     with processes.in_turns():
         dataset = training_dataset(config)
+        if reads_fits(experiment):
+            give_fits(experiment, dataset)
     trained = trained_modules(config.trained_parts, model, config.backbone_lr_factor == 0)
     loader = experiment.keep_open(closing(experiment.make_loader(dataset, config.train_batch, shuffle=True)))
 

@@ -217,30 +217,3 @@ def keypoint_consistency_loss(heatmap_keypoints: Tensor, projected: Tensor) -> T
     """
     distance = torch.linalg.vector_norm(heatmap_keypoints[-1] - projected, dim=-1)
     return robust_penalty(distance).mean()
-
-
-def joint_squared_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """``joint_2d``, ``joint_3d``: mean squared difference over coordinates.
-
-    Args:
-        predicted: (B, 21, 2) px or (B, 21, 3) metres.
-        target: labels of the same shape and unit.
-
-    Returns:
-        () px^2 or m^2.
-    """
-    return (predicted - target).square().mean()
-
-
-def relative_joint_squared_loss(joints: Tensor, target: Tensor) -> Tensor:
-    """``joint_3d_norm``: mean squared difference after moving joint 9 to the origin on both sides.
-
-    Args:
-        joints: (B, 21, 3) metres.
-        target: (B, 21, 3) metres, labels.
-
-    Returns:
-        () m^2.
-    """
-    root = slice(MIDDLE_KNUCKLE, MIDDLE_KNUCKLE + 1)
-    return joint_squared_loss(joints - joints[:, root], target - target[:, root])

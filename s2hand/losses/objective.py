@@ -125,6 +125,8 @@ class Objective(nn.Module):
 
 
 _REMEDIES = {
+    "fitted_joints": "fitted hands (HandDataset.take_fits)",
+    "fitted_weight": "fitted hands (HandDataset.take_fits)",
     "found_mask": "silhouettes (HandDataset.find_silhouettes)",
     "found_mask_weight": "silhouettes (HandDataset.find_silhouettes)",
     "keypoints_2d": "a file of detected keypoints",

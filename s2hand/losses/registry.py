@@ -10,6 +10,7 @@ from s2hand.hand.spheres import HandSpheres
 from s2hand.losses import (
     anatomy,
     found_silhouette,
+    joints,
     keypoints,
     likelihood,
     penetration,
@@ -127,6 +128,9 @@ LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
     "world_bones": lambda x: world.world_bone_loss(
         x.prediction.joints, x.batch.world_joints, x.batch.world_confidence
     ),
+    "fitted_joints": lambda x: joints.fitted_joint_loss(
+        x.prediction.joints, x.batch.fitted_joints, x.batch.fitted_weight
+    ),
     "plain_silhouette": lambda x: found_silhouette.found_silhouette_loss(
         x.prediction.render.silhouette,
         x.batch.found_mask,
@@ -135,9 +139,9 @@ LOSS_FUNCTIONS: dict[str, Callable[[LossInputs], Tensor]] = {
         *x.confidence,
     ),
     # With labels, for ablations.
-    "joint_2d": lambda x: keypoints.joint_squared_loss(x.projected, x.labelled),
-    "joint_3d": lambda x: keypoints.joint_squared_loss(x.prediction.joints, x.batch.gt_joints),
-    "joint_3d_norm": lambda x: keypoints.relative_joint_squared_loss(x.prediction.joints, x.batch.gt_joints),
+    "joint_2d": lambda x: joints.joint_squared_loss(x.projected, x.labelled),
+    "joint_3d": lambda x: joints.joint_squared_loss(x.prediction.joints, x.batch.gt_joints),
+    "joint_3d_norm": lambda x: joints.relative_joint_squared_loss(x.prediction.joints, x.batch.gt_joints),
     "bone_direc": lambda x: keypoints.bone_direction_loss(x.projected, x.labelled),
     "hm_integral_gt": lambda x: keypoints.heatmap_loss(x.from_heatmaps, x.labelled),
     "sil": lambda x: photometric.silhouette_loss(x.prediction.render.silhouette, x.batch.mask),

@@ -25,7 +25,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(synth_hand, "SETTINGS", few)
 
 
-@pytest.mark.parametrize("name", ["SSL", "SSL-scratch", "SSL-image", "SSL-detections", "full"])
+@pytest.mark.parametrize("name", ["SSL", "SSL-scratch", "SSL-image", "SSL-detections", "SSL-fits", "full"])
 def test_the_experiments_have_the_benchmarks_data(name):
     config = load_config(f"configs/SynthHand/{name}.json")
     for key, value in SETTINGS.items():

@@ -152,18 +152,6 @@ def test_average_total_makes_shares_of_a_batch_add_up(points):
     assert abs(sum(unaware) / 2 - whole) > 1e-3
 
 
-def test_supervised_losses_are_mean_squares():
-    generator = torch.Generator().manual_seed(2)
-    joints, target = torch.randn(2, 4, 21, 3, generator=generator, dtype=torch.float64)
-    torch.testing.assert_close(
-        kp.joint_squared_loss(joints, target), ((joints - target) ** 2).sum() / (4 * 63)
-    )
-    relative = kp.relative_joint_squared_loss(joints, target)
-    expected = ((joints - joints[:, 9:10]) - (target - target[:, 9:10])).square().mean()
-    torch.testing.assert_close(relative, expected)
-    torch.testing.assert_close(kp.relative_joint_squared_loss(joints + 3, target - 2), relative)
-
-
 def test_heatmap_cross_entropy_matches_a_slow_loop():
     torch.manual_seed(0)
     heatmaps, confidence = torch.randn(2, 2, 21, 8, 8, dtype=torch.double), torch.rand(2, 21).double()

@@ -57,6 +57,8 @@ def make_pair(image_size: int = SIZE, batch_size: int = 2):
         mask=rand(SIZE, SIZE).round(),
         found_mask=rand(SIZE, SIZE).round(),
         found_mask_weight=torch.ones(batch_size),
+        fitted_joints=rand(21, 3),
+        fitted_weight=torch.ones(batch_size),
     )
     return prediction, batch
 
