@@ -10,6 +10,7 @@ from s2hand.models.hand_encoder import HandEncoder
 from s2hand.models.hand_view import HandLandmarks
 from s2hand.models.landmark_lift import (
     NEAREST_M,
+    NEAREST_SHARE,
     RANDOM_HANDS_WEIGHTS,
     LandmarkLifter,
     solve_translation,
@@ -126,6 +127,8 @@ def test_no_hand_is_put_behind_the_camera():
     points = torch.tensor([[[0.1, 0, 0], [-0.1, 0, 0], [0, 0.1, 0]]]).repeat(1, 7, 1)
     rays = -points[..., :2]  # a hand upside down: least squares would put it behind
     translation = solve_translation(points, rays, torch.ones(1, 21))
+    assert translation[0, 2] == pytest.approx(NEAREST_SHARE)  # of 1 m, where points and rays are as large
+    translation = solve_translation(points, 30 * rays, torch.ones(1, 21))
     assert translation[0, 2] == pytest.approx(NEAREST_M)
 
 
