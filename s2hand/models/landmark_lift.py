@@ -37,7 +37,7 @@ UNSEEN_SHARE = 0.15
 """Share of the hands whose image is withheld in training: keypoints may come without one."""
 
 NEAREST_SHARE = 0.5
-"""See :func:`solve_translation`. Lifted random hands are at 0.67 to 1.16, though landmarks have gross errors."""
+"""See :func:`solve_translation`. Lifted random hands, with gross errors among them, are at 0.67 to 1.16."""
 
 NEAREST_M = 0.05
 """Metres: no hand that a camera sees whole is nearer; points that fit no rays could be put behind it."""
