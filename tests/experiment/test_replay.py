@@ -3,31 +3,18 @@
 import json
 
 import pytest
+from support.stopped_runs import stopped_by_nan
 
 from s2hand.checkpoints.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
-from s2hand.experiment import Experiment
 from s2hand.experiment.replay import replay_losses
-from s2hand.experiment.training import build_trainer
-from s2hand.training.nonfinite import FILE_NAME, NonFiniteLossError
-from s2hand.training.reporting import RunRecorder
+from s2hand.training.nonfinite import FILE_NAME
 
 
 @pytest.fixture
 def stopped_run(small_config):
     """The folder of a run that a loss stopped, and the losses of its batch."""
     config = small_config("shape")
-    experiment = Experiment(config, say=lambda line: None)
-    trainer = build_trainer(experiment, RunRecorder(config.run_dir, tensorboard=False))
-    forward, found = trainer.objective.forward, {}
-
-    def spoiled(prediction, batch):
-        found.update(forward(prediction, batch))
-        return found | {"total": found["total"] * float("nan")}
-
-    trainer.objective.forward = spoiled
-    with pytest.raises(NonFiniteLossError):
-        trainer.run()
-    return config.run_dir, found
+    return config.run_dir, stopped_by_nan(config)
 
 
 def rewrite(folder, **changes):
