@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from s2hand.config import Config
 from s2hand.config.loss_table import LOSSES
 from s2hand.datasets import CombinedDataset
 from s2hand.errors import DatasetError
@@ -67,7 +68,9 @@ def give_fits(experiment: Experiment, dataset: CombinedDataset) -> None:
     path, meant = experiment.config.run_dir / CACHE_FILE, _meant(experiment, columns)
     fits = _kept(path, meant)
     if fits is None:
-        fits = _fitted(experiment, columns)
+        fits = _kept(_of_stage_before(experiment.config), meant)
+        if fits is None:
+            fits = _fitted(experiment, columns)
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as partial:
             partial.write_bytes(save({"joints": fits}, metadata={"fitted": meant}))
@@ -79,8 +82,18 @@ def give_fits(experiment: Experiment, dataset: CombinedDataset) -> None:
     dataset.take_fits(fits)
 
 
-def _kept(path: Path, meant: str) -> np.ndarray | None:
-    """The fits of a file, if they are those that are meant."""
+def _of_stage_before(config: Config) -> Path | None:
+    """The file of the run that the network starts from, which may have learned from the same images."""
+    if config.pretrain_model is None:
+        return None
+    start = Path(config.pretrain_model)
+    return (start if start.is_dir() else start.parent) / CACHE_FILE
+
+
+def _kept(path: Path | None, meant: str) -> np.ndarray | None:
+    """The fits of a file, if there is one, and they are those that are meant."""
+    if path is None:
+        return None
     try:
         with safe_open(path, "numpy") as file:
             if file.metadata() == {"fitted": meant}:

@@ -109,14 +109,21 @@ def test_hands_with_few_joints_have_no_fit(fit_config):
     assert f"hands fitted to {found:.0f} of {len(dataset)} detections" in lines[-1]
 
 
-def test_fits_are_kept_while_the_detections_stay_the_same(fit_config, monkeypatch):
+def test_fits_are_kept_while_the_detections_stay_the_same(fit_config, tmp_path, monkeypatch):
     config = fit_config(train_datasets=["Synthetic"])
     first = training_dataset(config)
     give_fits(Experiment(config, silent), first)
     monkeypatch.setattr(fitted_hands, "LandmarkRefiner", None)
-    again = training_dataset(config)
-    give_fits(Experiment(config, silent), again)
-    np.testing.assert_array_equal(first[1]["fitted_joints"], again[1]["fitted_joints"])
+    next_stage = fit_config(
+        train_datasets=["Synthetic"], base_out_path=str(tmp_path / "next"), pretrain_model=str(config.run_dir)
+    )
+    for later in (config, next_stage):
+        again = training_dataset(later)
+        experiment = Experiment(config, silent)
+        experiment.config = later
+        give_fits(experiment, again)
+        np.testing.assert_array_equal(first[1]["fitted_joints"], again[1]["fitted_joints"])
+    assert (next_stage.run_dir / fitted_hands.CACHE_FILE).is_file()
     again.datasets[0].detections.keypoints[1, 5] += 3
     with pytest.raises(TypeError, match="NoneType"):
         give_fits(Experiment(config, silent), again)
