@@ -71,8 +71,8 @@ def write_demo_page(
         title=TITLE,
         lead=(
             f"The network saw {experiment.config.synthetic_train_size:,} generated images, the noisy 2D "
-            "keypoints of a simulated detector, and hands that were fitted to these: no 3D, no mask, no label "
-            "of theirs. Its encoder and the start of its hand head come with the package. "
+            "keypoints of a simulated detector, and hands that were fitted to these: no 3D, no mask, no "
+            "label of theirs. Its encoder and the start of its hand head come with the package. "
             f"It took {seconds / 60:.0f} minutes."
         ),
         metrics=rows,
