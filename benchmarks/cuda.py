@@ -79,7 +79,7 @@ def steps(dry: bool) -> list[Step]:
             None if dry else "train_step.json",
         ),
         Step("photos and frames", ("benchmarks/predict.py", *device), 60),
-        Step("whole runs", (*pytest, "tests/experiment/test_on_cuda.py"), 120),
+        Step("whole runs", (*pytest, "tests/experiment/test_on_cuda.py"), 200),
         Step(
             "OpenPose's network",
             ("benchmarks/detect.py", *device, "--no-deviation", "--rounds", "1")

@@ -13,15 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from s2hand.config import Config
 from s2hand.config.loss_table import LOSSES
 from s2hand.datasets import CombinedDataset
 from s2hand.errors import DatasetError
 from s2hand.experiment.experiment import Experiment
-from s2hand.files import written_whole
+from s2hand.experiment.run_cache import read_cache, write_cache
 from s2hand.fitting.landmark_refine import LandmarkRefiner
 from s2hand.hand.joint_chain import JointChain
 from s2hand.models.hand_view import FEWEST_PLACED, HandLandmarks
@@ -44,7 +42,9 @@ def reads_fits(experiment: Experiment) -> bool:
 
 
 def give_fits(experiment: Experiment, dataset: CombinedDataset) -> None:
-    """Fits a hand to each sample's detections and hands them to the datasets; fits of an earlier start stay.
+    """Fits a hand to each sample's detections, and gives the fits to the datasets.
+
+    Fits that the run or the stage before it kept are used again, if the detections are the same.
 
     Raises:
         DatasetError: a dataset has no detections.
@@ -66,19 +66,16 @@ def give_fits(experiment: Experiment, dataset: CombinedDataset) -> None:
         name: values.astype(bool if name == "left" else np.float32) for name, values in columns.items()
     }
     path, meant = experiment.config.run_dir / CACHE_FILE, _meant(experiment, columns)
-    fits = _kept(path, meant)
-    if fits is None:
-        fits = _kept(_of_stage_before(experiment.config), meant)
-        if fits is None:
-            fits = _fitted(experiment, columns)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as partial:
-            partial.write_bytes(save({"joints": fits}, metadata={"fitted": meant}))
+    cache = read_cache(path, meant)
+    if cache is None:
+        before = _of_stage_before(experiment.config)
+        cache = None if before is None else read_cache(before, meant)
+        cache = cache or {"joints": torch.from_numpy(_fitted(experiment, columns))}
+        write_cache(path, cache, meant)
+    fits = cache["joints"].numpy()
     known = np.isfinite(fits).all((1, 2))
-    experiment.say(
-        f"hands fitted to {known.sum():,} of {len(known):,} detections; "
-        f"the others have fewer than {FEWEST_PLACED} joints"
-    )
+    others = "" if known.all() else f"; the others have fewer than {FEWEST_PLACED} joints"
+    experiment.say(f"hands fitted to {known.sum():,} of {len(known):,} detections{others}")
     dataset.take_fits(fits)
 
 
@@ -88,19 +85,6 @@ def _of_stage_before(config: Config) -> Path | None:
         return None
     start = Path(config.pretrain_model)
     return (start if start.is_dir() else start.parent) / CACHE_FILE
-
-
-def _kept(path: Path | None, meant: str) -> np.ndarray | None:
-    """The fits of a file, if there is one, and they are those that are meant."""
-    if path is None:
-        return None
-    try:
-        with safe_open(path, "numpy") as file:
-            if file.metadata() == {"fitted": meant}:
-                return file.get_tensor("joints")
-    except (OSError, SafetensorError):
-        pass  # fitted anew
-    return None
 
 
 @torch.no_grad()

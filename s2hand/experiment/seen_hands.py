@@ -11,8 +11,6 @@ import json
 from collections.abc import Iterable, Iterator
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -22,7 +20,7 @@ from s2hand.datasets.json_files import as_array, read_json
 from s2hand.datasets.loader import start_worker
 from s2hand.experiment.datasets import build_dataset
 from s2hand.experiment.experiment import Experiment
-from s2hand.files import written_whole
+from s2hand.experiment.run_cache import read_cache, write_cache
 from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.hand.mano import ROOT_AXIS_ANGLE
 from s2hand.models.hand_view import HandLandmarks
@@ -68,12 +66,8 @@ def seen_hands(experiment: Experiment) -> SeenHands:
         for line in dataset.summary().splitlines():
             experiment.say(line)
     path, meant = config.run_dir / CACHE_FILE, _meant(config, datasets.values())
-    try:
-        with safe_open(path, "pt") as file:
-            if file.metadata() == {"config": meant}:
-                return _unflattened(dict(zip(file.keys(), map(file.get_tensor, file.keys()), strict=True)))
-    except (OSError, SafetensorError):
-        pass  # read anew
+    if (cache := read_cache(path, meant)) is not None:
+        return _unflattened(cache)
     encoder = experiment.model.backbone.eval()
     found: dict[str, RandomHands | HandLandmarks] = {}
     for name, dataset in datasets.items():
@@ -83,8 +77,7 @@ def seen_hands(experiment: Experiment) -> SeenHands:
             allowed = CombinedDataset([dataset], config.max_unreadable_share)
             found["photos"] = _read(encoder, allowed, config, experiment.device, placed=True)[0]
     seen = SeenHands(**found)
-    with written_whole(path) as partial:
-        partial.write_bytes(save(_flattened(seen), metadata={"config": meant}))
+    write_cache(path, _flattened(seen), meant)
     return seen
 
 
