@@ -201,7 +201,7 @@ def test_faults_of_the_program_keep_their_traceback(experiment_file, replaced):
         cli.main(["train", str(experiment_file)])
 
 
-COMMAND = f"{sys.executable} -m s2hand.cli"
+COMMAND = f"{sys.executable} -m s2hand"
 
 
 def shell(line: str, **options):

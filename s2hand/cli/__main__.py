@@ -1,7 +1,8 @@
-"""``python -m s2hand.cli`` is the ``s2hand`` command."""
+"""``python -m s2hand.cli`` is the ``s2hand`` command, as ``python -m s2hand`` is."""
 
 import sys
 
 from s2hand.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
