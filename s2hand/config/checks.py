@@ -210,7 +210,7 @@ def _check_schedule(config: Config) -> None:
             "train_batch is 1, but batch normalisation needs 2 samples or more (accumulate_steps does "
             "not help); set train_batch to 2 or more"
         )
-    if config.controlled_exp and config.controlled_size < config.train_batch:
+    if config.task != LIFT and config.controlled_exp and config.controlled_size < config.train_batch:
         raise ConfigError(
             f"controlled_size {config.controlled_size} is less than one train_batch of {config.train_batch}"
         )

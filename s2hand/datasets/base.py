@@ -71,6 +71,11 @@ class HandDataset(Dataset):
         """The numbers of all samples in an order for one epoch; some datasets read faster in some orders."""
         return random.permutation(len(self))
 
+    @property
+    def crops_vary(self) -> bool:
+        """Whether a sample shows another part of its image in each epoch."""
+        return False
+
     def summary(self) -> str:
         """A line that tells the user what was taken and what was left out, where that is not plain."""
         return ""
@@ -113,7 +118,8 @@ class HandDataset(Dataset):
         random = None
         if self.augment is not None:
             random = np.random.default_rng((self.seed, self.epoch, index))
-        record = self.record(index, random)
+        # A square about the hand has no jitter, nor has the crop that stands in for it.
+        record = self.record(index, None if self.crop_upright else random)
         if self._fits is not None:
             record = replace(record, fitted_joints=self._fits[index])
         if self.crop_upright and not record.look_at:

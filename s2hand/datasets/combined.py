@@ -75,6 +75,32 @@ class CombinedDataset(Dataset):
         dataset, own_index = self._locate(index)
         return dataset.record(own_index)
 
+    def records(self) -> list[SampleRecord | None]:
+        """What is known of every sample; None for those that cannot be looked up.
+
+        Raises:
+            DatasetError: more samples than allowed cannot be.
+        """
+        found: list[SampleRecord | None] = []
+        for dataset in self.datasets:
+            for index in range(len(dataset)):
+                try:
+                    found.append(dataset.record(index))
+                except DatasetError as error:
+                    self._leave_out(len(found), error)
+                    found.append(None)
+        return found
+
+    @property
+    def num_left_out(self) -> int:
+        """How many samples turned out to be unreadable until now, in any process."""
+        return int(self._unreadable.sum())
+
+    @property
+    def crops_vary(self) -> bool:
+        """See :attr:`HandDataset.crops_vary`."""
+        return any(dataset.crops_vary for dataset in self.datasets)
+
     def image_path(self, index: int) -> Path:
         """The image file of a sample, for messages."""
         dataset, own_index = self._locate(index)
@@ -96,16 +122,16 @@ class CombinedDataset(Dataset):
             try:
                 return {**dataset[own_index], "index": np.int64(number)}
             except DatasetError as error:
-                if not self.max_unreadable_share:
-                    raise
-                self._note(number, error)
+                self._leave_out(number, error)
         raise DatasetError("no sample of the dataset can be read")
 
-    def _note(self, number: int, error: DatasetError) -> None:
-        """Counts an unreadable sample, and names it the first time."""
+    def _leave_out(self, number: int, error: DatasetError) -> None:
+        """Counts an unreadable sample, and names it the first time; raises the error if it may not be."""
+        if not self.max_unreadable_share:
+            raise error
         known = bool(self._unreadable[number])
         self._unreadable[number] = True
-        count = int(self._unreadable.sum())
+        count = self.num_left_out
         if count > self.max_unreadable_share * len(self):
             raise DatasetError(
                 f"{error} ({count} of {len(self)} samples cannot be read, and max_unreadable_share is "

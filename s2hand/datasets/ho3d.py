@@ -118,6 +118,10 @@ class Ho3dDataset(HandDataset):
             **self._labels_of(index),
         )
 
+    @property
+    def crops_vary(self) -> bool:
+        return self.augment is not None and not self.crop_upright
+
     def summary(self) -> str:
         """A line on each sequence whose detected joints are in another order."""
         found = self._detections or {}

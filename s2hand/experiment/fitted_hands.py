@@ -47,9 +47,11 @@ def give_fits(experiment: Experiment, dataset: CombinedDataset) -> None:
     Fits that the run or the stage before it kept are used again, if the detections are the same.
 
     Raises:
-        DatasetError: a dataset has no detections.
+        DatasetError: a dataset has no detections, more samples than allowed cannot be looked up, or no hand
+            could be fitted.
     """
-    records = [dataset.record(index) for index in range(len(dataset))]
+    found = dataset.records()
+    records = [record for record in found if record is not None]
     for record in records:
         if record.keypoints_2d is None:
             raise DatasetError(
@@ -72,10 +74,16 @@ def give_fits(experiment: Experiment, dataset: CombinedDataset) -> None:
         cache = None if before is None else read_cache(before, meant)
         cache = cache or {"joints": torch.from_numpy(_fitted(experiment, columns))}
         write_cache(path, cache, meant)
-    fits = cache["joints"].numpy()
-    known = np.isfinite(fits).all((1, 2))
+    known = np.isfinite(cache["joints"].numpy()).all((1, 2))
+    if not known.any():
+        raise DatasetError(
+            f"{experiment.config.source}: the loss fitted_joints fits hands to {FEWEST_PLACED} detected "
+            "joints or more, and no training image has as many; detect again, or leave the loss out"
+        )
     others = "" if known.all() else f"; the others have fewer than {FEWEST_PLACED} joints"
     experiment.say(f"hands fitted to {known.sum():,} of {len(known):,} detections{others}")
+    fits = np.full((len(found), NUM_JOINTS, 3), np.nan, np.float32)
+    fits[[record is not None for record in found]] = cache["joints"].numpy()
     dataset.take_fits(fits)
 
 

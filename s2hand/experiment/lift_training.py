@@ -107,7 +107,7 @@ def evaluate_lift(
     details = ", ".join(f"{errors[name]:.2f} {what}" for name, what in others.items() if name in errors)
     experiment.say(
         f"after epoch {progress.epoch}: PA-MPJPE {errors[LIFT_METRIC]:.2f} mm on {len(hands):,} random hands "
-        f"held out ({details})"
+        f"held out{f' ({details})' if details else ''}"
     )
     return errors
 

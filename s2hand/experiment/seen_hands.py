@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from s2hand.cache import file_stamp
 from s2hand.config import Config
-from s2hand.datasets import CombinedDataset, FolderDataset, HandDataset
+from s2hand.datasets import CombinedDataset, HandDataset
 from s2hand.datasets.json_files import as_array, read_json
 from s2hand.datasets.loader import start_worker
 from s2hand.experiment.datasets import build_dataset
 from s2hand.experiment.experiment import Experiment
-from s2hand.experiment.run_cache import read_cache, write_cache
+from s2hand.experiment.run_cache import checksum, read_cache, write_cache
 from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.hand.mano import ROOT_AXIS_ANGLE
 from s2hand.models.hand_view import HandLandmarks
@@ -36,10 +38,7 @@ READ_AT_ONCE = 32
 DATA_KEYS = ("synthetic_", "folder_", "controlled_")
 """Beginnings of the config keys that choose images."""
 
-OTHER_KEYS = (
-    *("train_datasets", "image_size", "crop_upright", "hand_model", "fingertips", "max_unreadable_share"),
-    *("backbone", "backbone_pretrained", "pretrain_model"),
-)
+OTHER_KEYS = ("train_datasets", "image_size", "crop_upright", "hand_model", "fingertips")
 """Other config keys on which the hands that are read depend."""
 
 ROOT, POSE, BETAS = slice(0, 3), slice(3, 48), slice(48, 58)
@@ -65,19 +64,21 @@ def seen_hands(experiment: Experiment) -> SeenHands:
     for dataset in datasets.values():
         for line in dataset.summary().splitlines():
             experiment.say(line)
-    path, meant = config.run_dir / CACHE_FILE, _meant(config, datasets.values())
+    encoder = experiment.model.backbone.eval()
+    photos = None
+    if "Folder" in datasets:
+        photos = CombinedDataset([datasets["Folder"]], config.max_unreadable_share)
+    path, meant = config.run_dir / CACHE_FILE, _meant(config, encoder, photos)
     if (cache := read_cache(path, meant)) is not None:
         return _unflattened(cache)
-    encoder = experiment.model.backbone.eval()
     found: dict[str, RandomHands | HandLandmarks] = {}
-    for name, dataset in datasets.items():
-        if name == "Synthetic":
-            found["generated"] = _generated(encoder, dataset, config, experiment.device)
-        else:
-            allowed = CombinedDataset([dataset], config.max_unreadable_share)
-            found["photos"] = _read(encoder, allowed, config, experiment.device, placed=True)[0]
+    if "Synthetic" in datasets:
+        found["generated"] = _generated(encoder, datasets["Synthetic"], config, experiment.device)
+    if photos is not None:
+        found["photos"] = _read(encoder, photos, config, experiment.device, placed=True)[0]
     seen = SeenHands(**found)
-    write_cache(path, _flattened(seen), meant)
+    if photos is None or not photos.num_left_out:  # what cannot be read today may be read tomorrow
+        write_cache(path, _flattened(seen), meant)
     return seen
 
 
@@ -144,13 +145,20 @@ def _batches(dataset: Dataset, processes: int) -> Iterator[dict[str, Tensor]]:
     return iter(ProgressBar(loader, "reading landmarks", unit="batch"))
 
 
-def _meant(config: Config, datasets: Iterable[HandDataset]) -> str:
-    """What the hands depend on: keys of the config, and the detections."""
+def _meant(config: Config, encoder: torch.nn.Module, photos: CombinedDataset | None) -> str:
+    """What the hands depend on: keys of the config, the encoder, and the photos with their detections."""
     stored = json.loads(config.to_json())
     keys = {key: stored[key] for key in stored if key.startswith(DATA_KEYS) or key in OTHER_KEYS}
-    detected = [dataset.detections for dataset in datasets if isinstance(dataset, FolderDataset)]
-    sums = [hashlib.sha256(found.keypoints.tobytes()).hexdigest() for found in detected]
-    return json.dumps([keys, sums], sort_keys=True)
+    digest = hashlib.sha256()
+    for record in () if photos is None else photos.records():
+        if record is None:
+            digest.update(b"unreadable")
+            continue
+        stamp = file_stamp(record.image_path) if record.image_path.exists() else "missing"
+        digest.update(f"{record.image_path} {stamp} {record.mirrored} {record.crop}".encode())
+        for values in (record.K, record.keypoints_2d, record.confidence):
+            digest.update(np.ascontiguousarray(values).tobytes())
+    return json.dumps([keys, checksum(encoder.state_dict()), digest.hexdigest()], sort_keys=True)
 
 
 def _flattened(seen: SeenHands) -> dict[str, Tensor]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from contextlib import closing
+from functools import partial
 
 import torch
 
 from s2hand.checkpoints.checkpoint import BEST, CheckpointKeeper
 from s2hand.checkpoints.starting import trained_modules
-from s2hand.config import Config
+from s2hand.config import Config, ConfigError
 from s2hand.config.checks import needs_several_samples
 from s2hand.config.sections import LIFT
 from s2hand.errors import DatasetError
@@ -102,14 +103,22 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         keep_freed_memory()
     with processes.in_turns():
         dataset = training_dataset(config)
+        if len(dataset) == 1 and needs_several_samples(config):
+            raise DatasetError(
+                f"{config.source}: the only training image is {dataset.image_path(0)}, but batch "
+                "normalisation needs 2 or more; add images"
+            )
+        if config.cache_features and dataset.crops_vary:
+            raise ConfigError(
+                f"{config.source}: cache_features needs images that stay the same from epoch to epoch, but "
+                "HO-3D's crops are drawn anew; set crop_upright to true, or leave cache_features out"
+            )
         if reads_fits(experiment):
             give_fits(experiment, dataset)
     trained = trained_modules(config.trained_parts, model, config.backbone_lr_factor == 0)
     loader = experiment.keep_open(closing(experiment.make_loader(dataset, config.train_batch, shuffle=True)))
 
     batch_images = loader.batch_sampler.batch_size * processes.size
-    if batch_images == 1 and needs_several_samples(config):
-        raise DatasetError(f"{len(dataset)} training image: batch normalisation needs 2 images or more")
 
     def batches(epoch: int, start_batch: int):
         loader.set_epoch(epoch, start_batch)
@@ -122,6 +131,10 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
     for line in (*dataset.summary().splitlines(), _summary(experiment, trained, len(dataset))):
         experiment.say(line)
     objective = build_objective(config, experiment.hand_model, processes).to(experiment.device)
+    evaluate = draw = None
+    if config.val_datasets:
+        evaluate = partial(evaluate_experiment, experiment, recorder)
+        draw = partial(draw_sheets, experiment, recorder)
     features = None
     if config.cache_features:
         keeps_maps = bool(objective.required_parts & {"texture", "render"})
@@ -134,8 +147,8 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         trained=trained,
         recorder=recorder,
         keeper=CheckpointKeeper(config.run_dir, config.keep_checkpoints, experiment.say),
-        evaluate=lambda progress: evaluate_experiment(experiment, recorder, progress),
-        draw=lambda progress: draw_sheets(experiment, recorder, progress),
+        evaluate=evaluate,
+        draw=draw,
         device=experiment.device,
         describe=experiment.description,
         best_metrics=BEST_METRICS[config.task],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from s2hand.errors import S2HandError
+
 AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -16,7 +18,12 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
     Returns:
         fp32, bf16 or fp16.
+
+    Raises:
+        S2HandError: fp16 on a CPU.
     """
+    if name == "fp16" and device.type == "cpu":
+        raise S2HandError("precision fp16 needs CUDA, but the device is cpu; use bf16 or fp32")
     if name != "auto":
         return name
     if device.type == "cuda":

@@ -2,6 +2,7 @@ import os
 import pickle
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,22 @@ def test_jittered_crops_keep_everything_together(ho3d_folder):
     assert_discs_lie_at(sample, seen)
     dataset.set_epoch(1)
     assert not np.allclose(dataset[1]["K"][0, 0], sample["K"][0, 0], rtol=1e-4)
+    assert dataset.crops_vary
+
+
+def test_upright_crops_have_no_jitter(ho3d_folder):
+    """Nor have those of hands of which hardly a joint was found, which show what the list says."""
+    still = AugmentationConfig(rotation_deg=0, brightness=0, contrast=0, saturation=0)
+    dataset = Ho3dDataset(ho3d_folder, augment=still, crop_upright=True)
+    dataset._detections = {name: _without_joints(found) for name, found in dataset._detections.items()}
+    before = dataset[1]["K"]
+    dataset.set_epoch(1)
+    np.testing.assert_array_equal(dataset[1]["K"], before)
+    assert not dataset.crops_vary
+
+
+def _without_joints(detections):
+    return replace(detections, confidence=np.zeros_like(detections.confidence))
 
 
 BOX = np.array([200.0, 200, 300, 260])

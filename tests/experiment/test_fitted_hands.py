@@ -1,6 +1,7 @@
 """Hands fitted to the detections before a training: what samples hold of them, and that networks learn."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -154,6 +155,44 @@ def test_datasets_without_detections_are_refused_in_a_line(fit_config):
         DatasetError, match=r"\.jpg has no detections, .*fitted_joints.* or leave the loss out"
     ):
         give_fits(Experiment(config, silent), dataset)
+
+
+def test_samples_that_cannot_be_looked_up_are_left_out(fit_config, photos, tmp_path, capsys):
+    shutil.copytree(photos, tmp_path / "own")
+    config = fit_config(folder_base_path=str(tmp_path / "own"), max_unreadable_share=0.5)
+    removed = training_dataset(config).datasets[1].image_path(2)
+    removed.unlink()
+    dataset = training_dataset(config)
+    give_fits(Experiment(config, silent), dataset)
+    assert removed.name in capsys.readouterr().err
+    whole = training_dataset(fit_config(base_out_path=str(tmp_path / "whole")))
+    give_fits(Experiment(fit_config(base_out_path=str(tmp_path / "whole")), silent), whole)
+    last = len(dataset) - 1
+    np.testing.assert_array_equal(dataset[last]["fitted_joints"], whole[last]["fitted_joints"])
+    with pytest.raises(DatasetError, match=removed.name):
+        give_fits(Experiment(config, silent), CombinedDataset(dataset.datasets))
+
+
+def test_a_loss_without_any_fit_is_refused(fit_config):
+    config = fit_config(train_datasets=["Synthetic"])
+    dataset = training_dataset(config)
+    dataset.datasets[0].detections.confidence[:, 7:] = 0
+    with pytest.raises(DatasetError, match=r"fitted_joints fits hands to 8 detected joints .*leave the loss"):
+        give_fits(Experiment(config, silent), dataset)
+
+
+def test_damaged_fits_are_made_anew(fit_config):
+    config = fit_config(train_datasets=["Synthetic"])
+    first = training_dataset(config)
+    give_fits(Experiment(config, silent), first)
+    path = config.run_dir / fitted_hands.CACHE_FILE
+    damaged = bytearray(path.read_bytes())
+    damaged[-400:-200] = bytes(200)
+    path.write_bytes(damaged)
+    again = training_dataset(config)
+    give_fits(Experiment(config, silent), again)
+    for index in range(len(first)):
+        np.testing.assert_array_equal(first[index]["fitted_joints"], again[index]["fitted_joints"])
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -20,6 +21,8 @@ from s2hand.runtime.interrupt import TrainingInterrupted
 from s2hand.training.reporting import RunRecorder
 
 IMAGES, PHOTOS = 6, 5
+
+FOLDER_ALONE = {"train_datasets": ["Folder"], "base_out_path": "fresh"}
 
 
 def silent(line: str) -> None:
@@ -118,6 +121,46 @@ def test_what_was_read_is_kept_until_the_config_means_other_hands(small, picture
     path = small().run_dir / seen_hands.CACHE_FILE
     path.write_bytes(path.read_bytes()[:100])  # cut short: read anew
     assert seen(small()).generated.joints.equal(first.generated.joints)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"hand": "left"}, {"K": [[300, 0, 80], [0, 300, 80], [0, 0, 1]]}, {"confidence": [0.2] * 21}],
+)
+def test_what_was_read_is_not_kept_for_other_detections(small, pictures, tmp_path, changes):
+    path = pictures / "photos/training/detections.json"
+    stored = json.loads(path.read_text())
+    for image in stored["images"]:
+        image |= {"hand": "right", "confidence": [0.9] * 21}
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(stored))
+    config = small(folder_detections=str(other), train_datasets=["Folder"])
+    before = seen(config).photos
+    for image in stored["images"]:
+        image |= changes
+    other.write_text(json.dumps(stored))
+    after, fresh = seen(config).photos, seen(small(**FOLDER_ALONE | {"folder_detections": str(other)})).photos
+    assert not all(value.equal(vars(after)[name]) for name, value in vars(before).items())
+    assert all(value.equal(vars(after)[name]) for name, value in vars(fresh).items())
+
+
+def test_photos_that_cannot_be_read_today_are_read_again(small, pictures, tmp_path):
+    photos = tmp_path / "photos"
+    shutil.copytree(pictures / "photos/training", photos)
+    config = small(
+        folder_base_path=str(photos),
+        folder_detections=str(photos / "detections.json"),
+        train_datasets=["Folder"],
+        max_unreadable_share=0.5,
+    )
+    first = sorted(photos.rglob("*.jpg"))[0]
+    content = first.read_bytes()
+    first.unlink()
+    without = seen(config).photos
+    first.write_bytes(content)
+    whole = seen(config).photos
+    assert not whole.rays.equal(without.rays)
+    assert whole.rays.equal(seen(small(**FOLDER_ALONE)).photos.rays)
 
 
 @pytest.mark.parametrize("datasets", [["Synthetic"], ["Folder"], ["Synthetic", "Folder"]])

@@ -10,6 +10,7 @@ from s2hand.evaluation.run_records import read_records
 from s2hand.experiment.run import run
 from s2hand.models.hand_encoder import HandEncoder
 from s2hand.structures import HandBatch
+from s2hand.synthetic import write_synthetic_dataset
 from s2hand.training.feature_cache import FeatureCache
 
 
@@ -63,6 +64,28 @@ def test_training_with_cached_features_learns_the_same(small_config, tmp_path):
         assert torch.equal(open_network(folder).model.backbone.network.trunk.stem.weight, kept)
     # Features are remembered in half precision.
     assert losses[1] == pytest.approx(losses[0], rel=0.01)
+
+
+def test_features_of_jittered_crops_are_not_cached(small_config, tmp_path):
+    write_synthetic_dataset(tmp_path / "ho3d", train=4, evaluation=2, layout="ho3d_v3")
+    for upright in (False, True):
+        config = small_config(
+            "shape",
+            train_datasets=["HO3D"],
+            val_datasets=[],
+            ho3d_base_path=str(tmp_path / "ho3d"),
+            crop_upright=upright,
+            rotation_deg=0,
+            backbone_lr_factor=0,
+            cache_features=True,
+            total_epochs=1,
+            train_batch=2,
+        )
+        if upright:
+            run(config, lambda line: None)
+        else:
+            with pytest.raises(ConfigError, match="cache_features needs images that stay the same"):
+                run(config, lambda line: None)
 
 
 @pytest.mark.parametrize("changed", ["backbone_lr_factor", "rotation_deg", "color_jitter"])

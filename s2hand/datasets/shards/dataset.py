@@ -91,6 +91,17 @@ class ShardDataset(HandDataset):
             **values,
         )
 
+    @property
+    def crops_vary(self) -> bool:
+        if self.augment is None or self.crop_upright:
+            return False
+        for index in range(len(self)):
+            try:
+                return self.record(index).jitter_box is not None
+            except DatasetError:
+                continue  # training leaves it out by name
+        return False
+
     def image_path(self, index: int) -> Path:
         """Tar and member of a sample's image, for messages."""
         member = self.member("image", index)
