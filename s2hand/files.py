@@ -69,10 +69,24 @@ def check_replaceable(path: str | Path) -> None:
 
     Raises:
         FileExistsError: there is something else than a file.
+        NotADirectoryError: there is a file where the path needs a folder.
     """
     path = Path(path)
+    check_folder(path.parent)
     if path.exists() and not path.is_file():
         raise FileExistsError(errno.EEXIST, "not a file, so it cannot be replaced by one", str(path))
+
+
+def check_folder(path: str | Path) -> None:
+    """Refuses what is no folder and cannot become one.
+
+    Raises:
+        NotADirectoryError: it, or something that it would lie in, is a file.
+    """
+    path = Path(path)
+    nearest = next((one for one in (path, *path.parents) if one.exists()), None)
+    if nearest is not None and not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "a file, where a folder is needed", str(nearest))
 
 
 def write_text_whole(path: str | Path, text: str) -> None:

@@ -141,6 +141,7 @@ class PhotosResult:
         compared_with: what joints are compared with: the reference's landmarks or the detector's own.
         folders: folder, and ``ALL`` -> the summary of its values.
         notes: lines on the network that are worth showing.
+        unreadable: a line for each photo that was left out as it could not be read.
     """
 
     network: str
@@ -148,6 +149,7 @@ class PhotosResult:
     compared_with: str
     folders: dict[str, dict]
     notes: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     def table(self) -> str:
         """Lines for the terminal."""

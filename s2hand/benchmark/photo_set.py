@@ -63,11 +63,13 @@ def draw_photos(root: str | Path, count: int, seed: int) -> list[BenchmarkPhoto]
         The photos of one folder after the other.
 
     Raises:
-        DatasetError: the folder holds something else; the count is below 1.
+        DatasetError: the folder holds something else; the count is below 1, or the seed below 0.
     """
     root = Path(root).expanduser()
     if count < 1:
         raise DatasetError(f"photos per folder: expected 1 or more, got {count}")
+    if seed < 0:
+        raise DatasetError(f"seed: expected 0 or more, got {seed}")
     if not root.is_dir():
         raise DatasetError(f"{root} is no folder; expected {EXPECTED}")
     reference = _read_reference(root)
@@ -99,7 +101,7 @@ def _read_reference(root: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     reference = read_json(path, remedy="restore or delete it")
-    if not isinstance(reference, dict) or not all(map(inside_folder, reference)):
+    if not isinstance(reference, dict) or any(inside_folder(name) != name for name in reference):
         raise DatasetError(f"{path} is no reference; expected {EXPECTED}")
     return reference
 

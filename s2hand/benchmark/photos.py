@@ -21,6 +21,7 @@ from s2hand.benchmark.photo_measures import drawn_hand, folds, plausibility
 from s2hand.benchmark.photo_result import ALL, NETWORK, REFINED, FolderValues, PhotosResult, together
 from s2hand.benchmark.photo_set import REFERENCE_FILE, BenchmarkPhoto, draw_photos
 from s2hand.benchmark.photo_split import DEFAULT_COUNT, DEFAULT_SEED
+from s2hand.errors import DatasetError
 from s2hand.hand.spheres import HandSpheres
 from s2hand.images.intrinsics import StatedCamera, choose_camera
 from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
@@ -55,14 +56,22 @@ def benchmark_photos(
         device: "auto", "cpu", "cuda" or "cuda:<index>".
 
     Raises:
-        S2HandError: the photos or the network cannot be read.
+        S2HandError: the network cannot be read, or none of the photos.
     """
     photos = draw_photos(root, count, seed)
     reconstructor = open_network(source, device, photometric)
     benchmark = PhotoBenchmark(reconstructor, seed, refine=refine or photometric)
     folders: dict[str, FolderValues] = {}
+    unreadable: list[str] = []
     for photo in ProgressBar(photos, desc="photos", unit="photo", leave=False):
-        benchmark.measure(photo, folders.setdefault(photo.folder, FolderValues()))
+        try:
+            pixels, header = read_photo(photo.path), read_photo_header(photo.path)
+        except DatasetError as error:
+            unreadable.append(str(error))
+            continue
+        benchmark.measure(photo, pixels, header, folders.setdefault(photo.folder, FolderValues()))
+    if not folders:
+        raise DatasetError(f"none of the {len(photos)} photos can be read; the first: {unreadable[0]}")
     whole = {ALL: together(folders.values())} if len(folders) > 1 else {}
     return PhotosResult(
         network=BUNDLED if source is None else str(source),
@@ -70,6 +79,7 @@ def benchmark_photos(
         compared_with="the detector's own landmarks" if photos[0].landmarks is None else REFERENCE_FILE,
         folders={name: values.summary() for name, values in (folders | whole).items()},
         notes=reconstructor.notes,
+        unreadable=tuple(unreadable),
     )
 
 
@@ -103,9 +113,17 @@ class PhotoBenchmark:
         self.stages = {NETWORK: False, REFINED: True} if refine else {NETWORK: False}
         self.spheres = HandSpheres(reconstructor.answerer.hand_model)
 
-    def measure(self, photo: BenchmarkPhoto, values: FolderValues) -> None:
-        """Adds what a photo tells to the values of its folder."""
-        pixels, header = read_photo(photo.path), read_photo_header(photo.path)
+    def measure(
+        self, photo: BenchmarkPhoto, pixels: np.ndarray, header: PhotoHeader, values: FolderValues
+    ) -> None:
+        """Adds what a photo tells to the values of its folder.
+
+        Args:
+            photo: which one.
+            pixels: (H, W, 3) uint8 RGB.
+            header: what its file says of the camera.
+            values: grow.
+        """
         K, _ = choose_camera(header)
         views = self._views(photo.name, pixels, K)
         values.add({"found": len(views) > 0})

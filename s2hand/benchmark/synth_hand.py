@@ -16,12 +16,14 @@ from s2hand.benchmark.networks import open_network
 from s2hand.benchmark.synth_detected import joints_in_images
 from s2hand.benchmark.synth_refined import fitted_hands, joint_metrics
 from s2hand.config import Config, config_from_dict
+from s2hand.errors import S2HandError
 from s2hand.evaluation.baselines import mean_hand_metrics
 from s2hand.evaluation.evaluator import Evaluation
 from s2hand.experiment.datasets import synthetic_settings
 from s2hand.experiment.evaluating import score_experiment
 from s2hand.experiment.experiment import Experiment
 from s2hand.experiment.stored_run import config_to_evaluate
+from s2hand.hand_names import GENERIC, NEWEST
 from s2hand.losses.keypoints import MIDDLE_KNUCKLE
 from s2hand.models.landmark_lift import bundled_weights
 from s2hand.synthetic.settings import SyntheticSettings
@@ -40,6 +42,9 @@ SETTINGS = {
     "synthetic_noise": "bundled",
 }
 """Keys of the config that make the dataset; configs/SynthHand has the same."""
+
+IMAGE_PX = 224
+"""Side of its images."""
 
 BUNDLED = {
     "train_datasets": [NAME],
@@ -201,11 +206,30 @@ def fitted_scores(experiment: Experiment, found: Evaluation) -> dict[str, dict[s
 
 
 def benchmark_config(source: str | Path | None, folder: str | Path, hands: int | None) -> Config:
-    """The evaluation of a network on SynthHand."""
+    """The evaluation of a network on SynthHand.
+
+    Raises:
+        S2HandError: there is no such run, or its network is not one for SynthHand's images or hands.
+    """
+    if hands is not None and hands < 1:
+        raise S2HandError(f"hands to score: expected 1 or more, got {hands}")
     keys = SETTINGS | {"synthetic_base_path": str(folder), "eval_limit": hands, "write_report": False}
     if source is None:
         return config_from_dict(BUNDLED | keys | {"base_out_path": str(folder)}, "the SynthHand benchmark")
-    return config_to_evaluate(source, keys)
+    if not Path(source).expanduser().is_dir():
+        raise S2HandError(f"{source} is no folder; expected that of a run, as s2hand train writes it")
+    config = config_to_evaluate(source, keys)
+    if config.image_size != IMAGE_PX:
+        raise S2HandError(
+            f"{source}: its network sees images of {config.image_size} px, but SynthHand has "
+            f"{IMAGE_PX} px; only a network with image_size {IMAGE_PX} can be scored on it"
+        )
+    if config.hand_model not in (GENERIC, NEWEST):
+        raise S2HandError(
+            f"{source}: its hand_model is {config.hand_model}, but SynthHand's hands are generic ones; "
+            f'only a network with hand_model "{GENERIC}" can be scored on it'
+        )
+    return config
 
 
 def relative_errors(found: Evaluation) -> dict[str, float]:

@@ -12,9 +12,9 @@ def main(argv: list[str] | None = None) -> int:
         argv: the arguments without the name of the program; default: those of the process.
 
     Returns:
-        The exit code: 0; 1 if `doctor` found a fault; 2 for an error that the user can fix; 3 if `detect`
-        or `predict` left out unreadable files; 4 if `detect` found no hand at all; 130 or 143 after SIGINT
-        or SIGTERM; 141 if the reader of the output has left.
+        The exit code: 0; 1 if `doctor` found a fault; 2 for an error that the user can fix; 3 if `detect`,
+        `predict` or `benchmark photos` left out unreadable files; 4 if `detect` found no hand at all; 130
+        or 143 after SIGINT or SIGTERM; 141 if the reader of the output has left.
     """
     usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if usual:  # until Ctrl-C can be answered in one line, it ends the process without a traceback

@@ -7,6 +7,9 @@ import sys
 
 from s2hand.benchmark.photo_split import DEFAULT_COUNT, DEFAULT_SEED
 
+UNREADABLE_PHOTOS = 3
+"""Exit code of a benchmark that left out photos which could not be read."""
+
 
 def benchmark_arguments(command: argparse.ArgumentParser) -> None:
     parts = command.add_subparsers(required=True, metavar="synthetic | photos")
@@ -20,9 +23,13 @@ def benchmark_arguments(command: argparse.ArgumentParser) -> None:
         part.set_defaults(benchmark=function, parser=part)
 
 
-def benchmark(arguments: argparse.Namespace) -> None:
+def benchmark(arguments: argparse.Namespace) -> int | None:
     """Score a network on a fixed benchmark: generated hands, or real photos without labels."""
-    arguments.benchmark(arguments)
+    from s2hand.files import check_replaceable
+
+    if arguments.out is not None:
+        check_replaceable(arguments.out)
+    return arguments.benchmark(arguments)
 
 
 def _run_argument(command: argparse.ArgumentParser) -> None:
@@ -81,7 +88,7 @@ def _photos_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", default="auto", help="cpu, cuda or cuda:N (default: cuda if available)")
 
 
-def benchmark_photos(arguments: argparse.Namespace) -> None:
+def benchmark_photos(arguments: argparse.Namespace) -> int:
     """Measure a network on real photos: agreement, silhouettes, consistency, colours, plausibility."""
     from s2hand.benchmark.photos import benchmark_photos
 
@@ -97,6 +104,9 @@ def benchmark_photos(arguments: argparse.Namespace) -> None:
     for line in result.notes:
         print(f"s2hand: note: {line}", file=sys.stderr)
     _report(result, arguments.out)
+    for line in result.unreadable:
+        print(f"s2hand: left out: {line}", file=sys.stderr)
+    return UNREADABLE_PHOTOS if result.unreadable else 0
 
 
 def _report(result, out: str | None) -> None:

@@ -79,6 +79,33 @@ def test_one_line_about_another_folder(tmp_path, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
+def test_unreadable_photos_are_left_out_by_name(folder, tmp_path, capsys):
+    whole = next(folder.rglob("bending.jpg")).read_bytes()
+    (folder / "bending/cut.jpg").write_bytes(whole[:3000])
+    arguments = ["benchmark", "photos", str(folder), "--out", str(tmp_path / "found.json"), "--device", "cpu"]
+    assert cli.main(arguments) == 3
+    assert "s2hand: left out: " in (error := capsys.readouterr().err)
+    assert "cut.jpg" in error
+    result = json.loads((tmp_path / "found.json").read_text())
+    assert result["folders"][ALL]["photos"] == 2
+    assert len(result["unreadable"]) == 1
+    for path in folder.rglob("*.jpg"):
+        path.write_bytes(whole[:3000] + path.name.encode())
+    assert cli.main(arguments) == 2
+    assert "none of the 3 photos can be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("benchmark", ["photos", "synthetic"])
+def test_where_results_cannot_be_written_nothing_is_measured(tmp_path, capsys, benchmark):
+    (tmp_path / "file").touch()
+    for out in (tmp_path, tmp_path / "file/found.json"):
+        assert cli.main(["benchmark", benchmark, str(tmp_path / "missing"), "--out", str(out)]) == 2
+        error = capsys.readouterr().err
+        assert "missing" not in error
+        assert error.count("\n") == 1
+
+
 def test_distances_are_in_sides_of_the_box():
     landmarks = np.stack([np.linspace(10, 60, 21), np.linspace(5, 15, 21)], 1)
     np.testing.assert_allclose(joint_distances(landmarks + np.array([3, 4]), landmarks), 0.1)

@@ -57,6 +57,7 @@ def test_a_plain_folder_has_no_reference_and_each_content_once(tmp_path):
     [
         "[]",
         '{"../a.jpg": []}',
+        '{"letters/": []}',
         '{"a.jpg": [{"xyz": [[1, 2, 3]]}]}',
         '{"a.jpg": [{"world": []}]}',
         '{"a.jpg": 3}',
@@ -81,3 +82,5 @@ def test_other_folders_are_refused(tmp_path):
         draw_photos(tmp_path, 1, 0)
     with pytest.raises(DatasetError, match="expected 1 or more, got 0"):
         draw_photos(tmp_path, 0, 0)
+    with pytest.raises(DatasetError, match="seed: expected 0 or more, got -1"):
+        draw_photos(tmp_path, 1, -1)

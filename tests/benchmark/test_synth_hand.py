@@ -5,12 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from support.untrained_checkpoint import write_own
 
 from s2hand import cli
 from s2hand.benchmark import synth_hand
 from s2hand.benchmark.synth_hand import SETTINGS, relative_errors
 from s2hand.benchmark.synth_refined import mean_hand_before
 from s2hand.config import load_config
+from s2hand.errors import S2HandError
 from s2hand.evaluation.evaluator import Evaluation
 from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.hand import ManoLayer, load_hand_model
@@ -86,6 +88,33 @@ def test_hands_are_fitted_with_and_without_the_network(tiny, tmp_path):
         "fitting alone",
         "mean hand",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_size": 64}, "sees images of 64 px, but SynthHand has 224 px"),
+        (
+            {"hand_model": "generic-1", "image_size": 224},
+            "its hand_model is generic-1, but SynthHand's hands are generic",
+        ),
+    ],
+)
+def test_networks_for_other_data_are_refused(tmp_path, changes, message):
+    path = tmp_path / "run/checkpoint_last.pt"
+    write_own(path, **changes)
+    with pytest.raises(S2HandError, match=message):
+        synth_hand.synth_hand(tmp_path / "run", tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
+def test_arguments_are_refused_in_their_own_words(tmp_path):
+    with pytest.raises(S2HandError, match="hands to score: expected 1 or more, got 0"):
+        synth_hand.synth_hand(None, tmp_path, 0)
+    (tmp_path / "config.json").write_text("{}")
+    for source in ("missing", "config.json"):
+        with pytest.raises(S2HandError, match=f"{source} is no folder; expected that of a run"):
+            synth_hand.synth_hand(tmp_path / source, tmp_path / "data")
 
 
 def test_the_mean_hand_is_put_where_it_is_seen():
