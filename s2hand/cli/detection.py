@@ -96,12 +96,14 @@ def detect(arguments: argparse.Namespace) -> int:
     """Detect the hands in images and videos; an interrupted run is resumed."""
     from s2hand.detection.detect import run_detection
     from s2hand.detection.detectors import DetectorSettings
+    from s2hand.prediction.sides import bundled_judge
 
     values = vars(arguments)
     summary = run_detection(
         arguments.source,
         arguments.out,
         DetectorSettings(**{field.name: values[field.name] for field in fields(DetectorSettings)}),
+        judge=bundled_judge,
         **{key: values[key] for key in ("split", "boxes", "hand", "batch", "shard", "published", "preview")},
     )
     if summary.unreadable:

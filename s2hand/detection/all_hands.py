@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,15 +13,21 @@ from s2hand.detection.mediapipe.stated_box import BoxSurroundings
 from s2hand.detection.mediapipe.tracking import HandTracker
 from s2hand.detection.one_hand import Record
 from s2hand.detection.sources import HandImage
+from s2hand.images.intrinsics import choose_camera
+from s2hand.images.photos import PhotoHeader, read_photo_header
+
+Judge = Callable[[Sequence[Sequence[DetectedHand]], Sequence[np.ndarray]], Sequence[Sequence[DetectedHand]]]
+"""Settles which side hands are, given those of each image and its camera K (3, 3) px."""
 
 
 class _Image(NamedTuple):
-    """An image or what surrounds a box in it, and what was stated about its hand."""
+    """An image or what surrounds a box in it, what was stated about its hand, and the image's camera."""
 
     pixels: np.ndarray
     box: tuple[float, ...] | None
     surroundings: BoxSurroundings | None
     hand: str | None
+    K: np.ndarray
 
 
 class AllHands:
@@ -29,13 +37,16 @@ class AllHands:
         detector: finds the hands.
         follow: whether the images are consecutive frames of one video, through which hands are followed.
             Frames with a stated box are looked at by themselves even then.
+        judge: settles the sides that are not stated; None: the detector's are taken.
     """
 
     pixel_origin = 0.5
 
-    def __init__(self, detector: HandDetector, *, follow: bool = False) -> None:
-        self.detector = detector
-        self._tracker = HandTracker(detector) if follow else None
+    def __init__(self, detector: HandDetector, *, follow: bool = False, judge: Judge | None = None) -> None:
+        self.detector, self.judge = detector, judge
+        self._camera: np.ndarray | None = None
+        newcomers = None if judge is None else self._judged_newcomers
+        self._tracker = HandTracker(detector, judge=newcomers) if follow else None
 
     def prepare(self, image: HandImage, pixels: np.ndarray, hand: str | None) -> _Image:
         """See :class:`s2hand.detection.runner.Worker`, likewise for the other methods.
@@ -44,22 +55,30 @@ class AllHands:
             DatasetError: the box does not meet the image.
         """
         if image.box is None:
-            return _Image(pixels, None, None, hand)
+            return _Image(pixels, None, None, hand, _camera_of(image, pixels))
         surroundings = BoxSurroundings(pixels, image.box)
-        return _Image(surroundings.pixels, image.box, surroundings, hand)
+        return _Image(surroundings.pixels, image.box, surroundings, hand, _camera_of(image, pixels))
 
     def answers(self, prepared: list[_Image]) -> list[Record]:
         """The hands of each image: followed ones in the order in which they came, others by their palms."""
         answers: list[list[Record]] = [[] for _ in prepared]
         alone = [place for place, image in enumerate(prepared) if not self._followed(image)]
         found = self.detector([prepared[place].pixels for place in alone])
-        for place, hands in zip(alone, found, strict=True):
-            image = prepared[place]
-            if image.surroundings is not None:
-                hands = image.surroundings.meant(hands)
-            answers[place] = [_entry(image, hand) for hand in hands]
+        meant = [
+            hands if prepared[place].surroundings is None else prepared[place].surroundings.meant(hands)
+            for place, hands in zip(alone, found, strict=True)
+        ]
+        open_ones = [number for number, place in enumerate(alone) if prepared[place].hand is None]
+        if self.judge is not None and open_ones:
+            cameras = [prepared[alone[number]].K for number in open_ones]
+            settled = self.judge([meant[number] for number in open_ones], cameras)
+            for number, hands in zip(open_ones, settled, strict=True):
+                meant[number] = hands
+        for place, hands in zip(alone, meant, strict=True):
+            answers[place] = [_entry(prepared[place], hand) for hand in hands]
         for place, image in enumerate(prepared):
             if self._followed(image):
+                self._camera = image.K
                 hands = self._tracker(image.pixels)
                 answers[place] = [_entry(image, hand) | {"track": number} for number, hand in hands]
         return [{"hands": hands} for hands in answers]
@@ -73,8 +92,20 @@ class AllHands:
         if self._tracker is not None:
             self._tracker.resume(state)
 
+    def _judged_newcomers(self, hands: Sequence[DetectedHand]) -> Sequence[DetectedHand]:
+        """Hands that come into the video, with their sides settled."""
+        return self.judge([hands], [self._camera])[0]
+
     def _followed(self, image: _Image) -> bool:
         return self._tracker is not None and image.box is None
+
+
+def _camera_of(image: HandImage, pixels: np.ndarray) -> np.ndarray:
+    """K (3, 3) px of an image: its own, or else from its EXIF or the default focal length."""
+    header = PhotoHeader(pixels.shape[1], pixels.shape[0], None)
+    if image.K is None and isinstance(image.key, Path):
+        header = read_photo_header(image.key)
+    return choose_camera(header, image.K)[0]
 
 
 def _entry(image: _Image, hand: DetectedHand) -> Record:

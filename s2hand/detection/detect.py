@@ -13,6 +13,7 @@ import torch
 from s2hand.datasets import read_detections
 from s2hand.datasets.detection_files import is_preview, preview_path
 from s2hand.detection import DetectionSummary, DetectionTask, ImageSource, Share, detect
+from s2hand.detection.all_hands import Judge
 from s2hand.detection.boxes import with_boxes
 from s2hand.detection.detectors import BUNDLED, LICENCES, DetectorSettings, build_detector
 from s2hand.detection.merging import published_places
@@ -40,6 +41,7 @@ def run_detection(
     shard: str | None = None,
     published: str | Path | None = None,
     preview: bool = False,
+    judge: Callable[[str], Judge] | None = None,
     say: Callable[[str], None] = print,
 ) -> DetectionSummary:
     """Detects keypoints on images and writes them as JSON: what ``s2hand detect`` does.
@@ -56,6 +58,7 @@ def run_detection(
         shard: this process's share of the work, "i/n"; None for torchrun's rank, or all.
         published: also write the published JSON: a file, or "auto" for the dataset's own place.
         preview: also draw a sheet of images with their keypoints beside ``out``.
+        judge: makes what settles the sides of which the bundled detector is not sure, for a device.
         say: takes each line meant for the user.
 
     Raises:
@@ -72,7 +75,9 @@ def run_detection(
         published_places(images, published)  # refused now rather than after hours
     keep_freed_memory()  # the network's largest maps are hundreds of megabytes, new for every image
     follow = images.kind == "video" and share.count == 1
-    detector, info = build_detector(replace(settings, device=_own_device(settings.device)), follow=follow)
+    settings = replace(settings, device=_own_device(settings.device))
+    settles = None if judge is None or settings.name != BUNDLED else judge(settings.device)
+    detector, info = build_detector(settings, follow=follow, judge=settles)
     if hand is None and settings.name != BUNDLED:
         hand = "right"
     stated = ", ".join(f"{name} {value}" for name, value in info.settings.items())

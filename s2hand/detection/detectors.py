@@ -12,7 +12,7 @@ import torch
 from s2hand.checkpoints import CheckpointError, read_stored
 from s2hand.datasets import DetectorInfo
 from s2hand.detection import DetectionError, Estimator, Worker
-from s2hand.detection.all_hands import AllHands
+from s2hand.detection.all_hands import AllHands, Judge
 from s2hand.detection.hourglass_estimator import HourglassEstimator
 from s2hand.detection.mediapipe import HandDetector
 from s2hand.detection.mediapipe.looks import LOOKS, PLAIN_LOOK
@@ -23,6 +23,9 @@ from s2hand.runtime.devices import resolve_device
 from s2hand.runtime.precision import resolve_precision
 
 BUNDLED = "mediapipe"
+SIDES = ("detected", "fitted where in doubt")
+"""How sides are told without a judge, and with one."""
+
 DETECTORS = (BUNDLED, "openpose", "hourglass")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
@@ -89,13 +92,14 @@ class DetectorSettings:
 
 
 def build_detector(
-    settings: DetectorSettings, *, follow: bool = False
+    settings: DetectorSettings, *, follow: bool = False, judge: Judge | None = None
 ) -> tuple[Worker | Estimator, DetectorInfo]:
     """Loads a detector.
 
     Args:
         settings: which, and how it computes.
         follow: whether the images are consecutive frames of a video; only the bundled detector uses it.
+        judge: settles sides of which the bundled detector is not sure; the others tell none.
 
     Returns:
         The detector, and the description of it that detections files store.
@@ -105,21 +109,21 @@ def build_detector(
     """
     device = resolve_device(settings.device)
     if settings.name == BUNDLED:
-        return _bundled(settings, device, follow)
+        return _bundled(settings, device, follow, judge)
     precision = resolve_precision(settings.precision, device)
-    if precision == "fp16" and device.type == "cpu":
-        raise DetectionError("precision fp16 needs CUDA: use bf16 or fp32 on the CPU")
     build = _openpose if settings.name == "openpose" else _hourglass
     return build(settings, precision, device)
 
 
-def _bundled(settings: DetectorSettings, device: torch.device, follow: bool) -> tuple[Worker, DetectorInfo]:
+def _bundled(
+    settings: DetectorSettings, device: torch.device, follow: bool, judge: Judge | None
+) -> tuple[Worker, DetectorInfo]:
     looks = (PLAIN_LOOK,) if settings.fast or follow else LOOKS
     digest = hashlib.sha256()
     for path in sorted(WEIGHTS_FOLDER.glob("*.safetensors")):
         digest.update(path.read_bytes())
-    recorded = {"precision": "fp32", "looks": len(looks), "follow": follow}
-    worker = AllHands(HandDetector.bundled(device, looks=looks), follow=follow)
+    recorded = {"precision": "fp32", "looks": len(looks), "follow": follow, "sides": SIDES[judge is not None]}
+    worker = AllHands(HandDetector.bundled(device, looks=looks), follow=follow, judge=judge)
     return worker, DetectorInfo(BUNDLED, digest.hexdigest(), recorded)
 
 

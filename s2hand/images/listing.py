@@ -71,9 +71,11 @@ def list_photos(source: str | Path, *, videos: bool = False) -> list[Path]:
     photos = files if files == [source] else [path for path in files if path.suffix.lower() in wanted]
     if not photos:
         others = passed_over(source, videos=videos)
+        by_itself = not videos and any(path.suffix.lower() in VIDEO_SUFFIXES for path in files)
         raise DatasetError(
             f"{source}: no photos{' or videos' if videos else ''} there ({', '.join(wanted)}"
             f"{f'; passed over: {others}' if others else ''}): name a folder, a pattern or a file"
+            f"{', a video by itself' if by_itself else ''}"
         )
     return sorted(photos)
 

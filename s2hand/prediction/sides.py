@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from s2hand.detection.all_hands import Judge
 from s2hand.detection.mediapipe import DetectedHand
 from s2hand.models.hand_view import HandLandmarks
 from s2hand.prediction.landmark_answerer import LandmarkAnswerer
@@ -22,6 +23,15 @@ STEPS = 4
 
 SURE = 0.9
 """A detector that gives a side at least this probability is believed."""
+
+
+def bundled_judge(device: str) -> Judge:
+    """What settles sides with the bundled network.
+
+    Args:
+        device: "auto", "cpu", "cuda" or "cuda:<index>".
+    """
+    return SideJudge(LandmarkAnswerer.bundled(device=device)).of_images
 
 
 class SideJudge:

@@ -1,5 +1,6 @@
 """`s2hand detect` with the bundled detector: all hands, videos, resuming, shares, boxes, published files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -127,6 +128,26 @@ def test_shares_merge_to_the_bytes_of_one_run(tmp_path):
     assert out.read_bytes() == (tmp_path / "whole.json").read_bytes()
 
 
+def test_a_judge_settles_the_sides_that_are_not_stated(tmp_path):
+    """It is given the hands of each image with the image's camera."""
+    asked = []
+
+    def all_left(found, cameras):
+        asked.append((len(found), [K.shape for K in cameras]))
+        return [[replace(hand, handedness="left") for hand in hands] for hands in found]
+
+    run(source_of(PHOTOS), tmp_path / "out.json", AllHands(Blobs(), judge=all_left), batch=5)
+    assert set(read_detections(tmp_path / "out.json").hands) == {"left"}
+    assert asked == [(5, [(3, 3)] * 5)]
+    stated = source_of(PHOTOS, hand="right")
+    run(stated, tmp_path / "stated.json", AllHands(Blobs(), judge=all_left))
+    assert set(read_detections(tmp_path / "stated.json").hands) == {"right"}
+    video = source_of(frames(6), "video")
+    run(video, tmp_path / "video.json", AllHands(Blobs(), follow=True, judge=all_left))
+    assert set(read_detections(tmp_path / "video.json").hands) == {"left"}
+    assert asked[-1][1] == [(3, 3)]
+
+
 def frames(count=24):
     """A left hand that moves, and a right one that is away for some frames."""
     return [
@@ -237,7 +258,8 @@ def test_the_command_needs_nothing_but_photos(tmp_path, blobs, capsys):
     assert found.names == ("0.png", "0.png", "2.png", "3.png", "3.png")
     assert found.without_hands == ("1.png", "4.png")
     assert found.detector.name == "mediapipe"
-    assert found.detector.settings == {"precision": "fp32", "looks": 5, "follow": False}
+    described = {"precision": "fp32", "looks": 5, "follow": False, "sides": "fitted where in doubt"}
+    assert found.detector.settings == described
     assert (folder / "detections_preview.jpg").is_file()
 
 

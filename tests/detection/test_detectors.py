@@ -10,6 +10,7 @@ from s2hand.checkpoints.converted import convert_published
 from s2hand.config.sections import NetworkSection
 from s2hand.detection import DetectionError, detectors
 from s2hand.detection.detectors import DetectorSettings, build_detector
+from s2hand.errors import S2HandError
 from s2hand.models import build_hand_net
 
 KEYS = Path(__file__).parent.parent / "fixtures" / "checkpoint_keys.json"
@@ -91,7 +92,7 @@ def test_contradictory_settings_are_refused(settings, message):
 
 
 def test_fp16_needs_cuda():
-    with pytest.raises(DetectionError, match="needs CUDA"):
+    with pytest.raises(S2HandError, match="needs CUDA"):
         build_detector(DetectorSettings("weights", precision="fp16", device="cpu"))
 
 
@@ -119,4 +120,4 @@ def test_the_bundled_detector_is_described():
     worker, info = build_detector(DetectorSettings(device="cpu", fast=True))
     assert worker.pixel_origin == 0.5
     assert (info.name, len(info.sha256)) == ("mediapipe", 64)
-    assert info.settings == {"precision": "fp32", "looks": 1, "follow": False}
+    assert info.settings == {"precision": "fp32", "looks": 1, "follow": False, "sides": "detected"}
