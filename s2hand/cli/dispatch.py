@@ -124,6 +124,11 @@ def _run(argv: list[str]) -> int | None:
         word = unknown[0].partition("=")[0]
         remedy = _suggestion(word, known, f"s2hand {argv[0]} --help lists them")
         raise UsageError(f"{argv[0]}: unknown argument {word!r}; {remedy}")
+    for name, value in vars(parsed).items():
+        if value == "" or (isinstance(value, list) and "" in value):
+            raise UsageError(
+                f"{argv[0]}: {name} is empty, as from a variable that is not set; name something"
+            )
     parsed.command_line = shlex.join(["s2hand", *argv])
     return parsed.run(parsed)
 

@@ -86,7 +86,7 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
 def _fit_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--refine",
-        type=int,
+        type=_steps,
         metavar="STEPS",
         nargs="?",
         const=True,
@@ -105,6 +105,15 @@ def _fit_arguments(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also refine to the silhouette, skin and light in the photo, so that the shape follows (slower)",
     )
+
+
+def _steps(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of steps; name photos before --refine"
+        ) from None
 
 
 def _output_arguments(command: argparse.ArgumentParser) -> None:
@@ -175,7 +184,7 @@ def predict(arguments: argparse.Namespace) -> int:
     from s2hand.fitting.refine import DEFAULT_STEPS
     from s2hand.prediction.sample_photos import sample_photos
 
-    if arguments.refine is True or (arguments.photometric and not arguments.refine):
+    if arguments.refine is True or (arguments.photometric and arguments.refine is None):
         arguments.refine = DEFAULT_STEPS
     arguments.formats = tuple(name.strip() for name in arguments.formats.split(",") if name.strip())
     if arguments.skinned and "skinned" not in arguments.formats:
@@ -184,6 +193,8 @@ def predict(arguments: argparse.Namespace) -> int:
     options = PredictOptions(
         **{field.name: getattr(arguments, field.name) for field in fields(PredictOptions)}
     )
+    if arguments.port and arguments.camera is None:
+        raise S2HandError("predict: --port is for the page of --camera; leave it out, or name a camera")
     checkpoint, photos = split_inputs(arguments.inputs)
     if arguments.samples:
         photos += [str(path) for path in sample_photos()]

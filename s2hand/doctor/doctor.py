@@ -33,7 +33,7 @@ KERNEL_MODULES = (
 """All modules of this package that define Warp kernels."""
 
 GIB = 2**30
-SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY, MEMORY_FILE = Path("/dev/shm"), Path("/proc/meminfo")
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,8 @@ def devices() -> dict[str, str]:
     """CPU cores and memory, and CUDA devices."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     text = f"{os.cpu_count()} cores, {usable} usable, {torch.get_num_threads()} PyTorch threads"
-    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        page = os.sysconf("SC_PAGE_SIZE")
-        total, free = (page * os.sysconf(name) / GIB for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
-        text += f", memory {total:.1f} GiB ({free:.1f} free)"
+    if (memory := memory_gib()) is not None:
+        text += f", memory {memory[0]:.1f} GiB ({memory[1]:.1f} available)"
     if SHARED_MEMORY.is_dir():  # loader processes pass batches through it
         text += f", shared memory {shutil.disk_usage(SHARED_MEMORY).free / GIB:.1f} GiB free"
     found = {"cpu": text}
@@ -135,6 +133,19 @@ def devices() -> dict[str, str]:
             "sees no NVIDIA GPU" if torch.version.cuda else "was built without CUDA"
         )
     return found
+
+
+def memory_gib() -> tuple[float, float] | None:
+    """Memory of the machine, and what new programs can have of it, in GiB; None where that is not told.
+
+    Linux's free pages leave out the files that it keeps in memory, which give way to programs.
+    """
+    try:
+        lines = MEMORY_FILE.read_text().splitlines()
+        kibibytes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+        return kibibytes["MemTotal"] / 2**20, kibibytes["MemAvailable"] / 2**20
+    except (OSError, KeyError, ValueError, IndexError):
+        return None
 
 
 def kernel_states() -> dict[str, str]:

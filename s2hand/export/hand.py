@@ -35,7 +35,7 @@ class HandSize:
     prior: dict[str, float | str] | None = None
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Hand:
     """The hand in a photo, before the photo's camera.
 

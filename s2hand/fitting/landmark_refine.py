@@ -160,5 +160,6 @@ class LandmarkRefiner(nn.Module):
             cost = torch.where(better, new_cost, cost)
             gradient = torch.where(better[:, None], new_gradient, gradient)
             matrix = torch.where(better[:, None, None], new_matrix, matrix)
-            damping = (damping * torch.where(better, DAMPING_DOWN, DAMPING_UP)).clamp(*DAMPING_RANGE)
+            change = torch.where(better, DAMPING_DOWN, DAMPING_UP).to(damping)
+            damping = (damping * change).clamp(*DAMPING_RANGE)
         return hand, cost

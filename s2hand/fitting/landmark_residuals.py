@@ -182,5 +182,7 @@ class LandmarkResiduals(nn.Module):
         pose_matrix = sum(white.T @ white for white in whites)
         shape_matrix = torch.full((NUM_BETAS,), self.errors.beta**-2).to(pose)
         matrix = torch.block_diag(pose_matrix, torch.diag(shape_matrix), zeros.new_zeros(6, 6))
-        beyond = torch.nn.functional.pad((excess != 0) / self.errors.limit_rad**2, (0, NUM_BETAS + 6))
+        beyond = torch.nn.functional.pad(
+            (excess != 0).to(pose) / self.errors.limit_rad**2, (0, NUM_BETAS + 6)
+        )
         return cost, gradient, matrix + torch.diag_embed(beyond)

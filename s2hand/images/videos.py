@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ STATED_SIZE = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
 
 FRAME_MARK = "#"
 FRAME_NAME = "{video}" + FRAME_MARK + "{frame:06d}"
+FRAME_ENDING = re.compile(re.escape(FRAME_MARK) + r"\d{6,}$")
 """A frame's name in detections files; frames are counted from 0."""
 
 TOLERATED_SHORTFALL = 0.03

@@ -18,8 +18,8 @@ from s2hand.files import inside_folder
 from s2hand.images.crops import WHOLE
 from s2hand.images.intrinsics import StatedCamera
 from s2hand.images.photos import PhotoHeader
-from s2hand.images.videos import FRAME_MARK, FRAME_NAME
-from s2hand.prediction.found_hands import answer_or_error
+from s2hand.images.videos import FRAME_ENDING, FRAME_NAME
+from s2hand.prediction.found_hands import FoundHands, answer_or_error
 from s2hand.prediction.hand_views import HandView, Viewer
 from s2hand.prediction.options import AUTO, PredictOptions
 from s2hand.prediction.photos import Photo
@@ -41,6 +41,10 @@ class DetectedHands:
         detections: the file's content, with names, or None.
         stated: the camera of photos without one.
         doubts: lines for the user on joints in another order, and on what :meth:`match` had to guess.
+        finder: looks for the hands of what the detections do not name; None: a network is to look at the
+            whole of it.
+        fewest: hands with fewer keypoints are left out, as the network cannot answer for them.
+        left_out: a line for each hand of a photo that was.
 
     Raises:
         DatasetError: the detections cannot be read or have no names, or the stated camera is not valid.
@@ -61,6 +65,9 @@ class DetectedHands:
         doubt = "" if self.detections is None else self.detections.order_doubt(self.path)
         self.doubts = [doubt] if doubt else []
         self._names: dict[Path, str] = {}
+        self.finder: FoundHands | None = None
+        self.fewest = 0
+        self.left_out: list[str] = []
 
     @cached_property
     def _rows(self) -> dict[str, list[int]]:
@@ -75,9 +82,7 @@ class DetectedHands:
     @cached_property
     def _files(self) -> dict[str, None]:
         """The photos and videos that the detections name, in NFC and in order."""
-        return dict.fromkeys(
-            name.partition(FRAME_MARK)[0] if FRAME_MARK in name else name for name in self._rows
-        )
+        return dict.fromkeys(FRAME_ENDING.sub("", name) for name in self._rows)
 
     def match(self, photos: Sequence[Photo]) -> list[Photo]:
         """Finds out which photos and videos the detections are about; to be called before :meth:`views`.
@@ -149,11 +154,22 @@ class DetectedHands:
                 the detections is not valid.
         """
         name = self._names.get(photo.path)
+        if name is None and self.finder is not None:
+            return self.finder.views(viewer, photo, pixels, header, frame)
         if name is None:
             return [self._view(viewer, photo, pixels, header, None)]
         key = name if frame is None else FRAME_NAME.format(video=name, frame=frame)
         views = [self._view(viewer, photo, pixels, header, row) for row in self._rows.get(key, [])]
-        return views if frame is None else [view for view in views if view.looked_at != WHOLE]
+        usable = [view for view in views if _keypoints_of(view) >= self.fewest]
+        if frame is not None:
+            return [view for view in usable if view.looked_at != WHOLE]
+        self.left_out += [
+            f"{photo.name}: its {view.hand} hand has {_keypoints_of(view)} detected keypoints, and the "
+            f"network needs {self.fewest}"
+            for view in views
+            if _keypoints_of(view) < self.fewest
+        ]
+        return usable
 
     def in_photos(
         self, viewer: Viewer, photos: Sequence[tuple[Photo, np.ndarray, PhotoHeader]]
@@ -199,6 +215,11 @@ class DetectedHands:
             for name, value in found.items()
             if isinstance(value, str) or not np.isnan(value).any()
         }
+
+
+def _keypoints_of(view: HandView) -> int:
+    """How many were detected."""
+    return 0 if view.keypoints is None else int(np.count_nonzero(view.confidence))
 
 
 def _exists(root: Path, name: str) -> bool:

@@ -90,7 +90,8 @@ class LandmarkAnswerer:
     @cached_property
     def refiner(self) -> LandmarkRefiner:
         """Refines hands, made at first use: most predictions refine none, and its sampled poses take time."""
-        return LandmarkRefiner(self.lifter.chain).to(self.device)
+        chain = self.lifter.chain  # in its precision, whatever PyTorch's default is by now
+        return LandmarkRefiner(chain).to(self.device, chain.rest_joints.dtype)
 
     @torch.no_grad()
     def __call__(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from s2hand.errors import DatasetError, S2HandError
 from s2hand.fitting.refine import DEFAULT_STEPS
+from s2hand.models.hand_view import FEWEST_PLACED
 from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import FoundHands
 from s2hand.prediction.landmark_answerer import LandmarkAnswerer
@@ -65,7 +66,14 @@ def open_prediction(
     if checkpoint is not None and options.fast:
         raise S2HandError(f"--fast is for the bundled detector and network: leave it or {checkpoint} out")
     detected = DetectedHands(options)
-    unknown = undetected(photos, detected)
+    unknown = detected.match(photos)
+    if unknown and len(unknown) == len(photos):
+        noun = "videos" if all(photo.is_video for photo in photos) else "photos"
+        known = ", ".join(detected.detections.names[:2]) or "nothing"
+        raise DatasetError(
+            f"{detected.path} names none of the {noun} (it has {known}; these are {unknown[0].name}, ...): "
+            f"name the folder that was detected on, or detect on these {noun}"
+        )
     if checkpoint is None:
         reconstructor = HandReconstructor.small(
             device,
@@ -80,36 +88,28 @@ def open_prediction(
         steps = options.refine or DEFAULT_STEPS
         reconstructor = HandReconstructor.of_network(network, batch_size, steps, options.hand_length_mm)
     hands: DetectedHands | FoundHands = detected
-    if detected.detections is None and reconstructor.finder is not None:
-        hands = reconstructor.finder.told(options.hand, detected.stated)
+    if reconstructor.finder is not None:  # the network lifts keypoints
+        detected.finder = reconstructor.finder.told(options.hand, detected.stated)
+        detected.fewest = FEWEST_PLACED
+        hands = detected.finder if detected.detections is None else detected
     known = detected.detections is not None or reconstructor.finder is not None
     reconstructor.check_refinement(bool(options.refine), detections=known)
     lifts = isinstance(reconstructor.answerer, LandmarkAnswerer)
     refines_photos = lifts and not options.fast if options.refine is None else options.refine != 0
-    notes = (*reconstructor.notes, *_taken_for_granted(hands, options), *unknown)
+    notes = (*reconstructor.notes, *_taken_for_granted(hands, options), *_doubts(detected, unknown))
     return Opened(reconstructor, hands, options, refines_photos, notes)
 
 
-def undetected(photos: Sequence[Photo], hands: DetectedHands) -> list[str]:
-    """Lines for the user if the detections lack some of the photos or videos.
-
-    Raises:
-        DatasetError: they lack all of them, so they belong to others.
-    """
-    unknown = hands.match(photos)
-    if unknown and len(unknown) == len(photos):
-        noun = "videos" if all(photo.is_video for photo in photos) else "photos"
-        known = ", ".join(hands.detections.names[:2]) or "nothing"
-        raise DatasetError(
-            f"{hands.path} names none of the {noun} (it has {known}; these are {unknown[0].name}, ...): "
-            f"name the folder that was detected on, or detect on these {noun}"
-        )
+def _doubts(hands: DetectedHands, unknown: Sequence[Photo]) -> list[str]:
+    """Lines for the user on the detections, and on the photos and videos that they do not name."""
     lines = list(hands.doubts)
     for noun, is_video in (("photos", False), ("videos", True)):
         if missing := [photo.name for photo in unknown if photo.is_video == is_video]:
+            remedy = "the network looks at the whole of them"
+            if hands.finder is not None:
+                remedy = "the bundled detector looks for their hands"
             lines.append(
-                f"{hands.path} does not name {len(missing):,} of the {noun} (first {missing[0]}): "
-                "the network looks at the whole of them"
+                f"{hands.path} does not name {len(missing):,} of the {noun} (first {missing[0]}): {remedy}"
             )
     return lines
 

@@ -50,7 +50,8 @@ class PredictOptions:
         page: whether index.html shows everything.
 
     Raises:
-        S2HandError: there is no such format, nothing to write, or no hand has this length.
+        S2HandError: there is no such format, nothing to write, no hand has this length, or what is said of
+            refinement contradicts itself.
     """
 
     detections: str | None = None
@@ -71,6 +72,10 @@ class PredictOptions:
             raise S2HandError(f"formats: there is no {unknown[0]!r}; choose among {', '.join(FORMATS)}")
         if not self.formats:
             raise S2HandError(f"formats: nothing to write; choose among {', '.join(FORMATS)}")
+        if self.refine is not None and self.refine < 0:
+            raise S2HandError(f"--refine: expected 0 or more steps, got {self.refine}")
+        if self.photometric and self.refine == 0:
+            raise S2HandError("--photometric refines hands, and --refine 0 switches that off: leave one out")
         check_hand_length(self.hand_length_mm)
 
 

@@ -12,9 +12,11 @@ import numpy as np
 from s2hand.datasets.detection_files import is_preview
 from s2hand.datasets.detections import HANDS
 from s2hand.errors import DatasetError
+from s2hand.files import check_folder
 from s2hand.images.listing import passed_over
 from s2hand.images.photos import PhotoHeader, read_photo, read_photo_header
 from s2hand.prediction.batches import Group, together
+from s2hand.prediction.detected_hands import DetectedHands
 from s2hand.prediction.found_hands import IMAGES_AT_ONCE
 from s2hand.prediction.hand_files import HandFiles, versions_of
 from s2hand.prediction.hand_views import HandView
@@ -37,7 +39,7 @@ class Predictions:
 
     Attributes:
         entries: one for each photo or video, as in the index.
-        unreadable: "name: reason" for each that could not be read.
+        unreadable: "name: reason" for each that could not be read, and for hands that had to be left out.
     """
 
     entries: list[dict[str, Any]] = field(default_factory=list)
@@ -90,7 +92,7 @@ class Predictions:
         if self.without_hands:
             parts.append(f"no hand in {_counted(len(self.without_hands), 'photo')}")
         if self.unreadable:
-            parts.append(f"{len(self.unreadable):,} could not be read")
+            parts.append(f"{len(self.unreadable):,} could not be used")
         return ", ".join(parts)
 
 
@@ -135,6 +137,7 @@ def predict(
     """
     keep_freed_memory()  # the networks' largest maps are megabytes, new for every photo
     out = Path(out)
+    check_folder(out)
     with alone_in(out):
         photos = _wanted_photos(sources, out, options)
         opened = open_prediction(checkpoint, options, hand_model, device, batch_size, photos)
@@ -224,6 +227,8 @@ def _predict_photos(
                 groups(), refine=opened.refines_photos, paint=False
             ):
                 later(finish, *owner, views, found)
+    if isinstance(hands, DetectedHands):
+        done.unreadable += hands.left_out
 
 
 def _read(photo: Photo) -> tuple[np.ndarray, PhotoHeader]:

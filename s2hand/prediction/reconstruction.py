@@ -14,6 +14,7 @@ from torch import Tensor
 from s2hand.export import Hand, HandSize
 from s2hand.geometry.cameras import project_points
 from s2hand.geometry.mirror import mirror_faces, mirror_points
+from s2hand.hand.assets import NUM_BETAS, NUM_POSE, HandModel
 from s2hand.hand.length import LengthPrior
 from s2hand.images.square_view import SquareView
 from s2hand.losses.likelihood import confidence_of_error, hand_size_px
@@ -27,8 +28,8 @@ STAGED_FIELDS = ("heatmap_keypoints",)
 SHARED_FIELDS = ("right_faces", "painted", "size_prior")
 """Fields that are the same for all samples."""
 
-LIGHT_DIRECTION = slice(8, 11)
-"""The direction's place in a light vector, see :mod:`s2hand.rendering.lighting`."""
+LIGHT_SIZE, LIGHT_DIRECTION = 11, slice(8, 11)
+"""Numbers of a light vector, and the direction's place in it, see :mod:`s2hand.rendering.lighting`."""
 
 Struct = TypeVar("Struct", bound=TensorStruct)
 
@@ -134,6 +135,33 @@ class Reconstruction(HandPrediction):
     def faces(self, index: int) -> Tensor:
         """(F, 3) vertex numbers of one hand, counter-clockwise from outside, for left hands too."""
         return mirror_faces(self.right_faces) if self.hands[index] == "left" else self.right_faces
+
+
+def no_hands(model: HandModel, textured: bool) -> Reconstruction:
+    """What is answered where no hand was found: B = 0.
+
+    Args:
+        model: the hand.
+        textured: whether hands would have a texture and light.
+    """
+    faces = torch.from_numpy(model.faces)
+    shapes = {"hand_pose": (0, NUM_POSE), "betas": (0, NUM_BETAS), "rotation": (0, 3), "translation": (0, 3)}
+    return Reconstruction(
+        vertices=torch.zeros(0, len(model.v_template), 3),
+        joints=torch.zeros(0, NUM_JOINTS, 3),
+        keypoints_2d=torch.zeros(0, NUM_JOINTS, 2),
+        parameters=HandParameters(
+            **{name: torch.zeros(shape) for name, shape in shapes.items()}, scale=torch.zeros(0)
+        ),
+        pose_axis_angle=torch.zeros(0, len(model.parents), 3),
+        face_textures=torch.zeros(0, len(faces), 3) if textured else None,
+        light=torch.zeros(0, LIGHT_SIZE) if textured else None,
+        K=torch.zeros(0, 3, 3),
+        right_faces=faces,
+        confidence=torch.zeros(0, NUM_JOINTS),
+        detected_keypoints=torch.zeros(0, NUM_JOINTS, 2),
+        lengths_mm=torch.zeros(0),
+    )
 
 
 def turned_back(parameters: HandParameters, squares: Sequence[SquareView]) -> HandParameters:

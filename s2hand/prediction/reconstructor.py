@@ -27,7 +27,7 @@ from s2hand.prediction.landmark_answerer import LandmarkAnswerer
 from s2hand.prediction.networks import open_trained
 from s2hand.prediction.options import DEFAULT_BATCH, check_hand_length
 from s2hand.prediction.painting import painted
-from s2hand.prediction.reconstruction import Reconstruction, concatenated, in_photos, turned_back
+from s2hand.prediction.reconstruction import Reconstruction, concatenated, in_photos, no_hands, turned_back
 from s2hand.prediction.sides import SideJudge
 from s2hand.runtime.devices import resolve_device
 from s2hand.structures import HandParameters, HandPrediction
@@ -206,7 +206,7 @@ class HandReconstructor:
         finder = self.finder if keypoints is None else None
         self.check_refinement(refine, detections=keypoints is not None or finder is not None)
         groups = asked_hands(self.viewer(), images, K, hand, boxes, keypoints, confidence, finder)
-        parts, numbers = [Reconstruction(right_faces=self.right_faces)], []
+        parts, numbers = [no_hands(self.answerer.hand_model, self.answerer.paints_from_photos)], []
         for number, views, hands in self.predict_groups(enumerate(groups), refine=refine):
             if hands is not None:
                 parts.append(hands)
@@ -241,6 +241,7 @@ class HandReconstructor:
                 yield owner, found, hands[start : start + len(found)] if found else None
                 start += len(found)
 
+    @torch.inference_mode(False)  # photometric refinement needs gradients, and may be called inside of it
     @torch.no_grad()
     def predict_views(
         self,

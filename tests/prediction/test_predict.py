@@ -152,7 +152,8 @@ def test_broken_pictures_are_named_and_the_rest_goes_on(checkpoint, tmp_path, ca
     [
         (["nowhere"], "nowhere: no photos or videos there"),
         (["a.jpg", "--formats", "glb,stl"], "no 'stl'; choose among"),
-        (["a.jpg", "--formats", ""], "nothing to write"),
+        (["a.jpg", "--formats", ""], "formats is empty"),
+        (["a.jpg", "--formats", ","], "nothing to write"),
         (["a.jpg", "--focal", "-3"], "must be positive"),
         (["a.jpg", "--focal", "inf"], "must be positive and finite"),
         (["a.jpg", "--focal", "1e300"], "focal length of 1e+300 px is no camera's"),

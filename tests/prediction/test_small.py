@@ -1,9 +1,12 @@
 """The bundled network from photo to files, on the photos in the package."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
+import torch
 import trimesh
 
 import s2hand
@@ -61,6 +64,38 @@ def test_a_photo_without_hands_has_none(small):
     grey = np.full((120, 160, 3), 128, np.uint8)
     found = small.predict([grey, grey])
     assert (len(found), list(found), found.image_numbers) == (0, [], ())
+
+
+def test_hands_that_were_not_found_are_empty_arrays(small):
+    none = small.predict(np.zeros((64, 64, 3), np.uint8), refine=True)
+    assert (none.vertices.shape, none.joints.shape) == ((0, 778, 3), (0, 21, 3))
+    assert list(none) == list(none.keypoints_2d) == []
+    found = small.predict(sample_photos()[1])
+    for name in ("face_textures", "light", "K", "confidence", "detected_keypoints", "lengths_mm"):
+        assert getattr(none, name).shape[1:] == getattr(found, name).shape[1:]
+    for name, value in vars(none.parameters).items():
+        assert value.shape[1:] == getattr(found.parameters, name).shape[1:]
+
+
+def test_copies_and_pickles_answer_alike(small, photo, hands):
+    for other in (copy.deepcopy(small), pickle.loads(pickle.dumps(small))):
+        again = other.predict(photo, refine=True)
+        assert again.vertices.equal(hands.vertices)
+
+
+def test_other_modes_of_pytorch_change_nothing(photo, hands):
+    reconstructor = s2hand.HandReconstructor.small(device="cpu", photometric=True)
+    with torch.inference_mode():
+        followed = reconstructor.predict(photo, refine=True)
+    assert len(followed) == 1
+    plain = s2hand.HandReconstructor.small(device="cpu")
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = plain.predict(photo, refine=True)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert again.vertices.dtype == torch.float32
+    assert torch.allclose(again.vertices, hands.vertices, atol=1e-4)
 
 
 def test_the_hand_in_a_box_is_the_one_found(small, photo, hands):
@@ -201,3 +236,28 @@ def test_what_cannot_be_read_leaves_an_earlier_prediction_alone(tmp_path, capsys
     assert main(["predict", str(tmp_path / "text.jpg"), "--out", str(out), "--device", "cpu"]) == 2
     assert "nothing could be predicted: text.jpg" in capsys.readouterr().err
     assert (out / "index.json").read_text() == "earlier"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--refine", "-5"], "--refine: expected 0 or more steps, got -5"),
+        (["--photometric", "--refine", "0"], "--photometric refines hands, and --refine 0 switches that off"),
+        (["--out", ""], "out is empty, as from a variable that is not set"),
+        (["--port", "80"], "--port is for the page of --camera"),
+        (["--out", "file"], "file: a file, where a folder is needed"),
+        (["--out", "file/out"], "file: a file, where a folder is needed"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(tmp_path, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert main(["predict", "--samples", *options]) == 2
+    assert message in (error := capsys.readouterr().err)
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_photo_after_refine_is_no_number(capsys):
+    assert main(["predict", "--refine", "a.jpg"]) == 2
+    assert "'a.jpg' is no number of steps; name photos before --refine" in capsys.readouterr().err

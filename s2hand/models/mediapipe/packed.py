@@ -8,6 +8,8 @@ Answers differ in rounding alone.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -43,7 +45,19 @@ class PackedConv2d(nn.Module):
         self.geometry = ([padding] * 2, list(source.stride), UNIT_DILATION, source.groups)
         self.activation = ("hardtanh", [0.0, 6.0]) if source.relu6 else ("none", [])
         self.bias = None if source.bias is None else source.bias.detach().clone()
-        self.weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.geometry, list(input_size))
+        self.input_size = list(input_size)
+        self.weight = self._packed(weight)
+
+    def _packed(self, weight: Tensor) -> Tensor:
+        return torch.ops.mkldnn._reorder_convolution_weight(weight, *self.geometry, self.input_size)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Plain weights, for copies and pickles, which cannot hold packed ones."""
+        return self.__dict__ | {"weight": self.weight.to_dense()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.weight = self._packed(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, h, w) to (B, out, h / stride, w / stride), channels last."""
