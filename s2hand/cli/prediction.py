@@ -15,7 +15,7 @@ DOUBTFUL = 4
 """Exit code with --strict of a prediction with hands in doubt, or with photos without hands."""
 
 CHECKPOINT_ENDINGS = (".pt", ".pth", ".t7", ".safetensors")
-RUN_FILES = ("checkpoint_*.pt", "config.json", "*/checkpoint_*.pt")
+RUN_FILES = ("checkpoint_*.pt", "*/checkpoint_*.pt")
 """What tells a run's folder, or one of several stages, from a folder of photos."""
 
 UNREADABLE = 3
@@ -176,7 +176,14 @@ def is_checkpoint(name: str) -> bool:
     path = Path(name)
     if path.suffix in CHECKPOINT_ENDINGS:
         return True
-    return any(any(path.glob(pattern)) for pattern in RUN_FILES) if path.is_dir() else False
+    if not path.is_dir():
+        return False
+    return any(any(path.glob(pattern)) for pattern in RUN_FILES) or _holds_config(path / "config.json")
+
+
+def _holds_config(path: Path) -> bool:
+    """Whether a file is a run's config; photos may lie beside another program's."""
+    return path.is_file() and b'"base_out_path"' in path.read_bytes()
 
 
 def predict(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ import trimesh
 
 import s2hand
 from s2hand.cli import main
+from s2hand.cli.prediction import split_inputs
 from s2hand.errors import S2HandError
 from s2hand.export import HandSize
 from s2hand.images.photos import read_photo
@@ -261,3 +262,10 @@ def test_options_that_mean_nothing_are_refused(tmp_path, monkeypatch, capsys, op
 def test_a_photo_after_refine_is_no_number(capsys):
     assert main(["predict", "--refine", "a.jpg"]) == 2
     assert "'a.jpg' is no number of steps; name photos before --refine" in capsys.readouterr().err
+
+
+def test_a_folder_of_photos_may_hold_another_programs_config(tmp_path):
+    (tmp_path / "config.json").write_text('{"album": 3}')
+    assert split_inputs([str(tmp_path)]) == (None, [str(tmp_path)])
+    (tmp_path / "config.json").write_text('{"base_out_path": "runs/a"}')
+    assert split_inputs([str(tmp_path)]) == (str(tmp_path), [])
