@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,9 +153,10 @@ def predict(
         try:
             _predict_photos(opened, still, files, done, page, progress)
             _predict_videos(opened, videos, files, done, page, note, progress)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OSError):
             if done.entries:
-                note(_listed(files, done, page))
+                with suppress(OSError):  # of a disk that is full
+                    note(_listed(files, done, page))
             raise
         done.require_some()  # an index of nothing must not replace that of an earlier prediction
         say(_listed(files, done, page))
