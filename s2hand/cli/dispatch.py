@@ -127,7 +127,7 @@ def _run(argv: list[str]) -> int | None:
     for name, value in vars(parsed).items():
         if value == "" or (isinstance(value, list) and "" in value):
             raise UsageError(
-                f"{argv[0]}: {name} is empty, as from a variable that is not set; name something"
+                f"{argv[0]}: {name} is empty, as from a variable that is not set; give it a value"
             )
     parsed.command_line = shlex.join(["s2hand", *argv])
     return parsed.run(parsed)
