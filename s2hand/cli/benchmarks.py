@@ -6,9 +6,8 @@ import argparse
 import sys
 
 from s2hand.benchmark.photo_split import DEFAULT_COUNT, DEFAULT_SEED
-
-UNREADABLE_PHOTOS = 3
-"""Exit code of a benchmark that left out photos which could not be read."""
+from s2hand.cli.exit_codes import UNREADABLE
+from s2hand.errors import one_line
 
 
 def benchmark_arguments(command: argparse.ArgumentParser) -> None:
@@ -105,8 +104,8 @@ def benchmark_photos(arguments: argparse.Namespace) -> int:
         print(f"s2hand: note: {line}", file=sys.stderr)
     _report(result, arguments.out)
     for line in result.unreadable:
-        print(f"s2hand: left out: {line}", file=sys.stderr)
-    return UNREADABLE_PHOTOS if result.unreadable else 0
+        print(f"s2hand: left out: {one_line(line)}", file=sys.stderr)
+    return UNREADABLE if result.unreadable else 0
 
 
 def _report(result, out: str | None) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from s2hand.cli.exit_codes import FAULT_FOUND
 from s2hand.cli.overrides import load, override_arguments, overrides
-
-FAULT_FOUND = 1
-"""Exit code of `doctor` when a check failed."""
 
 
 def config_arguments(command: argparse.ArgumentParser) -> None:

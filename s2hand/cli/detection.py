@@ -5,11 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
-UNREADABLE_IMAGES = 3
-"""Exit code of a detection that left out images which could not be read."""
-
-NOTHING_FOUND = 4
-"""Exit code of a detection that could read all images and found no hand in any."""
+from s2hand.cli.exit_codes import NOTHING_FOUND, UNREADABLE
 
 TERMS = (
     "Terms of use: the bundled models are licensed under Apache-2.0, which does not restrict their output. "
@@ -107,7 +103,7 @@ def detect(arguments: argparse.Namespace) -> int:
         **{key: values[key] for key in ("split", "boxes", "hand", "batch", "shard", "published", "preview")},
     )
     if summary.unreadable:
-        return UNREADABLE_IMAGES
+        return UNREADABLE
     return NOTHING_FOUND if summary.hands == 0 else 0
 
 

@@ -15,17 +15,9 @@ import sys
 from typing import TextIO
 
 from s2hand.cli import app, benchmarks, checks, datasets, detection, evaluation, experiments, prediction
+from s2hand.cli.exit_codes import BROKEN_PIPE, INTERRUPTED, USAGE_ERROR
 from s2hand.cli.streams import open_closed_streams, print_anything, reader_left, silence_output
 from s2hand.errors import S2HandError, one_line
-
-USAGE_ERROR = 2
-"""Exit code of an error that the user can fix, the same as argparse's."""
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells report it."""
-
-BROKEN_PIPE = 141
-"""Exit code if the reader of the output has left, as shells report it."""
 
 COMMANDS = (
     ("train", experiments.experiment_arguments, experiments.train),

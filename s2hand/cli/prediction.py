@@ -7,19 +7,14 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from s2hand.cli.exit_codes import DOUBTFUL, UNREADABLE
 from s2hand.cli.streams import tell_loading
 from s2hand.errors import S2HandError, one_line
 from s2hand.prediction.options import AUTO, DEFAULT_BATCH, DEFAULT_FORMATS, FORMATS, PredictOptions
 
-DOUBTFUL = 4
-"""Exit code with --strict of a prediction with hands in doubt, or with photos without hands."""
-
 CHECKPOINT_ENDINGS = (".pt", ".pth", ".t7", ".safetensors")
 RUN_FILES = ("checkpoint_*.pt", "*/checkpoint_*.pt")
 """What tells a run's folder, or one of several stages, from a folder of photos."""
-
-UNREADABLE = 3
-"""Exit code of a prediction that left out photos which could not be read; `detect` has the same."""
 
 
 def _hand_model_argument(command: argparse.ArgumentParser) -> None:

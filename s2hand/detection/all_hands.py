@@ -21,13 +21,16 @@ Judge = Callable[[Sequence[Sequence[DetectedHand]], Sequence[np.ndarray]], Seque
 
 
 class _Image(NamedTuple):
-    """An image or what surrounds a box in it, what was stated about its hand, and the image's camera."""
+    """An image or what surrounds a box in it, and what was stated about its hand.
+
+    ``K``, (3, 3) px of the whole image, is that for which a judge settles sides; None where it need not.
+    """
 
     pixels: np.ndarray
     box: tuple[float, ...] | None
     surroundings: BoxSurroundings | None
     hand: str | None
-    K: np.ndarray
+    K: np.ndarray | None
 
 
 class AllHands:
@@ -45,7 +48,7 @@ class AllHands:
     def __init__(self, detector: HandDetector, *, follow: bool = False, judge: Judge | None = None) -> None:
         self.detector, self.judge = detector, judge
         self._camera: np.ndarray | None = None
-        newcomers = None if judge is None else self._judged_newcomers
+        newcomers = None if judge is None else self._settled_newcomers
         self._tracker = HandTracker(detector, judge=newcomers) if follow else None
 
     def prepare(self, image: HandImage, pixels: np.ndarray, hand: str | None) -> _Image:
@@ -54,27 +57,18 @@ class AllHands:
         Raises:
             DatasetError: the box does not meet the image.
         """
+        K = _camera_of(image, pixels) if self.judge is not None and hand is None else None
         if image.box is None:
-            return _Image(pixels, None, None, hand, _camera_of(image, pixels))
+            return _Image(pixels, None, None, hand, K)
         surroundings = BoxSurroundings(pixels, image.box)
-        return _Image(surroundings.pixels, image.box, surroundings, hand, _camera_of(image, pixels))
+        return _Image(surroundings.pixels, image.box, surroundings, hand, K)
 
     def answers(self, prepared: list[_Image]) -> list[Record]:
         """The hands of each image: followed ones in the order in which they came, others by their palms."""
         answers: list[list[Record]] = [[] for _ in prepared]
         alone = [place for place, image in enumerate(prepared) if not self._followed(image)]
         found = self.detector([prepared[place].pixels for place in alone])
-        meant = [
-            hands if prepared[place].surroundings is None else prepared[place].surroundings.meant(hands)
-            for place, hands in zip(alone, found, strict=True)
-        ]
-        open_ones = [number for number, place in enumerate(alone) if prepared[place].hand is None]
-        if self.judge is not None and open_ones:
-            cameras = [prepared[alone[number]].K for number in open_ones]
-            settled = self.judge([meant[number] for number in open_ones], cameras)
-            for number, hands in zip(open_ones, settled, strict=True):
-                meant[number] = hands
-        for place, hands in zip(alone, meant, strict=True):
+        for place, hands in self._settled(prepared, dict(zip(alone, found, strict=True))).items():
             answers[place] = [_entry(prepared[place], hand) for hand in hands]
         for place, image in enumerate(prepared):
             if self._followed(image):
@@ -92,9 +86,22 @@ class AllHands:
         if self._tracker is not None:
             self._tracker.resume(state)
 
-    def _judged_newcomers(self, hands: Sequence[DetectedHand]) -> Sequence[DetectedHand]:
+    def _settled(
+        self, prepared: Sequence[_Image], found: dict[int, Sequence[DetectedHand]]
+    ) -> dict[int, Sequence[DetectedHand]]:
+        """The hands that are meant in images, by the images' places, with their sides settled."""
+        for place, hands in found.items():
+            if (surroundings := prepared[place].surroundings) is not None:
+                found[place] = surroundings.meant(hands)
+        places = [place for place in found if prepared[place].K is not None]
+        if places:
+            settled = self.judge([found[place] for place in places], [prepared[place].K for place in places])
+            found |= zip(places, settled, strict=True)
+        return found
+
+    def _settled_newcomers(self, hands: Sequence[DetectedHand]) -> Sequence[DetectedHand]:
         """Hands that come into the video, with their sides settled."""
-        return self.judge([hands], [self._camera])[0]
+        return hands if self._camera is None else self.judge([hands], [self._camera])[0]
 
     def _followed(self, image: _Image) -> bool:
         return self._tracker is not None and image.box is None

@@ -69,8 +69,7 @@ def run_detection(
         raise DatasetError(f"--batch {batch}: expected 1 or more")
     out = _file_to_write(out)
     images = _without_sheet(open_source(source, split), out)
-    if boxes is not None:
-        images = with_boxes(images, boxes)
+    images = images if boxes is None else with_boxes(images, boxes)
     if published is not None:
         published_places(images, published)  # refused now rather than after hours
     keep_freed_memory()  # the network's largest maps are hundreds of megabytes, new for every image

@@ -14,6 +14,7 @@ from s2hand.checkpoints.starting import trained_modules
 from s2hand.config import Config, ConfigError
 from s2hand.config.checks import needs_several_samples
 from s2hand.config.sections import LIFT
+from s2hand.datasets import CombinedDataset
 from s2hand.errors import DatasetError
 from s2hand.experiment.datasets import training_dataset
 from s2hand.experiment.evaluating import PREDICTIONS, draw_sheets, evaluate_experiment
@@ -101,20 +102,7 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
     config, model, processes = experiment.config, experiment.model, experiment.processes
     if experiment.device.type == "cpu":
         keep_freed_memory()
-    with processes.in_turns():
-        dataset = training_dataset(config)
-        if len(dataset) == 1 and needs_several_samples(config):
-            raise DatasetError(
-                f"{config.source}: the only training image is {dataset.image_path(0)}, but batch "
-                "normalisation needs 2 or more; add images"
-            )
-        if config.cache_features and dataset.crops_vary:
-            raise ConfigError(
-                f"{config.source}: cache_features needs images that stay the same from epoch to epoch, but "
-                "HO-3D's crops are drawn anew; set crop_upright to true, or leave cache_features out"
-            )
-        if reads_fits(experiment):
-            give_fits(experiment, dataset)
+    dataset = _training_data(experiment)
     trained = trained_modules(config.trained_parts, model, config.backbone_lr_factor == 0)
     loader = experiment.keep_open(closing(experiment.make_loader(dataset, config.train_batch, shuffle=True)))
 
@@ -157,6 +145,31 @@ def build_trainer(experiment: Experiment, recorder: RunRecorder) -> Trainer:
         file_of=dataset.image_path,
         say=experiment.say,
     )
+
+
+def _training_data(experiment: Experiment) -> CombinedDataset:
+    """What the network learns from, with fitted hands where a loss reads them.
+
+    Raises:
+        DatasetError: it is missing or damaged, or a single image.
+        ConfigError: features of images that change would be kept.
+    """
+    config = experiment.config
+    with experiment.processes.in_turns():
+        dataset = training_dataset(config)
+        if len(dataset) == 1 and needs_several_samples(config):
+            raise DatasetError(
+                f"{config.source}: the only training image is {dataset.image_path(0)}, but batch "
+                "normalisation needs 2 or more; add images"
+            )
+        if config.cache_features and dataset.crops_vary:
+            raise ConfigError(
+                f"{config.source}: cache_features needs images that stay the same from epoch to epoch, but "
+                "HO-3D's crops are drawn anew; set crop_upright to true, or leave cache_features out"
+            )
+        if reads_fits(experiment):
+            give_fits(experiment, dataset)
+    return dataset
 
 
 def _summary(experiment: Experiment, trained: Collection[str], images: int) -> str:

@@ -28,8 +28,10 @@ STATED_SIZE = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
 
 FRAME_MARK = "#"
 FRAME_NAME = "{video}" + FRAME_MARK + "{frame:06d}"
-FRAME_ENDING = re.compile(re.escape(FRAME_MARK) + r"\d{6,}$")
 """A frame's name in detections files; frames are counted from 0."""
+
+FRAME_ENDING = re.compile(re.escape(FRAME_MARK) + r"\d{6,}$")
+"""What such a name has after the video's, which may hold the mark, too."""
 
 TOLERATED_SHORTFALL = 0.03
 """Share of frames that may be missing: some containers hold only the duration, and numbers are estimates."""

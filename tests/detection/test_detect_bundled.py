@@ -146,6 +146,11 @@ def test_a_judge_settles_the_sides_that_are_not_stated(tmp_path):
     run(video, tmp_path / "video.json", AllHands(Blobs(), follow=True, judge=all_left))
     assert set(read_detections(tmp_path / "video.json").hands) == {"left"}
     assert asked[-1][1] == [(3, 3)]
+    asked.clear()
+    stated = source_of(frames(6), "video", hand="right")
+    run(stated, tmp_path / "stated_video.json", AllHands(Blobs(), follow=True, judge=all_left))
+    assert set(read_detections(tmp_path / "stated_video.json").hands) == {"right"}
+    assert asked == []
 
 
 def frames(count=24):
