@@ -22,8 +22,6 @@ from s2hand.training.reporting import RunRecorder
 
 IMAGES, PHOTOS = 6, 5
 
-FOLDER_ALONE = {"train_datasets": ["Folder"], "base_out_path": "fresh"}
-
 
 def silent(line: str) -> None:
     """Takes what a run says."""
@@ -139,7 +137,9 @@ def test_what_was_read_is_not_kept_for_other_detections(small, pictures, tmp_pat
     for image in stored["images"]:
         image |= changes
     other.write_text(json.dumps(stored))
-    after, fresh = seen(config).photos, seen(small(**FOLDER_ALONE | {"folder_detections": str(other)})).photos
+    after = seen(config).photos
+    elsewhere = {"base_out_path": str(tmp_path / "fresh"), "folder_detections": str(other)}
+    fresh = seen(small(train_datasets=["Folder"], **elsewhere)).photos
     assert not all(value.equal(vars(after)[name]) for name, value in vars(before).items())
     assert all(value.equal(vars(after)[name]) for name, value in vars(fresh).items())
 
@@ -160,7 +160,8 @@ def test_photos_that_cannot_be_read_today_are_read_again(small, pictures, tmp_pa
     first.write_bytes(content)
     whole = seen(config).photos
     assert not whole.rays.equal(without.rays)
-    assert whole.rays.equal(seen(small(**FOLDER_ALONE)).photos.rays)
+    fresh = small(train_datasets=["Folder"], base_out_path=str(tmp_path / "fresh"))
+    assert whole.rays.equal(seen(fresh).photos.rays)
 
 
 @pytest.mark.parametrize("datasets", [["Synthetic"], ["Folder"], ["Synthetic", "Folder"]])
