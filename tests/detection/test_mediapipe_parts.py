@@ -1,6 +1,7 @@
 """The steps between MediaPipe's networks: squares, sampling, anchors, suppression, looks, confidence."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2hand.detection.mediapipe.confidence import confidence_of_looks, confidence_of_one_look
-from s2hand.detection.mediapipe.looks import LOOKS, PLAIN_LOOK, Look, combine
+from s2hand.detection.mediapipe.looks import LOOKS, PLAIN_LOOK, Look, combine, world_spread
 from s2hand.detection.mediapipe.palms import (
     anchor_centres,
     decode_palms,
@@ -226,6 +227,37 @@ def test_looks_are_combined_by_their_median():
     np.testing.assert_allclose(combined.keypoints, hand + np.array([1, 0]))
     size = np.ptp(hand[0], axis=0).max()
     np.testing.assert_allclose(spread, (1 + 1 + 49) / 3 / size, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [[0], [1], [0, 1]])
+def test_looks_that_see_the_other_side_do_not_count(rows):
+    """Three looks of five see a right hand; the other two its mirror image, a left one at the same place."""
+    hand = np.concatenate([open_hand(), open_hand(size=50.0)])[rows]
+    middle = np.array([100.0, 100.0])
+    other = middle + (hand - middle) * (-1, 1)
+    world = np.random.default_rng(0).normal(size=(len(rows), 21, 3))
+    seen = [(hand, 0.9), (other, 0.1), (hand + 1, 0.7), (other, 0.2), (hand + 2, 0.95)]
+    looks = [
+        replace(readings(points), right=np.full(len(rows), right), world=np.sign(right - 0.5) * world)
+        for points, right in seen
+    ]
+    combined, spread = combine(looks)
+    np.testing.assert_allclose(combined.keypoints, hand + 1)
+    np.testing.assert_allclose(combined.world, world)
+    np.testing.assert_allclose(combined.right, 0.57)
+    # Their disagreement is told all the same.
+    apart = np.linalg.norm(other - hand - 1, axis=-1)
+    size = np.ptp(hand, axis=1).max(axis=1)[:, None]
+    np.testing.assert_allclose(spread, (2 * 2**0.5 + 2 * apart) / 5 / size)
+    np.testing.assert_allclose(
+        world_spread(looks, combined.world), 2 / 5 * np.linalg.norm(2 * world, axis=-1)
+    )
+
+
+@pytest.mark.parametrize("right", [[0.5, 0.5, 0.5], [0.2, 0.5, 0.8], [1.0, 0.0], [0.0, 0.0, 0.0]])
+def test_looks_in_doubt_of_the_side_leave_a_hand(right):
+    looks = [replace(readings(open_hand()), right=np.array([value])) for value in right]
+    np.testing.assert_allclose(combine(looks)[0].keypoints, open_hand())
 
 
 def test_confidence_falls_with_spread():

@@ -110,8 +110,8 @@ class HandDetector:
         confidence, in_space = confidence_of_one_look(len(photo_of)), None
         if len(self.looks) > 1 and len(photo_of):
             looks = self.look_again(images, photo_of, readings)
-            in_space = world_spread(looks)
             readings, spread = combine(looks)
+            in_space = world_spread(looks, readings.world)
             confidence = confidence_of_looks(spread)
         hands = readings.hands(confidence, in_space)
         return [[hands[i] for i in np.flatnonzero(photo_of == photo)] for photo in range(len(images))]

@@ -53,27 +53,38 @@ well as more of them, and better than six at the palm's square."""
 def combine(looks: Sequence[HandReadings]) -> tuple[HandReadings, np.ndarray]:
     """The median of several looks at the same hands.
 
+    The back of a left hand looks much like the palm of a right one. A look that takes one for the other puts
+    the thumb where other looks see the little finger, and the median of both would be no hand at all. So only
+    looks that see the likelier side count.
+
     Args:
         looks: each of the same N hands; the first plain.
 
     Returns:
-        The readings, with the squares of the first look, and the spread (N, 21): the mean distance of a
-        keypoint's looks from their median, in sizes of the hand.
+        The readings, with the squares of the first look, and the spread (N, 21): the mean distance of all
+        looks at a keypoint from the median, in sizes of the hand.
     """
-    keypoints = np.stack([look.keypoints for look in looks])
-    median = np.median(keypoints, axis=0)
-    spread = np.linalg.norm(keypoints - median, axis=-1).mean(axis=0) / hand_sizes(median)[:, None]
+    sides = np.stack([look.right for look in looks])
+    right = sides.mean(axis=0)
+    counts = (sides > 0.5) == (right > 0.5)
+
+    def median(name: str) -> np.ndarray:
+        values = np.stack([getattr(look, name) for look in looks])
+        kept = counts.reshape(*counts.shape, *[1] * (values.ndim - counts.ndim))
+        return np.nanmedian(np.where(kept, values, np.nan), axis=0)
+
+    keypoints = median("keypoints")
+    apart = np.stack([np.linalg.norm(look.keypoints - keypoints, axis=-1) for look in looks])
     return HandReadings(
-        keypoints=median,
-        depth=np.median([look.depth for look in looks], axis=0),
-        world=np.median([look.world for look in looks], axis=0),
+        keypoints=keypoints,
+        depth=median("depth"),
+        world=median("world"),
         presence=np.median([look.presence for look in looks], axis=0),
-        right=np.mean([look.right for look in looks], axis=0),
+        right=right,
         squares=looks[0].squares,
-    ), spread
+    ), apart.mean(axis=0) / hand_sizes(keypoints)[:, None]
 
 
-def world_spread(looks: Sequence[HandReadings]) -> np.ndarray:
-    """(N, 21) metres, the mean distance of the looks at a joint in 3D from their median."""
-    world = np.stack([look.world for look in looks])
-    return np.linalg.norm(world - np.median(world, axis=0), axis=-1).mean(axis=0)
+def world_spread(looks: Sequence[HandReadings], world: np.ndarray) -> np.ndarray:
+    """(N, 21) metres, the mean distance of the looks at a joint in 3D from what is taken, (N, 21, 3)."""
+    return np.mean([np.linalg.norm(look.world - world, axis=-1) for look in looks], axis=0)
