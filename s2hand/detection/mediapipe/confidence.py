@@ -18,25 +18,25 @@ LEAST_SPREAD, LARGEST_SPREAD = 0.01, 0.2
 another."""
 
 JOINT_LOGITS = (
-    -0.75,
-    -1.0, 0.14, 0.41, -0.25,
-    0.21, 0.96, 0.53, 0.01,
-    -0.47, 0.91, 0.96, 0.21,
-    0.22, 1.14, 0.65, -0.05,
-    0.49, 1.12, 0.94, 0.17,
+    -0.53,
+    -0.72, 0.37, 0.62, 0.02,
+    0.45, 1.17, 0.75, 0.24,
+    -0.2, 1.22, 1.17, 0.49,
+    0.53, 1.44, 0.91, 0.21,
+    0.71, 1.38, 1.27, 0.46,
 )  # fmt: skip
 """Wrist, thumb, index, middle, ring and little finger."""
 
-SLOPES = (2.572, 0.817)
+SLOPES = (2.59, 0.803)
 """Slopes of the logarithm and of its square."""
 
 ONE_LOOK_CONFIDENCE = (
-    0.31,
+    0.32,
     0.51, 0.76, 0.79, 0.67,
     0.8, 0.85, 0.8, 0.7,
-    0.75, 0.87, 0.86, 0.73,
-    0.82, 0.89, 0.82, 0.68,
-    0.83, 0.89, 0.86, 0.74,
+    0.75, 0.88, 0.86, 0.74,
+    0.83, 0.9, 0.83, 0.69,
+    0.83, 0.89, 0.87, 0.75,
 )  # fmt: skip
 """The share that is right of each joint's keypoints, all that is known of them without other looks."""
 
