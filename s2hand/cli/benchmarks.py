@@ -9,6 +9,9 @@ from s2hand.benchmark.photo_split import DEFAULT_COUNT, DEFAULT_SEED
 from s2hand.cli.exit_codes import UNREADABLE
 from s2hand.errors import one_line
 
+MOST_NAMED = 10
+"""Photos that were left out are named up to this many; a folder that is gone may have hundreds."""
+
 
 def benchmark_arguments(command: argparse.ArgumentParser) -> None:
     parts = command.add_subparsers(required=True, metavar="synthetic | photos")
@@ -103,8 +106,11 @@ def benchmark_photos(arguments: argparse.Namespace) -> int:
     for line in result.notes:
         print(f"s2hand: note: {line}", file=sys.stderr)
     _report(result, arguments.out)
-    for line in result.unreadable:
+    for line in result.unreadable[:MOST_NAMED]:
         print(f"s2hand: left out: {one_line(line)}", file=sys.stderr)
+    if (more := len(result.unreadable) - MOST_NAMED) > 0:
+        where = f"{arguments.out} lists them" if arguments.out else "--out FILE lists them"
+        print(f"s2hand: left out: {more:,} more; {where}", file=sys.stderr)
     return UNREADABLE if result.unreadable else 0
 
 

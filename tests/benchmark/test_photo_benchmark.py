@@ -82,18 +82,20 @@ def test_one_line_about_another_folder(tmp_path, capsys):
 @pytest.mark.slow
 def test_unreadable_photos_are_left_out_by_name(folder, tmp_path, capsys):
     whole = next(folder.rglob("bending.jpg")).read_bytes()
-    (folder / "bending/cut.jpg").write_bytes(whole[:3000])
+    for number in range(12):
+        (folder / f"bending/cut{number}.jpg").write_bytes(whole[: 3000 + number])
     arguments = ["benchmark", "photos", str(folder), "--out", str(tmp_path / "found.json"), "--device", "cpu"]
     assert cli.main(arguments) == 3
-    assert "s2hand: left out: " in (error := capsys.readouterr().err)
-    assert "cut.jpg" in error
+    error = capsys.readouterr().err
+    assert sum("s2hand: left out: " in line and "cut" in line for line in error.splitlines()) == 10
+    assert f"s2hand: left out: 2 more; {tmp_path / 'found.json'} lists them" in error
     result = json.loads((tmp_path / "found.json").read_text())
     assert result["folders"][ALL]["photos"] == 2
-    assert len(result["unreadable"]) == 1
+    assert len(result["unreadable"]) == 12
     for path in folder.rglob("*.jpg"):
         path.write_bytes(whole[:3000] + path.name.encode())
     assert cli.main(arguments) == 2
-    assert "none of the 3 photos can be read" in capsys.readouterr().err
+    assert "none of the 14 photos can be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("benchmark", ["photos", "synthetic"])
