@@ -261,7 +261,7 @@ def test_looks_in_doubt_of_the_side_leave_a_hand(right):
 
 
 def test_confidence_falls_with_spread():
-    spreads = np.tile(np.linspace(0, 0.5, 30)[:, None], (1, 21))
+    spreads = np.tile(np.linspace(0, 0.5, 501)[:, None], (1, 21))
     confidence = confidence_of_looks(spreads)
     assert ((confidence > 0) & (confidence < 1)).all()
     assert (np.diff(confidence, axis=0) <= 1e-12).all()

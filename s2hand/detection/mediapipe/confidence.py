@@ -13,21 +13,21 @@ import numpy as np
 RIGHT_WITHIN = 0.1
 """Distance in sizes of the hand, the longer side of its keypoints' box: nearly 2 cm of an open hand."""
 
-LEAST_SPREAD, LARGEST_SPREAD = 0.01, 0.2
+LEAST_SPREAD, LARGEST_SPREAD = 0.01, 0.18
 """In hand sizes: the first is added, for looks may agree exactly; beyond the second one spread is as bad as
-another."""
+another, and the curve would rise again from 0.19 on."""
 
 JOINT_LOGITS = (
-    -0.53,
-    -0.72, 0.37, 0.62, 0.02,
-    0.45, 1.17, 0.75, 0.24,
-    -0.2, 1.22, 1.17, 0.49,
-    0.53, 1.44, 0.91, 0.21,
-    0.71, 1.38, 1.27, 0.46,
+    -0.55,
+    -0.75, 0.35, 0.59, -0.01,
+    0.43, 1.14, 0.73, 0.22,
+    -0.23, 1.2, 1.14, 0.46,
+    0.5, 1.42, 0.88, 0.18,
+    0.68, 1.36, 1.24, 0.44,
 )  # fmt: skip
 """Wrist, thumb, index, middle, ring and little finger."""
 
-SLOPES = (2.59, 0.803)
+SLOPES = (2.574, 0.8)
 """Slopes of the logarithm and of its square."""
 
 ONE_LOOK_CONFIDENCE = (
