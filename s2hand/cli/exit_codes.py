@@ -1,19 +1,19 @@
 """The exit codes of the ``s2hand`` command, beside 0."""
 
 FAULT_FOUND = 1
-"""Of `doctor` when a check failed."""
+"""A check of `s2hand doctor` failed."""
 
 USAGE_ERROR = 2
 """An error that the user can fix, the same as argparse's."""
 
 UNREADABLE = 3
-"""Results are whole but for images that could not be used, each of which is named."""
+"""Results are whole but for images that could not be used, which are named."""
 
 NOTHING_FOUND = 4
-"""Of a detection that could read all images and found no hand in any."""
+"""A detection could read all images and found no hand in any."""
 
 DOUBTFUL = 4
-"""With --strict, of a prediction with hands in doubt, or with photos without hands."""
+"""With --strict: a prediction has hands in doubt, or photos without hands."""
 
 INTERRUPTED = 130
 """After Ctrl-C, as shells report it."""
