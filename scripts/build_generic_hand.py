@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from generic_hand import proportions, remesh
 from generic_hand.correctives import fit_pose_correctives
+from generic_hand.flesh import settle_flesh
 from generic_hand.glb import read_rigged_mesh
 from generic_hand.proportions import INDEX, LITTLE, MIDDLE, RING
 from generic_hand.rig import THUMB, HandRig, fit_joint_regressor, rig_from_file, transfer
@@ -99,7 +100,7 @@ TIP_IDS = {
 def build_hand() -> HandModel:
     """Builds the generic hand from its source."""
     rig = simplify(reproportion(rig_from_file(read_rigged_mesh(SOURCE), SCALE)))
-    rig = number_fingertips(rig)
+    rig = settle_flesh(number_fingertips(rig))
     components, mean = pose_basis()
     return HandModel(
         v_template=_float32(rig.vertices),

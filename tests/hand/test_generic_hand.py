@@ -102,6 +102,39 @@ def test_the_skeleton_is_that_of_manos_mean_hand(generic_model):
     np.testing.assert_allclose(gaps, [25.2, 26.8, 21.8], atol=1.0)
 
 
+@pytest.mark.parametrize(
+    ("place", "side", "mano_mm", "tolerance_mm"),
+    [
+        ("wrist", "back", 25.0, 2),
+        ("wrist", "palm", 20.4, 2),
+        ("wrist", "thumb", 34.6, 2),
+        ("wrist", "little", 29.6, 2),
+        ("middle of the palm", "back", 16.5, 2.5),
+        ("middle of the palm", "palm", 11.9, 4.5),  # hollow; the source has 28
+        ("index knuckle", "back", 15.0, 2),
+        ("index knuckle", "palm", 11.2, 2),
+    ],
+)
+def test_the_skin_lies_about_the_joints_as_manos(generic_model, place, side, mano_mm, tolerance_mm):
+    """Distances that MANO hands have from points of the skeleton to the skin on one side."""
+    vertices, joints = layer_output(generic_model)
+    wrist, index, middle, little = (
+        joints[j] for j in (0, *(FINGERS[f][0] for f in ("index", "middle", "little")))
+    )
+    along = (middle - wrist) / np.linalg.norm(middle - wrist)
+    thumb = (index - little) - (index - little) @ along * along
+    thumb /= np.linalg.norm(thumb)
+    back = np.cross(along, thumb)
+    direction = {"back": back, "palm": -back, "thumb": thumb, "little": -thumb}[side]
+    start = {"wrist": wrist, "middle of the palm": (wrist + middle) / 2, "index knuckle": index}[place]
+    shares = np.random.default_rng(0).dirichlet(np.ones(3), 50)
+    skin = np.einsum("sk,fkc->fsc", shares, vertices[generic_model.faces] - start).reshape(-1, 3)
+    ahead = skin @ direction
+    beside = np.linalg.norm(skin - ahead[:, None] * direction, axis=1)
+    found_mm = 1000 * ahead[(ahead > 0) & (beside < 0.005)].mean()
+    np.testing.assert_allclose(found_mm, mano_mm, atol=tolerance_mm)
+
+
 def test_axes_are_manos(generic_model):
     """Positive z bends a finger to the palm (-y), y turns it to the thumb (+z); x turns the thumb in."""
     _, rest = layer_output(generic_model)

@@ -78,7 +78,8 @@ def test_radii_are_those_of_fingers_and_palm(spheres):
     of_palm = (spheres.near_joints == WRIST).nonzero().flatten()
     middle = torch.tensor(FINGERS["middle"])
     of_finger = torch.isin(spheres.near_joints, middle).nonzero().flatten()
-    assert 0.0045 < spheres.radii_m[of_finger].min() < spheres.radii_m[of_finger].max() < 0.0105
+    assert 0.0045 < spheres.radii_m[of_finger].min() < spheres.radii_m[of_finger][1:].max() < 0.0105
+    assert spheres.radii_m[of_finger][0] < 0.0125, "at the knuckle, in the flesh of the palm"
     assert 0.011 < spheres.radii_m[of_palm].median() < 0.0175
 
 
