@@ -2,7 +2,8 @@
 
 Levenberg-Marquardt on pose, shape, rotation and translation, all hands and all starts of a batch at once. A
 hand seen once has several folds that fit; descent from one start cannot leave its own, so each hand starts
-from the lifted one, a half-open hand, a fist, and the sampled poses that look most like it.
+from the lifted one, a half-open hand, a fist, and the sampled poses that look most like it. Where the lifted
+hand is trusted (``landmark_residuals.LIFTED_ERRORS``), other starts never win, and are left out.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from s2hand.models.landmark_lift import solve_translation
 from s2hand.structures import TensorStruct
 
 SCOUT_STEPS, FINAL_STEPS = 6, 10
-"""Steps of every start, and further ones of the best of each hand."""
+"""Steps of every start where there are several, and further ones of the best of each hand."""
 
 FIRST_DAMPING, DAMPING_DOWN, DAMPING_UP, DAMPING_RANGE = 1e-2, 0.3, 6.0, (1e-6, 1e6)
 """Levenberg-Marquardt: the share of the matrix's diagonal that is added to it; how it follows success."""
@@ -65,6 +66,7 @@ class LandmarkRefiner(nn.Module):
         errors: what is expected of the residuals.
         scout_steps: steps of every start.
         final_steps: further steps of the best start of each hand.
+        other_starts: whether there are other starts than the lifted hands.
     """
 
     def __init__(
@@ -73,10 +75,14 @@ class LandmarkRefiner(nn.Module):
         errors: RefinementErrors | None = None,
         scout_steps: int = SCOUT_STEPS,
         final_steps: int = FINAL_STEPS,
+        other_starts: bool = True,
     ):
         super().__init__()
         self.residuals = LandmarkResiduals(chain, errors)
         self.scout_steps, self.final_steps = scout_steps, final_steps
+        self.other_starts = other_starts
+        if not other_starts:
+            return
         bank = sample_wide_poses(BANK_SEED, BANK_POSES).reshape(-1, 15, 3)
         mean = bank.mean(0)
         fist = mean.copy()
@@ -107,23 +113,28 @@ class LandmarkRefiner(nn.Module):
         """
         view = view_hands(landmarks)
         lifted = start.turned(view.rotation)
-        starts = [lifted, *self._other_starts(lifted, view)]
-        count, batch = len(starts), len(landmarks.rays)
-        columns = zip(*(vars(hand).values() for hand in starts), strict=True)
-        many = PosedHand(*(torch.cat(values) for values in columns))
-        repeat = torch.arange(batch, device=view.size.device).repeat(count)
         first = self.residuals(lifted, lifted, view)[0]
         if not torch.isfinite(first).all():
             bad = torch.nonzero(~torch.isfinite(first)).flatten().tolist()
             raise S2HandError(
                 f"refinement: hands {bad} of the batch are NaN or infinite before the first step"
             )
+        start_at = self._scout(lifted, view) if self.other_starts else lifted
+        hand, objective = self._descend(start_at, lifted, view, self.final_steps)
+        return RefinedHands(hand.turned(view.rotation.transpose(1, 2)), objective, first)
+
+    def _scout(self, lifted: PosedHand, view: HandView) -> PosedHand:
+        """The best of each hand's starts after some steps."""
+        starts = [lifted, *self._other_starts(lifted, view)]
+        count, batch = len(starts), len(lifted.betas)
+        columns = zip(*(vars(hand).values() for hand in starts), strict=True)
+        many = PosedHand(*(torch.cat(values) for values in columns))
+        repeat = torch.arange(batch, device=view.size.device).repeat(count)
         many, objective = self._descend(many, lifted.select(repeat), view.select(repeat), self.scout_steps)
         # A start that is not finite must not win; argmin would choose it.
         objective = objective.nan_to_num(nan=torch.inf).view(count, batch)
         best = objective.argmin(0) * batch + torch.arange(batch, device=objective.device)
-        hand, objective = self._descend(many.select(best), lifted, view, self.final_steps)
-        return RefinedHands(hand.turned(view.rotation.transpose(1, 2)), objective, first)
+        return many.select(best)
 
     def _other_starts(self, lifted: PosedHand, view: HandView) -> list[PosedHand]:
         """A half-open hand, a fist and the most similar sampled pose, turned and placed as the lifted one."""

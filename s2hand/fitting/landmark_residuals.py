@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from s2hand.geometry.rotation_logarithm import matrix_to_axis_angle
 from s2hand.hand.assets import NUM_BETAS, NUM_POSE
 from s2hand.hand.joint_chain import JointChain
 from s2hand.hand.posed_hand import PosedHand
@@ -60,6 +61,8 @@ class RefinementErrors:
         anchor: expected distance of an angle from the start's, in deviations of the prior.
         prior: expected distance of an angle from the prior's mean, in its deviations.
         beta: expected size of a shape coefficient.
+        anchor_beta: expected distance of a shape coefficient from the start's; infinite: any.
+        anchor_rad: expected angle between the rotation and the start's; infinite: any.
         limit_rad: expected excess of an angle over the range that hands have.
         tolerated: c of the robust loss. At 2 a thumb that the lift has wrong counts as an outlier and stays;
             4 costs 0.13 mm on random hands, whose landmarks have gross errors.
@@ -73,10 +76,18 @@ class RefinementErrors:
     anchor: float = 0.87
     prior: float = 3.0
     beta: float = 1.0
+    anchor_beta: float = math.inf
+    anchor_rad: float = math.inf
     limit_rad: float = 0.05
     tolerated: float = 4.0
     depth_gain: float = 0.42
     world_scale: float = 1.08
+
+
+LIFTED_ERRORS = RefinementErrors(anchor=0.25, anchor_beta=0.5, anchor_rad=0.04, tolerated=1.0)
+"""For hands that were lifted from all that the bundled detector reads in a photo. The lift has used what
+these landmarks tell, and their errors are shared by a finger or a hand: hands that may go far from the
+lifted ones come closer to the landmarks, and farther from the truth."""
 
 
 class LandmarkResiduals(nn.Module):
@@ -173,15 +184,22 @@ class LandmarkResiduals(nn.Module):
             for middle, white in zip((anchor.angles.flatten(1), self.pose_mean), whites, strict=True)
         ]
         betas = hand.betas / self.errors.beta
-        cost = sum(value.square().sum(-1) for value in (excess, *pulls, betas))
+        drift = (hand.betas - anchor.betas) / self.errors.anchor_beta
+        turned = (
+            matrix_to_axis_angle(hand.rotation @ anchor.rotation.transpose(1, 2)) / self.errors.anchor_rad
+        )
+        cost = sum(value.square().sum(-1) for value in (excess, *pulls, betas, drift, turned))
         of_pose = excess / self.errors.limit_rad + sum(
             pull @ white for pull, white in zip(pulls, whites, strict=True)
         )
-        zeros = pose.new_zeros(len(pose), 6)
-        gradient = torch.cat([of_pose, betas / self.errors.beta, zeros], -1)
+        of_shape = betas / self.errors.beta + drift / self.errors.anchor_beta
+        gradient = torch.cat(
+            [of_pose, of_shape, turned / self.errors.anchor_rad, torch.zeros_like(turned)], -1
+        )
         pose_matrix = sum(white.T @ white for white in whites)
-        shape_matrix = torch.full((NUM_BETAS,), self.errors.beta**-2).to(pose)
-        matrix = torch.block_diag(pose_matrix, torch.diag(shape_matrix), zeros.new_zeros(6, 6))
+        of_others = [self.errors.beta**-2 + self.errors.anchor_beta**-2] * NUM_BETAS
+        of_others += [self.errors.anchor_rad**-2] * 3 + [0.0] * 3
+        matrix = torch.block_diag(pose_matrix, torch.diag(torch.tensor(of_others).to(pose)))
         beyond = torch.nn.functional.pad(
             (excess != 0).to(pose) / self.errors.limit_rad**2, (0, NUM_BETAS + 6)
         )

@@ -60,6 +60,15 @@ class HandLandmarks(TensorStruct):
             if value is not None and tuple(value.shape) != shape:
                 raise S2HandError(f"landmarks: {name} has shape {tuple(value.shape)}, expected {shape}")
 
+    @property
+    def whole(self) -> Tensor:
+        """(B,) bool: all joints were found, and with them depths and world landmarks."""
+        whole = (self.confidence > 0).all(1)
+        for values in (self.depths, self.world):
+            known = torch.zeros_like(whole) if values is None else values.flatten(1).isfinite().all(1)
+            whole = whole & known
+        return whole
+
     @classmethod
     def from_pixels(
         cls,

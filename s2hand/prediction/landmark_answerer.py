@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from s2hand.errors import S2HandError
-from s2hand.fitting.landmark_refine import LandmarkRefiner
+from s2hand.fitting.lifted_refine import LiftedHandRefiner
 from s2hand.fitting.photometric_refine import PhotometricRefiner
 from s2hand.hand import HandModel, ManoLayer, load_hand_model
 from s2hand.hand.assets import NUM_POSE
@@ -60,6 +59,7 @@ class LandmarkAnswerer:
         self.hand_model, self.device, self.path, self.notes = hand_model, device, path, notes
         self.lifter = lifter.to(device)
         self.layer = ManoLayer(hand_model, num_pca=NUM_POSE).to(device)
+        self.refiner = LiftedHandRefiner(self.lifter.chain)
         self.photometric: PhotometricRefiner | None = None
         if photometric:
             faces = torch.from_numpy(hand_model.faces)
@@ -86,12 +86,6 @@ class LandmarkAnswerer:
         """
         arrays = load_hand_model(hand_model or "generic")
         return cls(LandmarkLifter.bundled(arrays, path), arrays, resolve_device(device), path, photometric)
-
-    @cached_property
-    def refiner(self) -> LandmarkRefiner:
-        """Refines hands, made at first use: most predictions refine none, and its sampled poses take time."""
-        chain = self.lifter.chain  # in its precision, whatever PyTorch's default is by now
-        return LandmarkRefiner(chain).to(self.device, chain.rest_joints.dtype)
 
     @torch.no_grad()
     def __call__(
@@ -122,7 +116,7 @@ class LandmarkAnswerer:
         """
         start = self._in_cameras(answer.parameters, views)
         landmarks = self._landmarks(views)
-        hand = self.refiner(landmarks, start).hand
+        hand = self.refiner(landmarks, start)
         if self.photometric is not None:
             photos, cameras = zip(*map(_as_right_hand, views), strict=True)
             K = torch.from_numpy(np.stack(cameras)).float().to(self.device)

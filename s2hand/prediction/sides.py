@@ -89,7 +89,8 @@ class SideJudge:
         tensors = {name: torch.from_numpy(np.stack(rows)).float() for name, rows in columns.items()}
         mirrored = torch.arange(len(both)) >= len(hands)
         seen = HandLandmarks.from_pixels(**tensors).mirrored(mirrored).to(self.answerer.device)
-        refiner = self.answerer.refiner.with_steps(STEPS, 0)
+        # Free to go as far from the lifted hands as it takes: the wrong side must not fit even so.
+        refiner = self.answerer.refiner.free.with_steps(STEPS, 0)
         objective = refiner(seen, self.answerer.lifter(seen)).objective
         right, left = objective.view(2, -1)
         return ["left" if is_left else "right" for is_left in (left < right).tolist()]

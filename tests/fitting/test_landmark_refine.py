@@ -9,7 +9,14 @@ import torch
 
 from s2hand.errors import S2HandError
 from s2hand.fitting.landmark_refine import LandmarkRefiner
-from s2hand.fitting.landmark_residuals import LandmarkResiduals, precision
+from s2hand.fitting.landmark_residuals import (
+    LIFTED_ERRORS,
+    LandmarkResiduals,
+    RefinementErrors,
+    precision,
+)
+from s2hand.fitting.lifted_refine import LiftedHandRefiner
+from s2hand.geometry.rotations import axis_angle_to_matrix
 from s2hand.hand import load_hand_model
 from s2hand.hand.posed_hand import NUM_UNKNOWNS, PosedHand
 from s2hand.hand.wide_poses import sample_wide_poses
@@ -122,9 +129,10 @@ def test_hands_of_a_batch_do_not_touch(refiner, scene):
     torch.testing.assert_close(alone.objective, refiner(landmarks, start).objective[:1], rtol=1e-2, atol=1e-2)
 
 
-def test_gradients(chain, scene):
+@pytest.mark.parametrize("errors", [RefinementErrors(), LIFTED_ERRORS])
+def test_gradients(chain, scene, errors):
     _, landmarks, start = scene
-    residuals = LandmarkResiduals(copy.deepcopy(chain)).double()
+    residuals = LandmarkResiduals(copy.deepcopy(chain), errors).double()
     landmarks = HandLandmarks(
         landmarks.rays.double(),
         landmarks.confidence.double(),
@@ -136,7 +144,8 @@ def test_gradients(chain, scene):
     hand = start.turned(view.rotation)
     # Tips are taken as rigid in the derivatives, so those of the thumb's and fingers' bases are compared.
     view = replace(view, confidence=view.confidence * (torch.arange(21) % 4 != 0))
-    anchor = replace(hand, angles=hand.angles + 0.1)
+    turn = axis_angle_to_matrix(torch.tensor([0.1, -0.2, 0.05], dtype=torch.float64))
+    anchor = replace(hand, angles=hand.angles + 0.1, betas=hand.betas + 0.2, rotation=turn @ hand.rotation)
     _, gradient, matrix = residuals(hand, anchor, view)
     step = 1e-6
     for unknown in (0, 2, 20, 44, 45, 50, 55, 57, 58, 60):
@@ -166,3 +175,34 @@ def test_weights_are_the_inverse_squares_of_the_errors_that_confidences_tell():
     assert weights[0] > 1 - 1e-9  # surer than what is expected of a sure landmark
     torch.testing.assert_close((weights / weights[-1])[1:], expected[1:], rtol=0.03, atol=0)
     torch.testing.assert_close(precision(torch.tensor([0.0, 1.0])), torch.tensor([0.0, 1.0]))
+
+
+def test_hands_that_are_known_whole_stay_near_the_lifted_ones(chain, refiner, scene):
+    """In a batch with hands of which less is known, which go as far as the free refiner takes them."""
+    _, landmarks, start = scene
+    depths = 0.1 * landmarks.rays[..., 0]
+    depths[::2] = torch.nan
+    landmarks = replace(landmarks, depths=depths)
+    assert landmarks.whole.tolist() == [False, True] * (COUNT // 2)
+    hand = LiftedHandRefiner(chain)(landmarks, start)
+    free = refiner(landmarks, start).hand
+    torch.testing.assert_close(hand.angles[::2], free.angles[::2], atol=0.02, rtol=0)
+    assert not torch.equal(hand.angles[1::2], start.angles[1::2])
+    for name in ("angles", "rotation"):
+        moved, freely = ((getattr(each, name) - getattr(start, name))[1::2].norm() for each in (hand, free))
+        assert moved < 0.6 * freely, name
+    before, after = (distance_2d(chain, each, landmarks)[1::2] for each in (start, hand))
+    assert (after < before).all()
+
+
+def test_a_hand_without_depths_is_not_known_whole(scene):
+    _, landmarks, _ = scene
+    assert not landmarks.whole.any()
+    depths = torch.zeros(COUNT, 21)
+    assert replace(landmarks, depths=depths).whole.all()
+    assert not replace(landmarks, depths=depths, world=None).whole.any()
+    confidence = landmarks.confidence.clone()
+    confidence[0, 3] = 0
+    assert replace(landmarks, depths=depths, confidence=confidence).whole.tolist() == [False] + [True] * (
+        COUNT - 1
+    )

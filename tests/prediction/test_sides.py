@@ -24,7 +24,7 @@ def answerer():
 def seen_hand(answerer, pose, *, mirrored):
     """A hand half a metre away, of which the detector only guesses the side, and wrongly."""
     neutral = torch.zeros(1, 10), torch.eye(3)[None]
-    points = answerer.lifter.chain(answerer.refiner.bank[[pose]], *neutral)[0].double().numpy()
+    points = answerer.lifter.chain(answerer.refiner.free.bank[[pose]], *neutral)[0].double().numpy()
     points = points * (-1 if mirrored else 1, 1, 1) - points.mean(0) * (0, 1, 1)
     placed = points + np.array([0, 0, 0.5])
     return DetectedHand(
