@@ -84,7 +84,7 @@ class RefinementErrors:
     world_scale: float = 1.08
 
 
-LIFTED_ERRORS = RefinementErrors(anchor=0.25, anchor_beta=0.5, anchor_rad=0.04, tolerated=1.0)
+LIFTED_ERRORS = RefinementErrors(anchor=0.5, anchor_beta=0.5, anchor_rad=0.07)
 """For hands that were lifted from all that the bundled detector reads in a photo. The lift has used what
 these landmarks tell, and their errors are shared by a finger or a hand: hands that may go far from the
 lifted ones come closer to the landmarks, and farther from the truth."""
