@@ -1,8 +1,8 @@
 """Lays a hand's skin about its joints where MANO's mean hand has it; the joints stay.
 
-The source's flesh lies nearer to the palm than MANO's about the same joints, its wrist is narrower, and its
-palm is not hollow. Drawn over photos, such a hand lies beside the edge of the real one although its joints
-are right.
+About the same joints, the source's flesh lies farther from the back of the hand than MANO's, its wrist is
+narrower, and its palm is not hollow. Drawn over photos, such a hand lies beside the edge of the real one
+although its joints are right.
 
 The numbers were fitted to the surfaces of five MANO hands, to whose joints this one was fitted first: on
 average their surfaces lie 1.3 mm from this one's, and lay 2.4 mm from it before. Two hands of another dataset

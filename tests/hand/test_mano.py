@@ -1,5 +1,6 @@
 """The hand layer against the published layer's numbers, a slow loop and finite differences."""
 
+import json
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from s2hand.doctor.self_test import HAND_VALUES, VERTEX_STEP
 from s2hand.hand import ManoLayer
 from s2hand.hand.assets import MANO_PARENTS
 from s2hand.skeleton import FINGERTIP_VERTICES, FREIHAND_FROM_MANO_WITH_TIPS, MANO_WITH_TIPS_TO_FREIHAND
@@ -94,6 +96,16 @@ def test_matches_slow_loop(random_model, double, num_pca):
         expected = with_tips[mano_order][list(FREIHAND_FROM_MANO_WITH_TIPS)]
         np.testing.assert_allclose(output.joints[i], expected, atol=1e-12)
         np.testing.assert_allclose(output.pose_axis_angle[i, 1:].ravel(), pose, atol=1e-12)
+
+
+def test_the_doctors_numbers_are_those_of_the_slow_loop(generic_model):
+    """What ``s2hand doctor`` compares with, which must follow the generic hand."""
+    stored = json.loads(HAND_VALUES.read_text(encoding="utf-8"))
+    pose = 0.4 * np.sin(np.arange(30)) @ generic_model.hands_components[:30] + generic_model.hands_mean
+    betas, rotation = 0.5 * np.cos(np.arange(10)), np.array([0.3, -0.5, 0.2])
+    vertices, joints = slow_mano(generic_model, pose, betas, rotation)
+    np.testing.assert_allclose(stored["vertices"], vertices[::VERTEX_STEP], atol=1e-7)
+    np.testing.assert_allclose(stored["joints"][0], joints[0], atol=1e-7)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-9, 1e-4, 1e-3, 1.0])
