@@ -127,10 +127,10 @@ class LandmarkRefiner(nn.Module):
         """The best of each hand's starts after some steps."""
         starts = [lifted, *self._other_starts(lifted, view)]
         count, batch = len(starts), len(lifted.betas)
-        columns = zip(*(vars(hand).values() for hand in starts), strict=True)
-        many = PosedHand(*(torch.cat(values) for values in columns))
         repeat = torch.arange(batch, device=view.size.device).repeat(count)
-        many, objective = self._descend(many, lifted.select(repeat), view.select(repeat), self.scout_steps)
+        many, objective = self._descend(
+            PosedHand.joined(starts), lifted.select(repeat), view.select(repeat), self.scout_steps
+        )
         # A start that is not finite must not win; argmin would choose it.
         objective = objective.nan_to_num(nan=torch.inf).view(count, batch)
         best = objective.argmin(0) * batch + torch.arange(batch, device=objective.device)

@@ -42,15 +42,12 @@ class LiftedHandRefiner:
         whole = landmarks.whole
         if whole.all():
             return self.near(landmarks, lifted).hand
-        if not whole.any():
-            return self.free(landmarks, lifted).hand
-        rows, hands = [], []
-        for refiner, chosen in ((self.near, whole), (self.free, ~whole)):
-            rows.append(torch.nonzero(chosen).flatten())
-            hands.append(refiner(landmarks.select(rows[-1]), lifted.select(rows[-1])).hand)
-        columns = zip(*(vars(hand).values() for hand in hands), strict=True)
-        together = PosedHand(*(torch.cat(values) for values in columns))
-        return together.select(torch.cat(rows).argsort())
+        rows = [torch.nonzero(~whole).flatten()]
+        hands = [self.free(landmarks.select(rows[0]), lifted.select(rows[0])).hand]
+        if whole.any():
+            rows.append(torch.nonzero(whole).flatten())
+            hands.append(self.near(landmarks.select(rows[1]), lifted.select(rows[1])).hand)
+        return PosedHand.joined(hands).select(torch.cat(rows).argsort())
 
     # Made at first use: their sampled poses take time.
 

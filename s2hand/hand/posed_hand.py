@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -48,6 +49,12 @@ class PosedHand(TensorStruct):
             rotation=axis_angle_to_matrix(parameters.rotation),
             translation=parameters.translation / parameters.scale.abs()[:, None],
         )
+
+    @classmethod
+    def joined(cls, batches: Sequence[PosedHand]) -> PosedHand:
+        """The hands of several batches, one after the other."""
+        columns = zip(*(vars(batch).values() for batch in batches), strict=True)
+        return cls(*(torch.cat(values) for values in columns))
 
     def turned(self, rotation: Tensor) -> PosedHand:
         """The same hand in a frame to which the rotations (B, 3, 3) lead."""
