@@ -8,6 +8,7 @@ import torch
 
 from s2hand.detection.mediapipe import DetectionError, HandDetector, squares_of_landmarks
 from s2hand.detection.mediapipe.looks import LOOKS, PLAIN_LOOK
+from s2hand.detection.mediapipe.squares import rotate
 from s2hand.models.mediapipe import load_landmark_net, load_palm_net
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "mediapipe_photos.npz"
@@ -137,6 +138,41 @@ def test_second_look_tries_fainter_palms(photos):
     twice = HandDetector.bundled("cpu", looks=[PLAIN_LOOK])([photos[2], large])
     assert [len(hands) for hands in once] == [1, 0]
     assert [len(hands) for hands in twice] == [1, 1]
+
+
+def close_up(photo, hand, margin):
+    """The part of a photo about a hand, and where it begins in px."""
+    around = margin * size_of(hand)
+    low = np.maximum(np.floor(hand.keypoints.min(axis=0) - around), 0).astype(int)
+    high = np.ceil(hand.keypoints.max(axis=0) + around).astype(int)
+    return np.ascontiguousarray(photo[low[1] : high[1], low[0] : high[0]]), low
+
+
+def test_close_ups_are_searched_from_farther_away(plain, photos, found):
+    hand = found[0][0]
+    photo, low = close_up(photos[0], hand, 0.02)
+    once = HandDetector.bundled("cpu", looks=[PLAIN_LOOK], second_look=False)
+    assert once([photo, photos[2]])[0] == []
+    readings, photo_of = plain.find([photo, photos[2]], filling=False)
+    assert sorted(photo_of) == [0, 1]
+    assert apart(readings.keypoints[photo_of == 0][0] + low, hand.keypoints) < 0.08
+
+
+@pytest.mark.parametrize("quarters", range(4))
+@pytest.mark.parametrize("index", [1, 2, 4])
+def test_hands_without_palms_are_found_where_they_fill_the_photo(
+    plain, photos, found, index, quarters, monkeypatch
+):
+    monkeypatch.setattr("s2hand.detection.mediapipe.detector.SEARCHES", ())
+    hand = found[index][0]
+    photo, low = close_up(photos[index], hand, 0.1)
+    turned = np.ascontiguousarray(np.rot90(photo, quarters))
+    readings, photo_of = plain.find([turned, np.zeros_like(turned)])
+    assert photo_of.tolist() == [0]
+    middle = np.array(photo.shape[1::-1]) / 2
+    turns = rotate(readings.keypoints - np.array(turned.shape[1::-1]) / 2, np.array([quarters * np.pi / 2]))
+    assert apart(turns[0] + middle + low, hand.keypoints) < 0.03
+    assert not len(plain.find([turned], filling=False)[1])
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from s2hand.detection.mediapipe.records import (
     without_repetitions,
 )
 from s2hand.detection.mediapipe.sampling import sample_squares
+from s2hand.detection.mediapipe.searches import FIRST_SEARCH, PalmSearch, squares_of_whole_photo
 from s2hand.detection.mediapipe.squares import (
     photo_from_square,
     rotate,
@@ -284,3 +285,27 @@ def test_turned_square_shows_the_turned_photo():
     turned = sample_squares(photo, square + np.array([[0, 0, 0, -np.pi / 2]]), 64, beyond="edge")[0]
     expected = cv2.rotate(upright[1:, 1:], cv2.ROTATE_90_CLOCKWISE)
     assert np.abs(turned[1:, 1:].astype(int) - expected).max() <= 1
+
+
+def test_palms_seen_from_farther_away_have_larger_squares():
+    boxes, logits = np.zeros((2016, 18), np.float32), np.full(2016, -9.0, np.float32)
+    boxes[1152 + 6 * 12 * 6, :4] = 5, 3, 30, 30
+    boxes[1152 + 6 * 12 * 6, 4:6], boxes[1152 + 6 * 12 * 6, 8:10] = (5, 20), (5, -20)
+    logits[1152 + 6 * 12 * 6] = 0.0
+    photo = np.zeros((100, 160, 3), np.uint8)
+    near, far = (
+        PalmSearch(scale, "edge", ((0.5, 0.5),)).squares_of_hands(photo, boxes, logits, 0.4)[0]
+        for scale in (1, 2)
+    )
+    middle = square_of_photo(160, 100)[0, :2]
+    np.testing.assert_allclose(far[:2] - middle, 2 * (near[:2] - middle))
+    np.testing.assert_allclose(far[2:], near[2:] * (2, 1))
+    assert not len(FIRST_SEARCH.squares_of_hands(photo, boxes, logits, 0.6))
+
+
+def test_a_hand_may_fill_a_photo_in_any_direction():
+    squares = squares_of_whole_photo(np.zeros((100, 160, 3), np.uint8))
+    np.testing.assert_allclose(squares[:, :2], square_of_photo(160, 100)[:, :2].repeat(8, axis=0))
+    assert {(round(side), round(np.degrees(turn))) for _, _, side, turn in squares} == {
+        (side, turn) for side in (160, 136) for turn in (0, 90, 180, 270)
+    }

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from s2hand.detection.mediapipe.confidence import confidence_of_looks, confidence_of_one_look
-from s2hand.detection.mediapipe.looks import LOOKS, PLAIN_LOOK, Look, combine, world_spread
-from s2hand.detection.mediapipe.palms import decode_palms, merge_palms, palms_in_photo
+from s2hand.detection.mediapipe.looks import (
+    LOOKS,
+    PLAIN_LOOK,
+    Look,
+    combine,
+    readings_in_photo,
+    world_spread,
+)
 from s2hand.detection.mediapipe.records import DetectedHand, HandReadings, without_repetitions
 from s2hand.detection.mediapipe.sampling import sample_squares
-from s2hand.detection.mediapipe.squares import (
-    photo_from_square,
-    rotate,
-    square_of_photo,
-    squares_of_landmarks,
-    squares_of_palms,
-    transform,
+from s2hand.detection.mediapipe.searches import (
+    FIRST_SEARCH,
+    PRESENCE_THRESHOLD,
+    SEARCHES,
+    SURE_PRESENCE,
+    WHOLE_SQUARES,
+    PalmSearch,
+    squares_of_whole_photo,
 )
+from s2hand.detection.mediapipe.squares import squares_of_landmarks
 from s2hand.errors import S2HandError
 from s2hand.models.mediapipe import HandLandmarkNet, PalmNet, load_landmark_net, load_palm_net
-from s2hand.models.mediapipe.landmarks import DEPTH_SCALE, HAND_IMAGE_SIZE
+from s2hand.models.mediapipe.landmarks import HAND_IMAGE_SIZE
 from s2hand.models.mediapipe.packed import can_pack, pack_network
 from s2hand.models.mediapipe.palm import PALM_IMAGE_SIZE
-
-PALM_THRESHOLD = 0.5
-PRESENCE_THRESHOLD = 0.5
-"""Least probabilities of a palm and of a hand (the published solution's defaults)."""
-
-FAINT_PALM_THRESHOLD = 0.15
-FAINT_PRESENCE_THRESHOLD = 0.85
-"""The same for palms of a photo in which no hand was found; the landmark network's presence verifies them. Of
-24 such hands in photos, the two that were none had 0.56 and 0.81, and 19 of the others 0.93 and more."""
 
 BATCH_SIZES = {"cpu": 4, "cuda": 128}
 """Pictures that go through a network at once: on CPUs as many as leave its maps in the cache."""
@@ -53,7 +52,7 @@ class HandDetector:
         device: where they compute.
         looks: at each hand that was found, the first plain; one is faster, more are better and tell how sure
             each keypoint is.
-        second_look: whether palms that are less sure are tried in photos where no hand was found.
+        second_look: whether photos in which no hand was found are searched again.
     """
 
     def __init__(
@@ -151,20 +150,33 @@ class HandDetector:
             for look, looked_at, *answer in zip(looks, rows, *answers, strict=True)
         ]
 
-    def find(self, images: Sequence[np.ndarray]) -> tuple[HandReadings, np.ndarray]:
-        """One plain look at every hand, and the index of each hand's photo."""
-        answers = self._palm_answers(images)
-        readings, photo_of = self._read_palms(
-            images, answers, range(len(images)), PALM_THRESHOLD, PRESENCE_THRESHOLD
-        )
-        empty = np.setdiff1d(np.arange(len(images)), photo_of)
-        if self.second_look and len(empty):
-            more, photo_of_more = self._read_palms(
-                images, answers, empty, FAINT_PALM_THRESHOLD, FAINT_PRESENCE_THRESHOLD
-            )
-            readings = HandReadings.joined([readings, more])
-            photo_of = np.concatenate([photo_of, photo_of_more])
-        return readings, photo_of
+    def find(self, images: Sequence[np.ndarray], *, filling: bool = True) -> tuple[HandReadings, np.ndarray]:
+        """One plain look at every hand, and the index of each hand's photo.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+            filling: whether hands without a palm are looked for too, where they may fill a photo in which
+                nothing else is found; as long as eight looks at a hand.
+        """
+        found = [(HandReadings.none(), np.empty(0, int))]
+        empty = np.arange(len(images))
+
+        def keep(hands: tuple[HandReadings, np.ndarray]) -> None:
+            nonlocal empty
+            found.append(hands)
+            empty = np.setdiff1d(empty, hands[1])
+
+        for search in SEARCHES if self.second_look else (FIRST_SEARCH,):
+            answers = self._palm_answers(images, empty, search) if len(empty) else {}
+            for least_palm, least_presence in search.thresholds:
+                if not len(empty):
+                    break
+                squares = [search.squares_of_hands(images[i], *answers[i], least_palm) for i in empty]
+                keep(self._hands_in(images, empty, squares, least_presence))
+        if filling and self.second_look and len(empty):
+            keep(self._hands_that_fill(images, empty))
+        readings, photo_of = zip(*found, strict=True)
+        return HandReadings.joined(readings), np.concatenate(photo_of)
 
     def look_again(
         self, images: Sequence[np.ndarray], photo_of: np.ndarray, first: HandReadings
@@ -178,23 +190,16 @@ class HandDetector:
         """
         return [first, *self.read(images, photo_of, squares_of_landmarks(first.keypoints), self.looks[1:])]
 
-    def _read_palms(
+    def _hands_in(
         self,
         images: Sequence[np.ndarray],
-        answers: list[np.ndarray],
-        photos: Iterable[int],
-        threshold: float,
+        photos: np.ndarray,
+        squares: list[np.ndarray],
         least_presence: float,
     ) -> tuple[HandReadings, np.ndarray]:
-        """The hands at the palms of some photos, and the index of each hand's photo."""
-        squares, photo_of = [np.empty((0, 4))], []
-        for photo in photos:
-            palms, _ = merge_palms(*decode_palms(answers[0][photo], answers[1][photo], threshold))
-            height, width = images[photo].shape[:2]
-            squares.append(squares_of_palms(palms_in_photo(palms, square_of_photo(width, height)[0])))
-            photo_of += [photo] * len(palms)
-        photo_of = np.array(photo_of, int)
-        readings = self.read(images, photo_of, np.concatenate(squares))[0]
+        """The hands in squares (N, 4) of each of some photos, and the index of each hand's photo."""
+        photo_of = photos.repeat([len(of_photo) for of_photo in squares])
+        readings = self.read(images, photo_of, np.concatenate([np.empty((0, 4)), *squares]))[0]
         kept = [
             found[without_repetitions(readings.keypoints[found], readings.presence[found])]
             for photo in photos
@@ -203,55 +208,40 @@ class HandDetector:
         kept = np.concatenate([np.empty(0, int), *kept])
         return readings[kept], photo_of[kept]
 
+    def _hands_that_fill(
+        self, images: Sequence[np.ndarray], photos: np.ndarray
+    ) -> tuple[HandReadings, np.ndarray]:
+        """The hands that fill some photos, and the index of each hand's photo.
+
+        The square in which a hand is likeliest guesses its size and direction badly, so it is read again.
+        """
+        squares = np.concatenate([squares_of_whole_photo(images[photo]) for photo in photos])
+        readings = self.read(images, photos.repeat(WHOLE_SQUARES), squares)[0]
+        best = np.arange(0, len(squares), WHOLE_SQUARES)
+        best += readings.presence.reshape(-1, WHOLE_SQUARES).argmax(axis=1)
+        sure = readings.presence[best] > SURE_PRESENCE
+        readings, photos = readings[best[sure]], photos[sure]
+        readings = self.read(images, photos, squares_of_landmarks(readings.keypoints))[0]
+        sure = readings.presence > PRESENCE_THRESHOLD
+        return readings[sure], photos[sure]
+
     @torch.inference_mode()
-    def _palm_answers(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Boxes (B, 2016, 18) and logits (B, 2016) for whole photos."""
-        views = [
-            sample_squares(image, square_of_photo(width, height), PALM_IMAGE_SIZE, beyond="black")
-            for image in images
-            for height, width in [image.shape[:2]]
-        ]
-        return [answer.cpu().numpy() for answer in self._answers(self.palm_net, np.concatenate(views))]
+    def _palm_answers(
+        self, images: Sequence[np.ndarray], photos: np.ndarray, search: PalmSearch
+    ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """Boxes (2016, 18) and logits (2016,) of each of some photos."""
+        pictures = np.empty((len(photos), PALM_IMAGE_SIZE, PALM_IMAGE_SIZE, 3), np.uint8)
+        for picture, photo in zip(pictures, photos, strict=True):
+            square = search.square(images[photo])
+            picture[:] = sample_squares(images[photo], square, PALM_IMAGE_SIZE, beyond=search.beyond)[0]
+        boxes, logits = (answer.cpu().numpy() for answer in self._answers(self.palm_net, pictures))
+        return {photo: (boxes[i], logits[i]) for i, photo in enumerate(photos.tolist())}
 
     def _answers(self, net: nn.Module, pictures: np.ndarray) -> tuple[Tensor, ...]:
         """A network's answers to (B, S, S, 3) uint8 pictures, which lie in memory as it wants them."""
         batch = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
         parts = [net(part.float().div_(255)) for part in batch.split(self.batch_size)]
         return tuple(torch.cat(answers) for answers in zip(*parts, strict=True))
-
-
-def readings_in_photo(
-    look: Look,
-    landmarks: np.ndarray,
-    presence: np.ndarray,
-    right: np.ndarray,
-    world: np.ndarray,
-    squares: np.ndarray,
-) -> HandReadings:
-    """The landmark network's answers to a look, in the photos' frames.
-
-    Args:
-        look: whose mirroring is undone.
-        landmarks: (N, 21, 3) as the network gives them; likewise the next three.
-        presence: (N,).
-        right: (N,).
-        world: (N, 21, 3).
-        squares: (N, 4) that the look showed.
-    """
-    places, depth = landmarks[..., :2], landmarks[..., 2]
-    if look.mirrored:
-        # The last pixel's middle comes to lie where the first one's was.
-        places = np.array([HAND_IMAGE_SIZE - 1, 0]) + places * (-1, 1)
-        world = world * (-1, 1, 1)
-        right = 1 - right
-    return HandReadings(
-        keypoints=transform(places, photo_from_square(squares, HAND_IMAGE_SIZE)),
-        depth=depth / DEPTH_SCALE * squares[:, 2, None] / HAND_IMAGE_SIZE,
-        world=rotate(world, squares[:, 3]),
-        presence=presence,
-        right=right,
-        squares=squares,
-    )
 
 
 def require_photos(images: Sequence[np.ndarray]) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from s2hand.detection.mediapipe.records import HandReadings, hand_sizes
+from s2hand.detection.mediapipe.squares import photo_from_square, rotate, transform
+from s2hand.models.mediapipe.landmarks import DEPTH_SCALE, HAND_IMAGE_SIZE
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,40 @@ LOOKS = (
 """The first at the palm's square, the others at that of the landmarks, each with its mirror image, so that a
 mirrored photo has the mirrored hand. On generated images and real frames with known joints, these serve as
 well as more of them, and better than six at the palm's square."""
+
+
+def readings_in_photo(
+    look: Look,
+    landmarks: np.ndarray,
+    presence: np.ndarray,
+    right: np.ndarray,
+    world: np.ndarray,
+    squares: np.ndarray,
+) -> HandReadings:
+    """The landmark network's answers to a look, in the photos' frames.
+
+    Args:
+        look: whose mirroring is undone.
+        landmarks: (N, 21, 3) as the network gives them; likewise the next three.
+        presence: (N,).
+        right: (N,).
+        world: (N, 21, 3).
+        squares: (N, 4) that the look showed.
+    """
+    places, depth = landmarks[..., :2], landmarks[..., 2]
+    if look.mirrored:
+        # The last pixel's middle comes to lie where the first one's was.
+        places = np.array([HAND_IMAGE_SIZE - 1, 0]) + places * (-1, 1)
+        world = world * (-1, 1, 1)
+        right = 1 - right
+    return HandReadings(
+        keypoints=transform(places, photo_from_square(squares, HAND_IMAGE_SIZE)),
+        depth=depth / DEPTH_SCALE * squares[:, 2, None] / HAND_IMAGE_SIZE,
+        world=rotate(world, squares[:, 3]),
+        presence=presence,
+        right=right,
+        squares=squares,
+    )
 
 
 def combine(looks: Sequence[HandReadings]) -> tuple[HandReadings, np.ndarray]:

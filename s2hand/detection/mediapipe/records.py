@@ -79,6 +79,12 @@ class HandReadings:
         return HandReadings(**{name: array[which] for name, array in vars(self).items()})
 
     @classmethod
+    def none(cls) -> HandReadings:
+        """Of no square."""
+        shapes = {"keypoints": (21, 2), "depth": (21,), "world": (21, 3), "squares": (4,)}
+        return cls(**{name: np.empty((0, *shapes.get(name, ()))) for name in cls.__dataclass_fields__})
+
+    @classmethod
     def joined(cls, parts: Sequence[HandReadings]) -> HandReadings:
         """All squares of some readings."""
         return cls(

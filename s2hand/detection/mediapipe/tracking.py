@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from s2hand.detection.mediapipe.confidence import confidence_of_one_look
-from s2hand.detection.mediapipe.detector import PRESENCE_THRESHOLD, HandDetector, require_photos
+from s2hand.detection.mediapipe.detector import HandDetector, require_photos
 from s2hand.detection.mediapipe.looks import PLAIN_LOOK
 from s2hand.detection.mediapipe.records import (
     DetectedHand,
@@ -24,6 +24,7 @@ from s2hand.detection.mediapipe.records import (
     same_hands,
     without_repetitions,
 )
+from s2hand.detection.mediapipe.searches import PRESENCE_THRESHOLD
 from s2hand.detection.mediapipe.squares import squares_of_landmarks
 
 FRAMES_BETWEEN_SEARCHES = 10
@@ -181,7 +182,8 @@ class HandTracker:
 
     def _with_newcomers(self, readings: HandReadings, frame: np.ndarray) -> HandReadings:
         """Adds hands that palms were found for and that are not followed yet, and drops what was no hand."""
-        found, _ = self.detector.find([frame])
+        # Frames without hands are many, and a hand shows its palm in some frame.
+        found, _ = self.detector.find([frame], filling=False)
         trusted = np.flatnonzero(~self._astray(readings, found))
         readings, self._tracks = readings[trusted], [self._tracks[index] for index in trusted]
         joined = HandReadings.joined([readings, found])
