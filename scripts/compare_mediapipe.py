@@ -4,7 +4,8 @@
 its path in the folder, the hands that ``mediapipe.solutions.hands`` 0.10.21 found (static images, at most two
 hands, thresholds of 0.5): ``xyz``, 21 points in pixels of the photo, and ``hand``, left or right in a photo
 that is not mirrored. ``FOLDER/people/boxes.json`` has true boxes of the hands of photos in ``FOLDER/people``:
-``[{"box": [x, y, width, height]}]`` by the file's name.
+``[{"box": [x, y, width, height]}]`` by the file's name. Parts of these photos away from the boxes
+show no hands.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ NEAR = 0.015
 """Share of the hand's size: the agreement that is asked for."""
 
 LEAST_IOU = 0.3
+
+PARTS, TRIES, SMALLEST_PART, LARGEST_PART = 6, 60, 0.3, 0.6
+"""Parts without hands of a photo, tries to find them, and their sides in its shorter one."""
 
 
 def read_photo(path: Path) -> np.ndarray:
@@ -106,8 +110,32 @@ def compare_with_boxes(folder: Path) -> None:
     )
 
 
+def compare_where_no_hands_are(folder: Path) -> None:
+    """Prints how many hands are seen in parts of photos that show none, by the first search and by all."""
+    boxes = orjson.loads((folder / "people" / "boxes.json").read_bytes())
+    random = np.random.default_rng(0)
+    parts = []
+    for name, listed in sorted(boxes.items()):
+        photo = read_photo(folder / "people" / name)
+        height, width = photo.shape[:2]
+        low, size = np.split(np.array([hand["box"] for hand in listed], float), 2, axis=1)
+        drawn = 0
+        for _ in range(TRIES):
+            side = int(min(height, width) * random.uniform(SMALLEST_PART, LARGEST_PART))
+            corner = random.integers(0, (width - side + 1, height - side + 1))
+            meets = (corner < low + 1.25 * size) & (corner + side > low - 0.25 * size)
+            if drawn < PARTS and not meets.all(axis=1).any():
+                parts.append(np.ascontiguousarray(photo[corner[1] :, corner[0] :][:side, :side]))
+                drawn += 1
+    found = [
+        sum(len(hands) for hands in HandDetector.bundled(looks=[PLAIN_LOOK], second_look=second)(parts))
+        for second in (False, True)
+    ]
+    print(f"{len(parts)} parts without hands: {found[0]} hands seen, {found[1]} with all searches")
+
+
 def main() -> None:
-    """Prints both comparisons."""
+    """Prints all comparisons."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -119,6 +147,7 @@ def main() -> None:
     arguments = parser.parse_args()
     compare_with_solution(arguments.folder, arguments.every, arguments.origin)
     compare_with_boxes(arguments.folder)
+    compare_where_no_hands_are(arguments.folder)
 
 
 if __name__ == "__main__":
