@@ -14,8 +14,8 @@ from s2hand.rendering.lighting import face_normals, shade
 from s2hand.rendering.rasterize import rasterize
 from s2hand.structures import RenderOutput
 
-S2HAND_MAX_DEPTH = 1.0
-"""Metres. S2HAND's depth images are 0 from here on: a hand is nearer."""
+S2HAND_NEAR, S2HAND_MAX_DEPTH = 0.1, 1.0
+"""Metres. S2HAND draws what lies beyond the first, and its depth images are 0 from the second on."""
 
 
 class MeshRenderer(nn.Module):
@@ -26,7 +26,7 @@ class MeshRenderer(nn.Module):
         image_size: S, the image's side in pixels.
         anti_aliasing: draw at 2S and average 2 x 2 pixels.
         background: colour of empty pixels.
-        near: metres; only what lies beyond is drawn.
+        near: metres; only what lies beyond is drawn. Hands in close-ups may seem to be some centimetres away.
         far: metres; only what lies before is drawn; also the depth of empty pixels.
         fill_back: draw back sides too, each side lit by its own normal.
         gradient: visibility gradient, see :func:`~s2hand.rendering.rasterize`.
@@ -45,7 +45,7 @@ class MeshRenderer(nn.Module):
         *,
         anti_aliasing: bool = True,
         background: tuple[float, float, float] = (1, 1, 1),
-        near: float = 0.1,
+        near: float = 0.01,
         far: float = 100.0,
         fill_back: bool = True,
         gradient: str = "nmr",
@@ -72,8 +72,8 @@ class MeshRenderer(nn.Module):
 
     @classmethod
     def for_s2hand(cls, faces: Tensor, image_size: int = 224, **overrides) -> MeshRenderer:
-        """The settings of the paper: anti-aliased, white background, both sides, depth cut at 1 m."""
-        return cls(faces, image_size, **{"max_depth": S2HAND_MAX_DEPTH, **overrides})
+        """The settings of the paper: anti-aliased, white background, both sides, depth cut at 0.1 and 1 m."""
+        return cls(faces, image_size, **{"near": S2HAND_NEAR, "max_depth": S2HAND_MAX_DEPTH, **overrides})
 
     def forward(
         self, vertices: Tensor, K: Tensor, face_textures: Tensor, light: Tensor | None = None

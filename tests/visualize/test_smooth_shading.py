@@ -3,7 +3,9 @@ import torch
 import trimesh
 
 from s2hand.rendering import MeshRenderer
+from s2hand.visualize.draft import draft_clay
 from s2hand.visualize.shading import clay, depth_image, lit_texture, seen_surface, shrink, vertex_normals
+from s2hand.visualize.views import render_view
 
 SIZE = 64
 K = np.array([[200.0, 0, 30], [0, 190, 35], [0, 0, 1]])
@@ -110,3 +112,17 @@ def test_a_lit_texture_is_the_renderers_without_its_facets():
     assert np.ptp(expected[32]) > 0.2
     np.testing.assert_allclose(smooth, expected, atol=0.03)
     assert np.abs(smooth - expected).mean() < 0.002
+
+
+def test_close_ups_are_drawn_as_the_same_shape_from_farther_away():
+    vertices, faces = sphere()
+    near, far = (
+        (torch.tensor(vertices * scale, dtype=torch.float32), torch.as_tensor(faces)) for scale in (0.12, 1.0)
+    )
+    assert near[0][:, 2].min() < 0.1
+    camera = torch.tensor(K, dtype=torch.float32)
+    np.testing.assert_allclose(
+        draft_clay(*near, camera, SIZE)[1], draft_clay(*far, camera, SIZE)[1], atol=1e-5
+    )
+    shown = [render_view(*each, camera, SIZE).silhouette for each in (near, far)]
+    np.testing.assert_allclose(*shown, atol=1e-5)
