@@ -32,7 +32,7 @@ class Blobs:
             self._readings(_blobs(image)).hands(np.full((len(_blobs(image)), 21), 0.8)) for image in images
         ]
 
-    def find(self, images):
+    def find(self, images, *, filling=True):
         blobs = _blobs(images[0])
         return self._readings(blobs), np.zeros(len(blobs), int)
 
