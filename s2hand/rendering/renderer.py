@@ -72,7 +72,7 @@ class MeshRenderer(nn.Module):
 
     @classmethod
     def for_s2hand(cls, faces: Tensor, image_size: int = 224, **overrides) -> MeshRenderer:
-        """The settings of the paper: anti-aliased, white background, both sides, depth cut at 0.1 and 1 m."""
+        """The settings of the paper: anti-aliased, white background, both sides, depth from 0.1 to 1 m."""
         return cls(faces, image_size, **{"near": S2HAND_NEAR, "max_depth": S2HAND_MAX_DEPTH, **overrides})
 
     def forward(

@@ -155,8 +155,8 @@ class HandDetector:
 
         Args:
             images: (H, W, 3) uint8 RGB each.
-            filling: whether hands without a palm are looked for too, where they may fill a photo in which
-                nothing else is found; as long as eight looks at a hand.
+            filling: whether a photo in which no palm leads to a hand is also searched for one that fills it,
+                which takes as long as eight looks at a hand.
         """
         found = [(HandReadings.none(), np.empty(0, int))]
         empty = np.arange(len(images))

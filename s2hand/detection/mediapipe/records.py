@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from s2hand.skeleton import NUM_JOINTS
+
 BOX_MARGIN = 0.1
 """Kept about the keypoints, in longer sides of their box: flesh reaches beyond the joints. Of 0, 0.1, 0.2 and
 0.3 this gave the best overlap with hand boxes drawn by people (median IoU 0.82)."""
@@ -80,9 +82,16 @@ class HandReadings:
 
     @classmethod
     def none(cls) -> HandReadings:
-        """Of no square."""
-        shapes = {"keypoints": (21, 2), "depth": (21,), "world": (21, 3), "squares": (4,)}
-        return cls(**{name: np.empty((0, *shapes.get(name, ()))) for name in cls.__dataclass_fields__})
+        """The readings where no square was looked at: every array has no rows."""
+        joints = (0, NUM_JOINTS)
+        return cls(
+            keypoints=np.empty((*joints, 2)),
+            depth=np.empty(joints),
+            world=np.empty((*joints, 3)),
+            presence=np.empty(0),
+            right=np.empty(0),
+            squares=np.empty((0, 4)),
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[HandReadings]) -> HandReadings:
